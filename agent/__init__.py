@@ -1,0 +1,1 @@
+"""vanpulse: the agent that turns what electric vans say into energy, trips and emissions."""

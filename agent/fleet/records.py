@@ -1,0 +1,156 @@
+"""What the van core says: one type per measurement, its fields named as in the public contract.
+
+Signs: battery power positive **out of** the battery in `EnergyRecord.power_kw` (the contract's), energy taken out positive.
+`time_ms` is event time. `None` is "not known" and is never written.
+"""
+
+from typing import Literal
+
+import msgspec
+
+State = Literal["driving", "stopped", "parked", "charging", "offline"]
+Source = Literal["counter", "power", "soc"]
+Quality = Literal["primary", "modelled", "default"]
+
+
+class Record(msgspec.Struct, gc=False, kw_only=True):
+    """Base of all records: which van, when."""
+
+    vehicle_id: str
+    time_ms: int
+
+
+class EnergyRecord(Record):
+    """Where the van's energy stands."""
+
+    state: State
+    power_kw: float | None = None
+    used_kwh_total: float
+    regenerated_kwh_total: float | None = None
+    charged_kwh_total: float
+    grid_kwh_total: float
+    idle_kwh_total: float
+    distance_km_total: float
+    consumption_kwh_per_100km: float | None = None
+    range_km: float | None = None
+    usable_capacity_kwh: float | None = None
+    uncertainty_kwh: float | None = None
+    source: Source | None = None
+
+
+class EmissionsRecord(Record):
+    """Where the van's emissions stand; well-to-wheel, g CO2e."""
+
+    co2e_g_total: float
+    co2e_g_per_km: float | None = None
+    grid_g_per_kwh: float | None = None
+    battery_g_per_kwh: float | None = None
+    diesel_co2e_g_total: float
+    avoided_co2e_g_total: float
+    avoided_nox_mg_total: float
+    avoided_pm_mg_total: float
+    intensity_source: Literal["hourly", "annual"]
+
+
+class TripRecord(Record):
+    """One trip, at its end (`time_ms`)."""
+
+    start_ms: int
+    duration_s: float
+    distance_km: float
+    energy_kwh: float | None = None
+    regenerated_kwh: float | None = None
+    uncertainty_kwh: float | None = None
+    soc_start_pct: float | None = None
+    soc_end_pct: float | None = None
+    consumption_kwh_per_100km: float | None = None
+    stops: int = 0
+    start_latitude_deg: float | None = None
+    start_longitude_deg: float | None = None
+    end_latitude_deg: float | None = None
+    end_longitude_deg: float | None = None
+    co2e_g: float | None = None
+    diesel_co2e_g: float | None = None
+    avoided_co2e_g: float | None = None
+    payload_kg: float | None = None
+    parcels: int | None = None
+    co2e_g_per_tkm: float | None = None
+    co2e_g_per_parcel: float | None = None
+    quality: Quality = "default"
+    inferred: bool = False
+
+
+class ChargeRecord(Record):
+    """One charge, at its end (`time_ms`)."""
+
+    start_ms: int
+    duration_s: float
+    soc_start_pct: float | None = None
+    soc_end_pct: float | None = None
+    energy_kwh: float
+    grid_kwh: float
+    max_power_kw: float | None = None
+    kind: Literal["ac", "dc"]
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    place: str | None = None
+    co2e_g: float | None = None
+    inferred: bool = False
+
+
+class StopRecord(Record):
+    """One stop on a trip (a delivery), at its end (`time_ms`)."""
+
+    start_ms: int
+    dwell_s: float
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    place: str | None = None
+
+
+class DayRecord(Record):
+    """One van's day, at its end; `time_ms` is the first millisecond of the day it sums up."""
+
+    distance_km: float
+    used_kwh: float
+    regenerated_kwh: float | None = None
+    charged_kwh: float
+    grid_kwh: float
+    idle_kwh: float
+    trips: int
+    stops: int
+    charges: int
+    co2e_g: float
+    diesel_co2e_g: float
+    avoided_co2e_g: float
+    energy_cost: float | None = None
+    uncertainty_kwh: float | None = None
+
+
+class AlertRecord(Record):
+    """A condition that began or ended."""
+
+    kind: str
+    severity: Literal["info", "warning", "critical"]
+    state: Literal["raised", "cleared"]
+    value: float | None = None
+    message: str
+
+
+class FleetRecord(msgspec.Struct, gc=False, kw_only=True):
+    """One depot's vans at a full minute."""
+
+    depot: str
+    time_ms: int
+    vans: int
+    online: int
+    driving: int
+    charging: int
+    soc_mean_pct: float | None = None
+    soc_min_pct: float | None = None
+    power_kw: float | None = None
+    used_kwh_total: float
+    grid_kwh_total: float
+    distance_km_total: float
+    co2e_g_total: float
+    avoided_co2e_g_total: float

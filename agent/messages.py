@@ -1,0 +1,47 @@
+"""What the broker handed over, before anybody knows what it means."""
+
+from enum import IntEnum
+
+import msgspec
+
+
+class Kind(IntEnum):
+    """What a journaled message is."""
+
+    PUBLISH = 0
+    """A payload under a topic, as published."""
+    TICK = 1
+    """The passing of time: no topic; payload empty, `Batch.received_ms` is the time."""
+    MALFORMED_PACKET = 2
+    """An MQTT packet that the codec refused; the payload is the raw packet."""
+    OVERSIZE = 3
+    """A publish beyond `mqtt.max_packet_bytes`; the payload is its beginning."""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One message as the journal keeps it. Messages are never changed."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retained: bool = False
+    kind: int = Kind.PUBLISH
+
+
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """Messages committed together: the unit of everything behind the receiver.
+
+    `offset` is the journal offset of the first message; the i-th message has `offset + i`.
+    `received_ms` is the arrival time of the whole batch, milliseconds since the epoch.
+    `listening_since_ms` is when the receiver last became subscribed: silence before it means nothing.
+    """
+
+    offset: int
+    received_ms: int
+    listening_since_ms: int
+    messages: list[Message]
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last message."""
+        return self.offset + len(self.messages)

@@ -1,0 +1,298 @@
+"""Every measurement, tag and field by name, and how records become rows: the one place that names them.
+
+A row is `(series, time_ms, value, value, …)`, the values in the order of the measurement's fields; `None` is "absent".
+Dashboards, documentation, stores and exports are all held against `MEASUREMENTS`.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from agent.fleet.records import (
+    AlertRecord,
+    ChargeRecord,
+    DayRecord,
+    EmissionsRecord,
+    EnergyRecord,
+    FleetRecord,
+    Record,
+    StopRecord,
+    TripRecord,
+)
+from agent.readings import Reading
+
+FieldType = Literal["float", "integer", "boolean", "text"]
+
+TAGS: Final = ("vehicle_id", "depot", "model", "country")
+"""The tags of every van's measurements, in this order; `fleet` has only `depot`, `agent` has none."""
+
+
+class Field(NamedTuple):
+    """A field of a measurement: its type never changes."""
+
+    name: str
+    type: FieldType
+    unit: str
+    description: str
+
+
+class Measurement(NamedTuple):
+    """A named set of fields."""
+
+    name: str
+    tags: tuple[str, ...]
+    fields: tuple[Field, ...]
+    description: str
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The field names in row order."""
+        return tuple(field.name for field in self.fields)
+
+
+class Series(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """The tags of a row. One object per tag set lives as long as its van, so stores may key caches by identity."""
+
+    vehicle_id: str | None = None
+    depot: str | None = None
+    model: str | None = None
+    country: str | None = None
+
+    def tags(self) -> tuple[tuple[str, str], ...]:
+        """The tags that are set, as (name, value), in the order of `TAGS`."""
+        values = (self.vehicle_id, self.depot, self.model, self.country)
+        return tuple((name, value) for name, value in zip(TAGS, values, strict=True) if value)
+
+
+Row = tuple[Any, ...]
+Rows = dict[str, list[Row]]
+"""Rows by measurement name: what a store is given."""
+
+
+def _measurement(name: str, description: str, *fields: str, tags: tuple[str, ...] = TAGS) -> Measurement:
+    """Each field as "name type unit: description"."""
+    parsed = []
+    for field in fields:
+        head, text = field.split(": ", 1)
+        field_name, field_type, unit = head.split(" ", 2)
+        parsed.append(Field(field_name, field_type, unit, text))  # type: ignore[arg-type]  # held by test_points
+    return Measurement(name, tags, tuple(parsed), description)
+
+
+MEASUREMENTS: Final[dict[str, Measurement]] = {
+    measurement.name: measurement
+    for measurement in (
+        _measurement(
+            "battery",
+            "What the van said about its battery, for every reading.",
+            "soc_pct float %: state of charge",
+            "soh_pct float %: state of health",
+            "voltage_v float V: pack voltage",
+            "current_a float A: pack current, positive into the battery",
+            "battery_power_kw float kW: pack power, positive into the battery",
+            "battery_temp_c float °C: mean pack temperature",
+            "range_km float km: remaining range by the van's own estimate",
+            "charging boolean -: energy flows from a charger",
+            "plugged_in boolean -: the cable is connected",
+            "ambient_temp_c float °C: outside air",
+        ),
+        _measurement(
+            "location",
+            "Where the van said it was, for every reading.",
+            "latitude_deg float °: WGS 84 latitude",
+            "longitude_deg float °: WGS 84 longitude",
+            "altitude_m float m: height",
+            "speed_kmh float km/h: speed",
+            "heading_deg float °: 0 = north, clockwise",
+            "odometer_km float km: lifetime distance",
+        ),
+        _measurement(
+            "energy",
+            "Where the van's energy stands: every `derived_every_s` of event time and at every change of state.",
+            "state text -: driving, stopped, parked, charging or offline",
+            "power_kw float kW: power, positive out of the battery",
+            "used_kwh_total float kWh: energy taken out of the battery",
+            "regenerated_kwh_total float kWh: energy returned by braking",
+            "charged_kwh_total float kWh: energy charged into the battery",
+            "grid_kwh_total float kWh: energy drawn from the grid for it",
+            "idle_kwh_total float kWh: energy lost while parked",
+            "distance_km_total float km: distance driven",
+            "consumption_kwh_per_100km float kWh/100 km: recent consumption",
+            "range_km float km: projected range",
+            "usable_capacity_kwh float kWh: usable battery capacity as learnt",
+            "uncertainty_kwh float kWh: half width of the 90 % interval of used_kwh_total",
+            "source text -: where the energy comes from: counter, power or soc",
+        ),
+        _measurement(
+            "emissions",
+            "Where the van's emissions stand, well-to-wheel: with the same times as `energy`.",
+            "co2e_g_total float g: CO2e of the energy used",
+            "co2e_g_per_km float g/km: CO2e per distance driven",
+            "grid_g_per_kwh float g/kWh: intensity of the grid now",
+            "battery_g_per_kwh float g/kWh: carbon content of the energy in the battery",
+            "diesel_co2e_g_total float g: CO2e of the diesel van for the same distance",
+            "avoided_co2e_g_total float g: CO2e avoided against diesel, never falling",
+            "avoided_nox_mg_total float mg: NOx avoided, by legal limit",
+            "avoided_pm_mg_total float mg: exhaust particles avoided, by legal limit",
+            "intensity_source text -: hourly or annual",
+        ),
+        _measurement(
+            "trip",
+            "One trip, at its end.",
+            "start_ms integer ms: start, since the epoch",
+            "duration_s float s: from start to end",
+            "distance_km float km: distance",
+            "energy_kwh float kWh: energy taken out of the battery, net; negative downhill",
+            "regenerated_kwh float kWh: energy returned by braking",
+            "uncertainty_kwh float kWh: half width of the 90 % interval of energy_kwh",
+            "soc_start_pct float %: state of charge at the start",
+            "soc_end_pct float %: state of charge at the end",
+            "consumption_kwh_per_100km float kWh/100 km: energy per distance",
+            "stops integer -: stops on the way",
+            "start_latitude_deg float °: where it started",
+            "start_longitude_deg float °: where it started",
+            "end_latitude_deg float °: where it ended",
+            "end_longitude_deg float °: where it ended",
+            "co2e_g float g: CO2e, well-to-wheel",
+            "diesel_co2e_g float g: CO2e of the diesel van",
+            "avoided_co2e_g float g: CO2e avoided",
+            "payload_kg float kg: mean load",
+            "parcels integer -: parcels carried",
+            "co2e_g_per_tkm float g/t-km: CO2e per tonne-kilometre, empty running included",
+            "co2e_g_per_parcel float g: CO2e per parcel",
+            "quality text -: primary, modelled or default data",
+            "inferred boolean -: happened while the van was offline",
+        ),
+        _measurement(
+            "charge",
+            "One charge, at its end.",
+            "start_ms integer ms: start, since the epoch",
+            "duration_s float s: from start to end",
+            "soc_start_pct float %: state of charge at the start",
+            "soc_end_pct float %: state of charge at the end",
+            "energy_kwh float kWh: energy into the battery",
+            "grid_kwh float kWh: energy drawn from the grid",
+            "max_power_kw float kW: highest power into the battery",
+            "kind text -: ac or dc",
+            "latitude_deg float °: where",
+            "longitude_deg float °: where",
+            "place text -: the geofence it stood in",
+            "co2e_g float g: CO2e of the grid energy, well-to-wheel",
+            "inferred boolean -: happened while the van was offline",
+        ),
+        _measurement(
+            "stop",
+            "One stop, at its end.",
+            "start_ms integer ms: start, since the epoch",
+            "dwell_s float s: how long it stood",
+            "latitude_deg float °: where",
+            "longitude_deg float °: where",
+            "place text -: the geofence it stood in",
+        ),
+        _measurement(
+            "day",
+            "One van's day, written at its end under the day's first millisecond.",
+            "distance_km float km: distance driven",
+            "used_kwh float kWh: energy taken out of the battery",
+            "regenerated_kwh float kWh: energy returned by braking",
+            "charged_kwh float kWh: energy charged into the battery",
+            "grid_kwh float kWh: energy drawn from the grid",
+            "idle_kwh float kWh: energy lost while parked",
+            "trips integer -: trips ended",
+            "stops integer -: stops ended",
+            "charges integer -: charges ended",
+            "co2e_g float g: CO2e, well-to-wheel",
+            "diesel_co2e_g float g: CO2e of the diesel van",
+            "avoided_co2e_g float g: CO2e avoided",
+            "energy_cost float -: cost of the grid energy in the tariff's currency",
+            "uncertainty_kwh float kWh: half width of the 90 % interval of used_kwh",
+        ),
+        _measurement(
+            "alert",
+            "A condition that began or ended.",
+            "kind text -: which condition",
+            "severity text -: info, warning or critical",
+            "state text -: raised or cleared",
+            "value float -: the value that raised or cleared it",
+            "message text -: one sentence for people",
+        ),
+        _measurement(
+            "fleet",
+            "One depot's vans, each full minute.",
+            "vans integer -: vans known",
+            "online integer -: vans that are not offline",
+            "driving integer -: vans on a trip, stops included",
+            "charging integer -: vans charging",
+            "soc_mean_pct float %: mean state of charge",
+            "soc_min_pct float %: lowest state of charge",
+            "power_kw float kW: sum of power out of the batteries",
+            "used_kwh_total float kWh: sum over the vans",
+            "grid_kwh_total float kWh: sum over the vans",
+            "distance_km_total float km: sum over the vans",
+            "co2e_g_total float g: sum over the vans",
+            "avoided_co2e_g_total float g: sum over the vans",
+            tags=("depot",),
+        ),
+        _measurement(
+            "agent",
+            "The agent's own counters and gauges, each minute.",
+            "messages_total integer -: messages received and journaled",
+            "accepted_total integer -: readings taken",
+            "duplicates_total integer -: readings seen before",
+            "late_total integer -: readings older than the van's newest",
+            "dead_letters_total integer -: messages refused",
+            "points_total integer -: points the store confirmed",
+            "store_retries_total integer -: writes tried again",
+            "sessions_lost_total integer -: broker sessions lost, possible loss",
+            "reconnects_total integer -: connections to the broker made again",
+            "messages_per_s float 1/s: rate since the last point",
+            "lag_s float s: age of the newest reading the store has",
+            "journal_bytes integer B: journal in use",
+            "journal_limit_bytes integer B: journal limit",
+            "backlog integer -: messages journaled and not yet confirmed by the store",
+            "vans integer -: vans known",
+            "memory_bytes integer B: resident memory",
+            tags=(),
+        ),
+    )
+}
+
+BATTERY: Final = attrgetter("time_ms", *MEASUREMENTS["battery"].field_names)
+LOCATION: Final = attrgetter("time_ms", *MEASUREMENTS["location"].field_names)
+
+_RECORD_ROWS: Final[dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]]] = {
+    record: (name, attrgetter("time_ms", *MEASUREMENTS[name].field_names))
+    for record, name in (
+        (EnergyRecord, "energy"),
+        (EmissionsRecord, "emissions"),
+        (TripRecord, "trip"),
+        (ChargeRecord, "charge"),
+        (StopRecord, "stop"),
+        (DayRecord, "day"),
+        (AlertRecord, "alert"),
+        (FleetRecord, "fleet"),
+    )
+}
+
+
+def add_reading(rows: Rows, series: Series, reading: Reading) -> None:
+    """Append the raw points of one reading: `battery` and `location`, each only if it says anything."""
+    if reading.soc_pct is not None or reading.battery_power_kw is not None or any(
+        value is not None for value in BATTERY(reading)[1:]
+    ):
+        rows["battery"].append((series, *BATTERY(reading)))
+    if reading.latitude_deg is not None or any(value is not None for value in LOCATION(reading)[1:]):
+        rows["location"].append((series, *LOCATION(reading)))
+
+
+def add_record(rows: Rows, series: Series, record: Record | FleetRecord) -> None:
+    """Append the point of one record."""
+    name, values = _RECORD_ROWS[type(record)]
+    rows[name].append((series, *values(record)))
+
+
+def empty_rows() -> Rows:
+    """No rows yet, for every measurement."""
+    return {name: [] for name in MEASUREMENTS}
