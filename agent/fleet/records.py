@@ -20,7 +20,7 @@ class Record(msgspec.Struct, gc=False, kw_only=True):
     time_ms: int
 
 
-class EnergyRecord(Record):
+class EnergyRecord(Record, kw_only=True, gc=False):
     """Where the van's energy stands."""
 
     state: State
@@ -38,7 +38,7 @@ class EnergyRecord(Record):
     source: Source | None = None
 
 
-class EmissionsRecord(Record):
+class EmissionsRecord(Record, kw_only=True, gc=False):
     """Where the van's emissions stand; well-to-wheel, g CO2e."""
 
     co2e_g_total: float
@@ -52,7 +52,7 @@ class EmissionsRecord(Record):
     intensity_source: Literal["hourly", "annual"]
 
 
-class TripRecord(Record):
+class TripRecord(Record, kw_only=True, gc=False):
     """One trip, at its end (`time_ms`)."""
 
     start_ms: int
@@ -80,7 +80,7 @@ class TripRecord(Record):
     inferred: bool = False
 
 
-class ChargeRecord(Record):
+class ChargeRecord(Record, kw_only=True, gc=False):
     """One charge, at its end (`time_ms`)."""
 
     start_ms: int
@@ -98,7 +98,7 @@ class ChargeRecord(Record):
     inferred: bool = False
 
 
-class StopRecord(Record):
+class StopRecord(Record, kw_only=True, gc=False):
     """One stop on a trip (a delivery), at its end (`time_ms`)."""
 
     start_ms: int
@@ -108,7 +108,7 @@ class StopRecord(Record):
     place: str | None = None
 
 
-class DayRecord(Record):
+class DayRecord(Record, kw_only=True, gc=False):
     """One van's day, at its end; `time_ms` is the first millisecond of the day it sums up."""
 
     distance_km: float
@@ -127,7 +127,7 @@ class DayRecord(Record):
     uncertainty_kwh: float | None = None
 
 
-class AlertRecord(Record):
+class AlertRecord(Record, kw_only=True, gc=False):
     """A condition that began or ended."""
 
     kind: str
