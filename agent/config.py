@@ -1,0 +1,319 @@
+"""Every setting, its default and its check.
+
+`vanpulse.toml` first, then environment variables `VANPULSE_<SECTION>__<KEY>` over it. Secrets may also come from a file that
+`<key>_file` names. The whole tree is read once, at the start; components are handed the values they need.
+"""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings.exceptions import SettingsError as SourceError
+
+from agent.errors import SettingsError
+from agent.readings import VEHICLE_ID_PATTERN
+
+DEFAULT_FILE = Path("vanpulse.toml")
+ENV_PREFIX = "VANPULSE_"
+
+DialectName = Literal["native", "gbt32960", "ovms", "saic", "vss"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of the settings file; a key that does not exist is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _secret(value: SecretStr | None, file: Path | None, key: str) -> SecretStr | None:
+    if value is not None and file is not None:
+        raise ValueError(f"{key} and {key}_file are both set; keep one")
+    if file is None:
+        return value
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{key}_file {str(file)!r} cannot be read: {error}") from error
+    if not text:
+        raise ValueError(f"{key}_file {str(file)!r} is empty")
+    return SecretStr(text)
+
+
+class MqttSettings(Section):
+    """The broker, and how to be its subscriber."""
+
+    url: str = Field("mqtt://127.0.0.1:1883", description="broker address; `mqtts://` for TLS")
+    protocol: Literal["5", "3.1.1"] = Field("5", description="MQTT version")
+    client_id: str = Field("vanpulse", min_length=1, max_length=128, description="fixed, so that the session is kept")
+    username: str | None = Field(None, description="user name at the broker")
+    password: SecretStr | None = Field(None, description="password at the broker")
+    password_file: Path | None = Field(None, description="file that holds the password")
+    ca_file: Path | None = Field(None, description="certificate authority to trust instead of the system's")
+    cert_file: Path | None = Field(None, description="our certificate, where the broker asks for one")
+    key_file: Path | None = Field(None, description="the key of `cert_file`")
+    prefix: str = Field("vans", pattern=r"^[^+#/\x00]+(/[^+#/\x00]+)*$", description="first part of native topics")
+    dialects: tuple[DialectName, ...] = Field(("native",), min_length=1, description="what the vans speak")
+    receive_maximum: int = Field(2000, ge=1, le=65_535, description="messages the broker may send before an ack")
+    session_expiry_s: int = Field(604_800, ge=0, le=0xFFFF_FFFF, description="how long the broker keeps our session")
+    keepalive_s: int = Field(30, ge=5, le=65_535, description="longest silence on the connection")
+    max_packet_bytes: int = Field(65_536, ge=256, le=16_777_216, description="a larger message is `oversize`")
+
+    @model_validator(mode="after")
+    def _resolve_password(self) -> "MqttSettings":
+        object.__setattr__(self, "password", _secret(self.password, self.password_file, "password"))
+        object.__setattr__(self, "password_file", None)
+        return self
+
+
+class JournalSettings(Section):
+    """The file that keeps what was acknowledged until the store has it."""
+
+    path: Path = Field(Path("data/journal.db"), description="the file; on a real disk, never tmpfs")
+    max_bytes: int = Field(1_073_741_824, ge=1_048_576, description="limit of the journal's size")
+    when_full: Literal["pause", "drop_oldest"] = Field("pause", description="stop reading, or lose the oldest")
+    dead_letter_bytes: int = Field(67_108_864, ge=65_536, description="limit of the dead letters' size")
+    checkpoint_every_s: Positive = Field(10.0, description="how much is worked through again after a crash")
+
+
+class StoreSettings(Section):
+    """Where the points go."""
+
+    url: str = Field(
+        "sqlite:///data/history.db", description="`sqlite:///PATH` or `influxdb://HOST:PORT?org=O&bucket=B`"
+    )
+    token: SecretStr | None = Field(None, description="InfluxDB token (1.x: `user:password`)")
+    token_file: Path | None = Field(None, description="file that holds the token")
+    batch_points: int = Field(5000, ge=1, le=100_000, description="points a request carries at most")
+    flush_ms: int = Field(300, ge=10, le=60_000, description="longest wait before a write")
+    derived_every_s: Positive = Field(10.0, description="`energy` and `emissions` at most this often, in event time")
+    keep_days: Annotated[int, Field(ge=1)] | None = Field(None, description="SQLite: delete raw points older than this")
+
+    @model_validator(mode="after")
+    def _resolve_token(self) -> "StoreSettings":
+        object.__setattr__(self, "token", _secret(self.token, self.token_file, "token"))
+        object.__setattr__(self, "token_file", None)
+        return self
+
+
+class FleetSettings(Section):
+    """The vans, and what holds for one that the fleet file does not name."""
+
+    file: Path = Field(Path("fleet.toml"), description="vans and depots; the default may be missing")
+    unknown_vehicles: Literal["accept", "reject"] = Field("accept", description="vans the fleet file does not name")
+    max_unknown_vehicles: int = Field(100_000, ge=0, description="how many of those at most")
+    battery_kwh: Positive | None = Field(None, description="usable energy of a full battery; empty: by `model`")
+    payload_kg: Positive | None = Field(None, description="largest load; empty: by `model`")
+    depot: str = Field("none", min_length=1, max_length=64, description="home of an unnamed van")
+    model: str = Field("farizon-sv-83", min_length=1, max_length=64, description="van model, see `vanpulse factors`")
+    country: str = Field("EU", pattern=r"^[A-Z]{2}$", description="whose grid charges it: ISO 3166 alpha-2, or EU")
+    diesel_class: str | None = Field(None, description="the diesel van it replaces; empty: by `model`")
+    geofences: Path | None = Field(None, description="GeoJSON file of depots, customers and zones")
+    utc_offset: str = Field("+00:00", pattern=r"^[+-]\d{2}:\d{2}$", description="when a day begins, for `day`")
+    energy_price_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="price of grid energy, any currency"
+    )
+    max_age_s: Positive = Field(604_800.0, description="an older reading is `too_old`")
+    max_ahead_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        300.0, description="a reading further ahead is `in_future`"
+    )
+    messages_per_s: Positive = Field(50.0, description="a van beyond this rate is throttled")
+
+
+class EmissionsSettings(Section):
+    """How energy becomes emissions."""
+
+    factor_set: str = Field("default", description="which published factors, see `vanpulse factors`")
+    intensity_file: Path | None = Field(None, description="hourly grid intensity; else annual factors")
+    charging_efficiency_ac: Annotated[float, Field(gt=0.5, le=1)] | None = Field(
+        None, description="battery per grid energy, AC; empty: by power"
+    )
+    charging_efficiency_dc: Annotated[float, Field(gt=0.5, le=1)] | None = Field(
+        None, description="battery per grid energy, DC; empty: factor set"
+    )
+    market_g_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="market-based factor of the supply contract"
+    )
+
+
+class HttpSettings(Section):
+    """The agent's health endpoints."""
+
+    listen: str = Field("127.0.0.1:8081", pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$", description="host:port")
+
+
+class LiveSettings(Section):
+    """The live page."""
+
+    tiles_url: str | None = Field(None, description="map tile server, `https://…/{z}/{x}/{y}.png`; empty: no tiles")
+    password: SecretStr | None = Field(None, description="needed when it listens beyond this machine")
+    password_file: Path | None = Field(None, description="file that holds the password")
+    timezone: str = Field("UTC", description="zone that times are shown in")
+
+    @model_validator(mode="after")
+    def _resolve_password(self) -> "LiveSettings":
+        object.__setattr__(self, "password", _secret(self.password, self.password_file, "password"))
+        object.__setattr__(self, "password_file", None)
+        return self
+
+
+class LogSettings(Section):
+    """What the agent says on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level shown")
+
+
+class Settings(BaseSettings):
+    """The whole tree. `load` makes it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+    )
+
+    mqtt: MqttSettings = MqttSettings()
+    journal: JournalSettings = JournalSettings()
+    store: StoreSettings = StoreSettings()
+    fleet: FleetSettings = FleetSettings()
+    emissions: EmissionsSettings = EmissionsSettings()
+    http: HttpSettings = HttpSettings()
+    live: LiveSettings = LiveSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file; nothing else."""
+        return EnvSettingsSource(settings_cls), TomlConfigSettingsSource(settings_cls)
+
+
+def load(file: Path | None = None) -> Settings:
+    """Read and check all settings. Raises `SettingsError` naming the key, the value and what is accepted."""
+    if file is None and DEFAULT_FILE.exists():
+        file = DEFAULT_FILE
+    if file is not None and not file.is_file():
+        raise SettingsError(f"settings file {str(file)!r} does not exist")
+    _refuse_unknown_variables()
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromFile()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {str(file)!r} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"settings file {str(file)!r} cannot be read: {error}") from error
+    except SourceError as error:
+        raise SettingsError(_not_json() or str(error)) from error
+    except ValidationError as error:
+        raise SettingsError(first_error(error)) from error
+
+
+def first_error(error: ValidationError) -> str:
+    """The first thing wrong, as "key = value: what is accepted"."""
+    detail = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"unknown setting {key!r}"
+    message = detail["msg"].removeprefix("Value error, ")
+    secret = any(part in key for part in ("password", "token"))
+    shown = "" if secret or isinstance(detail["input"], dict) else f" = {detail['input']!r}"
+    return f"{key}{shown}: {message}"
+
+
+def _refuse_unknown_variables() -> None:
+    sections = {name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.startswith(ENV_PREFIX):
+            section, separator, _ = variable.removeprefix(ENV_PREFIX).partition("__")
+            if section.upper() not in sections or not separator:
+                raise SettingsError(
+                    f"unknown setting {variable!r} in the environment; write {ENV_PREFIX}<SECTION>__<KEY>"
+                )
+
+
+def _not_json() -> str | None:
+    """Which list in the environment is not written as JSON."""
+    for section_name, section in Settings.model_fields.items():
+        for key, field in getattr(section.annotation, "model_fields", {}).items():
+            variable = f"{ENV_PREFIX}{section_name}__{key}".upper()
+            if get_origin(field.annotation) is tuple and variable in os.environ:
+                try:
+                    json.loads(os.environ[variable])
+                except ValueError:
+                    return f'{variable} = {os.environ[variable]!r}: a list is written as JSON, as in ["native"]'
+    return None
+
+
+class DepotEntry(Section):
+    """A depot in the fleet file."""
+
+    country: str | None = Field(None, pattern=r"^[A-Z]{2}$")
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
+
+
+class VanEntry(Section):
+    """A van in the fleet file; what is missing comes from its depot, its model, then the `fleet` settings."""
+
+    depot: str | None = Field(None, min_length=1, max_length=64)
+    model: str | None = Field(None, min_length=1, max_length=64)
+    country: str | None = Field(None, pattern=r"^[A-Z]{2}$")
+    battery_kwh: Positive | None = None
+    payload_kg: Positive | None = None
+    diesel_class: str | None = None
+    identities: tuple[str, ...] = ()
+    """Other names the van goes by, such as its VIN or a module's id."""
+
+
+class FleetFile(Section):
+    """`fleet.toml`: `[depots.NAME]` and `[vans.ID]`."""
+
+    depots: dict[str, DepotEntry] = {}
+    vans: dict[Annotated[str, Field(pattern=VEHICLE_ID_PATTERN)], VanEntry] = {}
+
+    @field_validator("vans")
+    @classmethod
+    def _identities_are_unique(cls, vans: dict[str, VanEntry]) -> dict[str, VanEntry]:
+        owner: dict[str, str] = {}
+        for vehicle_id, van in vans.items():
+            for identity in van.identities:
+                if owner.setdefault(identity, vehicle_id) != vehicle_id:
+                    raise ValueError(f"identity {identity!r} belongs to {owner[identity]!r} and to {vehicle_id!r}")
+        return vans
+
+
+def load_fleet(settings: FleetSettings) -> FleetFile:
+    """Read the fleet file. A missing file is an empty fleet only where the setting was left at its default."""
+    path = settings.file
+    if not path.exists() and "file" not in settings.model_fields_set:
+        return FleetFile()
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"fleet.file {str(path)!r} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"fleet.file {str(path)!r} is not valid TOML: {error}") from error
+    try:
+        return FleetFile.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(f"fleet.file {str(path)!r}: {first_error(error)}") from error
