@@ -1,7 +1,7 @@
 """Every setting, its default and its check.
 
-`vanpulse.toml` first, then environment variables `VANPULSE_<SECTION>__<KEY>` over it. Secrets may also come from a file that
-`<key>_file` names. The whole tree is read once, at the start; components are handed the values they need.
+`vanpulse.toml` first, then environment variables `VANPULSE_<SECTION>__<KEY>` over it. Secrets may also come from a file
+that `<key>_file` names. The whole tree is read once, at the start; components are handed the values they need.
 """
 
 import json

@@ -1,15 +1,15 @@
 """What can go wrong, and what the caller can do about it.
 
-    VanpulseError
-    ├── SettingsError         a setting is wrong: correct it and start again (exit status 2)
-    ├── Rejected              one message is unusable: it becomes a dead letter, the rest goes on
-    ├── JournalError
-    │   ├── JournalFull       no room: stop reading until the store has taken something, then go on
-    │   ├── JournalBroken     the disk failed under a commit: stop the process, never retry
-    │   └── JournalCorrupt    the file is not what was written: report, salvage by hand
-    └── StoreError
-        ├── StoreUnavailable  the store cannot take it now: keep everything, wait, try the same bytes again
-        └── StoreMisconfigured  address, rights or bucket are wrong: keep everything, tell somebody, try slowly
+VanpulseError
+├── SettingsError         a setting is wrong: correct it and start again (exit status 2)
+├── Rejected              one message is unusable: it becomes a dead letter, the rest goes on
+├── JournalError
+│   ├── JournalFull       no room: stop reading until the store has taken something, then go on
+│   ├── JournalBroken     the disk failed under a commit: stop the process, never retry
+│   └── JournalCorrupt    the file is not what was written: report, salvage by hand
+└── StoreError
+    ├── StoreUnavailable  the store cannot take it now: keep everything, wait, try the same bytes again
+    └── StoreMisconfigured  address, rights or bucket are wrong: keep everything, tell somebody, try slowly
 """
 
 from typing import Literal, get_args

@@ -11,7 +11,7 @@ class Kind(IntEnum):
     PUBLISH = 0
     """A payload under a topic, as published."""
     TICK = 1
-    """The passing of time: no topic; payload empty, `Batch.received_ms` is the time."""
+    """The passing of time: no topic; the payload is the time, milliseconds since the epoch in decimal digits."""
     MALFORMED_PACKET = 2
     """An MQTT packet that the codec refused; the payload is the raw packet."""
     OVERSIZE = 3

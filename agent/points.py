@@ -279,8 +279,10 @@ _RECORD_ROWS: Final[dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]]] = 
 
 def add_reading(rows: Rows, series: Series, reading: Reading) -> None:
     """Append the raw points of one reading: `battery` and `location`, each only if it says anything."""
-    if reading.soc_pct is not None or reading.battery_power_kw is not None or any(
-        value is not None for value in BATTERY(reading)[1:]
+    if (
+        reading.soc_pct is not None
+        or reading.battery_power_kw is not None
+        or any(value is not None for value in BATTERY(reading)[1:])
     ):
         rows["battery"].append((series, *BATTERY(reading)))
     if reading.latitude_deg is not None or any(value is not None for value in LOCATION(reading)[1:]):

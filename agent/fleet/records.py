@@ -1,6 +1,6 @@
 """What the van core says: one type per measurement, its fields named as in the public contract.
 
-Signs: battery power positive **out of** the battery in `EnergyRecord.power_kw` (the contract's), energy taken out positive.
+Signs: `EnergyRecord.power_kw` is positive **out of** the battery, as the contract has it; energy taken out is positive.
 `time_ms` is event time. `None` is "not known" and is never written.
 """
 
