@@ -1,0 +1,223 @@
+"""The native dialect: `{prefix}/{vehicle_id}/{kind}` with a JSON object or an array of objects.
+
+The hot path is one validator call and one struct; everything unusual (an array, an error, an unknown field) is looked
+at a second time, slowly and thoroughly.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
+
+from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time
+from agent.errors import Reason, Rejected
+from agent.messages import Message
+from agent.readings import RANGES, VEHICLE_ID_PATTERN, Reading
+
+SOC_FIELDS: Final = (
+    "soc_pct",
+    "battery_power_kw",
+    "voltage_v",
+    "current_a",
+    "battery_temp_c",
+    "soh_pct",
+    "range_km",
+    "ambient_temp_c",
+    "charging",
+    "plugged_in",
+    "energy_out_total_kwh",
+    "energy_in_total_kwh",
+)
+LOCATION_FIELDS: Final = (
+    "latitude_deg",
+    "longitude_deg",
+    "altitude_m",
+    "speed_kmh",
+    "heading_deg",
+    "accuracy_m",
+    "odometer_km",
+)
+LOAD_FIELDS: Final = ("payload_kg", "parcels")
+KINDS: Final[dict[str, tuple[str, ...]]] = {
+    "soc": SOC_FIELDS,
+    "location": LOCATION_FIELDS,
+    "telemetry": SOC_FIELDS + LOCATION_FIELDS,
+    "load": LOAD_FIELDS,
+}
+"""The fields of each kind besides `time`, `vehicle_id` and `seq`; another kind's fields are unknown fields."""
+
+REQUIRED: Final = frozenset({"soc_pct", "latitude_deg", "longitude_deg"})
+LARGEST_INTEGER: Final = 2**63 - 1
+
+_VEHICLE_ID = re.compile(VEHICLE_ID_PATTERN)
+_TOPICS_KEPT: Final = 65_536
+_COLON: Final = ord(":")
+_BACKSLASH: Final = ord("\\")
+_RANGE_ERRORS: Final = frozenset({"greater_than_equal", "less_than_equal", "finite_number", "int_parsing_size"})
+
+
+class _Route(NamedTuple):
+    """What a topic means."""
+
+    vehicle_id: str
+    kind: str
+    schema: SchemaValidator
+
+
+class NativeDialect:
+    """vanpulse's own JSON.
+
+    `max_age_ms` and `max_ahead_ms` bound the event time against the arrival; `max_elements` the length of an array.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "vans",
+        max_age_ms: int = 7 * DAY_MS,
+        max_ahead_ms: int = 5 * MINUTE_MS,
+        max_elements: int = 5000,
+    ) -> None:
+        self._prefix = f"{prefix}/"
+        self._max_age_ms = max_age_ms
+        self._max_ahead_ms = max_ahead_ms
+        self._max_elements = max_elements
+        self._routes: dict[str, _Route] = {}
+        self._schemas = {kind: SchemaValidator(_object_schema(fields)) for kind, fields in KINDS.items()}
+
+    def topic_filters(self) -> list[str]:
+        """Everything below the prefix, so that a mistyped topic becomes a dead letter instead of silence."""
+        return [f"{self._prefix}#"]
+
+    def claims(self, topic: str) -> bool:
+        """Whether the topic is below the prefix."""
+        return topic.startswith(self._prefix)
+
+    def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
+        """The readings of one payload, oldest first; see `Dialect.decode`."""
+        route = self._routes.get(message.topic) or self._route(message.topic)
+        payload = message.payload
+        try:
+            fields = route.schema.validate_json(payload)
+        except ValidationError as error:
+            return self._decode_unusual(route, payload, received_ms, error)
+        time = fields["time"]
+        colons = len(fields) + (time.count(":") if type(time) is str else 0)
+        if payload.count(_COLON) != colons or _BACKSLASH in payload or type(time) is float:
+            check_json(payload)  # more keys than were recognised: unknown ones, or one that is there twice
+        return (self._reading(route, fields, received_ms),)
+
+    def _route(self, topic: str) -> _Route:
+        vehicle_id, slash, kind = topic.removeprefix(self._prefix).partition("/")
+        known = self.claims(topic) and slash and kind in self._schemas
+        if not known or not _VEHICLE_ID.fullmatch(vehicle_id):
+            raise Rejected("unknown_topic", f"{topic[:200]!r} is not {self._prefix}VEHICLE_ID/{'|'.join(KINDS)}")
+        if len(self._routes) >= _TOPICS_KEPT:
+            self._routes.clear()
+        route = self._routes[topic] = _Route(vehicle_id, kind, self._schemas[kind])
+        return route
+
+    def _reading(self, route: _Route, fields: dict[str, Any], received_ms: int) -> Reading:
+        """The reading of one validated object."""
+        time_ms = parse_time(fields.pop("time"))
+        if not received_ms - self._max_age_ms <= time_ms <= received_ms + self._max_ahead_ms:
+            check_window(time_ms, received_ms, max_age_ms=self._max_age_ms, max_ahead_ms=self._max_ahead_ms)
+        vehicle_id = route.vehicle_id
+        if "vehicle_id" in fields and fields["vehicle_id"] != vehicle_id:
+            raise Rejected(
+                "identity_mismatch", f"vehicle_id {fields['vehicle_id'][:70]!r} under the topic of {vehicle_id!r}"
+            )
+        if route.kind == "load" and "payload_kg" not in fields and "parcels" not in fields:
+            raise Rejected("schema", "payload_kg or parcels: one of them is required")
+        fields["vehicle_id"] = vehicle_id
+        fields["time_ms"] = time_ms
+        return Reading(**fields)
+
+    def _decode_unusual(
+        self, route: _Route, payload: bytes, received_ms: int, error: ValidationError
+    ) -> Iterable[Reading | Rejected]:
+        """An array, or a payload to reject."""
+        first = error.errors(include_url=False, include_context=False)[0]
+        if first["type"] == "json_invalid":
+            raise rejection(error) from error
+        check_json(payload)
+        if first["type"] != "dict_type" or first["loc"] or not isinstance(first["input"], list):
+            raise rejection(error) from error
+        elements = first["input"]
+        if not elements:
+            raise Rejected("schema", "an array without a reading")
+        if len(elements) > self._max_elements:
+            raise Rejected("oversize", f"{len(elements)} readings in one message; the limit is {self._max_elements}")
+        return oldest_first([self._element(route, element, received_ms) for element in elements])
+
+    def _element(self, route: _Route, element: object, received_ms: int) -> Reading | Rejected:
+        """One element of an array; never raises."""
+        try:
+            return self._reading(route, route.schema.validate_python(element), received_ms)
+        except ValidationError as error:
+            return rejection(error)
+        except Rejected as rejected:
+            return rejected
+
+
+def oldest_first(items: list[Reading | Rejected]) -> list[Reading | Rejected]:
+    """The readings in order of event time; each rejected element keeps its place."""
+    readings = iter(sorted((item for item in items if isinstance(item, Reading)), key=lambda reading: reading.time_ms))
+    return [next(readings) if isinstance(item, Reading) else item for item in items]
+
+
+def rejection(error: ValidationError) -> Rejected:
+    """What a validation error means to the sender: broken JSON before a wrong type before a value out of range."""
+    details = error.errors(include_url=False, include_context=False)
+    detail = next((each for each in details if each["type"] not in _RANGE_ERRORS), details[0])
+    reason: Reason = "schema"
+    if detail["type"] in _RANGE_ERRORS or "number out of range" in detail["msg"]:
+        reason = "out_of_range"
+    elif detail["type"] == "json_invalid":
+        return Rejected("malformed", detail["msg"])
+    field = ".".join(map(str, detail["loc"])) or "payload"
+    given = "" if detail["type"] in {"missing", "json_invalid"} else f" ({repr(detail['input'])[:60]})"
+    return Rejected(reason, f"{field}: {detail['msg']}{given}")
+
+
+def check_json(payload: bytes) -> None:
+    """Raise `Rejected("malformed")` for what the fast parser lets through: NaN, infinities, a repeated key."""
+    json.loads(payload, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=float)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise Rejected("malformed", "a key occurs twice in one object")
+    return unique
+
+
+def _no_constant(constant: str) -> None:
+    raise Rejected("malformed", f"{constant} is not JSON")
+
+
+def _object_schema(fields: tuple[str, ...]) -> CoreSchema:
+    schemas: dict[str, core_schema.TypedDictField] = {
+        "time": core_schema.typed_dict_field(core_schema.any_schema()),
+        "vehicle_id": core_schema.typed_dict_field(core_schema.str_schema(strict=True), required=False),
+        "seq": core_schema.typed_dict_field(
+            core_schema.int_schema(ge=0, le=LARGEST_INTEGER, strict=True), required=False
+        ),
+    }
+    for name in fields:
+        schemas[name] = core_schema.typed_dict_field(field_schema(name), required=name in REQUIRED)
+    return core_schema.typed_dict_schema(schemas, extra_behavior="ignore", total=True)
+
+
+def field_schema(name: str) -> CoreSchema:
+    """The strict type and range of one canonical field."""
+    if name not in RANGES:
+        return core_schema.bool_schema(strict=True)
+    low, high = RANGES[name]
+    if isinstance(low, int):
+        return core_schema.int_schema(ge=low, le=int(high), strict=True)
+    return core_schema.float_schema(ge=low, le=high, allow_inf_nan=False, strict=True)
