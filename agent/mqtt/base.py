@@ -11,13 +11,31 @@ from agent.messages import Message
 class Delivery(msgspec.Struct, gc=False):
     """Everything one read of the socket gave, in order, and what is needed to acknowledge it.
 
-    `packet_ids` are those of the QoS 1 messages, in arrival order. `generation` numbers the connection: packet ids mean
-    nothing on any other.
+    `packet_ids` are those of the messages that want an acknowledgement, in arrival order, in the receiver's own form.
+    `generation` numbers the connection: packet ids mean nothing on any other.
     """
 
     messages: list[Message]
     packet_ids: list[int]
     generation: int
+
+
+class BrokerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker granted when it accepted the connection; None where the protocol does not tell."""
+
+    session_present: bool
+    client_id: str
+    keepalive_s: int
+    session_expiry_s: int | None = None
+    receive_maximum: int | None = None
+    """Unacknowledged messages that the broker may have on the way to us."""
+    max_packet_bytes: int | None = None
+    """Largest packet that the broker accepts from us; None: no limit told."""
+    max_qos: int | None = None
+    retain_available: bool | None = None
+    wildcards_available: bool | None = None
+    granted_qos: tuple[int, ...] = ()
+    """Per filter, in order; 0x80 and above is a refusal. Empty until the broker has answered the subscription."""
 
 
 class ReceiverCounters(msgspec.Struct):
@@ -44,6 +62,11 @@ class Receiver(Protocol):
     """Receives in batches, acknowledges when told to."""
 
     counters: ReceiverCounters
+
+    @property
+    def limits(self) -> BrokerLimits | None:
+        """What the broker granted at the present or the last connection."""
+        ...
 
     async def run(self, on_delivery: Callable[[Delivery], None]) -> None:
         """Connect, subscribe and deliver, for ever, through every failure, until `stop`.

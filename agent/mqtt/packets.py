@@ -1,0 +1,61 @@
+"""The few MQTT 5 bytes that are handled by hand: frame boundaries, acknowledgements, and packets the codec refuses."""
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+PUBLISH: Final = 0x30
+"""High half of the first byte of a PUBLISH; the low half holds DUP (8), QoS (6) and RETAIN (1)."""
+PUBLISH_QOS1: Final = 0x32
+"""First byte of the common case: PUBLISH, QoS 1, neither redelivered nor retained."""
+DUPLICATE: Final = 0x08
+RETAINED: Final = 0x01
+
+PINGREQ: Final = b"\xc0\x00"
+
+QOS2_MARK: Final = 0x1000_0000
+"""Added to the packet id of a QoS 2 message, so that `acknowledgements` writes PUBREC instead of PUBACK."""
+
+_PUBACK: Final = 0x4002_0000
+_LENGTH_BYTES: Final = 4
+
+
+def frame_length(data: bytes | bytearray, position: int = 0) -> int | None:
+    """Whole length in bytes of the packet that begins at `position`; None if even its length is not there yet.
+
+    Raises ValueError when the length field is not a valid one, so nothing behind it can be trusted.
+    """
+    remaining = 0
+    for index in range(_LENGTH_BYTES):
+        at = position + 1 + index
+        if at >= len(data):
+            return None
+        byte = data[at]
+        remaining |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return 2 + index + remaining
+    raise ValueError("the length field of a packet is longer than four bytes")
+
+
+def publish_packet_id(frame: bytes | bytearray | memoryview) -> int | None:
+    """Packet id of a complete PUBLISH that the codec refused; None when it has none, or not where it ought to be."""
+    if not frame[0] & 0x06:
+        return None
+    position = 1
+    while frame[position] >= 0x80:
+        position += 1
+    topic_at = position + 1
+    id_at = topic_at + 2 + int.from_bytes(frame[topic_at : topic_at + 2], "big")
+    if topic_at + 2 > len(frame) or id_at + 2 > len(frame):
+        return None
+    return int.from_bytes(frame[id_at : id_at + 2], "big") or None
+
+
+def acknowledgements(packet_ids: Sequence[int]) -> bytes:
+    """One PUBACK (reason: success) per packet id, in order, as one run of bytes; PUBREC for ids with `QOS2_MARK`."""
+    return struct.pack(f">{len(packet_ids)}I", *[_PUBACK + packet_id for packet_id in packet_ids])
+
+
+def completion(packet_id: int) -> bytes:
+    """The PUBCOMP that answers a PUBREL: the last step of a QoS 2 message."""
+    return struct.pack(">I", 0x7002_0000 + packet_id)
