@@ -1,6 +1,6 @@
 """What payloads mean: one file per sender, and the decoder that picks the one a topic belongs to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from agent.dialects.base import Dialect
 from agent.dialects.native import NativeDialect
@@ -8,6 +8,8 @@ from agent.dialects.timestamps import DAY_MS, MINUTE_MS
 from agent.errors import Rejected, SettingsError
 from agent.messages import Message
 from agent.readings import Reading
+
+Decode = Callable[[Message, int], Iterable[Reading | Rejected]]
 
 NAMES = ("native",)
 """The dialects that `mqtt.dialects` may name."""
@@ -36,19 +38,15 @@ class Decoder:
 
     def __init__(self, dialects: Sequence[Dialect]) -> None:
         self.dialects = tuple(dialects)
-        self._routes = tuple((dialect.claims, dialect.decode) for dialect in dialects)
+        self.decode: Decode = self.dialects[0].decode if len(self.dialects) == 1 else self._decode_any
+        """`Dialect.decode` of whichever dialect claims the message's topic."""
 
     def topic_filters(self) -> list[str]:
         """MQTT topic filters to subscribe to, each once."""
         return list(dict.fromkeys(each for dialect in self.dialects for each in dialect.topic_filters()))
 
-    def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
-        """The readings of one message, oldest first, a `Rejected` in the place of an unusable element.
-
-        Raises `Rejected` when the message as a whole is unusable.
-        """
-        topic = message.topic
-        for claims, decode in self._routes:
-            if claims(topic):
-                return decode(message, received_ms)
-        raise Rejected("unknown_topic", f"{topic[:200]!r} belongs to none of the dialects that are set")
+    def _decode_any(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
+        for dialect in self.dialects:
+            if dialect.claims(message.topic):
+                return dialect.decode(message, received_ms)
+        raise Rejected("unknown_topic", f"{message.topic[:200]!r} belongs to none of the dialects that are set")

@@ -26,8 +26,8 @@ _seconds: dict[str, int] = {}
 def parse_time(value: object) -> int:
     """Milliseconds since the epoch of a payload's `time`.
 
-    Raises `Rejected`: `schema` when it is neither an integer nor RFC 3339 with a zone, `out_of_range` when no calendar
-    has it.
+    Raises `Rejected`: `schema` when it is neither an integer nor RFC 3339 with a zone (a date that no calendar has is
+    not), `out_of_range` for an integer beyond the year 9999.
     """
     if type(value) is str:
         second_ms = _seconds.get(value[:19])
@@ -67,7 +67,7 @@ def _parse_text(text: str) -> int:
         )
         second_ms = (moment - _EPOCH) // _MILLISECOND + leap_ms
     except (ValueError, OverflowError) as error:
-        raise Rejected("out_of_range", f"time {_shown(text)}: {error}") from error
+        raise Rejected("schema", f"time {_shown(text)}: {error}") from error
     if not sign:
         if len(_seconds) >= _SECONDS_KEPT:
             _seconds.clear()
