@@ -1,0 +1,46 @@
+"""How a batch is kept in a row: the messages packed, and a checksum over everything that is in the row."""
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from agent.messages import Batch, Message
+
+_HEAD: Final = Struct("<qqqq")
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(list[Message]).decode
+
+Row = tuple[int, int, int, int, int, bytes]
+"""offset, received_ms, listening_since_ms, count, crc32, messages."""
+
+
+def pack(messages: Sequence[Message]) -> bytes:
+    """The messages as one blob."""
+    return _ENCODE(messages)
+
+
+def checksum(offset: int, received_ms: int, listening_since_ms: int, count: int, blob: bytes) -> int:
+    """CRC-32 over the row; SQLite protects its WAL with checksums, but not the pages of the file."""
+    return crc32(blob, crc32(_HEAD.pack(offset, received_ms, listening_since_ms, count)))
+
+
+def unpack(row: Row) -> Batch | None:
+    """The batch of a row, or None when the row is not what was written."""
+    offset, received_ms, listening_since_ms, count, crc, blob = row
+    if checksum(offset, received_ms, listening_since_ms, count, blob) != crc:
+        return None
+    try:
+        messages = _DECODE(blob)
+    except msgspec.DecodeError:
+        return None
+    return Batch(offset, received_ms, listening_since_ms, messages)
+
+
+def cut(batch: Batch, offset: int) -> Batch:
+    """The batch from this offset on."""
+    if offset <= batch.offset:
+        return batch
+    return Batch(offset, batch.received_ms, batch.listening_since_ms, batch.messages[offset - batch.offset :])

@@ -1,0 +1,221 @@
+"""The journal's file: made, recognised, locked; and what SQLite's errors mean for it."""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from agent.errors import JournalBroken, JournalCorrupt, JournalError, JournalFull, SettingsError
+
+APPLICATION_ID: Final = 0x7670_6A6C
+"""`vpjl`: says that a SQLite file is a journal of this program."""
+SCHEMA_VERSION: Final = 1
+PAGE_BYTES: Final = 4096
+
+_SCHEMA: Final = f"""
+PRAGMA page_size = {PAGE_BYTES};
+PRAGMA journal_mode = WAL;
+BEGIN IMMEDIATE;
+CREATE TABLE batches (
+  "offset" INTEGER PRIMARY KEY,
+  received_ms INTEGER NOT NULL,
+  listening_since_ms INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  crc32 INTEGER NOT NULL,
+  messages BLOB NOT NULL
+) STRICT;
+CREATE TABLE checkpoint (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  "offset" INTEGER NOT NULL,
+  state_version INTEGER NOT NULL,
+  fleet_state BLOB,
+  counters BLOB
+) STRICT;
+INSERT INTO checkpoint VALUES (1, 0, 0, NULL, NULL);
+CREATE TABLE vehicle_states (
+  id INTEGER PRIMARY KEY,
+  vehicle_id TEXT NOT NULL UNIQUE,
+  crc32 INTEGER NOT NULL,
+  state BLOB NOT NULL
+) STRICT;
+CREATE TABLE dead_letters (
+  "offset" INTEGER NOT NULL,
+  element INTEGER NOT NULL,
+  received_ms INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  topic TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  UNIQUE ("offset", element)
+) STRICT;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+_FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
+"""No room; the shared-memory index is no part of what has to survive, so failing to grow it harms nothing."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def translate(path: Path, error: sqlite3.Error) -> JournalError:
+    """What an SQLite error means for the caller."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code in _FULL:
+        return JournalFull(f"no room for the journal {path}: {error}")
+    if code & 0xFF in _DAMAGED:
+        return JournalCorrupt(f"the journal {path} is damaged: {error}; {HOW_TO_SALVAGE}")
+    name = getattr(error, "sqlite_errorname", "?")
+    return JournalBroken(f"the journal {path} cannot be written: {error} ({name})")
+
+
+HOW_TO_SALVAGE: Final = (
+    "keep the file, stop the agent, then `python -m agent.journal.salvage DAMAGED NEW` copies every batch, van state and "
+    "dead letter that can still be read"
+)
+
+
+class Lock:
+    """One writer per journal, also across processes: an advisory lock on a file beside it."""
+
+    def __init__(self, path: Path) -> None:
+        lock_path = beside(path, "lock")
+        try:
+            self._fd: int | None = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SettingsError(f"journal.path = {str(path)!r}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._fd)
+            raise JournalInUse(f"the journal {path} is in use by another process") from error
+
+    def release(self) -> None:
+        """Let others in; may be called twice."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class JournalInUse(JournalError):
+    """Another process has the journal open for writing."""
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The path of a file that belongs to the journal, named as SQLite names its own."""
+    return path.with_name(f"{path.name}-{suffix}")
+
+
+def create(path: Path) -> None:
+    """Make an empty journal, whole or not at all: a crash in between leaves no half-made file under this name."""
+    if beside(path, "wal").exists():
+        raise JournalCorrupt(
+            f"{beside(path, 'wal')} is there but {path} is not: bring it back, or move the -wal file away"
+        )
+    unfinished = beside(path, "new")
+    for leftover in (unfinished, beside(unfinished, "wal"), beside(unfinished, "shm")):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    connection = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error as error:
+        raise translate(path, error) from error
+    finally:
+        connection.close()
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a journal that exists; refuse what is damaged, foreign or newer."""
+    if not path.exists():
+        raise JournalCorrupt(f"there is no journal at {path}")
+    if path.stat().st_size == 0:
+        raise JournalCorrupt(f"the journal {path} is empty: it was cut off, nothing in it can be saved; move it away")
+    mode = "ro" if read_only else "rw"
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=10.0,
+        )
+        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if application_id != APPLICATION_ID:
+            raise JournalCorrupt(f"{path} is an SQLite file of another program; choose another journal.path")
+        if version > SCHEMA_VERSION:
+            raise JournalCorrupt(
+                f"the journal {path} was written by a newer version (format {version}, this one knows {SCHEMA_VERSION}); "
+                "install that version again, or let it drain the journal first"
+            )
+        _check_tables(path, connection)
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise translate(path, error) from error
+    except JournalError:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
+    """Walk the keys of every table: a truncated or overwritten file fails here rather than hours later."""
+    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    missing = {"batches", "checkpoint", "vehicle_states", "dead_letters"} - present
+    if missing:
+        raise JournalCorrupt(f"the journal {path} lacks the tables {sorted(missing)}; {HOW_TO_SALVAGE}")
+    for table in ("batches", "dead_letters"):
+        connection.execute(f"SELECT count(*), max(received_ms) FROM {table}").fetchone()  # noqa: S608
+
+
+class Reserve:
+    """Disk space held back in a file of its own: even deleting needs room, so a full disk could not be emptied."""
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        self._path = beside(path, "reserve")
+        self._size_bytes = size_bytes
+        self.held_bytes = self._path.stat().st_size if self._path.exists() else 0
+        self.restore()
+
+    def restore(self) -> None:
+        """Take the space again, once there is twice as much free."""
+        if self.held_bytes >= self._size_bytes:
+            return
+        space = os.statvfs(self._path.parent)
+        if space.f_bavail * space.f_frsize < 2 * self._size_bytes:
+            return
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, self._size_bytes)
+            self.held_bytes = self._size_bytes
+        except OSError:
+            os.ftruncate(fd, 0)
+            self.held_bytes = 0
+        finally:
+            os.close(fd)
+
+    def release(self) -> bool:
+        """Give the space back for what has to be written now; False when there is none left."""
+        if not self.held_bytes:
+            return False
+        os.truncate(self._path, 0)
+        self.held_bytes = 0
+        return True

@@ -1,0 +1,58 @@
+"""The journal seen from other processes, read-only, while the agent writes it."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+from agent.errors import Reason
+from agent.journal import dead_letters, file
+from agent.journal.dead_letters import DeadLetter, Key
+
+
+class JournalReader:
+    """Reads in short steps; the agent is never held up."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._connection = file.connect(self.path, read_only=True)
+
+    def dead_letters(self, reason: Reason | None = None) -> Iterator[DeadLetter]:
+        """The letters in order of arrival."""
+        try:
+            yield from dead_letters.select(self._connection, reason=reason)
+        except sqlite3.Error as error:
+            raise file.translate(self.path, error) from error
+
+    def dead_letters_by_key(self, keys: Sequence[Key]) -> list[DeadLetter]:
+        """Those of these letters that are still there."""
+        return list(dead_letters.select(self._connection, keys=keys))
+
+    def reasons(self) -> dict[Reason, int]:
+        """How many letters there are for each reason."""
+        rows = self._connection.execute("SELECT reason, count(*) FROM dead_letters GROUP BY reason ORDER BY reason")
+        return dict(rows.fetchall())
+
+    def position(self) -> tuple[int, int]:
+        """(checkpoint offset, next offset): what is confirmed and what is journaled."""
+        checkpoint = self._connection.execute('SELECT "offset" FROM checkpoint').fetchone()[0]
+        last = self._connection.execute('SELECT max("offset" + count) FROM batches').fetchone()[0]
+        return checkpoint, max(checkpoint, last or 0)
+
+    def bytes_used(self) -> int:
+        """Pages in use times page size."""
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,89 @@
+"""How a command asks the running agent to move or forget dead letters: a file beside the journal.
+
+Only the agent writes the journal: with SQLite below 3.51.3 two connections that commit and checkpoint the WAL at the same
+moment can damage the file. So a command leaves a request, and the journal's own thread does it between two batches.
+"""
+
+import os
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from agent.errors import Reason
+from agent.journal.dead_letters import DeadLetter, Key
+from agent.journal.file import beside
+from agent.messages import Batch, Kind, Message
+
+NOT_REPLAYABLE: Final[dict[Reason, str]] = {
+    "malformed_packet": "the packet never was a message",
+    "oversize": "only the beginning of the message was kept",
+    "journal_corrupt": "the messages in it cannot be told apart any more",
+    "rejected_by_store": "the message was good; the store refused a line made from it",
+}
+
+
+class Request(msgspec.Struct):
+    """Which letters to move back into the journal, and which to forget."""
+
+    replay: list[Key] = []
+    remove: list[Key] = []
+
+
+def can_be_replayed(letter: DeadLetter) -> bool:
+    """Whether the letter holds a message that could be processed again."""
+    return letter.reason not in NOT_REPLAYABLE
+
+
+def as_batches(letters: list[DeadLetter], offset: int) -> list[Batch]:
+    """Letters as new messages from this offset on, one batch for each time of arrival, oldest first."""
+    found = []
+    for received_ms, group in groupby(sorted(letters, key=attrgetter("received_ms", "key")), attrgetter("received_ms")):
+        messages = [
+            Message(topic, payload, kind=Kind.PUBLISH)
+            for topic, payload in dict.fromkeys((letter.topic, letter.payload) for letter in group)
+        ]
+        found.append(Batch(offset, received_ms, received_ms, messages))
+        offset += len(messages)
+    return found
+
+
+def ask(path: Path, request: Request) -> bool:
+    """Leave a request for the agent that has this journal open; False while an earlier one waits."""
+    draft = beside(path, f"request-{os.getpid()}")
+    with draft.open("wb") as file:
+        file.write(msgspec.msgpack.encode(request))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, beside(path, "request"))
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
+
+
+def take(path: Path) -> Request | None:
+    """The request that waits, if any; one that cannot be read is removed."""
+    try:
+        content = beside(path, "request").read_bytes()
+    except OSError:
+        return None
+    try:
+        return msgspec.msgpack.decode(content, type=Request)
+    except msgspec.DecodeError:
+        done(path)
+        return None
+
+
+def done(path: Path) -> None:
+    """Say that the request was carried out."""
+    beside(path, "request").unlink(missing_ok=True)
+
+
+def waits(path: Path) -> bool:
+    """Whether a request has not been carried out yet."""
+    return beside(path, "request").exists()
