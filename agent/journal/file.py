@@ -13,10 +13,7 @@ APPLICATION_ID: Final = 0x7670_6A6C
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 4096
 
-_SCHEMA: Final = f"""
-PRAGMA page_size = {PAGE_BYTES};
-PRAGMA journal_mode = WAL;
-BEGIN IMMEDIATE;
+_SCHEMA: Final = """
 CREATE TABLE batches (
   "offset" INTEGER PRIMARY KEY,
   received_ms INTEGER NOT NULL,
@@ -50,9 +47,6 @@ CREATE TABLE dead_letters (
   payload BLOB NOT NULL,
   UNIQUE ("offset", element)
 ) STRICT;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
 """
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
@@ -72,8 +66,8 @@ def translate(path: Path, error: sqlite3.Error) -> JournalError:
 
 
 HOW_TO_SALVAGE: Final = (
-    "keep the file, stop the agent, then `python -m agent.journal.salvage DAMAGED NEW` copies every batch, van state and "
-    "dead letter that can still be read"
+    "keep the file, stop the agent, then `python -m agent.journal.salvage DAMAGED NEW` copies every batch, van state "
+    "and dead letter that can still be read"
 )
 
 
@@ -120,7 +114,11 @@ def create(path: Path) -> None:
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_SCHEMA)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except sqlite3.Error as error:
         raise translate(path, error) from error
     finally:
@@ -161,7 +159,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             raise JournalCorrupt(f"{path} is an SQLite file of another program; choose another journal.path")
         if version > SCHEMA_VERSION:
             raise JournalCorrupt(
-                f"the journal {path} was written by a newer version (format {version}, this one knows {SCHEMA_VERSION}); "
+                f"the journal {path} was written by a newer version (format {version}, known is {SCHEMA_VERSION}); "
                 "install that version again, or let it drain the journal first"
             )
         _check_tables(path, connection)

@@ -79,9 +79,9 @@ class Journal:
     ) -> Self:
         """Open the journal, or make it when there is none.
 
-        `max_bytes` bounds what the file holds; `reserve_bytes` of disk are kept back beside it, and dead letters take at
-        most `dead_letter_bytes`. Raises `JournalCorrupt` for a damaged, foreign or newer file, which is left as it is;
-        `JournalInUse` when another process has it; `JournalFull` when there is no room to make it.
+        `max_bytes` bounds what the file holds; `reserve_bytes` of disk are kept back beside it, and dead letters take
+        at most `dead_letter_bytes`. Raises `JournalCorrupt` for a damaged, foreign or newer file, which is left as it
+        is; `JournalInUse` when another process has it; `JournalFull` when there is no room to make it.
         """
         if max_bytes < MIN_BYTES:
             raise SettingsError(f"journal.max_bytes = {max_bytes}: at least {MIN_BYTES} are needed")
@@ -168,20 +168,13 @@ class Journal:
         if self._wal_pages > _WAL_PAGES_LIMIT:
             self._move_wal()
         try:
-            if counters.bytes_used + pages * self._page_bytes <= counters.max_bytes:
-                self._execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
-                counters.bytes_used += pages * self._page_bytes
-            elif self._when_full == "drop_oldest":
-                self._append_dropping(row, pages)
-            else:
-                raise JournalFull(f"the journal {self.path} holds its limit of {counters.max_bytes} bytes")
-        except sqlite3.Error as error:
+            self._insert(row, pages)
+        except (sqlite3.Error, JournalFull) as error:
             self._roll_back()
-            self._note_full(error)
-            raise file.translate(self.path, error) from error
-        except JournalFull as error:
-            self._note_full(error)
-            raise
+            problem = file.translate(self.path, error) if isinstance(error, sqlite3.Error) else error
+            if isinstance(problem, JournalFull) and counters.full_since_s is None:
+                counters.full_since_s = time.monotonic()
+            raise problem from (None if problem is error else error)
         counters.full_since_s = None
         counters.next_offset = offset + count
         counters.appended_messages += count
@@ -191,13 +184,17 @@ class Journal:
         counters.count_commit(time.perf_counter() - started_s)
         return Batch(offset, received_ms, listening_since_ms, list(messages))
 
-    def _note_full(self, error: Exception) -> None:
-        if self.counters.full_since_s is None and (
-            isinstance(error, JournalFull) or isinstance(file.translate(self.path, error), JournalFull)  # type: ignore[arg-type]
-        ):
-            self.counters.full_since_s = time.monotonic()
+    def _insert(self, row: tuple[object, ...], pages: int) -> None:
+        counters = self.counters
+        if counters.bytes_used + pages * self._page_bytes <= counters.max_bytes:
+            self._execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
+            counters.bytes_used += pages * self._page_bytes
+        elif self._when_full == "drop_oldest":
+            self._insert_dropping(row, pages)
+        else:
+            raise JournalFull(f"the journal {self.path} holds its limit of {counters.max_bytes} bytes")
 
-    def _append_dropping(self, row: tuple[object, ...], pages: int) -> None:
+    def _insert_dropping(self, row: tuple[object, ...], pages: int) -> None:
         """Append after deleting the oldest batches, in one transaction."""
         counters = self.counters
         excess = counters.bytes_used + pages * self._page_bytes - counters.max_bytes + counters.max_bytes // _DROP_SHARE
@@ -213,7 +210,6 @@ class Journal:
             victims = offset
             dropped += max(0, offset + count - max(offset, counters.checkpoint_offset))
         if excess > counters.max_bytes // _DROP_SHARE:
-            self._execute("ROLLBACK")
             raise JournalFull(f"the journal {self.path} is full and dropping all its batches would not make room")
         self._execute('DELETE FROM batches WHERE "offset" <= ?', (victims,))
         self._execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
@@ -303,9 +299,9 @@ class Journal:
     ) -> None:
         """In one transaction: the changed van states, the dead letters, the offset; consumed batches are deleted.
 
-        `offset` is what the store has confirmed, `states` are as of it. None for `fleet_state` or `counters` leaves what
-        is there. Works with a full disk, from the reserve. Raises `JournalFull` (nothing changed) when even that is
-        used up, `JournalBroken` as `append` does.
+        `offset` is what the store has confirmed, `states` are as of it. None for `fleet_state` or `counters` leaves
+        what is there. Works with a full disk, from the reserve. Raises `JournalFull` (nothing changed) when even that
+        is used up, `JournalBroken` as `append` does.
         """
 
         def work() -> None:
@@ -356,9 +352,9 @@ class Journal:
     def replay_dead_letters(self, keys: Iterable[Key]) -> list[Batch]:
         """Move letters back into the journal as new messages, in one transaction: never lost, never there twice.
 
-        Each keeps its arrival time, so that it is judged as it would have been then, by today's rules. Only letters below
-        the checkpoint can be moved, since those above it would be made again by a replay; and only those that are whole
-        messages. Returns the batches that this appended.
+        Each keeps its arrival time, so that it is judged as it would have been then, by today's rules. Only letters
+        below the checkpoint can be moved, since those above it would be made again by a replay; and only those that
+        are whole messages. Returns the batches that this appended.
         """
         limit = self.counters.checkpoint_offset
         letters = [

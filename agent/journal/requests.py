@@ -1,7 +1,7 @@
 """How a command asks the running agent to move or forget dead letters: a file beside the journal.
 
-Only the agent writes the journal: with SQLite below 3.51.3 two connections that commit and checkpoint the WAL at the same
-moment can damage the file. So a command leaves a request, and the journal's own thread does it between two batches.
+Only the agent writes the journal: with SQLite below 3.51.3 two connections that commit and checkpoint the WAL at the
+same moment can damage the file. So a command leaves a request, and the journal's own thread does it between batches.
 """
 
 import os
