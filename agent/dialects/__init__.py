@@ -1,6 +1,6 @@
 """What payloads mean: one file per sender, and the decoder that picks the one a topic belongs to."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent.dialects.base import Dialect
 from agent.dialects.native import NativeDialect
@@ -38,12 +38,45 @@ class Decoder:
 
     def __init__(self, dialects: Sequence[Dialect]) -> None:
         self.dialects = tuple(dialects)
+        self._remembering = tuple(each for each in self.dialects if not isinstance(each, NativeDialect))
         self.decode: Decode = self.dialects[0].decode if len(self.dialects) == 1 else self._decode_any
         """`Dialect.decode` of whichever dialect claims the message's topic."""
 
     def topic_filters(self) -> list[str]:
         """MQTT topic filters to subscribe to, each once."""
         return list(dict.fromkeys(each for dialect in self.dialects for each in dialect.topic_filters()))
+
+    def tick(self, time_ms: int) -> Iterable[Reading]:
+        """The readings that only waited for time to pass; to be asked for at every tick, before the tick itself."""
+        for dialect in self._remembering:
+            yield from dialect.tick(time_ms)
+
+    def changed(self) -> dict[str, bytes]:
+        """What the dialects remember and has changed since the last call: to be kept with the vans' states.
+
+        The keys are `dialect/vehicle_id`; no `vehicle_id` has a slash.
+        """
+        return {
+            f"{dialect.name}/{vehicle_id}": memory
+            for dialect in self._remembering
+            for vehicle_id, memory in dialect.changed().items()
+        }
+
+    def restore(self, memories: Mapping[str, bytes]) -> None:
+        """Forget everything and go on from what `changed` once gave; keys that no dialect here knows are passed over."""
+        for dialect in self.dialects:
+            start = f"{dialect.name}/"
+            dialect.restore(
+                {key.removeprefix(start): memory for key, memory in memories.items() if key.startswith(start)}
+            )
+
+    def findings(self) -> dict[str, str]:
+        """What the dialects have learnt about their vans or find suspicious, by `dialect/vehicle_id`."""
+        return {
+            f"{dialect.name}/{vehicle_id}": finding
+            for dialect in self._remembering
+            for vehicle_id, finding in dialect.findings().items()
+        }
 
     def _decode_any(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         for dialect in self.dialects:

@@ -1,6 +1,6 @@
 """What a dialect is: the meaning of one sender's topics and payloads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from agent.errors import Rejected
@@ -11,7 +11,9 @@ from agent.readings import Reading
 class Dialect(Protocol):
     """Turns messages of one kind of sender into canonical readings.
 
-    Decoding depends on the message and its arrival time alone, so that a replay of the journal gives the same readings.
+    Decoding depends on the messages so far and their arrival times alone, so that a replay of the journal gives the same
+    readings. Most dialects need nothing but the message in hand; one that has to remember something of a van keeps it in
+    `Memories` and hands it out through `changed` and `restore`.
     """
 
     name: str
@@ -30,3 +32,20 @@ class Dialect(Protocol):
         Raises `Rejected` when the message as a whole is unusable.
         """
         ...
+
+    def tick(self, time_ms: int) -> Iterable[Reading]:
+        """The readings that only waited for time to pass: bare values that belong together."""
+        del time_ms
+        return ()
+
+    def changed(self) -> dict[str, bytes]:
+        """The memories of the vans that have changed since the last call, by vehicle."""
+        return {}
+
+    def restore(self, memories: Mapping[str, bytes]) -> None:
+        """Forget everything and go on from these memories."""
+        del memories
+
+    def findings(self) -> dict[str, str]:
+        """What has been learnt or looks wrong, by vehicle: for people to read."""
+        return {}

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import convert
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
+from agent.dialects.base import Dialect
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time
 from agent.errors import Reason, Rejected
 from agent.messages import Message
@@ -67,7 +68,7 @@ class _Route(NamedTuple):
     schema: SchemaValidator
 
 
-class NativeDialect:
+class NativeDialect(Dialect):
     """vanpulse's own JSON.
 
     `max_age_ms` and `max_ahead_ms` bound the event time against the arrival; `max_elements` the length of an array.
