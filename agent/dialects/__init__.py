@@ -63,7 +63,7 @@ class Decoder:
         }
 
     def restore(self, memories: Mapping[str, bytes]) -> None:
-        """Forget everything and go on from what `changed` once gave; keys that no dialect here knows are passed over."""
+        """Forget everything and go on from what `changed` once gave; keys of other dialects are passed over."""
         for dialect in self.dialects:
             start = f"{dialect.name}/"
             dialect.restore(

@@ -11,9 +11,9 @@ from agent.readings import Reading
 class Dialect(Protocol):
     """Turns messages of one kind of sender into canonical readings.
 
-    Decoding depends on the messages so far and their arrival times alone, so that a replay of the journal gives the same
-    readings. Most dialects need nothing but the message in hand; one that has to remember something of a van keeps it in
-    `Memories` and hands it out through `changed` and `restore`.
+    Decoding depends on the messages so far and their arrival times alone, so that a replay of the journal gives the
+    same readings. Most dialects need nothing but the message in hand; one that has to remember something of a van keeps
+    it in `Memories` and hands it out through `changed` and `restore`.
     """
 
     name: str

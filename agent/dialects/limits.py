@@ -1,4 +1,4 @@
-"""How much one van, and how many strangers, may ask of the agent. Pure: no clock but the arrival times of the batches."""
+"""How much one van, and how many strangers, may ask of the agent. Pure: the only clock is the arrival times."""
 
 from typing import Final
 
@@ -45,7 +45,9 @@ class Throttle:
             allowance.throttling = True
             return False
         allowance.throttling = False
-        allowance.due = (due if due > now else now) + self._step
+        if due < now:  # not max(): this is the hot path
+            due = now
+        allowance.due = due + self._step
         return True
 
 
