@@ -27,6 +27,10 @@ def broker_address(url: str) -> tuple[str, int, bool]:
         raise SettingsError(f"mqtt.url = {url!r} has no valid port (1 to 65535)") from error
     if not parts.hostname or port == 0:
         raise SettingsError(f"mqtt.url = {url!r} must be mqtt://HOST[:PORT]")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError as error:
+        raise SettingsError(f"mqtt.url = {url!r} has no valid host name") from error
     return parts.hostname, port or DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts"
 
 

@@ -9,6 +9,7 @@ PUBLISH: Final = 0x30
 PUBLISH_QOS1: Final = 0x32
 """First byte of the common case: PUBLISH, QoS 1, neither redelivered nor retained."""
 DUPLICATE: Final = 0x08
+QOS_BITS: Final = 0x06
 RETAINED: Final = 0x01
 
 PINGREQ: Final = b"\xc0\x00"
@@ -39,7 +40,7 @@ def frame_length(data: bytes | bytearray, position: int = 0) -> int | None:
 
 def publish_packet_id(frame: bytes | bytearray | memoryview) -> int | None:
     """Packet id of a complete PUBLISH that the codec refused; None when it has none, or not where it ought to be."""
-    if not frame[0] & 0x06:
+    if not frame[0] & QOS_BITS:
         return None
     position = 1
     while frame[position] >= 0x80:
@@ -49,6 +50,11 @@ def publish_packet_id(frame: bytes | bytearray | memoryview) -> int | None:
     if topic_at + 2 > len(frame) or id_at + 2 > len(frame):
         return None
     return int.from_bytes(frame[id_at : id_at + 2], "big") or None
+
+
+def is_connack_311(frame: bytes) -> bool:
+    """Whether this is the answer of a broker that does not know MQTT 5: a CONNACK without properties."""
+    return len(frame) == 4 and frame[:2] == b"\x20\x02"
 
 
 def acknowledgements(packet_ids: Sequence[int]) -> bytes:

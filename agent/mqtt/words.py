@@ -10,7 +10,7 @@ CONNACK: Final[dict[int, str]] = {
     0x81: "it could not read our CONNECT",
     0x82: "it sees a protocol error in our CONNECT",
     0x83: "it does not accept this connection (implementation specific)",
-    0x84: 'it does not speak MQTT 5: set mqtt.protocol = "3.1.1"',
+    0x84: "it does not speak this version of MQTT: set mqtt.protocol",
     0x85: "it does not allow this client id: set mqtt.client_id",
     0x86: "wrong user name or password: set mqtt.username and mqtt.password",
     0x87: "not authorized: check mqtt.username, mqtt.password and the broker's access list",
@@ -23,14 +23,6 @@ CONNACK: Final[dict[int, str]] = {
     0x9C: "use another server: set mqtt.url",
     0x9D: "the server has moved: set mqtt.url",
     0x9F: "connections come too fast",
-}
-
-CONNACK_311: Final[dict[int, str]] = {
-    1: "it does not speak this version of MQTT: set mqtt.protocol",
-    2: CONNACK[0x85],
-    3: CONNACK[0x88],
-    4: CONNACK[0x86],
-    5: CONNACK[0x87],
 }
 
 DISCONNECT: Final[dict[int, str]] = {
@@ -60,6 +52,8 @@ DISCONNECT: Final[dict[int, str]] = {
 }
 
 SESSION_TAKEN_OVER: Final = 0x8E
+REFUSED: Final = 0x80
+"""Reason codes from here on are refusals."""
 
 SUBACK: Final[dict[int, str]] = {
     0x80: "unspecified error",
@@ -105,6 +99,12 @@ def code(table: dict[int, str], value: int, reason: str | None = None) -> str:
     return f"{words} (it says {reason!r})" if reason else words
 
 
+def _all_refused(error: OSError) -> bool:
+    """Asyncio joins the errors of a name's several addresses into one text."""
+    text = str(error)
+    return text.startswith("Multiple exceptions") and text.count("Errno") == text.count(f"Errno {errno.ECONNREFUSED}]")
+
+
 def connect_error(error: BaseException) -> str:
     """Why there is no connection, from what the socket or TLS layer raised."""
     match error:
@@ -116,7 +116,7 @@ def connect_error(error: BaseException) -> str:
             return next((words for sign, words in _ALERT if sign in reason), f"TLS failed: {reason}")
         case socket.gaierror():
             return "its host name cannot be resolved: check mqtt.url"
-        case ConnectionRefusedError():
+        case OSError() if isinstance(error, ConnectionRefusedError) or _all_refused(error):
             return "nobody listens there: is the broker running?"
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
             return "the connection was reset"
