@@ -1,11 +1,11 @@
 """Grid intensity from ENTSO-E's actual generation per production type (document type A75).
 
-The intensity of a moment is the mean of the life-cycle factors of its fuels, weighted by their generation. Imports are not
-in it. Energy that pumped storage takes up is left out.
+The intensity of a moment is the mean of the life-cycle factors of its fuels, weighted by their generation. Imports are
+not in it. Energy that pumped storage takes up is left out.
 """
 
 import re
-import xml.etree.ElementTree as ET  # noqa: S405  # documents with a DTD are refused before they are parsed
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
@@ -141,9 +141,9 @@ def _steps(period: ET.Element, *, holds: bool) -> Iterator[tuple[int, int, float
         until_ms = start_ms + step_ms
         if holds:
             until_ms = end_ms if following is None else begin_ms + (following - 1) * step_ms
-        if not begin_ms <= start_ms < end_ms or not 0 <= power < 1e7:
+        if not begin_ms <= start_ms < end_ms or not -1e6 < power < 1e7:
             raise ValueError(f"position {position} with {power:g} MW is out of range")
-        yield start_ms, min(until_ms, end_ms), power
+        yield start_ms, min(until_ms, end_ms), max(power, 0.0)
 
 
 def _moment(text: str) -> int:

@@ -109,7 +109,7 @@ class _Steps:
 
 
 def _by_country(factors: FactorSet, samples: Iterable[Sample]) -> dict[str, list[tuple[int, float]]]:
-    """Well-to-wheel values in order of time; a bidding zone such as `DK-DK1` serves its country if it is the only one."""
+    """Well-to-wheel values in order of time; a zone such as `DK-DK1` serves its country if it is the only one."""
     zones: dict[str, dict[str, None]] = {}
     values: dict[str, list[tuple[int, float]]] = {}
     for sample in samples:

@@ -40,12 +40,12 @@ def load_intensity(path: Path | None, factors: FactorSet, *, max_age_ms: int = M
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"emissions.intensity_file {str(path)!r} cannot be read: {error}") from error
     try:
-        samples = list(parse(text, factors))
-        if not samples:
-            raise SettingsError("it has no values")
-        return Intensity(factors, samples, max_age_ms=max_age_ms)
+        intensity = Intensity(factors, parse(text, factors), max_age_ms=max_age_ms)
     except SettingsError as error:
         raise SettingsError(f"emissions.intensity_file {str(path)!r}: {error}") from error
+    if not intensity.zones:
+        raise SettingsError(f"emissions.intensity_file {str(path)!r} has no values")
+    return intensity
 
 
 def parse(text: str, factors: FactorSet) -> Iterator[Sample]:

@@ -1,8 +1,8 @@
 """Well-to-wheel emissions of one van, and what a diesel van would have emitted over the same distance.
 
-Carbon enters with the energy of a charge and leaves with the energy used: the pack has a carbon content in g CO2e per kWh,
-which a charge changes and driving does not. Charging losses are part of it, because a charge brings the carbon of the
-grid energy but only the battery energy. A battery van emits nothing on the road, so all of it is well-to-tank.
+Carbon enters with the energy of a charge and leaves with the energy used: the pack has a carbon content in g CO2e per
+kWh, which a charge changes and driving does not. Charging losses are part of it, because a charge brings the carbon of
+the grid energy but only the battery energy. A battery van emits nothing on the road: all of it is well-to-tank.
 
 Energies are in kWh, distances in km, masses of emissions in g CO2e unless the name says otherwise. Energy used is
 positive out of the battery and signed: braking downhill takes back what it returns.
@@ -21,7 +21,7 @@ SHORTEST_DISTANCE_KM = 1.0
 """Below this distance a value per km says nothing."""
 
 
-class EmissionsState(msgspec.Struct, gc=False, kw_only=True):
+class EmissionsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """Where one van's emissions stand.
 
     `co2e_g` is net and may fall while a van rolls downhill; what is published as a total is its highest value so far.
@@ -83,8 +83,8 @@ def charge(
 ) -> float:
     """Energy entered the battery, which held `content_kwh` before. Returns the g CO2e of the grid energy.
 
-    Grid energy that never reached the battery, such as heating on the plug, adds its carbon to what the battery holds; with
-    an empty battery it counts as emitted at once.
+    Grid energy that never reached the battery, such as heating on the plug, adds its carbon to what the battery holds;
+    with an empty battery it counts as emitted at once.
     """
     carbon_g = grid_kwh * grid_g_per_kwh
     before_kwh = max(content_kwh, 0.0)
@@ -160,9 +160,10 @@ def end_trip(
 ) -> Transport:
     """Emissions per tonne-kilometre and per parcel of a trip that has ended.
 
-    `payload_kg` is the mean load as measured, `parcels` the number carried; `None` is "not said". A trip said to be empty has
-    no value per load: its emissions go to the next trip with one, so that over time nothing is left out (ISO 14083). The
-    default load has the empty kilometres in it already. `modelled` says that energy or distance were not measured.
+    `payload_kg` is the mean load as measured, `parcels` the number carried; `None` is "not said". A trip said to be
+    empty has no value per load: its emissions go to the next trip with one, so that over time nothing is left out
+    (ISO 14083). The default load has the empty kilometres in it already. `modelled` says that energy or distance were
+    not measured.
     """
     if payload_kg == 0.0 or (payload_kg is None and parcels == 0):
         state.empty_co2e_g += co2e_g
