@@ -1,0 +1,171 @@
+"""Van-days: what one van did between two midnights, as the difference of its totals.
+
+Differences telescope: the days of a van add up to its totals, whatever happened around midnight.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from agent.errors import SettingsError
+from agent.fleet.records import DayRecord
+
+MS_PER_HOUR: Final = 3_600_000
+QUIET_MS: Final = 6 * MS_PER_HOUR
+"""A van that is silent at midnight may still send what it kept back; its day is closed so much later."""
+
+
+class DayZone:
+    """Where midnight is: an offset such as `+02:00`, or a name of the time zone database."""
+
+    def __init__(self, name: str = "+00:00") -> None:
+        self._zone = _zone(name)
+
+    def bounds(self, time_ms: int) -> tuple[int, int]:
+        """First millisecond of the day of a time, and of the next day."""
+        midnight = self._local(time_ms).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        following = (midnight + timedelta(days=1)).replace(fold=0)
+        return _epoch_ms(midnight), _epoch_ms(following)
+
+    def hour(self, time_ms: int) -> int:
+        """Hour of the day, 0 to 23."""
+        return self._local(time_ms).hour
+
+    def _local(self, time_ms: int) -> datetime:
+        return datetime.fromtimestamp(time_ms // 1000, UTC).astimezone(self._zone)
+
+
+def _zone(name: str) -> tzinfo:
+    if name[:1] in ("+", "-"):
+        try:
+            hours, minutes = (int(part) for part in name[1:].split(":"))
+            offset = timedelta(hours=hours, minutes=minutes)
+            return timezone(offset if name[0] == "+" else -offset)
+        except ValueError as error:
+            raise SettingsError(f"UTC offset {name!r} is not of the form +02:00") from error
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(f"time zone {name!r} is not known on this system") from error
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return round(moment.timestamp()) * 1000
+
+
+class Tariff:
+    """The price of grid energy, per kWh, in any currency: one price, or one for each hour of the day."""
+
+    def __init__(self, prices_per_kwh: float | tuple[float, ...], zone: DayZone) -> None:
+        prices = (prices_per_kwh,) * 24 if isinstance(prices_per_kwh, float | int) else prices_per_kwh
+        if len(prices) != 24:
+            raise SettingsError(f"a tariff has one price, or 24: one for each hour, not {len(prices)}")
+        self._prices = prices
+        self._flat = len(set(prices)) == 1
+        self._zone = zone
+
+    def cost(self, grid_kwh: float, start_ms: int, end_ms: int) -> float:
+        """The cost of energy drawn evenly over a time."""
+        if self._flat or end_ms <= start_ms:
+            return grid_kwh * self._prices[self._zone.hour(start_ms)]
+        cost, time_ms = 0.0, start_ms
+        while time_ms < end_ms:
+            until_ms = min(end_ms, (time_ms // MS_PER_HOUR + 1) * MS_PER_HOUR)
+            cost += grid_kwh * (until_ms - time_ms) / (end_ms - start_ms) * self._prices[self._zone.hour(time_ms)]
+            time_ms = until_ms
+        return cost
+
+
+class DayTotals(NamedTuple):
+    """A van's totals at one moment; `co2e_g` is net, so that a day downhill may be negative."""
+
+    distance_km: float
+    used_kwh: float
+    regenerated_kwh: float | None
+    charged_kwh: float
+    grid_kwh: float
+    idle_kwh: float
+    co2e_g: float
+    diesel_co2e_g: float
+
+
+NOTHING: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+class DayState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
+    """The day under way: totals at its beginning and what has been counted since. `end_ms` = 0: none has begun."""
+
+    start_ms: int = 0
+    end_ms: int = 0
+    totals: DayTotals = NOTHING
+    trips: int = 0
+    stops: int = 0
+    charges: int = 0
+    energy_cost: float | None = None
+
+
+def is_over(state: DayState, time_ms: int, *, heard: bool = True) -> bool:
+    """Whether `turn` is due before something at this time is entered; for a reading the same as `time_ms >= end_ms`.
+
+    `heard` says that the van itself sent this time; the passing of time alone (a tick) closes a day hours later.
+    """
+    return time_ms >= state.end_ms if heard else 0 < state.end_ms <= time_ms - QUIET_MS
+
+
+def turn(
+    state: DayState,
+    zone: DayZone,
+    *,
+    vehicle_id: str,
+    time_ms: int,
+    totals: DayTotals,
+    uncertainty_kwh: float | None = None,
+    heard: bool = True,
+) -> DayRecord | None:
+    """Close the day that is over, if one had begun; begin the day of `time_ms` if the van itself was `heard`.
+
+    To be called before the reading that lies in the new day is entered, with the totals as they are until then. Days
+    on which a van was silent have no record. `uncertainty_kwh` is the half width of the 90 % interval of the energy of
+    the day.
+    """
+    record = None if state.end_ms == 0 else _close(state, vehicle_id, totals, uncertainty_kwh)
+    state.start_ms, state.end_ms = zone.bounds(time_ms) if heard else (0, 0)
+    state.totals = totals
+    state.trips = state.stops = state.charges = 0
+    state.energy_cost = None
+    return record
+
+
+def add_cost(state: DayState, tariff: Tariff | None, *, grid_kwh: float, start_ms: int, end_ms: int) -> None:
+    """Enter the cost of energy that was drawn from the grid."""
+    if tariff is not None:
+        state.energy_cost = (state.energy_cost or 0.0) + tariff.cost(grid_kwh, start_ms, end_ms)
+
+
+def _close(state: DayState, vehicle_id: str, totals: DayTotals, uncertainty_kwh: float | None) -> DayRecord:
+    begun = state.totals
+    co2e_g = totals.co2e_g - begun.co2e_g
+    diesel_co2e_g = totals.diesel_co2e_g - begun.diesel_co2e_g
+    regenerated = None
+    if totals.regenerated_kwh is not None:
+        regenerated = totals.regenerated_kwh - (begun.regenerated_kwh or 0.0)
+    return DayRecord(
+        vehicle_id=vehicle_id,
+        time_ms=state.start_ms,
+        distance_km=totals.distance_km - begun.distance_km,
+        used_kwh=totals.used_kwh - begun.used_kwh,
+        regenerated_kwh=regenerated,
+        charged_kwh=totals.charged_kwh - begun.charged_kwh,
+        grid_kwh=totals.grid_kwh - begun.grid_kwh,
+        idle_kwh=totals.idle_kwh - begun.idle_kwh,
+        trips=state.trips,
+        stops=state.stops,
+        charges=state.charges,
+        co2e_g=co2e_g,
+        diesel_co2e_g=diesel_co2e_g,
+        avoided_co2e_g=diesel_co2e_g - co2e_g,
+        energy_cost=state.energy_cost,
+        uncertainty_kwh=uncertainty_kwh,
+    )
