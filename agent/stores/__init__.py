@@ -1,0 +1,1 @@
+"""Where points go and where they are read again."""

@@ -1,0 +1,257 @@
+"""The history file: the store that needs no server, and that other processes read while the agent writes."""
+
+import asyncio
+import math
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
+from agent.points import MEASUREMENTS, Measurement, Row, Rows, Series
+from agent.stores.base import RejectedRow
+from agent.stores.rowcode import compile_function, variables
+from agent.stores.sqlite_schema import PAGE_BYTES, points_table, prepare, upsert
+
+T = TypeVar("T")
+
+_STATEMENT_ROWS: Final = (100, 10, 1)
+"""Rows per statement: mostly full ones; what remains goes in tens and ones, so that few statements are prepared."""
+_KEPT_FOREVER: Final = frozenset({"trip", "charge", "stop", "day", "alert"})
+"""What `keep_days` does not touch: rare, and what reports are made of."""
+_PRAGMAS: Final = ("synchronous = FULL", "secure_delete = OFF", "cache_size = -16384", "wal_autocheckpoint = 2000")
+_DAY_MS: Final = 86_400_000
+_TIME: Final = itemgetter(1)
+
+_REFUSALS: Final = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, ValueError)
+"""What SQLite or its module raises for a value it cannot keep: wrong type, too large, text that is no Unicode."""
+_MISCONFIGURED: Final = frozenset(
+    {
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_AUTH,
+    }
+)
+
+
+class SqliteStore:
+    """Writes points in one transaction per call; when `write` has returned they survive a power cut.
+
+    `keep_days` deletes raw and derived points older than that, counted back from the newest point; trips, charges,
+    stops, days and alerts stay.
+    """
+
+    def __init__(self, path: str | Path, *, keep_days: float | None = None) -> None:
+        self.path = Path(path)
+        self._keep_ms = None if keep_days is None else int(keep_days * _DAY_MS)
+        self._newest_ms = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
+        self._connection: sqlite3.Connection | None = None
+        self._ids: dict[Series, int] = {}
+        self._ids_by_tags: dict[tuple[str | None, ...], int] = {}
+        self._binders = {name: _binder(measurement) for name, measurement in MEASUREMENTS.items()}
+        self._statements = {
+            name: [(rows, upsert(measurement, rows)) for rows in _STATEMENT_ROWS]
+            for name, measurement in MEASUREMENTS.items()
+        }
+
+    async def open(self) -> None:
+        """Make or open the file. Raises `SettingsError` when the path, or what is there, can never be used."""
+
+        def connect() -> None:
+            try:
+                self._connected()
+            except StoreMisconfigured as error:
+                raise SettingsError(f"store.url: {error}") from error
+            except StoreUnavailable:
+                return  # a full disk or another writer: `write` says so, and may find it mended
+
+        await self._in_thread(connect)
+
+    async def write(self, rows: Rows) -> list[RejectedRow]:
+        """Commit the rows; see `Store.write`."""
+        return await self._in_thread(self._write, rows)
+
+    async def check(self) -> None:
+        """Take and give back the write lock."""
+
+        def take() -> None:
+            connection = self._connected()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise self._translate(error) from error
+
+        await self._in_thread(take)
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._in_thread(self._disconnect)
+        self._thread.shutdown()
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    # -- in the store's thread
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            return self._connection
+        connection: sqlite3.Connection | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch(mode=0o640, exist_ok=True)
+            connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0, cached_statements=256)
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            prepare(self.path, connection)
+            for pragma in (
+                "synchronous = FULL",
+                "secure_delete = OFF",
+                "cache_size = -16384",
+                "wal_autocheckpoint = 2000",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            columns = "vehicle_id, depot, model, country"
+            self._ids_by_tags = {
+                tuple(tags): number
+                for number, *tags in connection.execute(f"SELECT id, {columns} FROM series")  # noqa: S608
+            }
+            newest = connection.execute("SELECT max(time_ms) FROM battery_points").fetchone()[0]
+        except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
+            raise self._translate(error) from error
+        except OSError as error:
+            raise StoreMisconfigured(f"{self.path}: {error.strerror}") from error
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        self._newest_ms = newest or 0
+        self._ids.clear()
+        self._connection = connection
+        return connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _translate(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        kind = StoreMisconfigured if code in _MISCONFIGURED else StoreUnavailable
+        return kind(f"{self.path}: {error}")
+
+    def _write(self, rows: Rows) -> list[RejectedRow]:
+        connection = self._connected()
+        rejected: list[RejectedRow] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for name, points in rows.items():
+                if points:
+                    self._add_series(connection, points)
+                    rejected += self._write_measurement(connection, name, points)
+            if self._keep_ms is not None:
+                self._delete_old(connection, max(100, 2 * sum(map(len, rows.values()))))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            # The state of the connection after an I/O error is not known: the next attempt starts with a new one.
+            self._disconnect()
+            raise self._translate(error) from error
+        except BaseException:
+            self._disconnect()
+            raise
+        return rejected
+
+    def _add_series(self, connection: sqlite3.Connection, points: list[Row]) -> None:
+        for series in {point[0] for point in points}.difference(self._ids):
+            tags = (series.vehicle_id, series.depot, series.model, series.country)
+            number = self._ids_by_tags.get(tags)
+            if number is None:
+                number = connection.execute(
+                    "INSERT INTO series (vehicle_id, depot, model, country) VALUES (?, ?, ?, ?)", tags
+                ).lastrowid
+                assert number is not None  # noqa: S101  # an INSERT has one
+                self._ids_by_tags[tags] = number
+            self._ids[series] = number
+
+    def _write_measurement(self, connection: sqlite3.Connection, name: str, points: list[Row]) -> list[RejectedRow]:
+        bind = self._binders[name]
+        # Points that continue the table in its own order are appended rather than searched for; ties keep their order.
+        points = sorted(points, key=_TIME)
+        self._newest_ms = max(self._newest_ms, points[-1][1])
+        rejected: list[RejectedRow] = []
+        done = 0
+        for number, statement in self._statements[name]:
+            while len(points) - done >= number:
+                chunk = points[done : done + number]
+                try:
+                    connection.execute(statement, bind(chunk, self._ids))
+                except _REFUSALS as error:
+                    if number == 1:
+                        rejected.append(_rejected(name, chunk[0], error))
+                    else:
+                        rejected += self._write_singly(connection, name, chunk)
+                done += number
+        return rejected
+
+    def _write_singly(self, connection: sqlite3.Connection, name: str, points: Iterable[Row]) -> list[RejectedRow]:
+        rejected = []
+        _, statement = self._statements[name][-1]
+        for point in points:
+            try:
+                connection.execute(statement, self._binders[name]([point], self._ids))
+            except _REFUSALS as error:
+                rejected.append(_rejected(name, point, error))
+        return rejected
+
+    def _delete_old(self, connection: sqlite3.Connection, limit: int) -> None:
+        """Delete at most so many of each measurement's oldest points: more than come in, so it keeps up."""
+        assert self._keep_ms is not None  # noqa: S101  # the caller's condition
+        oldest_ms = self._newest_ms - self._keep_ms
+        for measurement in MEASUREMENTS.values():
+            if measurement.name in _KEPT_FOREVER:
+                continue
+            table = points_table(measurement)
+            last = connection.execute(
+                f"SELECT max(time_ms) FROM (SELECT time_ms FROM {table} WHERE time_ms < ? ORDER BY time_ms LIMIT ?)",  # noqa: S608
+                (oldest_ms, limit),
+            ).fetchone()[0]
+            if last is not None:
+                connection.execute(f"DELETE FROM {table} WHERE time_ms <= ?", (last,))  # noqa: S608
+
+
+def _binder(measurement: Measurement) -> Callable[[list[Row], dict[Series, int]], list[Any]]:
+    """A function from points and series numbers to the parameters of `upsert`, in its order.
+
+    sqlite3 looks for an adapter for every None and every bool, which costs more than the rest of the insert. NaN, which
+    SQLite keeps as NULL in a column of any type, and a plain integer take the short way.
+    """
+    names = variables(measurement)
+    values = ", ".join(
+        f"nan if {name} is None else {'+' if field.type == 'boolean' else ''}{name}"
+        for name, field in zip(names, measurement.fields, strict=True)
+    )
+    source = (
+        "def bind(points, ids):\n"
+        "    parameters = []\n"
+        "    extend = parameters.extend\n"
+        f"    for series, time_ms, {', '.join(names)} in points:\n"
+        f"        extend((time_ms, ids[series], {values}))\n"
+        "    return parameters\n"
+    )
+    return compile_function("bind", source, {"nan": math.nan})
+
+
+def _rejected(name: str, point: Row, error: Exception) -> RejectedRow:
+    series, time_ms, *values = point
+    fields = {
+        field: value for field, value in zip(MEASUREMENTS[name].field_names, values, strict=True) if value is not None
+    }
+    return RejectedRow(name, f"{name} {dict(series.tags())} {fields} {time_ms}", str(error))

@@ -1,0 +1,88 @@
+"""The tables of the history file, made from `points.MEASUREMENTS`; what other processes query are the views.
+
+Each measurement has a table `<name>_points` with the points keyed by (time, series), and a view `<name>` that joins the
+tags to them: `SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= …`. Time comes first in the key, because points
+arrive in order of time: appending to one place of the file costs a third of writing to a thousand.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from agent.errors import SettingsError
+from agent.points import MEASUREMENTS, Field, Measurement
+
+APPLICATION_ID: Final = 0x7670_6873
+"""`vphs`: says that a SQLite file is a history of this program."""
+SCHEMA_VERSION: Final = 1
+PAGE_BYTES: Final = 4096
+
+_COLUMN_TYPES: Final = {"float": "REAL", "integer": "INTEGER", "boolean": "INTEGER", "text": "TEXT"}
+
+
+def prepare(path: Path, connection: sqlite3.Connection) -> None:
+    """Make what is missing; refuse the file of another program or of a newer version."""
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if tables and application_id != APPLICATION_ID:
+        raise SettingsError(f"store.url: {path} is an SQLite file of another program; name another file")
+    if version > SCHEMA_VERSION:
+        raise SettingsError(
+            f"store.url: {path} was written by a newer version (format {version}, known is {SCHEMA_VERSION}); "
+            "install that version again, or name another file"
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS series "
+        "(id INTEGER PRIMARY KEY, vehicle_id TEXT, depot TEXT, model TEXT, country TEXT) STRICT"
+    )
+    for measurement in MEASUREMENTS.values():
+        _prepare_measurement(connection, measurement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _prepare_measurement(connection: sqlite3.Connection, measurement: Measurement) -> None:
+    table = points_table(measurement)
+    columns = ", ".join(_column(field) for field in measurement.fields)
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {table} (time_ms INTEGER NOT NULL, series_id INTEGER NOT NULL, {columns}, "
+        "PRIMARY KEY (time_ms, series_id)) WITHOUT ROWID, STRICT"
+    )
+    present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    for field in measurement.fields:
+        if field.name not in present:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {_column(field)}")
+    view = (
+        f"CREATE VIEW {measurement.name} AS SELECT "  # noqa: S608
+        + ", ".join(("time_ms", *measurement.tags, *(f'"{name}"' for name in measurement.field_names)))
+        + f" FROM {table}"
+        + (" JOIN series ON series.id = series_id" if measurement.tags else "")
+    )
+    there = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", (measurement.name,))
+    if (there.fetchone() or ("",))[0] != view:
+        connection.execute(f"DROP VIEW IF EXISTS {measurement.name}")
+        connection.execute(view)
+
+
+def points_table(measurement: Measurement) -> str:
+    """The table behind a measurement's view."""
+    return f"{measurement.name}_points"
+
+
+def _column(field: Field) -> str:
+    return f'"{field.name}" {_COLUMN_TYPES[field.type]}'
+
+
+def upsert(measurement: Measurement, rows: int) -> str:
+    """One statement that writes so many points; a point that is there takes the new fields and keeps its others."""
+    names = [f'"{name}"' for name in measurement.field_names]
+    values = f"({', '.join('?' * (len(names) + 2))})"
+    union = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
+    return (
+        f"INSERT INTO {points_table(measurement)} (time_ms, series_id, {', '.join(names)}) "  # noqa: S608
+        f"VALUES {', '.join([values] * rows)} ON CONFLICT (time_ms, series_id) DO UPDATE SET {union}"
+    )
