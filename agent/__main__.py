@@ -1,0 +1,126 @@
+"""Process entry: the command line, logging, exit status. Only this module ends the process."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agent.errors import SettingsError, VanpulseError
+
+
+class Command(NamedTuple):
+    """Where a command lives; its module is only imported when it is called."""
+
+    module: str
+    help: str
+    needs_settings: bool = True
+
+
+COMMANDS = {
+    "run": Command("agent.commands.run", "the daemon: receive, journal, compute, store"),
+    "demo": Command("agent.commands.demo", "a simulated fleet, a broker, the agent and the live page, all in one"),
+    "simulate": Command("simulator.commands.simulate", "send what simulated vans would", needs_settings=False),
+    "replay": Command("simulator.commands.replay", "send recorded drives", needs_settings=False),
+    "live": Command("agent.commands.live", "the live page"),
+    "export": Command("agent.commands.export", "points of a measurement as CSV or JSON lines"),
+    "report": Command("agent.commands.report", "emissions of a period, for an auditor"),
+    "deadletters": Command("agent.commands.dead_letters", "messages that could not be used: list, show, replay"),
+    "compare": Command("agent.commands.compare", "what the simulator knows against what the agent computed"),
+    "factors": Command("agent.commands.factors", "the emission factors in force, each with its source"),
+    "doctor": Command("agent.commands.doctor", "check everything; say how long an outage is survived"),
+    "check-config": Command("agent.commands.check_config", "check the settings and the fleet file"),
+}
+
+OK, FAILED, WRONG_USAGE = 0, 1, 2
+
+
+def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The command line; only the chosen command's options are filled in."""
+    parser = argparse.ArgumentParser(
+        prog="vanpulse",
+        description="Live energy, trips and emissions of electric delivery vans.",
+        epilog="vanpulse COMMAND --help explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"vanpulse {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=command.help[0].upper() + command.help[1:] + ".")
+        sub.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: vanpulse.toml, if there)")
+        if name == chosen:
+            importlib.import_module(command.module).add_arguments(sub)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return the exit status: 0 done, 1 failed, 2 wrong usage or settings."""
+    words = sys.argv[1:] if argv is None else argv
+    chosen = next((word for word in words if word in COMMANDS), None)
+    arguments = make_parser(chosen).parse_args(words)
+    try:
+        return _call(COMMANDS[arguments.command], arguments)
+    except SettingsError as error:
+        _complain(error)
+        return WRONG_USAGE
+    except VanpulseError as error:
+        _complain(error)
+        return FAILED
+    except BaseExceptionGroup as group:
+        return _complain_about_group(group)
+    except KeyboardInterrupt:
+        return FAILED
+    except BrokenPipeError:
+        # The reader of our output has seen enough. Closing stdout at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _call(command: Command, arguments: argparse.Namespace) -> int:
+    module: Any = importlib.import_module(command.module)
+    if not command.needs_settings:
+        start_logging("info")
+        return int(module.run(arguments))
+    from agent import config  # noqa: PLC0415  # pydantic is not needed for --help
+
+    settings = config.load(arguments.config)
+    start_logging(settings.log.level)
+    return int(module.run(arguments, settings))
+
+
+def start_logging(level: str) -> None:
+    """Log to stderr: changes of state, one line each."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+    )
+
+
+def _complain(error: BaseException) -> None:
+    text = " ".join(str(error).split())
+    sys.stderr.write(f"vanpulse: {text}\n")
+
+
+def _complain_about_group(group: BaseExceptionGroup[BaseException]) -> int:
+    """Several stages failed together; the first known error says it best. Raises what is not ours."""
+    known, unknown = group.split(VanpulseError)
+    if unknown is not None or known is None:
+        raise group
+    first: BaseException = known
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    _complain(first)
+    return WRONG_USAGE if isinstance(first, SettingsError) else FAILED
+
+
+def _version() -> str:
+    from importlib import metadata  # noqa: PLC0415  # slow to import, rarely needed
+
+    try:
+        return metadata.version("vanpulse")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

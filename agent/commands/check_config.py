@@ -1,0 +1,36 @@
+"""`vanpulse check-config`: would the daemon start with these settings?"""
+
+import argparse
+import sys
+
+from agent.config import Settings, load_fleet
+from agent.dialects import make_decoder
+from agent.mqtt.connect import tls_context
+from agent.roster import Roster
+from agent.stores import make_store
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Nothing beyond `--config`."""
+    parser.epilog = "Reads the settings and every file they name; connects to nothing."
+
+
+def run(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Raise `SettingsError` for the first thing wrong; print what was found otherwise."""
+    fleet = load_fleet(settings.fleet)
+    roster = Roster(
+        fleet,
+        fleet_settings=settings.fleet,
+        emissions=settings.emissions,
+        derived_every_s=settings.store.derived_every_s,
+    )
+    for vehicle_id in fleet.vans:
+        roster.vehicle(vehicle_id)
+    make_decoder(settings.mqtt.dialects, prefix=settings.mqtt.prefix, identities=roster.identities)
+    make_store(settings.store.url, token=None, batch_points=settings.store.batch_points)
+    tls_context(ca_file=settings.mqtt.ca_file, cert_file=settings.mqtt.cert_file, key_file=settings.mqtt.key_file)
+    sys.stdout.write(
+        f"settings are fine: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "
+        f"{len(fleet.vans)} vans and {len(fleet.depots)} depots in the fleet file\n"
+    )
+    return 0

@@ -1,0 +1,105 @@
+"""`vanpulse run`: build the pipeline from the settings and run it until a signal."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import uvloop
+
+from agent.config import Settings, load_fleet
+from agent.dialects import make_decoder
+from agent.journal import Journal
+from agent.mqtt.connect import make_receiver
+from agent.pipeline import Pipeline
+from agent.processor import Processor
+from agent.roster import Roster
+from agent.stores import make_store
+
+log = logging.getLogger(__name__)
+
+SWITCH_INTERVAL_S = 0.001
+"""How long the event loop may keep the interpreter while the journal thread waits to go on after a sync."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The daemon is configured by its settings alone."""
+    parser.epilog = "SIGTERM or Ctrl-C ends it in order; a second one at once. Neither loses what was acknowledged."
+
+
+def run(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    uvloop.run(_run(settings))
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    pipeline = build(settings)
+
+    def on_signal() -> None:
+        if stop.is_set():
+            log.warning("second signal: ending at once; the journal keeps what is not in the store")
+            os._exit(1)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    await pipeline.run(stop, on_ready=lambda: log.info("running; health at http://%s/readyz", settings.http.listen))
+
+
+def build(settings: Settings) -> Pipeline:
+    """The whole agent from its settings. Raises `SettingsError` or `JournalCorrupt`."""
+    fleet = load_fleet(settings.fleet)
+    roster = Roster(fleet, fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=settings.store.derived_every_s)
+    decoder = make_decoder(
+        settings.mqtt.dialects,
+        prefix=settings.mqtt.prefix,
+        max_age_ms=round(settings.fleet.max_age_s * 1000),
+        max_ahead_ms=round(settings.fleet.max_ahead_s * 1000),
+        identities=roster.identities,
+    )
+    store = make_store(
+        settings.store.url,
+        token=settings.store.token.get_secret_value() if settings.store.token else None,
+        batch_points=settings.store.batch_points,
+        keep_days=settings.store.keep_days,
+    )
+    mqtt = settings.mqtt
+    receiver = make_receiver(
+        url=mqtt.url,
+        protocol=mqtt.protocol,
+        client_id=mqtt.client_id,
+        filters=decoder.topic_filters(),
+        username=mqtt.username,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        ca_file=mqtt.ca_file,
+        cert_file=mqtt.cert_file,
+        key_file=mqtt.key_file,
+        receive_maximum=mqtt.receive_maximum,
+        session_expiry_s=mqtt.session_expiry_s,
+        keepalive_s=mqtt.keepalive_s,
+        max_packet_bytes=mqtt.max_packet_bytes,
+    )
+    host, _, port = settings.http.listen.rpartition(":")
+    journal = Journal.open(
+        settings.journal.path,
+        max_bytes=settings.journal.max_bytes,
+        when_full=settings.journal.when_full,
+        dead_letter_bytes=settings.journal.dead_letter_bytes,
+    )
+    return Pipeline(
+        receiver=receiver,
+        journal=journal,
+        processor=Processor(decoder, roster),
+        store=store,
+        batch_points=settings.store.batch_points,
+        flush_s=settings.store.flush_ms / 1000,
+        checkpoint_every_s=settings.journal.checkpoint_every_s,
+        alert_prefix=f"{mqtt.prefix}-alerts",
+        listen=(host.strip("[]"), int(port)),
+    )

@@ -1,0 +1,229 @@
+"""/healthz, /readyz and /metrics: the agent seen from outside.
+
+Nothing here counts anything: every number is read from the stage that owns it, at the moment somebody asks.
+"""
+
+import resource
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from agent.intake import AckDelay, IntakeCounters
+from agent.journal import Journal
+from agent.mqtt.base import ReceiverCounters
+from agent.processor import Processor
+from agent.worker import Worker
+from agent.writer import WriterCounters
+
+STALLED_AFTER_S = 30.0
+"""A commit or a store write that takes longer is reported as stalled."""
+
+
+class Vitals:
+    """Everything that can be asked about a running agent."""
+
+    def __init__(
+        self,
+        *,
+        receiver: ReceiverCounters,
+        intake: IntakeCounters,
+        journal: Journal,
+        processor: Processor,
+        worker: Worker,
+        writer: WriterCounters,
+    ) -> None:
+        self.receiver = receiver
+        self.intake = intake
+        self.journal = journal
+        self.processor = processor
+        self.worker = worker
+        self.writer = writer
+        self.silent = False
+        """Connected, yet nothing arrives although it used to; the pipeline's watch sets it."""
+
+    def problems(self) -> list[str]:
+        """Why the agent is not ready, in words; empty when it is."""
+        found = []
+        if not self.receiver.connected:
+            found.append(f"broker: not connected ({self.receiver.last_error or 'connecting'})")
+        elif not self.receiver.subscribed_since_ms:
+            found.append(f"broker: not subscribed ({self.receiver.last_error or 'subscribing'})")
+        if self.silent:
+            found.append("broker: connected, but nothing arrives although it used to")
+        if self.writer.failing_since_s is not None:
+            found.append(f"store: {self.writer.last_error}")
+        if self.intake.journal_full:
+            found.append("journal: full, reading has stopped")
+        found += self.stalls()
+        return found
+
+    def stalls(self) -> list[str]:
+        """Stages that hang."""
+        now = time.monotonic()
+        started = {"journal: a commit": self.intake.commit_started_s, "store: a write": self.writer.write_started_s}
+        return [
+            f"{what} has been running for {now - since:.0f} s"
+            for what, since in started.items()
+            if since is not None and now - since > STALLED_AFTER_S
+        ]
+
+
+class _Collector(Collector):
+    """Turns the stages' numbers into Prometheus metrics."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, freshly read."""
+        yield from _receiver_metrics(self._vitals)
+        yield from _journal_metrics(self._vitals)
+        yield from _processor_metrics(self._vitals)
+        yield from _writer_metrics(self._vitals)
+        yield from _process_metrics()
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"vanpulse_{name}", text, value=value)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"vanpulse_{name}", text, value=value)
+
+
+def _labelled(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
+    family = CounterMetricFamily(f"vanpulse_{name}", text, labels=[label])
+    for key, value in values:
+        family.add_metric([key], value)
+    return family
+
+
+def _receiver_metrics(vitals: Vitals) -> Iterator[Metric]:
+    receiver, intake = vitals.receiver, vitals.intake
+    yield _labelled(
+        "messages_received",
+        "Messages received from the broker; only QoS 1 carries a promise.",
+        "qos",
+        [("0", receiver.received_qos0), ("1", receiver.received_qos1)],
+    )
+    yield _counter("messages_journaled", "Messages committed to the journal.", intake.messages)
+    yield _counter("messages_redelivered", "Messages that the broker sent again.", receiver.redelivered)
+    yield _counter("messages_retained", "Messages that the broker had kept.", receiver.retained)
+    yield _counter("acks_sent", "Messages acknowledged.", receiver.acks_sent)
+    yield _counter("acks_discarded", "Acks of a connection that had ended.", receiver.acks_discarded)
+    yield _ack_delay(intake.ack_delay_s)
+    yield _gauge("mqtt_connected", "1 while connected to the broker.", receiver.connected)
+    yield _counter("mqtt_reconnects", "Connections to the broker made again.", receiver.reconnects)
+    yield _counter("mqtt_sessions_lost", "Broker sessions lost: messages may be missing.", receiver.sessions_lost)
+    yield _gauge("mqtt_reading_paused", "1 while reading from the broker is paused.", receiver.paused)
+    yield _gauge("mqtt_silent", "1 while connected and nothing arrives although it used to.", vitals.silent)
+
+
+def _ack_delay(delay: AckDelay) -> Metric:
+    buckets, total = [], 0
+    for bound, count in zip((*delay.BOUNDS_S, float("inf")), delay.counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
+    text = "From the read of the socket to the acknowledgement."
+    return HistogramMetricFamily("vanpulse_ack_delay_seconds", text, buckets=buckets, sum_value=delay.sum_s)
+
+
+def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
+    counters = vitals.journal.counters
+    yield _gauge("journal_bytes", "Journal in use.", counters.bytes_used)
+    yield _gauge("journal_limit_bytes", "Journal limit.", counters.max_bytes)
+    yield _gauge("journal_full", "1 while the journal is full and reading has stopped.", vitals.intake.journal_full)
+    yield _gauge("journal_backlog_messages", "Messages journaled and not yet worked through.", vitals.worker.backlog)
+    yield _counter("journal_commits", "Commits.", counters.commits)
+    yield _counter("journal_commit_seconds", "Time spent in commits.", counters.commit_seconds)
+    yield _counter("journal_dropped_messages", "Messages dropped by `when_full = drop_oldest`.", counters.dropped_messages)
+    yield _counter("journal_corrupt_rows", "Batches that failed their checksum.", counters.corrupt_rows)
+    oldest_ms = counters.oldest_received_ms
+    age_s = max(0.0, time.time() - oldest_ms / 1000) if oldest_ms else 0.0
+    yield _gauge("journal_oldest_age_seconds", "Age of the oldest message still in the journal.", age_s)
+    yield _gauge("dead_letters", "Dead letters kept.", counters.dead_letters)
+    yield _counter("dead_letters_evicted", "Dead letters that gave way to newer ones.", counters.dead_letters_evicted)
+
+
+def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
+    counters = vitals.processor.counters
+    yield _counter("readings_accepted", "Readings taken.", counters.accepted)
+    yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
+    yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
+    yield _counter("readings_stale", "Retained values without a time of their own.", counters.stale)
+    yield _counter("readings_throttled", "Readings of vans beyond their rate.", counters.throttled)
+    yield _labelled("messages_rejected", "Dead letters by reason.", "reason", counters.rejected.items())
+    yield _counter("internal_errors", "Messages that hit an error of this program.", counters.internal_errors)
+    yield _counter("positions_rejected", "Positions that cannot be.", counters.positions_rejected)
+    yield _counter("soc_rejected", "States of charge that cannot be.", counters.soc_rejected)
+    yield _gauge("vans", "Vans known.", len(vitals.processor.vans))
+    yield _gauge("vans_offline", "Vans that have been silent for too long.", vitals.processor.offline_vans)
+
+
+def _writer_metrics(vitals: Vitals) -> Iterator[Metric]:
+    writer = vitals.writer
+    yield _counter("points_written", "Points the store confirmed.", writer.points)
+    yield _counter("points_rejected", "Points the store refused for good.", writer.rejected)
+    yield _counter("store_writes", "Writes the store confirmed.", writer.writes)
+    yield _counter("store_write_seconds", "Time spent in writes.", writer.write_s)
+    yield _labelled(
+        "store_retries",
+        "Writes tried again.",
+        "cause",
+        [("unavailable", writer.retries_unavailable), ("misconfigured", writer.retries_misconfigured)],
+    )
+    yield _gauge("store_up", "1 while the store takes points.", writer.failing_since_s is None)
+    yield _gauge("store_misconfigured", "1 while the store refuses us.", writer.misconfigured)
+    lag_s = max(0.0, time.time() - writer.newest_ms / 1000) if writer.newest_ms else 0.0
+    yield _gauge("store_lag_seconds", "Age of the newest reading the store has.", lag_s)
+    yield _gauge("running_ahead", "1 while points wait in the journal for the store.", vitals.worker.ahead)
+    yield _counter("rewinds", "Times the journal was worked through again after an outage.", vitals.worker.rewinds)
+
+
+def memory_bytes() -> int:
+    """Resident memory of this process."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _process_metrics() -> Iterator[Metric]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    yield _counter("cpu_seconds", "CPU time of the agent.", usage.ru_utime + usage.ru_stime)
+    yield _gauge("memory_bytes", "Resident memory of the agent.", memory_bytes())
+
+
+def make_app(vitals: Vitals, *, alive: Callable[[], bool]) -> web.Application:
+    """The three endpoints. `alive` says whether the agent still makes progress at all."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(vitals))
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="alive\n") if alive() else web.Response(status=503, text="stalled\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        problems: Sequence[str] = vitals.problems()
+        if problems:
+            return web.json_response({"ready": False, "reasons": problems}, status=503)
+        return web.json_response({"ready": True, "reasons": []})
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    app = web.Application(client_max_size=1024)
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    return app
+
+
+async def serve(app: web.Application, *, host: str, port: int) -> web.AppRunner:
+    """Listen; raises OSError when the port is taken. Stop with `cleanup()`."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner

@@ -1,0 +1,212 @@
+"""Receive, journal, acknowledge: what arrives while one commit runs becomes the next batch."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+from agent.errors import JournalFull
+from agent.journal_thread import JournalThread
+from agent.messages import Batch, Kind, Message
+from agent.mqtt.base import Delivery, Receiver
+
+log = logging.getLogger(__name__)
+
+COMMIT_MESSAGES = 4096
+"""A batch is closed beyond this many messages, so that one commit stays short."""
+
+PAUSE_BYTES = 16 * 1024 * 1024
+"""Payload waiting for a commit at which reading from the broker pauses; it goes on below half of it."""
+
+PACE_S = 0.002
+FEW_MESSAGES = 64
+"""A batch below `FEW_MESSAGES` is followed by a pause of `PACE_S`: at moderate rates this halves the number of commits and
+costs less than a commit's own time in latency; when busy or idle it changes nothing."""
+
+FULL_RETRY_S = 1.0
+
+TIDY_COMMITS = 50
+TIDY_S = 1.0
+"""The journal's upkeep is due after so many commits or so many seconds."""
+
+
+class IntakeCounters:
+    """What the intake counts; read by the health endpoints."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.commits = 0
+        self.journal_full = False
+        self.commit_started_s: float | None = None
+        self.last_message_ms = 0
+        self.ack_delay_s = AckDelay()
+
+
+class AckDelay:
+    """How long deliveries waited for their commit: a histogram with fixed upper bounds in seconds."""
+
+    BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(self.BOUNDS_S) + 1)
+        self.sum_s = 0.0
+
+    def add(self, delay_s: float, messages: int) -> None:
+        """Count `messages` that waited for `delay_s`."""
+        self.sum_s += delay_s * messages
+        for index, bound in enumerate(self.BOUNDS_S):
+            if delay_s <= bound:
+                self.counts[index] += messages
+                return
+        self.counts[-1] += messages
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch. The intake is the only place where time enters the pipeline."""
+    return time.time_ns() // 1_000_000
+
+
+class Intake:
+    """Owns the messages between the socket and the journal."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        journal: JournalThread,
+        *,
+        on_batch: Callable[[Batch], None],
+        clock_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self.counters = IntakeCounters()
+        self._receiver = receiver
+        self._journal = journal
+        self._on_batch = on_batch
+        self._clock_ms = clock_ms
+        self._waiting: deque[tuple[float, Delivery]] = deque()
+        self._waiting_bytes = 0
+        self._ticks: list[Message] = []
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._paused = False
+        self._closing = False
+        self._untidied = 0
+        self._tidied_s = 0.0
+
+    def on_delivery(self, delivery: Delivery) -> None:
+        """Take what one read of the socket gave. Never blocks; pauses the receiver when too much waits."""
+        self._waiting.append((time.monotonic(), delivery))
+        self._waiting_bytes += sum([len(message.payload) for message in delivery.messages])
+        if self._waiting_bytes > PAUSE_BYTES and not self._paused:
+            self._pause()
+        self._arrived.set()
+
+    def tick(self) -> None:
+        """Let time pass for the vans: journaled between the messages, so that a replay sees it in the same place."""
+        if not self.counters.journal_full:
+            self._ticks = [Message("", b"%d" % self._clock_ms(), 0, False, Kind.TICK)]
+            self._arrived.set()
+
+    def room_made(self) -> None:
+        """The journal has become smaller: try again if it was full."""
+        self._room.set()
+
+    def close(self) -> None:
+        """Let `run` end once everything that arrived is committed."""
+        self._closing = True
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Commit and acknowledge, batch after batch, until closed. Raises `JournalBroken`."""
+        while await self._something_to_do():
+            taken, messages = self._take()
+            batch = await self._append(messages)
+            if batch is None:
+                return
+            now = time.monotonic()
+            for arrived, delivery in taken:
+                self._receiver.acknowledge(delivery)
+                self.counters.ack_delay_s.add(now - arrived, len(delivery.messages))
+            self.counters.messages += sum(len(delivery.messages) for _, delivery in taken)
+            self.counters.commits += 1
+            if taken:
+                self.counters.last_message_ms = batch.received_ms
+            self._on_batch(batch)
+            await self._tidy()
+            if self._paused and self._waiting_bytes < PAUSE_BYTES // 2:
+                self._resume()
+            if len(messages) < FEW_MESSAGES and not self._closing:
+                await asyncio.sleep(PACE_S)
+
+    async def _tidy(self) -> None:
+        now = time.monotonic()
+        self._untidied += 1
+        if self._untidied < TIDY_COMMITS and now - self._tidied_s < TIDY_S:
+            return
+        self._untidied, self._tidied_s = 0, now
+        for batch in await self._journal.tidy():
+            self._on_batch(batch)
+
+    async def _something_to_do(self) -> bool:
+        while not self._waiting and not self._ticks:
+            if self._closing:
+                return False
+            self._arrived.clear()
+            await self._arrived.wait()
+        return True
+
+    def _take(self) -> tuple[list[tuple[float, Delivery]], list[Message]]:
+        taken: list[tuple[float, Delivery]] = []
+        messages: list[Message] = []
+        while self._waiting and len(messages) < COMMIT_MESSAGES:
+            entry = self._waiting.popleft()
+            taken.append(entry)
+            messages += entry[1].messages
+        self._waiting_bytes -= sum([len(message.payload) for message in messages])
+        if not self._waiting:
+            messages += self._ticks
+            self._ticks = []
+        return taken, messages
+
+    async def _append(self, messages: list[Message]) -> Batch | None:
+        """The committed batch; None when the journal stays full until the intake is closed."""
+        while True:
+            received_ms = self._clock_ms()
+            listening_since_ms = self._receiver.counters.subscribed_since_ms or received_ms
+            self.counters.commit_started_s = time.monotonic()
+            try:
+                batch = await self._journal.append(
+                    messages, received_ms=received_ms, listening_since_ms=listening_since_ms
+                )
+            except JournalFull as error:
+                if not await self._wait_for_room(error):
+                    return None
+                continue
+            finally:
+                self.counters.commit_started_s = None
+            if self.counters.journal_full:
+                self.counters.journal_full = False
+                log.info("the journal has room again: reading goes on")
+                self._resume()
+            return batch
+
+    async def _wait_for_room(self, error: JournalFull) -> bool:
+        if not self.counters.journal_full:
+            self.counters.journal_full = True
+            log.error("reading stops, nothing is acknowledged: %s", error)
+            self._pause()
+        self._room.clear()
+        try:
+            async with asyncio.timeout(FULL_RETRY_S):
+                await self._room.wait()
+        except TimeoutError:
+            pass
+        return not self._closing
+
+    def _pause(self) -> None:
+        self._paused = True
+        self._receiver.pause()
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._receiver.resume()

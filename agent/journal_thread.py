@@ -1,0 +1,70 @@
+"""The journal's asynchronous face: every call runs in the one thread that owns the file, in order."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from agent.fleet.state import STATE_VERSION
+from agent.journal import DeadLetter, Journal
+from agent.messages import Batch, Message
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class JournalThread:
+    """Keeps the event loop from ever waiting for the disk."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+
+    async def _call(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, partial(function, *args, **kwargs))
+
+    async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
+        """Commit the messages as one batch. Raises `JournalFull` or `JournalBroken`."""
+        return await self._call(
+            self.journal.append, messages, received_ms=received_ms, listening_since_ms=listening_since_ms
+        )
+
+    async def read(self, offset: int, *, max_messages: int) -> list[Batch]:
+        """Batches from this offset on."""
+        return await self._call(self.journal.read, offset, max_messages=max_messages)
+
+    async def load(self) -> tuple[int, list[tuple[str, bytes]]]:
+        """The last checkpoint: its offset, and the state of every van as of it. Raises `JournalCorrupt`."""
+        return await self._call(self._load)
+
+    def _load(self) -> tuple[int, list[tuple[str, bytes]]]:
+        checkpoint = self.journal.load()
+        return checkpoint.offset, list(checkpoint.states)
+
+    async def checkpoint(self, offset: int, *, states: Mapping[str, bytes]) -> None:
+        """Keep the van states as of this offset, and forget the messages before it."""
+        await self._call(
+            self.journal.checkpoint,
+            offset,
+            states=states,
+            fleet_state=None,
+            counters=None,
+            state_version=STATE_VERSION,
+        )
+
+    async def tidy(self) -> list[Batch]:
+        """Upkeep between batches; returns what a replay of dead letters appended."""
+        return await self._call(self.journal.tidy)
+
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep dead letters; one that is there already stays as it is."""
+        await self._call(self.journal.add_dead_letters, letters)
+
+    async def close(self) -> None:
+        """Close the file behind everything asked for so far."""
+        await self._call(self.journal.close)
+        self._executor.shutdown(wait=False)

@@ -1,0 +1,145 @@
+"""The story of a message, from the socket to the store: what runs, in which order it starts, in which it stops.
+
+Consumers start before producers and stop after them: store, worker, intake, receiver; then the other way round. A stop is an
+event, never a cancellation, and bounded in time: what is not finished by then is safe in the journal.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import time
+from collections.abc import Callable
+
+from agent import health, systemd
+from agent.errors import SettingsError
+from agent.health import Vitals
+from agent.heartbeat import Heartbeat
+from agent.intake import Intake
+from agent.journal import Journal
+from agent.journal_thread import JournalThread
+from agent.mqtt.base import Receiver
+from agent.processor import Processor
+from agent.stores.base import Store
+from agent.worker import Worker
+from agent.writer import Writer
+
+log = logging.getLogger(__name__)
+
+TICK_S = 10.0
+DRAIN_S = 10.0
+"""How long a stop may take to work through and store what is journaled."""
+
+
+class Pipeline:
+    """One agent, built and ready to run."""
+
+    def __init__(
+        self,
+        *,
+        receiver: Receiver,
+        journal: Journal,
+        processor: Processor,
+        store: Store,
+        batch_points: int,
+        flush_s: float,
+        checkpoint_every_s: float,
+        alert_prefix: str,
+        listen: tuple[str, int],
+    ) -> None:
+        self._receiver = receiver
+        self._store = store
+        self._processor = processor
+        self._journal = JournalThread(journal)
+        self._writer = Writer(store, self._journal, on_checkpoint=lambda: self._intake.room_made())
+        self._worker = Worker(
+            processor,
+            self._journal,
+            self._writer,
+            batch_points=batch_points,
+            flush_s=flush_s,
+            checkpoint_every_s=checkpoint_every_s,
+            notify=self._publish_alerts,
+        )
+        self._intake = Intake(receiver, self._journal, on_batch=self._worker.on_batch)
+        self._alert_prefix = alert_prefix
+        self._listen = listen
+        self.vitals = Vitals(
+            receiver=receiver.counters,
+            intake=self._intake.counters,
+            journal=journal,
+            processor=processor,
+            worker=self._worker,
+            writer=self._writer.counters,
+        )
+        self._heartbeat = Heartbeat(self.vitals, write_aside=self._writer.write_aside)
+
+    async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Run until `stop` is set. Raises `JournalBroken`, `JournalCorrupt` or `SettingsError`; all else is survived."""
+        started = time.monotonic()
+        await self._store.open()
+        await self._worker.restore()
+        # What is alive now lives as long as the process: collections need not look at it again.
+        gc.collect()
+        gc.freeze()
+        log.info("%d vans restored in %.1f s", len(self._processor.vans), time.monotonic() - started)
+        async with contextlib.AsyncExitStack() as stack:
+            await self._serve_health(stack)
+            async with asyncio.TaskGroup() as tasks:
+                writer = tasks.create_task(self._writer.run(), name="writer")
+                worker = tasks.create_task(self._worker.run(), name="worker")
+                intake = tasks.create_task(self._intake.run(), name="intake")
+                receiver = tasks.create_task(self._receiver.run(self._intake.on_delivery), name="receiver")
+                beat = tasks.create_task(self._beat(), name="heartbeat")
+                on_ready()
+                systemd.notify("READY=1")
+                await stop.wait()
+                log.info("stopping: what is journaled is finished first")
+                systemd.notify("STOPPING=1")
+                beat.cancel()
+                await self._stop(receiver, intake, worker, writer)
+        await self._store.close()
+        await self._journal.close()
+
+    async def _stop(self, *stages: asyncio.Task[None]) -> None:
+        """Stop the stages in the order a message passes them; give up when the time is over."""
+        receiver, intake, worker, writer = stages
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._receiver.stop()
+                await receiver
+                self._intake.close()
+                await intake
+                self._worker.close()
+                await worker
+                await self._writer.close()
+                await writer
+        except TimeoutError:
+            log.warning("not everything is in the store yet; the journal keeps the rest for the next start")
+            for stage in stages:
+                stage.cancel()
+
+    async def _serve_health(self, stack: contextlib.AsyncExitStack) -> None:
+        host, port = self._listen
+        app = health.make_app(self.vitals, alive=lambda: not self.vitals.stalls())
+        try:
+            runner = await health.serve(app, host=host, port=port)
+        except OSError as error:
+            raise SettingsError(f"http.listen = '{host}:{port}': cannot listen there: {error.strerror}") from error
+        stack.push_async_callback(runner.cleanup)
+
+    async def _beat(self) -> None:
+        """Every ten seconds, on the full ten seconds: a tick for the vans, a look at everything else."""
+        while True:
+            now = time.time()
+            await asyncio.sleep(TICK_S - now % TICK_S)
+            self._intake.tick()
+            self._heartbeat.beat()
+            if self._heartbeat.broker_is_new():
+                await self._publish_alerts(self._processor.alerting_vans())
+
+    async def _publish_alerts(self, vehicle_ids: list[str]) -> None:
+        """The active alerts of these vans, retained until they clear."""
+        for vehicle_id in vehicle_ids:
+            payload = self._processor.active_alerts(vehicle_id)
+            await self._receiver.publish(f"{self._alert_prefix}/{vehicle_id}", payload, retain=True)

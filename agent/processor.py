@@ -1,0 +1,290 @@
+"""Decode, step, points: what happens to a message behind the journal, without touching anything outside.
+
+The same messages in the same order give the same rows, whatever the batches. Nothing here reads a clock.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from agent import points
+from agent.dialects import Decoder
+from agent.dialects.limits import Allowance, Throttle
+from agent.errors import REASONS, Reason, Rejected
+from agent.fleet import Mode, VanState, Verdict, alerts, decode_state, encode_state, new_state, step, tick, van_row
+from agent.fleet.context import Context
+from agent.fleet.records import AlertRecord, Record
+from agent.fleet.rollup import roll_up
+from agent.journal import DeadLetter
+from agent.messages import Batch, Kind, Message
+from agent.points import Rows, Series
+from agent.readings import Reading
+from agent.roster import Roster, series_of
+
+log = logging.getLogger(__name__)
+
+MINUTE_MS = 60_000
+SNAPSHOT_VANS = 500
+MINUTE_KEY = "/minute"
+"""Where a checkpoint keeps the minute of the last roll-up; no van and no dialect memory has such a name."""
+
+
+class Kept(msgspec.Struct, array_like=True, gc=False):
+    """One van in a checkpoint."""
+
+    state: bytes
+    allowance: Allowance
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Kept)
+
+
+class Van:
+    """One van in memory: its state, what is known about it, and its tags."""
+
+    __slots__ = ("allowance", "context", "dirty", "series", "state")
+
+    def __init__(self, state: VanState, allowance: Allowance, context: Context, series: Series) -> None:
+        self.state = state
+        self.allowance = allowance
+        self.context = context
+        self.series = series
+        self.dirty = False
+
+
+class ProcessorCounters:
+    """What the processor counts; read by the health endpoints."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.accepted = 0
+        self.duplicates = 0
+        self.late = 0
+        self.stale = 0
+        self.throttled = 0
+        self.internal_errors = 0
+        self.positions_rejected = 0
+        self.soc_rejected = 0
+        self.rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
+
+
+class Processor:
+    """Owns the vans."""
+
+    def __init__(self, decoder: Decoder, roster: Roster, throttle: Throttle) -> None:
+        self.vans: dict[str, Van] = {}
+        self.counters = ProcessorCounters()
+        self.letters: list[DeadLetter] = []
+        self.points = 0
+        """Rows waiting to be taken."""
+        self.newest_ms = 0
+        self.offline_vans = 0
+        self._decoder = decoder
+        self._roster = roster
+        self._rows: Rows = points.empty_rows()
+        self._throttle = throttle
+        self._depots: dict[str, Series] = {}
+        self._minute = 0
+        self._dirty: list[Van] = []
+        self._alerting: dict[str, None] = {}
+
+    def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
+        """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
+        self.vans, self._dirty, self._alerting = {}, [], {}
+        self._roster.forget_unknown()
+        self._minute = 0
+        memories = {}
+        for key, encoded in states:
+            if key == MINUTE_KEY:
+                self._minute = int(encoded)
+            if "/" in key:
+                memories[key] = encoded
+                continue
+            kept = _DECODER.decode(encoded)
+            self._roster.restored(key)
+            self._add(key, decode_state(kept.state), kept.allowance)
+        self._decoder.restore(memories)
+
+    def process(self, batch: Batch, start: int, stop: int) -> None:
+        """Work through the messages `start` to `stop` of a batch."""
+        received_ms = batch.received_ms
+        decode = self._decoder.decode
+        for index in range(start, stop):
+            message = batch.messages[index]
+            offset = batch.offset + index
+            if message.kind != Kind.PUBLISH:
+                self._special(message, batch, offset)
+                continue
+            element = 0
+            try:
+                for item in decode(message, received_ms):
+                    if isinstance(item, Rejected):
+                        self._refuse(item.reason, item.detail, message, batch, offset, element)
+                    else:
+                        self._take(item, message, batch, offset, element)
+                    element += 1
+            except Rejected as rejected:
+                self._refuse(rejected.reason, rejected.detail, message, batch, offset, element)
+            except Exception as error:  # noqa: BLE001  # one message must never stop the others
+                self._stumble(error, message, batch, offset, element)
+        self.counters.messages += stop - start
+
+    def _take(self, reading: Reading, message: Message, batch: Batch, offset: int, element: int) -> None:
+        van = self.vans.get(reading.vehicle_id)
+        if van is None:
+            if not self._roster.admits(reading.vehicle_id):
+                text = f"{reading.vehicle_id!r} is not in the fleet file"
+                self._refuse("unknown_vehicle", text, message, batch, offset, element)
+                return
+            van = self._add(reading.vehicle_id, new_state(reading.vehicle_id), Allowance())
+        if not van.dirty:
+            van.dirty = True
+            self._dirty.append(van)
+        if not self._throttle.admit(van.allowance, reading.time_ms, batch.received_ms):
+            self.counters.throttled += 1
+            return
+        verdict, records = step(van.state, reading, batch.received_ms, van.context)
+        if verdict == Verdict.ACCEPTED:
+            self.counters.accepted += 1
+        elif verdict == Verdict.LATE:
+            self.counters.late += 1
+        else:
+            self._count_unused(verdict)
+            return
+        points.add_reading(self._rows, van.series, reading)
+        self.points += 2
+        if reading.time_ms > self.newest_ms:
+            self.newest_ms = reading.time_ms
+        if records:
+            self._add_records(van, records)
+
+    def _count_unused(self, verdict: Verdict) -> None:
+        if verdict == Verdict.DUPLICATE:
+            self.counters.duplicates += 1
+        else:
+            self.counters.stale += 1
+
+    def _add_records(self, van: Van, records: list[Record]) -> None:
+        for record in records:
+            points.add_record(self._rows, van.series, record)
+            if type(record) is AlertRecord:
+                self._alerting[record.vehicle_id] = None
+        self.points += len(records)
+
+    def _special(self, message: Message, batch: Batch, offset: int) -> None:
+        match message.kind:
+            case Kind.TICK:
+                self._tick(int(message.payload), batch)
+            case Kind.OVERSIZE:
+                text = "larger than mqtt.max_packet_bytes; this is its beginning"
+                self._refuse("oversize", text, message, batch, offset, 0)
+            case _:
+                self._refuse("malformed_packet", "the MQTT packet is not valid", message, batch, offset, 0)
+
+    def _tick(self, now_ms: int, batch: Batch) -> None:
+        """Time passes for every van; silence counts from when we could hear it."""
+        for reading in self._decoder.tick(now_ms):
+            self._take(reading, Message("", b""), batch, batch.offset, 0)
+        listening_since_ms = batch.listening_since_ms
+        offline = 0
+        for van in self.vans.values():
+            state = van.state
+            heard_ms = state.last_arrival_ms
+            silence_ms = now_ms - (heard_ms if heard_ms > listening_since_ms else listening_since_ms)
+            records = tick(state, now_ms, silence_ms if silence_ms > 0 else 0, van.context)
+            if records:
+                if not van.dirty:
+                    van.dirty = True
+                    self._dirty.append(van)
+                self._add_records(van, records)
+            if state.mode == Mode.OFFLINE:
+                offline += 1
+        self.offline_vans = offline
+        if now_ms // MINUTE_MS > self._minute:
+            self._minute = now_ms // MINUTE_MS
+            self._roll_up(self._minute * MINUTE_MS)
+
+    def _roll_up(self, time_ms: int) -> None:
+        for record in roll_up((van_row(van.state, van.context) for van in self.vans.values()), time_ms):
+            series = self._depots.get(record.depot)
+            if series is None:
+                series = self._depots[record.depot] = Series(depot=record.depot)
+            points.add_record(self._rows, series, record)
+            self.points += 1
+
+    def _refuse(
+        self, reason: Reason, detail: str, message: Message, batch: Batch, offset: int, element: int
+    ) -> None:
+        self.counters.rejected[reason] += 1
+        self.letters.append(
+            DeadLetter(
+                offset=offset,
+                index=element,
+                reason=reason,
+                topic=message.topic,
+                payload=message.payload,
+                received_ms=batch.received_ms,
+                detail=detail,
+            )
+        )
+
+    def _stumble(self, error: Exception, message: Message, batch: Batch, offset: int, element: int) -> None:
+        """An error of this program: the message is kept as a dead letter, to be replayed when the error is mended."""
+        if not self.counters.internal_errors:
+            log.exception("error of this program in a message under %r; further ones are only counted", message.topic)
+        self.counters.internal_errors += 1
+        self._refuse("malformed", f"internal error: {error!r}", message, batch, offset, element)
+
+    def _add(self, vehicle_id: str, state: VanState, allowance: Allowance) -> Van:
+        context = self._roster.context(vehicle_id)
+        van = self.vans[vehicle_id] = Van(state, allowance, context, series_of(context.vehicle))
+        return van
+
+    # -- what the worker takes
+
+    def take_rows(self) -> tuple[Rows, int]:
+        """All rows since the last call, and how many."""
+        rows, count = self._rows, self.points
+        self._rows, self.points = points.empty_rows(), 0
+        return rows, count
+
+    def discard_rows(self) -> None:
+        """Let the rows go; the journal can make them again."""
+        self.take_rows()
+
+    def take_letters(self) -> list[DeadLetter]:
+        """All dead letters since the last call."""
+        letters, self.letters = self.letters, []
+        return letters
+
+    def take_alerting(self) -> list[str]:
+        """The vans whose alerts changed since the last call."""
+        if not self._alerting:
+            return []
+        vehicle_ids, self._alerting = list(self._alerting), {}
+        return vehicle_ids
+
+    def active_alerts(self, vehicle_id: str) -> bytes:
+        """The van's active alerts as JSON; empty when there is none."""
+        return alerts.payload(self.vans[vehicle_id].state.alerts)
+
+    def alerting_vans(self) -> list[str]:
+        """The vans that have an active alert."""
+        return [vehicle_id for vehicle_id in self.vans if self.active_alerts(vehicle_id)]
+
+    def snapshot(self) -> Iterator[dict[str, bytes]]:
+        """The states that changed since the last snapshot, encoded, a few hundred at a time.
+
+        To be consumed before any further message is processed.
+        """
+        dirty, self._dirty = self._dirty, []
+        yield {MINUTE_KEY: b"%d" % self._minute} | self._decoder.changed()
+        for start in range(0, len(dirty), SNAPSHOT_VANS):
+            chunk = {}
+            for van in dirty[start : start + SNAPSHOT_VANS]:
+                van.dirty = False
+                kept = Kept(encode_state(van.state), van.allowance)
+                chunk[van.context.vehicle.vehicle_id] = _ENCODER.encode(kept)
+            yield chunk

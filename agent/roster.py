@@ -1,0 +1,142 @@
+"""Who the vans are: the fleet file, the models and the fleet settings joined into what the core needs to know of each."""
+
+from typing import Final
+
+from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
+from agent.errors import SettingsError
+from agent.factors.factor_set import FactorSet, load_factor_set
+from agent.factors.intensity_files import load_intensity
+from agent.fleet.context import Context, Factors, make_factors
+from agent.fleet.places import load_places
+from agent.fleet.thresholds import Thresholds
+from agent.fleet.vehicle import Vehicle
+from agent.points import Series
+
+UNKNOWN_PAYLOAD_KG: Final = 1000.0
+UNKNOWN_DIESEL_CLASS: Final = "van_average"
+"""For a model that no factor set knows and that nobody described: a van of up to 3.5 t."""
+
+_UNNAMED: Final = VanEntry()
+
+
+class Roster:
+    """Looks up vans; everything in it was checked when it was made.
+
+    Raises `SettingsError` naming the van and the key for a model, country or diesel class that no factor set knows.
+    """
+
+    def __init__(
+        self,
+        fleet: FleetFile,
+        *,
+        fleet_settings: FleetSettings,
+        emissions: EmissionsSettings,
+        derived_every_s: float,
+    ) -> None:
+        self._vans = fleet.vans
+        self._depots = fleet.depots
+        self._defaults = fleet_settings
+        self._emissions = emissions
+        self._factor_set: FactorSet = load_factor_set(emissions.factor_set)
+        self._intensity = load_intensity(emissions.intensity_file, self._factor_set)
+        self._places = load_places(fleet_settings.geofences)
+        self._thresholds = Thresholds(derived_every_s=derived_every_s)
+        self._utc_offset_min = _minutes(fleet_settings.utc_offset)
+        self._factors: dict[tuple[str, str], Factors] = {}
+        self._unknown: set[str] = set()
+        self.identities: dict[str, str] = {
+            identity: vehicle_id for vehicle_id, van in fleet.vans.items() for identity in van.identities
+        }
+        for vehicle_id in ("", *fleet.vans):
+            self.context(vehicle_id)
+
+    def admits(self, vehicle_id: str) -> bool:
+        """Whether readings of this van are taken: it is in the fleet file, or there is room for one that is not."""
+        if vehicle_id in self._vans or vehicle_id in self._unknown:
+            return True
+        if self._defaults.unknown_vehicles == "reject" or len(self._unknown) >= self._defaults.max_unknown_vehicles:
+            return False
+        self._unknown.add(vehicle_id)
+        return True
+
+    def forget_unknown(self) -> None:
+        """Start counting unnamed vans anew, before their states are restored."""
+        self._unknown.clear()
+
+    def restored(self, vehicle_id: str) -> None:
+        """Count a van whose state was there: it stays, whatever the limit is now."""
+        if vehicle_id not in self._vans:
+            self._unknown.add(vehicle_id)
+
+    def vehicle(self, vehicle_id: str) -> Vehicle:
+        """Master data: the van's own entry, then its depot, its model, the fleet settings."""
+        van = self._vans.get(vehicle_id, _UNNAMED)
+        defaults = self._defaults
+        depot = van.depot or defaults.depot
+        depot_country = self._depots[depot].country if depot in self._depots else None
+        model_name = van.model or defaults.model
+        # A model named for this very van says more than what holds for vans in general.
+        own = self._factor_set.models.get(van.model or "")
+        general = self._factor_set.models.get(defaults.model)
+        battery_kwh = (
+            van.battery_kwh
+            or (own and own.usable_energy.value)
+            or defaults.battery_kwh
+            or (general and general.usable_energy.value)
+        )
+        if not battery_kwh or (van.model and not (own or van.battery_kwh or defaults.battery_kwh)):
+            known = ", ".join(self._factor_set.models)
+            raise SettingsError(f"model {model_name!r} is not known, so battery_kwh is needed; known models: {known}")
+        return Vehicle(
+            vehicle_id=vehicle_id,
+            depot=depot,
+            model=model_name,
+            country=van.country or depot_country or defaults.country,
+            battery_kwh=battery_kwh,
+            payload_kg=van.payload_kg
+            or (own and own.payload.value)
+            or defaults.payload_kg
+            or (general.payload.value if general else UNKNOWN_PAYLOAD_KG),
+            diesel_class=van.diesel_class
+            or (own and own.diesel_class)
+            or defaults.diesel_class
+            or (general.diesel_class if general else UNKNOWN_DIESEL_CLASS),
+        )
+
+    def context(self, vehicle_id: str) -> Context:
+        """What the van core is told about this van."""
+        try:
+            vehicle = self.vehicle(vehicle_id)
+            key = (vehicle.country, vehicle.diesel_class)
+            if key not in self._factors:
+                self._factors[key] = make_factors(
+                    self._factor_set,
+                    vehicle,
+                    intensity=self._intensity,
+                    efficiency_ac=self._emissions.charging_efficiency_ac,
+                    efficiency_dc=self._emissions.charging_efficiency_dc,
+                    market_g_per_kwh=self._emissions.market_g_per_kwh,
+                )
+        except SettingsError as error:
+            where = f"van {vehicle_id!r} in the fleet file" if vehicle_id else "fleet settings"
+            raise SettingsError(f"{where}: {error}") from error
+        return Context(
+            vehicle=vehicle,
+            thresholds=self._thresholds,
+            factors=self._factors[key],
+            places=self._places,
+            utc_offset_min=self._utc_offset_min,
+            energy_price_per_kwh=self._defaults.energy_price_per_kwh,
+        )
+
+
+def series_of(vehicle: Vehicle) -> Series:
+    """The tags of a van's points."""
+    return Series(
+        vehicle_id=vehicle.vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country
+    )
+
+
+def _minutes(utc_offset: str) -> int:
+    hours, minutes = int(utc_offset[1:3]), int(utc_offset[4:6])
+    return (hours * 60 + minutes) * (-1 if utc_offset[0] == "-" else 1)

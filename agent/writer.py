@@ -1,0 +1,188 @@
+"""The store's one line of order: each unit is written until the store has it, then checkpointed."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from agent.errors import StoreMisconfigured, StoreUnavailable
+from agent.journal import DeadLetter
+from agent.journal_thread import JournalThread
+from agent.points import Row, Rows
+from agent.stores.base import RejectedRow, Store
+
+log = logging.getLogger(__name__)
+
+RETRY_CAP_S = 30.0
+MISCONFIGURED_RETRY_S = 30.0
+ASIDE_ROWS = 16
+
+
+class Unit(msgspec.Struct):
+    """What the store takes in one go: all points of the journal up to `end` that it does not have yet.
+
+    `states` are the van states as of `end` that changed since the last checkpoint; None when no checkpoint is due.
+    """
+
+    rows: Rows
+    points: int
+    end: int
+    newest_ms: int
+    states: Mapping[str, bytes] | None = None
+
+
+class WriterCounters:
+    """What the writer counts; read by the health endpoints."""
+
+    def __init__(self) -> None:
+        self.points = 0
+        self.rejected = 0
+        self.writes = 0
+        self.write_s = 0.0
+        self.retries_unavailable = 0
+        self.retries_misconfigured = 0
+        self.confirmed_offset = 0
+        self.checkpoint_offset = 0
+        self.newest_ms = 0
+        self.failing_since_s: float | None = None
+        self.misconfigured = False
+        self.last_error = ""
+        self.write_started_s: float | None = None
+
+
+class Writer:
+    """Writes units one after the other; nothing overtakes a unit that the store does not take."""
+
+    def __init__(self, store: Store, journal: JournalThread, *, on_checkpoint: Callable[[], None]) -> None:
+        self.counters = WriterCounters()
+        self._store = store
+        self._journal = journal
+        self._on_checkpoint = on_checkpoint
+        self._queue: asyncio.Queue[Unit | None] = asyncio.Queue(maxsize=1)
+        self._free = asyncio.Event()
+        self._aside: deque[tuple[str, Row]] = deque(maxlen=ASIDE_ROWS)
+        self._handed_over = 0
+        self._done = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a further unit would have to wait."""
+        return self._queue.full()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything handed over is written and checkpointed."""
+        return self._handed_over == self._done
+
+    def failing_for_s(self) -> float:
+        """For how long the store has been failing; 0 when it is not."""
+        since = self.counters.failing_since_s
+        return 0.0 if since is None else time.monotonic() - since
+
+    async def put(self, unit: Unit) -> None:
+        """Hand over a unit; waits while one is being written and another one waits."""
+        self._handed_over += 1
+        await self._queue.put(unit)
+
+    async def wait_free(self, timeout_s: float) -> None:
+        """Return when a unit can be handed over, or after the timeout."""
+        self._free.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._free.wait()
+
+    def write_aside(self, measurement: str, row: Row) -> None:
+        """Let a row that is not from the journal go out with the next unit; only the newest few wait."""
+        self._aside.append((measurement, row))
+
+    async def close(self) -> None:
+        """Let `run` end behind the units handed over so far."""
+        await self._queue.put(None)
+
+    async def run(self) -> None:
+        """Write until closed."""
+        while (unit := await self._queue.get()) is not None:
+            self._free.set()
+            while self._aside:
+                measurement, row = self._aside.popleft()
+                unit.rows[measurement].append(row)
+                unit.points += 1
+            if unit.points:
+                rejected = await self._write(unit)
+                if rejected:
+                    await self._journal.add_dead_letters(_letters(unit, rejected))
+                    self.counters.rejected += len(rejected)
+                self.counters.points += unit.points - len(rejected)
+                self.counters.newest_ms = max(self.counters.newest_ms, unit.newest_ms)
+            self.counters.confirmed_offset = unit.end
+            if unit.states is not None:
+                await self._journal.checkpoint(unit.end, states=unit.states)
+                self.counters.checkpoint_offset = unit.end
+                self._on_checkpoint()
+            self._done += 1
+
+    async def _write(self, unit: Unit) -> Sequence[RejectedRow]:
+        attempt = 0
+        while True:
+            started = self.counters.write_started_s = time.monotonic()
+            try:
+                rejected = await self._store.write(unit.rows)
+            except StoreUnavailable as error:
+                self.counters.retries_unavailable += 1
+                # Full jitter: many agents must not come back at the same moment.
+                pause_s = error.retry_after_s
+                if pause_s is None:
+                    pause_s = random.uniform(0, min(RETRY_CAP_S, 0.5 * 2 ** min(attempt, 10)))
+                self._failed(str(error), misconfigured=False)
+            except StoreMisconfigured as error:
+                self.counters.retries_misconfigured += 1
+                pause_s = random.uniform(0.1, 1) * min(MISCONFIGURED_RETRY_S, 2.0 ** min(attempt, 10))
+                self._failed(str(error), misconfigured=True)
+            else:
+                self.counters.writes += 1
+                self.counters.write_s += time.monotonic() - started
+                self._succeeded()
+                return rejected
+            finally:
+                self.counters.write_started_s = None
+            attempt += 1
+            await asyncio.sleep(pause_s)
+
+    def _failed(self, text: str, *, misconfigured: bool) -> None:
+        self.counters.last_error = text
+        if self.counters.failing_since_s is None or misconfigured != self.counters.misconfigured:
+            kind = "refuses us; everything is kept until that is corrected" if misconfigured else "is away; trying again"
+            log.warning("the store %s: %s", kind, text)
+        if self.counters.failing_since_s is None:
+            self.counters.failing_since_s = time.monotonic()
+        self.counters.misconfigured = misconfigured
+
+    def _succeeded(self) -> None:
+        if self.counters.failing_since_s is not None:
+            away_s = time.monotonic() - self.counters.failing_since_s
+            log.info("the store takes points again after %.0f s", away_s)
+        self.counters.failing_since_s = None
+        self.counters.misconfigured = False
+        self.counters.last_error = ""
+
+
+def _letters(unit: Unit, rejected: Sequence[RejectedRow]) -> list[DeadLetter]:
+    """Refused rows as dead letters, keyed by what they say: a row refused again after a crash is the same letter."""
+    return [
+        DeadLetter(
+            offset=-int.from_bytes(blake2b(row.line.encode(), digest_size=7).digest()),
+            index=0,
+            reason="rejected_by_store",
+            topic=row.measurement,
+            payload=row.line.encode(),
+            received_ms=unit.newest_ms,
+            detail=row.detail,
+        )
+        for row in rejected
+    ]

@@ -1,0 +1,115 @@
+"""Who may import whom: the layout in docs/architecture.md, held against the imports."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# What each part may import of the project itself. A part is a module or a package below agent/.
+BASE = {"errors", "messages", "readings"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "messages": set(),
+    "readings": {"errors"},
+    "config": {"errors", "readings"},
+    "systemd": set(),
+    "factors": BASE,
+    "fleet": BASE | {"factors"},
+    "dialects": BASE,
+    "mqtt": BASE,
+    "journal": BASE,
+    "points": {"readings", "fleet"},
+    "stores": BASE | {"points"},
+    "roster": BASE | {"config", "factors", "fleet", "points"},
+    "journal_thread": {"journal", "messages", "fleet"},
+    "processor": BASE | {"dialects", "fleet", "journal", "points", "roster"},
+    "intake": BASE | {"journal_thread", "mqtt"},
+    "writer": BASE | {"journal", "journal_thread", "points", "stores"},
+    "worker": BASE | {"journal_thread", "processor", "writer"},
+    "health": {"intake", "journal", "mqtt", "processor", "worker", "writer"},
+    "heartbeat": {"health", "points", "systemd"},
+    "pipeline": BASE
+    | {"health", "heartbeat", "intake", "journal", "journal_thread", "mqtt", "processor"}
+    | {"stores", "systemd", "worker", "writer"},
+}
+CLOCKS = {"time", "datetime.datetime.now", "random", "asyncio", "socket", "logging", "os"}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The full names of all modules that a file imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def files(part: str) -> list[Path]:
+    package = ROOT / "agent" / part
+    return sorted(package.rglob("*.py")) if package.is_dir() else [ROOT / "agent" / f"{part}.py"]
+
+
+def parts_of_agent() -> set[str]:
+    found = {path.stem for path in (ROOT / "agent").glob("*.py")}
+    found |= {path.name for path in (ROOT / "agent").iterdir() if (path / "__init__.py").exists()}
+    return found - {"__init__", "__main__", "commands"}
+
+
+def test_every_part_has_a_rule() -> None:
+    assert parts_of_agent() == set(ALLOWED)
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_a_part_imports_only_what_it_may(part: str) -> None:
+    for file in files(part):
+        for name in imports(file):
+            root, _, rest = name.partition(".")
+            assert root not in {"simulator", "dashboards"}, f"{file.relative_to(ROOT)} imports {name}"
+            if root == "agent" and rest:
+                used = rest.split(".")[0]
+                allowed = ALLOWED[part] | {part} | ({used} if used not in ALLOWED else set())
+                assert used in allowed, f"{file.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("part", ["fleet", "dialects", "points", "readings"])
+def test_the_core_reads_no_clock_and_does_no_input_or_output(part: str) -> None:
+    for file in files(part):
+        used = {name for name in imports(file) if name.split(".")[0] in CLOCKS}
+        assert not used, f"{file.relative_to(ROOT)} imports {used}"
+        text = file.read_text(encoding="utf-8")
+        for call in (".now(", ".utcnow(", ".today(", "open(", "print("):
+            assert call not in text, f"{file.relative_to(ROOT)} calls {call}"
+
+
+def test_nothing_imports_the_commands_but_the_entry() -> None:
+    for part in ALLOWED:
+        for file in files(part):
+            assert not [name for name in imports(file) if name.startswith(("agent.commands", "agent.__main__"))]
+
+
+def test_the_simulator_knows_only_the_wire_contract() -> None:
+    for file in sorted((ROOT / "simulator").rglob("*.py")):
+        used = {name for name in imports(file) if name.startswith("agent")}
+        known = {"agent", "agent.readings"}
+        assert all(name in known or name.startswith("agent.readings.") for name in used), f"{file}: {used}"
+
+
+def test_the_live_page_only_reads() -> None:
+    # The reading side of the stores, the names of what is in them, and the settings.
+    known = ("agent.stores", "agent.points", "agent.config", "agent.errors", "agent.readings", "agent.fleet.records")
+    for file in sorted((ROOT / "dashboards" / "live").rglob("*.py")):
+        used = {name for name in imports(file) if name.startswith("agent.")}
+        assert all(name.startswith(known) for name in used), f"{file}: {used}"
+
+
+def test_only_the_entry_ends_the_process() -> None:
+    # A second signal, and the reader of a pipe that has gone: the two that end at once.
+    for part in ALLOWED:
+        for file in files(part):
+            text = file.read_text(encoding="utf-8")
+            assert "sys.exit" not in text, file
+            assert "os._exit" not in text, file

@@ -1,0 +1,108 @@
+"""What is documented is what there is: settings, measurements, commands, metrics, targets, README blocks."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from agent.__main__ import COMMANDS
+from agent.config import Settings
+from agent.errors import REASONS
+from agent.points import MEASUREMENTS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def table_after(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first Markdown table behind a heading."""
+    section = text.split(heading, 1)[1]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    start = section.splitlines().index(lines[0])
+    rows = []
+    for line in section.splitlines()[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows[2:]
+
+
+def settings() -> dict[str, str]:
+    found = {}
+    for section, field in Settings.model_fields.items():
+        for key, entry in field.annotation.model_fields.items():  # type: ignore[union-attr]
+            default = entry.default
+            found[f"{section}.{key}"] = "" if default is None or isinstance(default, SecretStr) else str(default)
+    return found
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(README, "## Settings")}
+    there = settings()
+    assert set(documented) == set(there)
+    for key, default in there.items():
+        shown = documented[key].replace("[", "(").replace("]", ",)").replace('"', "'")
+        assert shown in {default, "" if default == "None" else default}, key
+
+
+def test_every_setting_has_a_description() -> None:
+    for section, field in Settings.model_fields.items():
+        for key, entry in field.annotation.model_fields.items():  # type: ignore[union-attr]
+            assert entry.description, f"{section}.{key}"
+
+
+def test_every_measurement_and_field_is_documented() -> None:
+    text = (ROOT / "docs" / "measurements.md").read_text(encoding="utf-8")
+    for measurement in MEASUREMENTS.values():
+        rows = table_after(text, f"## {measurement.name}\n")
+        assert [(row[0].strip("`"), row[1], row[2], row[3]) for row in rows] == [
+            (field.name, field.type, field.unit, field.description) for field in measurement.fields
+        ]
+
+
+def test_every_measurement_is_in_the_readme() -> None:
+    assert {row[0].strip("`") for row in table_after(README, "## Measurements")} == set(MEASUREMENTS)
+
+
+def test_every_dead_letter_reason_is_documented() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for reason in REASONS:
+        assert f"`{reason}`" in text, reason
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_every_command_explains_itself(command: str | None) -> None:
+    words = [sys.executable, "-m", "agent", *([command] if command else []), "--help"]
+    result = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "usage: vanpulse" in result.stdout
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for command in COMMANDS:
+        assert f"vanpulse {command}" in README, command
+
+
+def test_every_target_named_in_the_readme_is_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"make ([a-z]+)", README)) <= targets
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    blocks = re.findall(r"^(?:dependencies|dev) = \[(.*?)^\]", pyproject, re.MULTILINE | re.DOTALL)
+    names = re.findall(r'"([A-Za-z0-9-]+)', "".join(blocks))
+    assert len(names) > 10
+    for name in names:
+        assert f"`{name}`" in text, name
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for file in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / target).exists(), f"{file.relative_to(ROOT)} links to {target}"
