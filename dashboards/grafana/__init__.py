@@ -1,0 +1,1 @@
+"""The Grafana dashboards as code: `python -m dashboards.grafana` writes what is committed under `json/`."""

@@ -1,0 +1,192 @@
+"""Does the agent keep up, and how long would it survive an outage?"""
+
+from dashboards.grafana.influxql import Query
+from dashboards.grafana.layout import Row, dashboard
+from dashboards.grafana.panels import Panel, gauge, series, stat
+from dashboards.grafana.sdk import model
+
+POINTS = "The agent's own points, one a minute."
+
+
+def build() -> model.Dashboard:
+    """The agent's page."""
+    return dashboard(
+        "agent",
+        "Rates, lag, journal and store of the agent itself.",
+        Row("Now", *_now()),
+        Row("In the range shown", *_range()),
+        Row("Over time", *_course()),
+        refresh="30s",
+        start="now-6h",
+    )
+
+
+def _newest(*names: str) -> Query:
+    columns = ", ".join(f'last("{name}") AS "{name}"' for name in names)
+    return Query(f'SELECT {columns} FROM "agent" WHERE $timeFilter')
+
+
+def _course_of(name: str, title: str, function: str = "mean") -> Query:
+    return Query(
+        f'SELECT {function}("{name}") AS "{name}" FROM "agent" WHERE $timeFilter GROUP BY time($__interval) fill(null)',
+        alias=title,
+    )
+
+
+def _rate(name: str, title: str) -> Query:
+    return Query(
+        f'SELECT non_negative_derivative(max("{name}"), 1s) AS "{name}" FROM "agent" WHERE $timeFilter '
+        "GROUP BY time($__interval) fill(none)",
+        alias=title,
+    )
+
+
+def _grown(name: str) -> Query:
+    return Query(f'SELECT spread("{name}") AS "{name}" FROM "agent" WHERE $timeFilter')
+
+
+def _now() -> list[Panel]:
+    filled = Query(
+        'SELECT last("journal_bytes") / last("journal_limit_bytes") * 100 AS "filled" FROM "agent" WHERE $timeFilter'
+    )
+    return [
+        stat(
+            "Messages per second",
+            f"Rate since the point before. {POINTS}",
+            "suffix: /s",
+            _newest("messages_per_s"),
+            decimals=1,
+        ),
+        stat(
+            "Lag",
+            f"Age of the newest reading that the store has. {POINTS}",
+            "s",
+            _newest("lag_s"),
+            decimals=1,
+            steps={None: "green", 60: "orange", 600: "red"},
+        ),
+        stat(
+            "Backlog",
+            f"Messages journaled and not yet confirmed by the store. {POINTS}",
+            "short",
+            _newest("backlog"),
+            steps={None: "green", 100_000: "orange"},
+        ),
+        gauge(
+            "Journal filled",
+            "Journal in use / its limit: how much of the room for an outage of the store is left.",
+            "percent",
+            filled,
+            low=0,
+            high=100,
+            steps={None: "green", 50: "orange", 80: "red"},
+        ),
+        stat("Memory", f"Resident memory. {POINTS}", "bytes", _newest("memory_bytes"), decimals=0),
+        stat("Vans", f"Vans known. {POINTS}", "short", _newest("vans")),
+    ]
+
+
+def _range() -> list[Panel]:
+    grown = "Increase of the counter within the range."
+    return [
+        stat("Messages", f"Received and journaled. {grown}", "short", _grown("messages_total")),
+        stat("Readings taken", f"New and in order. {grown}", "short", _grown("accepted_total")),
+        stat("Points stored", f"Confirmed by the store. {grown}", "short", _grown("points_total")),
+        stat(
+            "Writes tried again",
+            f"The store did not take them the first time. {grown}",
+            "short",
+            _grown("store_retries_total"),
+            steps={None: "green", 1: "orange"},
+        ),
+        stat(
+            "Sessions lost",
+            f"The broker had forgotten us: messages may be missing. {grown}",
+            "short",
+            _grown("sessions_lost_total"),
+            steps={None: "green", 1: "red"},
+        ),
+        stat(
+            "Connections made again",
+            f"To the broker. {grown}",
+            "short",
+            _grown("reconnects_total"),
+            steps={None: "green", 1: "orange"},
+        ),
+    ]
+
+
+def _course() -> list[Panel]:
+    return [
+        series(
+            "Messages",
+            f"Mean and highest rate per interval. {POINTS}",
+            "suffix: /s",
+            _course_of("messages_per_s", "Mean"),
+            _course_of("messages_per_s", "Highest", "max"),
+            low=0,
+            interval="1m",
+        ),
+        series(
+            "Lag",
+            f"Highest age per interval of the newest reading that the store has. {POINTS}",
+            "s",
+            _course_of("lag_s", "Lag", "max"),
+            low=0,
+            interval="1m",
+        ),
+        series(
+            "Journal",
+            f"Bytes in use, and the limit. {POINTS}",
+            "bytes",
+            _course_of("journal_bytes", "In use", "max"),
+            _course_of("journal_limit_bytes", "Limit", "max"),
+            low=0,
+            interval="1m",
+        ),
+        series(
+            "Backlog",
+            f"Messages not yet confirmed by the store: highest per interval. {POINTS}",
+            "short",
+            _course_of("backlog", "Backlog", "max"),
+            low=0,
+            interval="1m",
+        ),
+        series(
+            "What became of the messages",
+            f"Per second, from the counters. {POINTS}",
+            "suffix: /s",
+            _rate("accepted_total", "Taken"),
+            _rate("late_total", "Late"),
+            _rate("duplicates_total", "Repeated"),
+            _rate("dead_letters_total", "Refused"),
+            low=0,
+            interval="1m",
+        ),
+        series(
+            "Writes to the store",
+            f"Points and repeated writes per second, from the counters. {POINTS}",
+            "suffix: /s",
+            _rate("points_total", "Points"),
+            _rate("store_retries_total", "Tried again"),
+            low=0,
+            interval="1m",
+        ),
+        series(
+            "Connection to the broker",
+            f"Connections made again and sessions lost, since the start. {POINTS}",
+            "short",
+            _course_of("reconnects_total", "Connections made again", "max"),
+            _course_of("sessions_lost_total", "Sessions lost", "max"),
+            low=0,
+            interval="1m",
+        ),
+        series(
+            "Memory",
+            f"Resident memory: highest per interval. {POINTS}",
+            "bytes",
+            _course_of("memory_bytes", "Memory", "max"),
+            low=0,
+            interval="1m",
+        ),
+    ]

@@ -1,0 +1,260 @@
+"""How much CO2e does the fleet cause, per kilometre, tonne-kilometre and parcel, and how much does it avoid?"""
+
+from dashboards.grafana.boards.trips import LONG_ENOUGH
+from dashboards.grafana.influxql import Query, course, increase, increase_course, latest, per_day, ratio, total, where
+from dashboards.grafana.layout import Row, dashboard, text_variable, van_variables
+from dashboards.grafana.panels import MODEL, VAN, Column, Panel, pie, series, stat, table, text
+from dashboards.grafana.sdk import model
+
+G_PER_KM = "suffix: g/km"
+G_PER_TKM = "suffix: g/t·km"
+G_PER_KWH = "suffix: g/kWh"
+
+FACTORS = """
+**Which figures stand behind this page.** `vanpulse factors` prints the factor set in force: every value with its unit,
+year and source, the grid intensity of each country, and the file of hourly intensities if one is set. The setting is
+`[emissions] factor_set`; `intensity_file` gives the hours.
+
+* **Boundary**: well-to-wheel on both sides (vehicle operation and energy provision, ISO 14083).
+* **Own CO2e**: each charge fills the battery with the grid's intensity of its hour, charging and grid losses included;
+  each kilometre takes out what is in it. *hourly* or *annual* says which intensity was known.
+* **Diesel**: the van of the same class over the same distance. **Avoided** = diesel − own.
+* **NOx and particles** are the legal limits of that diesel van (Euro 6), not measurements.
+* **g/t·km** = Σ CO2e / Σ (load × distance), empty runs included in Σ CO2e. *primary*, *modelled* or *default* says what
+  the load and the energy are based on.
+"""
+
+
+def build() -> model.Dashboard:
+    """The emissions page."""
+    return dashboard(
+        "emissions",
+        "CO2e of the fleet, well-to-wheel, against diesel, with the intensities it follows from.",
+        Row("In the range shown", *_summary()),
+        Row("ISO 14083 figures of the trips", *_intensities()),
+        Row("Over time", *_course()),
+        Row("By model, country and van", *_tables()),
+        Row("Basis", *_basis()),
+        variables=[
+            *van_variables(),
+            text_variable("min_km", "Shortest trip (km)", "0", "Trips shorter than this are left out."),
+        ],
+        refresh="5m",
+        start="now-7d",
+    )
+
+
+def _summary() -> list[Panel]:
+    grown = "Increase of the vans' counters within the range."
+    return [
+        stat("CO2e", f"Well-to-wheel. {grown}", "massg", increase("emissions", "co2e_g_total"), decimals=1),
+        stat(
+            "With diesel",
+            f"Diesel vans of the same class, same distance, well-to-wheel. {grown}",
+            "massg",
+            increase("emissions", "diesel_co2e_g_total"),
+            decimals=1,
+        ),
+        stat(
+            "Avoided",
+            f"Diesel − own, never falling. {grown}",
+            "massg",
+            increase("emissions", "avoided_co2e_g_total"),
+            decimals=1,
+        ),
+        stat(
+            "Share avoided",
+            "Σ avoided / Σ diesel baseline, from the increase of both counters.",
+            "percent",
+            ratio("emissions", "avoided_co2e_g_total", "diesel_co2e_g_total", factor=100),
+            decimals=1,
+        ),
+        stat(
+            "NOx avoided",
+            f"Legal limit of the diesel van × distance. {grown}",
+            "suffix: mg",
+            increase("emissions", "avoided_nox_mg_total"),
+            decimals=0,
+        ),
+        stat(
+            "Particles avoided",
+            f"Legal limit of the diesel van × distance, exhaust only. {grown}",
+            "suffix: mg",
+            increase("emissions", "avoided_pm_mg_total"),
+            decimals=0,
+        ),
+    ]
+
+
+def _intensities() -> list[Panel]:
+    per_km = Query(f'SELECT sum("co2e_g") / sum("distance_km") AS "g_per_km" FROM "trip" WHERE {_trips()}')
+    diesel = Query(f'SELECT sum("diesel_co2e_g") / sum("distance_km") AS "g_per_km" FROM "trip" WHERE {_trips()}')
+    per_tkm = Query(
+        'SELECT sum("co2e") / sum("tonne_km") AS "g_per_tkm" FROM (SELECT "co2e_g" AS "co2e", '
+        f'"payload_kg" * "distance_km" / 1000 AS "tonne_km" FROM "trip" WHERE {_trips()})'
+    )
+    per_parcel = Query(
+        f'SELECT sum("co2e_g") / sum("parcels") AS "g_per_parcel" FROM "trip" WHERE {_trips()} AND "parcels" > 0'
+    )
+    return [
+        stat("CO2e per kilometre", "Σ CO2e / Σ distance of the trips, well-to-wheel.", G_PER_KM, per_km, decimals=0),
+        stat(
+            "Diesel per kilometre",
+            "Σ diesel baseline / Σ distance of the trips, well-to-wheel.",
+            G_PER_KM,
+            diesel,
+            decimals=0,
+        ),
+        stat(
+            "CO2e per tonne-kilometre",
+            "Σ CO2e / Σ (mean load × distance) of the trips; empty runs count in Σ CO2e.",
+            G_PER_TKM,
+            per_tkm,
+            decimals=0,
+        ),
+        stat(
+            "CO2e per parcel",
+            "Σ CO2e / Σ parcels, of the trips whose parcels are known.",
+            "suffix: g",
+            per_parcel,
+            decimals=0,
+        ),
+        stat(
+            "Mean of the trips per t·km",
+            "Mean of the trips' own g/t·km: a short trip weighs as much as a long one.",
+            G_PER_TKM,
+            total("trip", "co2e_g_per_tkm", function="mean", conditions=[LONG_ENOUGH]),
+            decimals=0,
+        ),
+        stat(
+            "Mean of the trips per parcel",
+            "Mean of the trips' own g per parcel.",
+            "suffix: g",
+            total("trip", "co2e_g_per_parcel", function="mean", conditions=[LONG_ENOUGH]),
+            decimals=0,
+        ),
+    ]
+
+
+def _trips() -> str:
+    return where("trip", LONG_ENOUGH)
+
+
+def _course() -> list[Panel]:
+    return [
+        series(
+            "CO2e per hour",
+            "Σ over the vans of the growth of their counters per hour.",
+            "massg",
+            increase_course("emissions", "co2e_g_total", every="1h", alias="Own"),
+            increase_course("emissions", "diesel_co2e_g_total", every="1h", alias="Diesel"),
+            increase_course("emissions", "avoided_co2e_g_total", every="1h", alias="Avoided"),
+            bars=True,
+            interval="1h",
+        ),
+        series(
+            "CO2e per day",
+            "Σ of the vans' days, written when a day has ended.",
+            "massg",
+            per_day("day", "co2e_g", alias="Own"),
+            per_day("day", "diesel_co2e_g", alias="Diesel"),
+            per_day("day", "avoided_co2e_g", alias="Avoided"),
+            bars=True,
+            interval="1h",
+        ),
+        series(
+            "Intensity of the grid and of the batteries",
+            "Grid: of the country now. Battery: carbon content of the energy in it. Means over the vans of a country.",
+            G_PER_KWH,
+            course("emissions", "grid_g_per_kwh", by=["country"], alias="$tag_country grid"),
+            course("emissions", "battery_g_per_kwh", by=["country"], alias="$tag_country batteries"),
+            interval="15m",
+            low=0,
+        ),
+        series(
+            "CO2e per kilometre by model",
+            "Mean over the vans of their recent CO2e per distance, well-to-wheel.",
+            G_PER_KM,
+            course("emissions", "co2e_g_per_km", by=["model"], alias="$tag_model"),
+            interval="15m",
+            low=0,
+        ),
+    ]
+
+
+def _tables() -> list[Panel]:
+    counters = ("co2e_g_total", "diesel_co2e_g_total", "avoided_co2e_g_total")
+    columns = [
+        Column("co2e_g_total", "CO2e", "massg", 1),
+        Column("diesel_co2e_g_total", "With diesel", "massg", 1),
+        Column("avoided_co2e_g_total", "Avoided", "massg", 1),
+        Column("share", "Share avoided", "percent", 1),
+    ]
+    panels = []
+    for tag, head in (("model", MODEL), ("country", Column("country", "Country")), ("vehicle_id", VAN)):
+        extra = [] if tag == "country" else [increase("energy", "distance_km_total", by=[tag], table=True)]
+        panels.append(
+            table(
+                {"model": "Models", "country": "Countries", "vehicle_id": "Vans"}[tag],
+                "Increase of the counters within the range; share = avoided / diesel.",
+                increase("emissions", *counters, by=[tag], table=True),
+                ratio(
+                    "emissions",
+                    "avoided_co2e_g_total",
+                    "diesel_co2e_g_total",
+                    factor=100,
+                    by=[tag],
+                    table=True,
+                    name="share",
+                ),
+                latest("emissions", "grid_g_per_kwh", "battery_g_per_kwh", by=[tag], table=True),
+                *extra,
+                columns=[
+                    head,
+                    *([Column("distance_km_total", "Distance", "lengthkm", 0)] if extra else []),
+                    *columns,
+                    Column("grid_g_per_kwh", "Grid now", G_PER_KWH, 0),
+                    Column("battery_g_per_kwh", "In the battery", G_PER_KWH, 0),
+                ],
+                sort="CO2e",
+                width=12 if tag != "vehicle_id" else 24,
+                height=7 if tag != "vehicle_id" else 12,
+            )
+        )
+    return panels
+
+
+def _basis() -> list[Panel]:
+    return [
+        pie(
+            "Intensities used",
+            "Points of `emissions` by source of the intensity: of the hour, or of the year.",
+            "short",
+            *(
+                total(
+                    "emissions",
+                    "co2e_g_total",
+                    function="count",
+                    conditions=[f"\"intensity_source\" = '{source}'"],
+                    alias=source,
+                )
+                for source in ("hourly", "annual")
+            ),
+        ),
+        pie(
+            "Data quality of the trips",
+            "Σ distance of the trips by quality: primary, modelled or default data.",
+            "lengthkm",
+            *(
+                total("trip", "distance_km", conditions=[LONG_ENOUGH, f"\"quality\" = '{quality}'"], alias=quality)
+                for quality in ("primary", "modelled", "default")
+            ),
+        ),
+        text(
+            "Factor set and method",
+            "Where the factors are listed and how the figures are made.",
+            FACTORS,
+            width=12,
+            height=8,
+        ),
+    ]

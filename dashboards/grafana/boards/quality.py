@@ -1,0 +1,177 @@
+"""Can the figures be trusted: what came late, twice, wrong or not at all?"""
+
+from dashboards.grafana.influxql import Query, course, latest, rows, total, where
+from dashboards.grafana.layout import Row, dashboard, van_variables
+from dashboards.grafana.panels import VAN, Column, Panel, pie, series, stat, table
+from dashboards.grafana.sdk import model
+
+RAW = ("soc_pct", "battery_power_kw", "voltage_v", "current_a", "battery_temp_c", "soh_pct", "ambient_temp_c")
+
+
+def build() -> model.Dashboard:
+    """The page of data quality."""
+    return dashboard(
+        "quality",
+        "Late, repeated and refused messages, silent vans, missing fields, and the uncertainty of what follows.",
+        Row("Messages", *_summary()),
+        Row("Over time", *_course()),
+        Row("Vans", *_vans()),
+        Row("Derived figures", *_derived()),
+        variables=van_variables(),
+        refresh="1m",
+        start="now-24h",
+    )
+
+
+def _grown(name: str) -> Query:
+    return Query(f'SELECT spread("{name}") AS "{name}" FROM "agent" WHERE $timeFilter')
+
+
+def _share(name: str) -> Query:
+    return Query(f'SELECT spread("{name}") / spread("messages_total") * 100 AS "share" FROM "agent" WHERE $timeFilter')
+
+
+def _summary() -> list[Panel]:
+    grown = "Increase of the agent's counter within the range; all vans."
+    return [
+        stat("Messages", f"Messages received and journaled. {grown}", "short", _grown("messages_total")),
+        stat("Readings taken", f"Readings that were new and in order. {grown}", "short", _grown("accepted_total")),
+        stat(
+            "Refused",
+            f"Messages that became dead letters: `vanpulse deadletters list` shows them. {grown}",
+            "short",
+            _grown("dead_letters_total"),
+            steps={None: "green", 1: "orange"},
+        ),
+        stat("Share refused", "Dead letters / messages.", "percent", _share("dead_letters_total"), decimals=3),
+        stat(
+            "Late",
+            f"Readings older than the van's newest: stored raw, left out of totals. {grown}",
+            "short",
+            _grown("late_total"),
+        ),
+        stat(
+            "Repeated", f"Readings seen before: counted, not stored again. {grown}", "short", _grown("duplicates_total")
+        ),
+    ]
+
+
+def _course() -> list[Panel]:
+    minute = "Per second, from the agent's counters, one point a minute."
+    rates = [
+        Query(
+            f'SELECT non_negative_derivative(max("{name}"), 1s) AS "{name}" FROM "agent" WHERE $timeFilter '
+            "GROUP BY time($__interval) fill(none)",
+            alias=title,
+        )
+        for name, title in (
+            ("late_total", "Late"),
+            ("duplicates_total", "Repeated"),
+            ("dead_letters_total", "Refused"),
+        )
+    ]
+    return [
+        series("Late, repeated, refused", minute, "suffix: /s", *rates, low=0, interval="1m"),
+        series(
+            "Readings with a position and with a charge",
+            "Number of points per interval, over the vans chosen.",
+            "short",
+            course("location", "latitude_deg", function="count", fill="0", alias="Position"),
+            course("battery", "soc_pct", function="count", fill="0", alias="Charge"),
+            low=0,
+            interval="1m",
+        ),
+    ]
+
+
+def _vans() -> list[Panel]:
+    counts = ", ".join(f'count("{name}") AS "{name}"' for name in RAW)
+    return [
+        table(
+            "Newest reading of each van",
+            "When each van was last heard of in the range; silent vans first.",
+            latest("battery", "soc_pct", by=["vehicle_id", "depot"], table=True),
+            columns=[VAN, Column("depot", "Depot"), Column("soc_pct", "Charge", "percent", 0)],
+            time="Newest reading",
+            sort="Newest reading",
+            descending=False,
+            width=10,
+            height=12,
+        ),
+        table(
+            "What the vans report",
+            "Number of readings in the range that had each field: 0 is never sent.",
+            Query(f'SELECT {counts} FROM "battery" WHERE {where("battery")} GROUP BY "vehicle_id"', table=True),
+            total(
+                "location", "latitude_deg", "speed_kmh", "odometer_km", function="count", by=["vehicle_id"], table=True
+            ),
+            columns=[
+                VAN,
+                Column("soc_pct", "Charge"),
+                Column("battery_power_kw", "Power"),
+                Column("voltage_v", "Voltage"),
+                Column("current_a", "Current"),
+                Column("battery_temp_c", "Pack °C"),
+                Column("soh_pct", "Health"),
+                Column("ambient_temp_c", "Outside °C"),
+                Column("latitude_deg", "Position"),
+                Column("speed_kmh", "Speed"),
+                Column("odometer_km", "Odometer"),
+            ],
+            sort="Charge",
+            descending=False,
+            width=14,
+            height=12,
+        ),
+    ]
+
+
+def _derived() -> list[Panel]:
+    return [
+        table(
+            "Uncertainty of the energy",
+            "Newest source and half width of the 90 % interval of each van's total energy used.",
+            latest("energy", "source", "uncertainty_kwh", "used_kwh_total", by=["vehicle_id"], table=True),
+            columns=[
+                VAN,
+                Column("source", "Source", "string"),
+                Column("uncertainty_kwh", "± (90 %)", "kwatth", 2),
+                Column("used_kwh_total", "Used since the start", "kwatth", 1),
+            ],
+            sort="± (90 %)",
+            width=10,
+            height=10,
+        ),
+        pie(
+            "Trips seen and inferred",
+            "Number of trips that were seen, and that were inferred after the van had been offline.",
+            "short",
+            total("trip", "duration_s", function="count", conditions=['"inferred" = false'], alias="Seen"),
+            total("trip", "duration_s", function="count", conditions=['"inferred" = true'], alias="Inferred"),
+            width=7,
+            height=10,
+        ),
+        pie(
+            "Charges seen and inferred",
+            "Number of charges that were seen, and that were inferred after the van had been offline.",
+            "short",
+            total("charge", "duration_s", function="count", conditions=['"inferred" = false'], alias="Seen"),
+            total("charge", "duration_s", function="count", conditions=['"inferred" = true'], alias="Inferred"),
+            width=7,
+            height=10,
+        ),
+        table(
+            "Alerts raised",
+            "All alerts that were raised in the range; implausible charge and position among them.",
+            rows("alert", "severity", "kind", "value", "message", conditions=["\"state\" = 'raised'"], limit=200),
+            columns=[
+                VAN,
+                Column("severity", "Severity", "string"),
+                Column("kind", "Kind", "string"),
+                Column("value", "Value", "none", 1),
+                Column("message", "Message", "string"),
+            ],
+            time="Time",
+            sort="Time",
+        ),
+    ]

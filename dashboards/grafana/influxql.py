@@ -1,0 +1,212 @@
+"""The queries: InfluxQL that InfluxDB 1.8+, 2.x and 3 Core answer alike.
+
+Every field is named with its measurement through `select`-like functions below, so that a misspelt name fails when the
+dashboards are built, not when somebody looks at them. `_total` fields never fall, hence `spread` is their increase.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from agent.points import MEASUREMENTS
+from dashboards.grafana.sdk import builder, variants
+
+VANS: Final = '"depot" =~ /^$depot$/ AND "model" =~ /^$model$/ AND "vehicle_id" =~ /^$van$/'
+"""The vans that the variables choose; a missing tag is the empty text, which `.*` (All) matches too."""
+
+DEPOTS: Final = '"depot" =~ /^$depot$/'
+
+
+class InfluxQL(variants.Dataquery):
+    """One target of a panel, in the shape of Grafana's InfluxDB data source."""
+
+    def __init__(
+        self,
+        query: str,
+        *,
+        ref_id: str = "A",
+        alias: str = "",
+        result_format: str = "time_series",
+        raw_query: bool = True,
+    ) -> None:
+        self.query = query
+        self.ref_id = ref_id
+        self.alias = alias
+        self.result_format = result_format
+        self.raw_query = raw_query
+
+    def to_json(self) -> dict[str, object]:
+        """The target as Grafana stores it."""
+        return {
+            "refId": self.ref_id,
+            "rawQuery": self.raw_query,
+            "query": self.query,
+            "alias": self.alias,
+            "resultFormat": self.result_format,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, str]) -> "InfluxQL":
+        """The inverse of `to_json`, for the round trip through the SDK's model."""
+        return cls(
+            data["query"],
+            ref_id=data["refId"],
+            alias=data["alias"],
+            result_format=data["resultFormat"],
+            raw_query=bool(data["rawQuery"]),
+        )
+
+
+class Query(builder.Builder[InfluxQL]):
+    """A query with the name of its series; `table` asks for rows instead of series."""
+
+    def __init__(self, text: str, *, alias: str = "", table: bool = False) -> None:
+        self.text = text
+        self.alias = alias
+        self.table = table
+        self.ref_id = "A"
+
+    def build(self) -> InfluxQL:
+        """The target."""
+        result_format = "table" if self.table else "time_series"
+        return InfluxQL(self.text, ref_id=self.ref_id, alias=self.alias, result_format=result_format)
+
+
+def field(measurement: str, name: str) -> str:
+    """The quoted name of a field; `KeyError` if the measurement has none of that name."""
+    if name not in MEASUREMENTS[measurement].field_names:
+        raise KeyError(f"{measurement}.{name}")
+    return f'"{name}"'
+
+
+def where(measurement: str, *conditions: str) -> str:
+    """The range shown and what the variables choose, as far as the measurement has those tags."""
+    tags = MEASUREMENTS[measurement].tags
+    chosen = [VANS] if "vehicle_id" in tags else [DEPOTS] if "depot" in tags else []
+    return " AND ".join(["$timeFilter", *chosen, *conditions])
+
+
+def group(*by: str) -> str:
+    """A GROUP BY clause over tags, empty for none."""
+    return f" GROUP BY {', '.join(_tag(tag) for tag in by)}" if by else ""
+
+
+def _tag(tag: str) -> str:
+    return tag if tag.startswith("time(") else f'"{tag}"'
+
+
+def course(
+    measurement: str,
+    *names: str,
+    function: str = "mean",
+    by: Sequence[str] = (),
+    every: str = "$__interval",
+    fill: str = "null",
+    conditions: Sequence[str] = (),
+    alias: str = "",
+    table: bool = False,
+) -> Query:
+    """Fields over time: one value per interval and tag combination."""
+    columns = ", ".join(f"{function}({field(measurement, name)}) AS {field(measurement, name)}" for name in names)
+    clause = group(f"time({every})", *by)
+    text = f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement, *conditions)}{clause} fill({fill})'
+    return Query(text, alias=alias, table=table)
+
+
+def latest(measurement: str, *names: str, by: Sequence[str] = (), alias: str = "", table: bool = False) -> Query:
+    """The newest value of each field within the range, per tag combination."""
+    columns = ", ".join(f"last({field(measurement, name)}) AS {field(measurement, name)}" for name in names)
+    return Query(
+        f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement)}{group(*by)}', alias=alias, table=table
+    )
+
+
+def sum_of_latest(measurement: str, name: str, *, of: str) -> Query:
+    """The newest value of each `of`, summed."""
+    inner = f'SELECT last({field(measurement, name)}) AS "latest" FROM "{measurement}" WHERE {where(measurement)}'
+    return Query(f'SELECT sum("latest") AS "{name}" FROM ({inner}{group(of)})')
+
+
+def increase(
+    measurement: str, *names: str, of: str = "vehicle_id", by: Sequence[str] = (), alias: str = "", table: bool = False
+) -> Query:
+    """How much each counter grew within the range: its spread per `of`, summed per tag combination."""
+    outer = ", ".join(f'sum("{name}_increase") AS "{name}"' for name in names)
+    return Query(
+        f"SELECT {outer} FROM ({spreads(measurement, *names, of=(of, *by))}){group(*by)}", alias=alias, table=table
+    )
+
+
+def spreads(measurement: str, *names: str, of: Sequence[str]) -> str:
+    """The sub-query behind `increase`: columns `<name>_increase`."""
+    inner = ", ".join(f'spread({field(measurement, name)}) AS "{name}_increase"' for name in names)
+    return f'SELECT {inner} FROM "{measurement}" WHERE {where(measurement)}{group(*of)}'
+
+
+def ratio(
+    measurement: str,
+    dividend: str,
+    divisor: str,
+    *,
+    factor: float = 1,
+    of: str = "vehicle_id",
+    by: Sequence[str] = (),
+    alias: str = "",
+    table: bool = False,
+    name: str = "ratio",
+) -> Query:
+    """The increase of one sum of counters over that of another; `dividend` and `divisor` are names joined with `+`."""
+    names = sorted({*dividend.split("+"), *divisor.split("+")})
+    above = " + ".join(f'sum("{part}_increase")' for part in dividend.split("+"))
+    below = " + ".join(f'sum("{part}_increase")' for part in divisor.split("+"))
+    times = f" * {factor:g}" if factor != 1 else ""
+    text = f'SELECT ({above}) / ({below}){times} AS "{name}" FROM ({spreads(measurement, *names, of=(of, *by))})'
+    return Query(f"{text}{group(*by)}", alias=alias, table=table)
+
+
+def increase_course(
+    measurement: str,
+    *names: str,
+    every: str,
+    of: str = "vehicle_id",
+    by: Sequence[str] = (),
+    alias: str = "",
+) -> Query:
+    """How much each counter grew per interval: the difference of its last values per `of`, summed."""
+    inner = ", ".join(
+        f'non_negative_difference(last({field(measurement, name)})) AS "{name}_increase"' for name in names
+    )
+    outer = ", ".join(f'sum("{name}_increase") AS "{name}"' for name in names)
+    clause = group(f"time({every})", *dict.fromkeys((of, *by)))
+    text = f'SELECT {inner} FROM "{measurement}" WHERE {where(measurement)}{clause} fill(none)'
+    outer_clause = group(f"time({every})", *by)
+    return Query(f"SELECT {outer} FROM ({text}) WHERE $timeFilter{outer_clause} fill(none)", alias=alias)
+
+
+def total(
+    measurement: str,
+    *names: str,
+    function: str = "sum",
+    by: Sequence[str] = (),
+    conditions: Sequence[str] = (),
+    alias: str = "",
+    table: bool = False,
+) -> Query:
+    """One value per field and tag combination over the range, of points that stand for something finished."""
+    columns = ", ".join(f"{function}({field(measurement, name)}) AS {field(measurement, name)}" for name in names)
+    text = f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement, *conditions)}{group(*by)}'
+    return Query(text, alias=alias, table=table)
+
+
+def rows(
+    measurement: str, *names: str, by: Sequence[str] = ("vehicle_id",), conditions: Sequence[str] = (), limit: int = 0
+) -> Query:
+    """The points themselves, newest first; `limit` is per tag combination."""
+    columns = ", ".join(field(measurement, name) for name in names)
+    bound = f" LIMIT {limit}" if limit else ""
+    text = f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement, *conditions)}{group(*by)}'
+    return Query(f"{text} ORDER BY time DESC{bound}", table=True)
+
+
+def per_day(measurement: str, *names: str, by: Sequence[str] = (), alias: str = "") -> Query:
+    """Sums of day points, which all lie on their depot's midnight: hourly buckets keep each depot's own day."""
+    return course(measurement, *names, function="sum", by=by, every="1h", fill="none", alias=alias)

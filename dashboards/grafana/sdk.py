@@ -1,0 +1,41 @@
+"""The parts of the Grafana Foundation SDK that the dashboards are built from.
+
+Importing its classic dashboard model warns that a newer one exists. The classic one is what every Grafana from 10.4 on
+reads from a file, so the warning is expected, here and only here.
+"""
+
+import json
+import warnings
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from grafana_foundation_sdk.cog import builder, encoder, plugins, runtime, variants
+    from grafana_foundation_sdk.models import common
+    from grafana_foundation_sdk.models import dashboard as model
+
+plugins.register_default_plugins()
+
+
+def plain(value: object) -> Any:
+    """What the value is in JSON."""
+    return json.loads(json.dumps(value, cls=encoder.JSONEncoder))
+
+
+def typed_options(panel_type: str, options: dict[str, Any]) -> object:
+    """The options as the SDK's own type for that panel; `ValueError` for an option that the type does not have."""
+    built = runtime.panelcfg_options_from_json(options, panel_type)
+    _compare(options, plain(built), panel_type)
+    return built
+
+
+def _compare(wanted: Any, kept: Any, path: str) -> None:
+    if not isinstance(wanted, dict):
+        return
+    for key, value in wanted.items():
+        if key not in kept:
+            raise ValueError(f"{path}.{key} is no option")
+        _compare(value, kept[key], f"{path}.{key}")
+
+
+__all__ = ["builder", "common", "encoder", "model", "plain", "typed_options", "variants"]
