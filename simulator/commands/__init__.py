@@ -1,0 +1,1 @@
+"""The simulator's commands: one file each, with `add_arguments` and `run`."""

@@ -1,0 +1,1 @@
+"""How a reading is put into topics and payloads: one file per kind of sender."""
