@@ -5,7 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import mqtt5
 import msgspec
@@ -117,9 +117,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send CONNECT."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"{transport!r} is not a stream transport")
-        self._transport = transport
+        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
         self.closed.clear()
         if self.ended.done():
             transport.abort()
