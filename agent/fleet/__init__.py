@@ -1,0 +1,23 @@
+"""The van core: pure. `step` works a reading into a van's state, `tick` the passing of time; both return records."""
+
+from agent.fleet.context import Context, Factors, make_factors
+from agent.fleet.state import STATE_VERSION, VanState, Verdict, decode_state, encode_state, new_state
+from agent.fleet.step import step, tick
+from agent.fleet.thresholds import Thresholds
+from agent.fleet.vehicle import Vehicle
+
+__all__ = [
+    "STATE_VERSION",
+    "Context",
+    "Factors",
+    "Thresholds",
+    "VanState",
+    "Vehicle",
+    "Verdict",
+    "decode_state",
+    "encode_state",
+    "make_factors",
+    "new_state",
+    "step",
+    "tick",
+]

@@ -1,0 +1,145 @@
+"""The battery side of a reading: power, counters and state of charge, joined into the energy estimate."""
+
+from typing import Final
+
+from agent.fleet import estimate, soc
+from agent.fleet.context import Context
+from agent.fleet.state import Mode, VanState
+from agent.readings import Reading
+
+DRIVING_AUX_KW: Final = 0.5
+"""Prior for what a van draws beside driving; its spread, and how long it stays the same, come next."""
+DRIVING_AUX_SIGMA_KW: Final = 0.7
+DRIVING_AUX_HOURS: Final = 0.1
+PARKED_KW: Final = 0.02
+PARKED_SIGMA_KW: Final = 0.1
+PER_KM_SIGMA: Final = 0.5
+"""Relative spread of the consumption from one kilometre to the next."""
+CONSUMPTION_KWH_PER_KM: Final = 0.22
+"""Before anything is known: a 3.5 t van in the city in summer (reference band 20 to 24 kWh/100 km)."""
+CORRECT_EVERY_MS: Final = 60_000
+CORRECT_FINE_MS: Final = 30_000
+_MS_PER_H: Final = 3_600_000.0
+
+
+def update(state: VanState, reading: Reading, context: Context) -> None:
+    """Take power and state of charge of a reading that is newer than the last one of its stream."""
+    time_ms = reading.time_ms
+    thresholds = context.thresholds
+    battery, e = state.soc, state.estimate
+    power = reading.battery_power_kw
+    if power is None and reading.voltage_v is not None and reading.current_a is not None:
+        power = reading.voltage_v * reading.current_a / 1000.0
+    if state.soc_time_ms:
+        _predict(state, power, time_ms - state.soc_time_ms, context)
+    battery.power_kw = power
+    battery.power_ms = time_ms
+    if reading.ambient_temp_c is not None:
+        battery.temperature_c = reading.ambient_temp_c
+    if reading.soc_pct is None:
+        return
+    what = soc.accept(battery, reading.soc_pct, time_ms, thresholds)
+    if what == soc.REJECTED:
+        state.rejected_soc += 1
+    elif what == soc.JUMPED:
+        reanchor(state, context)
+
+
+def reanchor(state: VanState, context: Context) -> None:
+    """Begin the estimate, or begin again behind a jump that is not energy."""
+    e = state.estimate
+    slope = context.thresholds.curve_slope_per_pct
+    if not e.started:
+        state.capacity.battery_kwh = context.vehicle.battery_kwh
+        estimate.begin(
+            e,
+            battery_kwh=context.vehicle.battery_kwh,
+            capacity_sigma=context.thresholds.capacity_sigma,
+            kwh_per_km=CONSUMPTION_KWH_PER_KM,
+        )
+    estimate.predict(e)
+    low, high = soc.interval(state.soc, slope)
+    estimate.place(e, low, high)
+    e.time_ms = state.soc.time_ms
+    state.soc.changed = False
+
+
+def correct(state: VanState, context: Context) -> None:
+    """Hold the estimate against the interval of the last reading, when that says something new."""
+    battery, e = state.soc, state.estimate
+    if not e.started:
+        return
+    since_ms = battery.time_ms - e.time_ms
+    if since_ms < CORRECT_EVERY_MS and not (
+        battery.changed and (battery.step_pct >= 0.3 or since_ms >= CORRECT_FINE_MS)
+    ):
+        return
+    correct_now(state, context)
+
+
+def correct_now(state: VanState, context: Context) -> None:
+    """Predict, then cut to the interval."""
+    battery, e = state.soc, state.estimate
+    if not e.started:
+        return
+    estimate.predict(e)
+    low, high = soc.interval(battery, context.thresholds.curve_slope_per_pct)
+    estimate.correct(e, low, high)
+    e.time_ms = battery.time_ms
+    battery.changed = False
+
+
+def add_distance(state: VanState, km: float) -> None:
+    """The van has moved: without measured power, that is what tells the energy."""
+    e = state.estimate
+    battery = state.soc
+    if not e.started:
+        return
+    if battery.power_kw is not None and state.location_time_ms - battery.power_ms < 60_000:
+        return
+    e.pending_km += km
+    e.pending_var += (PER_KM_SIGMA * e.k) ** 2 * km
+    state.totals.predicted_kwh += e.k * km
+
+
+def _predict(state: VanState, power: float | None, elapsed_ms: int, context: Context) -> None:
+    """Energy between the last reading of the battery and this one, and how uncertain it is."""
+    e, totals = state.estimate, state.totals
+    hours = elapsed_ms / _MS_PER_H
+    mode = state.motion.mode
+    last = state.soc.power_kw
+    if power is not None and last is not None and elapsed_ms <= context.thresholds.power_gap_s * 1000.0:
+        energy = -0.5 * (power + last) * hours
+        spread = (power - last) * hours
+        e.pending_kwh += energy
+        e.pending_var += spread * spread / 3.0 + 1e-4 * energy * energy
+        totals.predicted_kwh += energy
+        totals.source = 1
+        if (mode == Mode.DRIVING or mode == Mode.STOPPED) and (power > 0.0 or last > 0.0):
+            totals.regenerated_kwh += _positive_part(last, power) * hours
+            totals.regeneration_measured = True
+        return
+    totals.source = 0
+    if mode == Mode.CHARGING:
+        charge = state.charge
+        so_far_h = max(state.soc_time_ms - charge.start.time_ms, 60_000) / _MS_PER_H
+        rate = charge.charged_kwh / so_far_h
+        energy = -rate * hours
+        variance = (rate + 1.0) ** 2 * hours * 0.1
+    elif mode == Mode.DRIVING or mode == Mode.STOPPED:
+        energy = DRIVING_AUX_KW * hours
+        variance = DRIVING_AUX_SIGMA_KW**2 * hours * DRIVING_AUX_HOURS
+    else:
+        energy = PARKED_KW * hours
+        variance = PARKED_SIGMA_KW**2 * hours
+    e.pending_kwh += energy
+    e.pending_var += variance
+    totals.predicted_kwh += energy
+
+
+def _positive_part(a: float, b: float) -> float:
+    """Mean of the positive part of a line from a to b."""
+    if a >= 0.0 and b >= 0.0:
+        return 0.5 * (a + b)
+    high = max(b, a)
+    return 0.5 * high * high / abs(a - b)

@@ -1,0 +1,135 @@
+"""Charges: by the van's flag, else by a state of charge that rises at rest; never regeneration."""
+
+from typing import Literal
+
+from agent.fleet import emissions, estimate, ledger
+from agent.fleet.context import Context
+from agent.fleet.records import ChargeRecord, Record
+from agent.fleet.state import ChargeState, Mark, Mode, VanState
+
+
+def update(state: VanState, flag: bool | None, soc_pct: float | None, time_ms: int, context: Context) -> list[Record]:
+    """A reading at rest or on the charger."""
+    charge, thresholds = state.charge, context.thresholds
+    if state.motion.mode == Mode.CHARGING:
+        return _on_charger(state, flag, soc_pct, time_ms, context)
+    if flag:
+        return begin(state, ledger.mark(state, time_ms), flagged=True, context=context)
+    low = charge.low
+    if soc_pct is None:
+        return []
+    if low.soc_pct is None or soc_pct <= low.soc_pct:
+        charge.low = ledger.mark(state, time_ms)
+        return []
+    if flag is False:
+        return []
+    rise = soc_pct - low.soc_pct
+    hours = (time_ms - low.time_ms) / 3_600_000.0
+    if rise < max(2.0 * state.soc.step_pct, thresholds.charge_rise_pct) - 1e-9 or hours <= 0.0:
+        return []
+    if rise / state.estimate.g / hours < thresholds.charge_power_kw:
+        # Too slow for a charge: look at a shorter while from here on.
+        charge.low = ledger.mark(state, time_ms)
+        return []
+    return begin(state, low, flagged=False, context=context)
+
+
+def begin(state: VanState, start: Mark, *, flagged: bool, context: Context) -> list[Record]:
+    """A charge is under way since `start`."""
+    ledger.enter_idle(state, start.net_kwh)
+    state.charge = ChargeState(
+        active=True, start=start, flagged=flagged, rise_ms=state.time_ms, rise_pct=state.soc.soc_pct or 0.0
+    )
+    state.motion.mode = Mode.CHARGING
+    ledger.post(state)
+    return []
+
+
+def _on_charger(
+    state: VanState, flag: bool | None, soc_pct: float | None, time_ms: int, context: Context
+) -> list[Record]:
+    charge, thresholds = state.charge, context.thresholds
+    power = state.soc.power_kw
+    if power is not None and power > (charge.max_power_kw or 0.0):
+        charge.max_power_kw = power
+    if soc_pct is not None and soc_pct > charge.rise_pct:
+        charge.rise_pct = soc_pct
+        charge.rise_ms = time_ms
+    if flag:
+        charge.flagged = True
+        return []
+    if charge.flagged and flag is False:
+        return end(state, context, time_ms)
+    if not charge.flagged:
+        since_rise_ms = time_ms - charge.rise_ms
+        rise = max(charge.rise_pct - (charge.start.soc_pct or 0.0), state.soc.step_pct)
+        per_step_ms = (charge.rise_ms - charge.start.time_ms) * state.soc.step_pct / rise
+        if since_rise_ms >= max(thresholds.charge_end_s * 1000.0, 3.0 * per_step_ms):
+            return end(state, context, charge.rise_ms)
+    return []
+
+
+def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = False) -> list[Record]:
+    """The charge is over since `end_ms`."""
+    settle(state, context)
+    charge, totals = state.charge, state.totals
+    ledger.post(state)
+    settle(state, context)
+    state.motion.mode = Mode.PARKED
+    estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
+    totals.idle_from_kwh = totals.net_kwh
+    state.charge = ChargeState(low=ledger.mark(state, state.time_ms))
+    state.motion.rest = ledger.mark(state, state.time_ms)
+    state.motion.wake = Mark()
+    if charge.charged_kwh <= 0.0:
+        return []
+    hours = max(end_ms - charge.start.time_ms, 1) / 3_600_000.0
+    mean_kw = charge.charged_kwh / hours
+    return [
+        ChargeRecord(
+            vehicle_id=state.vehicle_id,
+            time_ms=end_ms,
+            start_ms=charge.start.time_ms,
+            duration_s=(end_ms - charge.start.time_ms) / 1000.0,
+            soc_start_pct=charge.start.soc_pct,
+            soc_end_pct=state.soc.soc_pct,
+            energy_kwh=charge.charged_kwh,
+            grid_kwh=charge.grid_kwh,
+            max_power_kw=charge.max_power_kw or mean_kw,
+            kind=_kind(charge, mean_kw, context),
+            latitude_deg=state.position.latitude_deg,
+            longitude_deg=state.position.longitude_deg,
+            co2e_g=charge.co2e_g,
+            inferred=inferred,
+        )
+    ]
+
+
+def settle(state: VanState, context: Context) -> None:
+    """Give what was charged since the last time its grid energy and its carbon."""
+    charge, totals = state.charge, state.totals
+    energy = charge.pending_kwh
+    if energy <= 0.0:
+        return
+    charge.pending_kwh = 0.0
+    hours = max(state.time_ms - charge.start.time_ms, 1) / 3_600_000.0
+    power = state.soc.power_kw or charge.charged_kwh / hours
+    kind = _kind(charge, power, context)
+    grid = energy / context.factors.charging.efficiency(kind, power)
+    charge.grid_kwh += grid
+    totals.grid_kwh += grid
+    ledger.emit(state, context)
+    if state.emissions is not None:
+        intensity, _ = context.factors.intensity.at(context.vehicle.country, state.time_ms)
+        charge.co2e_g += emissions.charge(
+            state.emissions,
+            content_kwh=state.estimate.y / state.estimate.g - energy,
+            battery_kwh=energy,
+            grid_kwh=grid,
+            grid_g_per_kwh=intensity,
+            market_g_per_kwh=context.factors.market_g_per_kwh,
+        )
+
+
+def _kind(charge: ChargeState, power_kw: float, context: Context) -> Literal["ac", "dc"]:
+    return "dc" if max(charge.max_power_kw or 0.0, power_kw) > context.thresholds.dc_power_kw else "ac"

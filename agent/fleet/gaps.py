@@ -1,0 +1,82 @@
+"""Silence: what ends by it, and what must have happened during it (marked `inferred`)."""
+
+from agent.fleet import battery, charging, ledger, motion, trips
+from agent.fleet.context import Context
+from agent.fleet.records import Record
+from agent.fleet.state import Mark, Mode, VanState
+from agent.readings import Reading
+
+
+def fall_silent(state: VanState, context: Context) -> list[Record]:
+    """Nothing was heard for so long that the trip is over: it ended with the last reading."""
+    battery.correct_now(state, context)
+    return trips.end(state, context, ledger.mark(state, state.time_ms))
+
+
+def go_offline(state: VanState, context: Context) -> list[Record]:
+    """The van is offline since its last reading."""
+    records: list[Record] = []
+    mode = state.motion.mode
+    if mode == Mode.DRIVING or mode == Mode.STOPPED:
+        records = fall_silent(state, context)
+    if mode == Mode.CHARGING:
+        return []
+    state.motion.mode = Mode.OFFLINE
+    return records
+
+
+def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
+    """A reading after a silence: end what ended by it, and remember how things stood."""
+    records: list[Record] = []
+    mode = state.motion.mode
+    gap_s = (time_ms - state.time_ms) / 1000.0
+    if state.time_ms == 0:
+        motion.wake_up(state, time_ms)
+        return records
+    if mode == Mode.DRIVING and not state.motion.standing_ms and gap_s < context.thresholds.offline_after_s:
+        return records
+    if mode == Mode.DRIVING or mode == Mode.STOPPED:
+        records = fall_silent(state, context)
+    if mode == Mode.OFFLINE:
+        state.motion.mode = Mode.PARKED
+    state.gap_from = ledger.mark(state, state.time_ms)
+    return records
+
+
+def close_gap(state: VanState, reading: Reading, context: Context) -> list[Record]:
+    """The first reading after the silence has been worked in: what does it tell about the time before?"""
+    records: list[Record] = []
+    before = state.gap_from
+    state.gap_from = Mark()
+    km = state.totals.distance_km - before.distance_km
+    rise = reading.soc_pct - before.soc_pct if reading.soc_pct is not None and before.soc_pct is not None else 0.0
+    thresholds = context.thresholds
+    if state.motion.mode != Mode.CHARGING and km >= thresholds.inferred_trip_km:
+        state.motion.rest = before
+        state.motion.wake = Mark()
+        trips.begin(state, context)
+        state.trip.inferred = True
+        ledger.post(state)
+        records += trips.end(state, context, ledger.mark(state, reading.time_ms))
+    if rise > thresholds.inferred_charge_pct or (state.motion.mode == Mode.CHARGING and rise > 0.0):
+        was_charging = state.motion.mode == Mode.CHARGING
+        if not was_charging:
+            charging.begin(state, before, flagged=False, context=context)
+        _absorb(state, rise, context)
+        if not was_charging:
+            records += charging.end(state, context, reading.time_ms, inferred=True)
+    elif rise < 0.0 and km < thresholds.inferred_trip_km:
+        _absorb(state, rise, context)
+    motion.wake_up(state, reading.time_ms)
+    return records
+
+
+def _absorb(state: VanState, rise_pct: float, context: Context) -> None:
+    """Let the estimate follow a change that no prediction could know."""
+    e = state.estimate
+    kwh = rise_pct / e.g
+    e.pending_kwh -= kwh
+    state.totals.predicted_kwh -= kwh
+    e.pending_var += (0.5 * state.soc.step_pct / e.g) ** 2
+    battery.correct_now(state, context)
+    ledger.post(state)

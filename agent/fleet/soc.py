@@ -1,0 +1,100 @@
+"""The state of charge as vans really send it: in steps, with jumps, zeros at waking up, and a sticky 100 %."""
+
+from typing import Final
+
+from agent.fleet import estimate
+from agent.fleet.state import SocState
+from agent.fleet.thresholds import Thresholds
+
+GRIDS_PCT: Final = (1.0, 0.5, 100 / 255, 100 / 256, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
+"""Quantisation steps that vans are known to use, coarsest first."""
+FULL_PCT: Final = 99.35
+"""From here on some vans show 100 % (Maxus eDeliver 3)."""
+
+REJECTED: Final = 0
+SAME: Final = 1
+CHANGED: Final = 2
+JUMPED: Final = 3
+
+
+def accept(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds) -> int:
+    """Take a reading, or refuse it. Says whether it is unchanged, changed, or a new truth after a jump."""
+    last = state.soc_pct
+    if last == soc_pct:
+        state.time_ms = time_ms
+        state.candidates = 0
+        return SAME
+    if last is None:
+        if soc_pct == 0.0 and state.candidates < thresholds.soc_confirmations:
+            state.candidates += 1
+            return REJECTED
+        _learn_grid(state, soc_pct)
+        _take(state, soc_pct, time_ms)
+        return JUMPED
+    minutes = (time_ms - state.time_ms) / 60_000
+    change = soc_pct - last
+    rate = thresholds.soc_rise_pct_per_min if change > 0.0 else thresholds.soc_fall_pct_per_min
+    if abs(change) <= rate * minutes + 2.0 * state.step_pct and not (soc_pct == 0.0 and last > 3.0):
+        _learn_grid(state, soc_pct)
+        _learn_recurring(state, abs(change))
+        _take(state, soc_pct, time_ms)
+        return CHANGED
+    return _refuse(state, soc_pct, time_ms, thresholds)
+
+
+def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
+    """Where the true state of charge may lie, on the energy-linear scale."""
+    soc_pct = state.soc_pct or 0.0
+    half = 0.5 * state.step_pct
+    low, high = soc_pct - half, soc_pct + half
+    if soc_pct >= 100.0:
+        low = min(low, FULL_PCT)
+    return estimate.linear(low, slope_per_pct), estimate.linear(high, slope_per_pct)
+
+
+def _take(state: SocState, soc_pct: float, time_ms: int) -> None:
+    state.soc_pct = soc_pct
+    state.time_ms = time_ms
+    state.candidates = 0
+    state.changed = True
+
+
+def _refuse(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds) -> int:
+    """An impossible change: refused, unless it is seen again and again."""
+    near = state.candidate_pct is not None and abs(soc_pct - state.candidate_pct) <= 2.0 * state.step_pct + 1.0
+    state.candidates = state.candidates + 1 if near and state.candidates else 1
+    state.candidate_pct = soc_pct
+    state.candidate_ms = time_ms
+    needed = thresholds.soc_confirmations * (10 if soc_pct == 0.0 else 1)
+    if state.candidates < needed:
+        return REJECTED
+    _learn_grid(state, soc_pct)
+    _take(state, soc_pct, time_ms)
+    return JUMPED
+
+
+def _learn_grid(state: SocState, soc_pct: float) -> None:
+    """Move on to the coarsest grid that this value lies on too."""
+    index = state.grid
+    while index < len(GRIDS_PCT) - 1:
+        steps = soc_pct / GRIDS_PCT[index]
+        if abs(steps - round(steps)) < 1e-3:
+            break
+        index += 1
+    if index != state.grid:
+        state.grid = index
+        state.step_pct = GRIDS_PCT[index]
+        state.recurrences = 0
+
+
+def _learn_recurring(state: SocState, change: float) -> None:
+    """A van may show 100/255 steps with one decimal: then the smallest change that comes back is the step."""
+    grid = GRIDS_PCT[state.grid]
+    if state.recurrences == 0 or change < 0.7 * state.recurring_pct:
+        state.recurring_pct = change
+        state.recurrences = 1
+    elif change < 1.3 * state.recurring_pct:
+        state.recurrences += 1
+    state.step_pct = (
+        state.recurring_pct if state.recurrences >= 20 and 2.0 * grid < state.recurring_pct <= 1.0 else grid
+    )

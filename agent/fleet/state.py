@@ -1,0 +1,299 @@
+"""Everything the agent remembers of one van: plain, small, serialisable, of constant size.
+
+All parts are arrays in MessagePack, so the order of the fields is the format: add at the end with a default, and raise
+`STATE_VERSION` for anything else.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from agent.errors import JournalCorrupt
+from agent.fleet.emissions import EmissionsState
+
+STATE_VERSION: Final = 1
+
+
+class Mode(IntEnum):
+    """What the van is doing."""
+
+    PARKED = 0
+    DRIVING = 1
+    STOPPED = 2
+    CHARGING = 3
+    OFFLINE = 4
+
+
+class Verdict(IntEnum):
+    """What became of a reading."""
+
+    ACCEPTED = 0
+    DUPLICATE = 1
+    """Seen before: nothing changed."""
+    LATE = 2
+    """Older than what was worked on already: a raw point, no change of totals."""
+    STALE = 3
+    """A retained value of unknown age: a raw point, counts for nothing."""
+
+
+class Part(msgspec.Struct, array_like=True, gc=False):
+    """Base of the parts of a van's state."""
+
+
+class Mark(Part):
+    """Where the totals stood at one moment."""
+
+    time_ms: int = 0
+    net_kwh: float = 0.0
+    """Energy taken out of the battery less what came back, charging apart."""
+    predicted_kwh: float = 0.0
+    distance_km: float = 0.0
+    soc_pct: float | None = None
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+
+
+class SocState(Part):
+    """The state of charge as sent: its quantisation step and what cannot be true."""
+
+    soc_pct: float | None = None
+    time_ms: int = 0
+    grid: int = 0
+    """Index of the coarsest grid that all values so far lie on."""
+    step_pct: float = 1.0
+    recurring_pct: float = 0.0
+    recurrences: int = 0
+    candidate_pct: float | None = None
+    candidate_ms: int = 0
+    candidates: int = 0
+    changed: bool = False
+    power_kw: float | None = None
+    power_ms: int = 0
+    out_total_kwh: float | None = None
+    in_total_kwh: float | None = None
+    temperature_c: float | None = None
+
+
+class Estimate(Part):
+    """The energy estimate: five means, their covariance, and what has been predicted since the last correction.
+
+    n: energy out of the battery since the last re-basing, kWh. y: state of charge on the energy-linear scale, %.
+    g: % per kWh. k: consumption, kWh/km. b: n at the last published boundary, kWh.
+    """
+
+    started: bool = False
+    time_ms: int = 0
+    n: float = 0.0
+    y: float = 0.0
+    g: float = 1.0
+    k: float = 0.22
+    b: float = 0.0
+    nn: float = 0.0
+    ny: float = 0.0
+    ng: float = 0.0
+    nk: float = 0.0
+    nb: float = 0.0
+    yy: float = 0.0
+    yg: float = 0.0
+    yk: float = 0.0
+    yb: float = 0.0
+    gg: float = 0.0
+    gk: float = 0.0
+    gb: float = 0.0
+    kk: float = 0.0
+    kb: float = 0.0
+    bb: float = 0.0
+    pending_kwh: float = 0.0
+    pending_km: float = 0.0
+    pending_var: float = 0.0
+    base_kwh: float = 0.0
+
+
+class Totals(Part):
+    """What is published as ever-growing totals."""
+
+    used_kwh: float = 0.0
+    regenerated_kwh: float = 0.0
+    charged_kwh: float = 0.0
+    grid_kwh: float = 0.0
+    idle_kwh: float = 0.0
+    distance_km: float = 0.0
+    net_kwh: float = 0.0
+    """Signed: out of the battery for driving and idling less what came back; used - regenerated, but not ratcheted."""
+    posted_kwh: float = 0.0
+    """How much of the estimate's n has been entered into net or charged."""
+    predicted_kwh: float = 0.0
+    idle_from_kwh: float = 0.0
+    """Up to where net has been told apart into driving and idling."""
+    regeneration_measured: bool = False
+    source: int = 0
+    emitted_kwh: float = 0.0
+    emitted_km: float = 0.0
+    """Up to where net and distance have been handed to the emissions."""
+
+
+class Position(Part):
+    """Where the van is, and how far it went."""
+
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    time_ms: int = 0
+    anchor_latitude_deg: float | None = None
+    anchor_longitude_deg: float | None = None
+    """The fix up to which distance has been counted."""
+    raw_latitude_deg: float | None = None
+    raw_longitude_deg: float | None = None
+    candidate_latitude_deg: float = 0.0
+    candidate_longitude_deg: float = 0.0
+    candidate_ms: int = 0
+    candidates: int = 0
+    rejected: int = 0
+    speed_kmh: float | None = None
+    speed_ms: int = 0
+    odometer_km: float | None = None
+    odometer_ms: int = 0
+
+
+class Motion(Part):
+    """Trips, stops and parking."""
+
+    mode: Mode = Mode.PARKED
+    fast_readings: int = 0
+    standing_ms: int = 0
+    """Since when the van has been standing; 0: it is not."""
+    anchor_latitude_deg: float | None = None
+    anchor_longitude_deg: float | None = None
+    """The resting place that displacement is judged from."""
+    anchor_ms: int = 0
+    wake: Mark = msgspec.field(default_factory=Mark)
+    rest: Mark = msgspec.field(default_factory=Mark)
+    stand: Mark = msgspec.field(default_factory=Mark)
+
+
+class TripState(Part):
+    """The trip under way."""
+
+    start: Mark = msgspec.field(default_factory=Mark)
+    regenerated_kwh: float = 0.0
+    stops: int = 0
+    inferred: bool = False
+
+
+class LoadState(Part):
+    """What the van carries, and the mean load of the trip under way."""
+
+    payload_kg: float | None = None
+    parcels: int | None = None
+    distance_km: float = 0.0
+    """Up to where the load has been weighted."""
+    carried_kg_km: float = 0.0
+    carried_km: float = 0.0
+    trip_parcels: int | None = None
+
+
+class ChargeState(Part):
+    """The charge under way, or the lowest point from which one may have begun."""
+
+    start: Mark = msgspec.field(default_factory=Mark)
+    flagged: bool = False
+    active: bool = False
+    charged_kwh: float = 0.0
+    """Of this charge, into the battery."""
+    grid_kwh: float = 0.0
+    co2e_g: float = 0.0
+    pending_kwh: float = 0.0
+    """Charged and not yet handed to the emissions."""
+    charger_kwh: float = 0.0
+    max_power_kw: float | None = None
+    rise_ms: int = 0
+    rise_pct: float = 0.0
+    low: Mark = msgspec.field(default_factory=Mark)
+
+
+class Capacity(Part):
+    """What the battery holds, as learnt."""
+
+    battery_kwh: float = 0.0
+    samples: list[float] = msgspec.field(default_factory=list)
+    window_y: float | None = None
+    window_kwh: float = 0.0
+    window_ms: int = 0
+
+
+class Consumption(Part):
+    """Recent consumption: energy and distance, both fading out over some 20 km."""
+
+    kwh: float = 0.0
+    km: float = 0.0
+    net_kwh: float = 0.0
+
+
+class VanState(Part):
+    """One van."""
+
+    version: int
+    vehicle_id: str
+    time_ms: int = 0
+    """The newest event time worked on."""
+    soc_time_ms: int = 0
+    location_time_ms: int = 0
+    load_time_ms: int = 0
+    last_arrival_ms: int = 0
+    """When the last reading arrived: what silence is judged by."""
+    verdict: Verdict = Verdict.ACCEPTED
+    """What became of the last reading."""
+    accepted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    rejected_soc: int = 0
+    recent_ms: list[int] = msgspec.field(default_factory=lambda: [0] * 8)
+    derived_ms: int = 0
+    """When `energy` was written last."""
+    soc: SocState = msgspec.field(default_factory=SocState)
+    estimate: Estimate = msgspec.field(default_factory=Estimate)
+    totals: Totals = msgspec.field(default_factory=Totals)
+    position: Position = msgspec.field(default_factory=Position)
+    motion: Motion = msgspec.field(default_factory=Motion)
+    trip: TripState = msgspec.field(default_factory=TripState)
+    load: LoadState = msgspec.field(default_factory=LoadState)
+    charge: ChargeState = msgspec.field(default_factory=ChargeState)
+    capacity: Capacity = msgspec.field(default_factory=Capacity)
+    consumption: Consumption = msgspec.field(default_factory=Consumption)
+    gap_from: Mark = msgspec.field(default_factory=Mark)
+    """How things stood before the silence that has just ended; no time: there was none."""
+    emissions: EmissionsState | None = None
+
+
+def new_state(vehicle_id: str) -> VanState:
+    """A van never heard of."""
+    return VanState(version=STATE_VERSION, vehicle_id=vehicle_id)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(VanState)
+
+
+def encode_state(state: VanState) -> bytes:
+    """The state as stored with a checkpoint: MessagePack, about 1 kB."""
+    return _encoder.encode(state)
+
+
+def decode_state(encoded: bytes) -> VanState:
+    """The state of a checkpoint. Raises `JournalCorrupt` when it is damaged or of another version."""
+    try:
+        version = msgspec.msgpack.decode(encoded, type=_Version).version
+        if version != STATE_VERSION:
+            raise JournalCorrupt(
+                f"a van's state is of version {version}, this program reads version {STATE_VERSION}: "
+                "run the version that wrote it, or remove the checkpoint to start the totals anew"
+            )
+        return _decoder.decode(encoded)
+    except msgspec.DecodeError as error:
+        raise JournalCorrupt(f"a van's state cannot be read: {error}") from error
+
+
+class _Version(msgspec.Struct, array_like=True):
+    """The beginning of every version of the state."""
+
+    version: int

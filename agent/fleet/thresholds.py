@@ -1,0 +1,71 @@
+"""Every threshold of the van core, with the default to ship."""
+
+import msgspec
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """When a van counts as moving, standing, parked, charging, offline, and what is too strange to be true.
+
+    Sources: Traccar (200 m, 180 s), TeslaMate (15 min offline, 5 min and 5 km for a charge while offline), evcc (capacity
+    learnt from 10 % and more), and limits measured on recorded drives; see docs/methods.md.
+    """
+
+    moving_speed_kmh: float = 5.0
+    """Faster than this in two readings running is driving."""
+    standing_speed_kmh: float = 3.0
+    """Slower than this is standing."""
+    departure_m: float = 200.0
+    """Distance from the resting place that is driving, whatever the speed says."""
+    departure_odometer_km: float = 0.2
+    """The same by odometer."""
+    rest_radius_m: float = 80.0
+    """All distinct fixes within this: standing, where no speed is sent."""
+    stop_after_s: float = 60.0
+    """Standing this long on a trip is a stop."""
+    parked_after_s: float = 300.0
+    """Standing this long ends the trip."""
+    wake_up_s: float = 300.0
+    """A trip reaches back to the moment the van woke up, if that was at most this long before it moved."""
+    asleep_after_s: float = 300.0
+    """Silent for this long and then not moved: the van slept, a new reading is a waking up."""
+    offline_after_s: float = 900.0
+    """Silent for this long: offline; a trip under way ends at the last reading."""
+
+    fix_gate_kmh: float = 160.0
+    """A position that needs more than this since the last good one is refused."""
+    fix_accuracy_m: float = 50.0
+    """A position less certain than this is refused."""
+    fix_anchors: int = 3
+    """So many refused positions that agree with each other are a new place."""
+    fix_step_m: float = 25.0
+    """Shorter moves between fixes are not counted until they add up: receivers drift."""
+    speed_gap_s: float = 60.0
+    """Speed is integrated between readings at most this far apart."""
+    power_gap_s: float = 60.0
+    """Battery power is integrated between readings at most this far apart."""
+
+    soc_rise_pct_per_min: float = 4.0
+    """Fastest true rise: DC charging of a small battery."""
+    soc_fall_pct_per_min: float = 3.0
+    """Fastest true fall."""
+    soc_confirmations: int = 3
+    """An impossible state of charge seen this often is a new truth (recalibration), excluded from energy."""
+    charge_rise_pct: float = 1.0
+    """Rise at rest that is a charge, where no flag is sent; at least two quantisation steps."""
+    charge_power_kw: float = 1.0
+    """Mean power such a rise must have."""
+    charge_end_s: float = 900.0
+    """No rise for this long ends a charge that no flag ends; at least three times the time per step."""
+    inferred_charge_pct: float = 2.0
+    """Rise over a silence that is a charge nobody reported."""
+    inferred_trip_km: float = 0.5
+    """Distance over a silence that is a trip nobody reported."""
+    dc_power_kw: float = 25.0
+    """Battery power beyond what an on-board AC charger gives (22 kW): DC."""
+
+    curve_slope_per_pct: float = 0.0019
+    """Relative slope of kWh per % state of charge, around 55 %: NMC cells, from a BMW i3 (0.0426 / 22.17)."""
+    capacity_sigma: float = 0.02
+    """Relative uncertainty (1 sigma) of the stated battery energy and of the curve's shape on one trip."""
+    derived_every_s: float = 10.0
+    """`energy` and `emissions` at most this often, in event time."""

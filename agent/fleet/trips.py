@@ -1,0 +1,124 @@
+"""Trips and stops: how they begin and end, and what is said about them."""
+
+from agent.fleet import emissions, estimate, ledger
+from agent.fleet.context import Context
+from agent.fleet.records import Record, StopRecord, TripRecord
+from agent.fleet.state import LoadState, Mark, Mode, TripState, VanState
+
+SHOWN_FROM_KM = 1.0
+"""Consumption of a shorter trip says nothing."""
+
+
+def begin(state: VanState, context: Context) -> None:
+    """The van has left: the trip reaches back to when it woke up, or to when it was last seen at rest."""
+    motion = state.motion
+    woke = motion.rest.time_ms - motion.wake.time_ms <= context.thresholds.wake_up_s * 1000.0
+    start = motion.wake if woke else motion.rest
+    ledger.settle(state)
+    ledger.enter_idle(state, start.net_kwh)
+    if not woke:
+        estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
+    state.trip = TripState(start=start, regenerated_kwh=state.totals.regenerated_kwh)
+    load = state.load
+    state.load = LoadState(
+        payload_kg=load.payload_kg,
+        parcels=load.parcels,
+        distance_km=start.distance_km,
+        trip_parcels=load.parcels,
+    )
+    motion.mode = Mode.DRIVING
+    motion.standing_ms = 0
+    motion.fast_readings = 0
+
+
+def end(state: VanState, context: Context, end: Mark) -> list[Record]:
+    """The trip is over since `end`. What was corrected since belongs to the trip, what was consumed since to idling."""
+    totals = state.totals
+    ledger.settle(state)
+    trip, load = state.trip, state.load
+    after_kwh = totals.predicted_kwh - end.predicted_kwh
+    end_kwh = totals.net_kwh - after_kwh
+    energy = end_kwh - trip.start.net_kwh
+    distance = end.distance_km - trip.start.distance_km
+    variance = estimate.since_boundary_variance(state.estimate)
+    estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
+    totals.idle_from_kwh = end_kwh
+    weigh(load, totals.distance_km)
+    ledger.emit(state, context)
+    known = state.estimate.started
+    co2e = transport = None
+    if state.emissions is not None and known:
+        co2e = energy * state.emissions.battery_g_per_kwh
+        transport = emissions.end_trip(
+            state.emissions,
+            context.factors.load,
+            co2e_g=co2e,
+            distance_km=distance,
+            payload_kg=load.carried_kg_km / load.carried_km if load.carried_km > 0.0 else load.payload_kg,
+            parcels=load.trip_parcels,
+            largest_payload_kg=context.vehicle.payload_kg,
+            modelled=totals.source == 0,
+        )
+    diesel = distance * context.factors.diesel.wtw_g_per_km
+    record = TripRecord(
+        vehicle_id=state.vehicle_id,
+        time_ms=end.time_ms,
+        start_ms=trip.start.time_ms,
+        duration_s=(end.time_ms - trip.start.time_ms) / 1000.0,
+        distance_km=distance,
+        energy_kwh=energy if known else None,
+        regenerated_kwh=totals.regenerated_kwh - trip.regenerated_kwh,
+        uncertainty_kwh=estimate.Z90 * variance**0.5 if known else None,
+        soc_start_pct=trip.start.soc_pct,
+        soc_end_pct=end.soc_pct,
+        consumption_kwh_per_100km=100.0 * energy / distance if known and distance >= SHOWN_FROM_KM else None,
+        stops=trip.stops,
+        start_latitude_deg=trip.start.latitude_deg,
+        start_longitude_deg=trip.start.longitude_deg,
+        end_latitude_deg=end.latitude_deg,
+        end_longitude_deg=end.longitude_deg,
+        co2e_g=co2e,
+        diesel_co2e_g=diesel,
+        avoided_co2e_g=None if co2e is None else diesel - co2e,
+        payload_kg=transport.payload_kg if transport else None,
+        parcels=load.trip_parcels,
+        co2e_g_per_tkm=transport.co2e_g_per_tkm if transport else None,
+        co2e_g_per_parcel=transport.co2e_g_per_parcel if transport else None,
+        quality=transport.quality if transport else "default",
+        inferred=trip.inferred,
+    )
+    motion = state.motion
+    motion.mode = Mode.PARKED
+    motion.standing_ms = 0
+    motion.fast_readings = 0
+    motion.rest = end
+    return [record]
+
+
+def end_stop(state: VanState, end_ms: int) -> list[Record]:
+    """The van leaves a stop and goes on with its trip."""
+    motion = state.motion
+    stand = motion.stand
+    state.trip.stops += 1
+    motion.mode = Mode.DRIVING
+    motion.standing_ms = 0
+    motion.fast_readings = 0
+    return [
+        StopRecord(
+            vehicle_id=state.vehicle_id,
+            time_ms=end_ms,
+            start_ms=stand.time_ms,
+            dwell_s=(end_ms - stand.time_ms) / 1000.0,
+            latitude_deg=stand.latitude_deg,
+            longitude_deg=stand.longitude_deg,
+        )
+    ]
+
+
+def weigh(load: LoadState, distance_km: float) -> None:
+    """Weight the load carried so far by the distance it was carried."""
+    km = distance_km - load.distance_km
+    load.distance_km = distance_km
+    if load.payload_kg is not None and km > 0.0:
+        load.carried_kg_km += load.payload_kg * km
+        load.carried_km += km
