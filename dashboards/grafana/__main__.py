@@ -1,32 +1,44 @@
-"""`python -m dashboards.grafana` writes the dashboards' JSON; `--check` tells whether what is there is current."""
+"""`python -m dashboards.grafana` writes the dashboards and alert rules; `--check` tells whether they are current."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
+from dashboards.grafana import alert_rules
 from dashboards.grafana.boards import BOARDS
 from dashboards.grafana.sdk import encoder
 
-FOLDER = Path(__file__).parent / "json"
+FOLDER = Path(__file__).parent
+RULES = "provisioning/alerting/rules.yaml"
 
 
 def rendered() -> dict[str, str]:
-    """The files by name, as they have to be."""
-    return {
-        f"{name}.json": json.dumps(build(), cls=encoder.JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False)
+    """The files by path below this folder, as they have to be."""
+    files = {
+        f"json/{name}.json": json.dumps(build(), cls=encoder.JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False)
         + "\n"
         for name, build in BOARDS.items()
     }
+    return files | {RULES: alert_rules.provisioning()}
 
 
 def differences(folder: Path, files: dict[str, str]) -> list[str]:
     """What has to change in the folder, one sentence each."""
-    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
-    missing = [f"{name} is missing" for name in files if name not in present]
-    stale = [f"{name} is not current" for name, text in files.items() if present.get(name, text) != text]
-    extra = [f"{name} belongs to no dashboard" for name in present if name not in files]
-    return [*missing, *stale, *extra]
+    found = []
+    for name, text in files.items():
+        path = folder / name
+        if not path.exists():
+            found.append(f"{name} is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            found.append(f"{name} is not current")
+    return found + [f"{name} belongs to no dashboard" for name in strangers(folder, files)]
+
+
+def strangers(folder: Path, files: dict[str, str]) -> list[str]:
+    """Dashboards that nothing generates any more."""
+    present = sorted(path.relative_to(folder).as_posix() for path in folder.glob("json/*.json"))
+    return [name for name in present if name not in files]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,12 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
         for line in found:
             sys.stderr.write(f"{line}: run python -m dashboards.grafana\n")
         return 1 if found else 0
-    FOLDER.mkdir(exist_ok=True)
-    for path in FOLDER.glob("*.json"):
-        if path.name not in files:
-            path.unlink()
+    for name in strangers(FOLDER, files):
+        (FOLDER / name).unlink()
     for name, text in files.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+        path = FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -156,7 +156,7 @@ def _scatter() -> list[Panel]:
         ),
         scatter(
             "Projected range at 100 % over outside temperature",
-            "Each van and hour: projected range / state of charge × 100 over the mean outside temperature (above 20 %).",
+            "Each van and hour: projected range / state of charge × 100 over the outside temperature, above 20 %.",
             "lengthkm",
             course("energy", "range_km", every=hourly, by=["vehicle_id"], fill="none", table=True),
             course(
