@@ -35,9 +35,10 @@ FUEL_OF_TYPE: Final = {
     "B18": "wind",
     "B19": "wind",
     "B20": "unknown",
-    "B25": "unknown",
 }
-"""Fuel of each production type; peat and oil shale count as coal, waste as biomass, storage as unknown."""
+"""Fuel of each production type; peat and oil shale count as coal, waste as biomass."""
+STORAGE_TYPE: Final = "B25"
+"""Gives back what other types have generated: no generation of its own."""
 
 COUNTRY_OF_AREA: Final = {
     "10Y1001A1001A39I": "EE",
@@ -113,11 +114,13 @@ def _add_series(generation: dict[str, dict[int, tuple[float, float]]], series: E
         return  # consumption of pumped storage has only an outgoing domain
     if code not in COUNTRY_OF_AREA:
         raise ValueError(f"area {code!r} is not known")
-    fuel = FUEL_OF_TYPE.get(_text(series, "MktPSRType/psrType"))
-    if fuel is None:
-        raise ValueError(f"production type {_text(series, 'MktPSRType/psrType')!r} is not known")
+    production_type = _text(series, "MktPSRType/psrType")
+    if production_type == STORAGE_TYPE:
+        return
+    if production_type not in FUEL_OF_TYPE:
+        raise ValueError(f"production type {production_type!r} is not known")
     slots = generation.setdefault(COUNTRY_OF_AREA[code], {})
-    g_per_kwh = factors.value("generation.lifecycle", fuel)
+    g_per_kwh = factors.value("generation.lifecycle", FUEL_OF_TYPE[production_type])
     holds = _text(series, "curveType") == "A03"
     for period in _children(series, "Period"):
         for start_ms, until_ms, power in _steps(period, holds=holds):

@@ -103,6 +103,8 @@ class FactorSet:
         }
         self._grids: dict[str, Grid] = {}
         self._diesels: dict[str, Diesel] = {}
+        self._chargings: dict[tuple[float | None, float | None], Charging] = {}
+        self._load: Load | None = None
 
     def factors(self) -> list[Factor]:
         """All factors of the set, then those of the van models, each in order of name and scope."""
@@ -188,19 +190,24 @@ class FactorSet:
 
     def charging(self, *, ac: float | None = None, dc: float | None = None) -> Charging:
         """Charging efficiencies, those given in place of the defaults."""
-        return Charging(
-            ac_fast=ac or self.value("charging.efficiency_ac_fast"),
-            ac_slow=ac or self.value("charging.efficiency_ac_slow"),
-            dc=dc or self.value("charging.efficiency_dc"),
-        )
+        charging = self._chargings.get((ac, dc))
+        if charging is None:
+            charging = self._chargings[ac, dc] = Charging(
+                ac_fast=ac or self.value("charging.efficiency_ac_fast"),
+                ac_slow=ac or self.value("charging.efficiency_ac_slow"),
+                dc=dc or self.value("charging.efficiency_dc"),
+            )
+        return charging
 
     def load(self) -> Load:
         """The default load, share of empty kilometres, and driven over shortest distance."""
-        return Load(
-            load_factor=self.value("transport.load_factor"),
-            empty_share=self.value("transport.empty_share"),
-            distance_adjustment=self.value("transport.distance_adjustment"),
-        )
+        if self._load is None:
+            self._load = Load(
+                load_factor=self.value("transport.load_factor"),
+                empty_share=self.value("transport.empty_share"),
+                distance_adjustment=self.value("transport.distance_adjustment"),
+            )
+        return self._load
 
     def model(self, name: str) -> VanModel:
         """A van model by its key."""

@@ -72,6 +72,10 @@ class Look(msgspec.Struct, gc=False, kw_only=True):
 
 def update(state: AlertsState, limits: AlertLimits, look: Look, places: Places | None = None) -> list[AlertRecord]:
     """Raise and clear what is due. Records of one van never share a time, so that a store keeps them all."""
+    if _is_calm(state, limits, look):
+        if look.soc_pct is not None:
+            state.soc_pct, state.soc_ms = look.soc_pct, look.soc_time_ms or look.time_ms
+        return []
     log = _Log(state, look)
     at_home = look.depot in (look.places if look.places is not None else state.places or ())
     _state_of_charge(log, limits)
@@ -86,6 +90,27 @@ def update(state: AlertsState, limits: AlertLimits, look: Look, places: Places |
     state.socs = _refusals(log, limits, "soc_implausible", state.socs, look.soc_refusals)
     state.state = look.state
     return log.records
+
+
+def _is_calm(state: AlertsState, limits: AlertLimits, look: Look) -> bool:
+    """Whether nothing can begin or end, seen at a glance: most vans, most of the time."""
+    soc_pct, temp_c, range_km = look.soc_pct, look.battery_temp_c, look.range_km
+    return (
+        not state.active
+        and look.state == state.state
+        and state.unplugged_ms == 0
+        and look.places == state.places
+        and state.next_looks == 0
+        and (look.depot not in (look.places or ()) or look.state == "driving")
+        and (
+            soc_pct is None
+            or (soc_pct >= limits.soc_low_pct and (state.soc_pct or 0.0) - soc_pct < limits.soc_drop_pct)
+        )
+        and (temp_c is None or limits.cold_c <= temp_c <= limits.hot_c)
+        and (range_km is None or look.home_km is None or range_km >= look.home_km * limits.detour + limits.reserve_km)
+        and look.position_refusals == (state.positions.seen if state.positions is not None else 0)
+        and look.soc_refusals == (state.socs.seen if state.socs is not None else 0)
+    )
 
 
 def active_payload(vehicle_id: str, state: AlertsState) -> bytes:

@@ -116,8 +116,11 @@ def settle(state: EmissionsState, diesel: Diesel) -> None:
         state.diesel_co2e_g_total += distance_km * (diesel.ttw_g_per_km + diesel.wtt_g_per_km)
         state.avoided_nox_mg_total += distance_km * diesel.nox_mg_per_km
         state.avoided_pm_mg_total += distance_km * diesel.pm_mg_per_km
-    state.co2e_g_total = max(state.co2e_g_total, state.co2e_g)
-    state.avoided_co2e_g_total = max(state.avoided_co2e_g_total, state.diesel_co2e_g_total - state.co2e_g)
+    if state.co2e_g > state.co2e_g_total:
+        state.co2e_g_total = state.co2e_g
+    avoided_g = state.diesel_co2e_g_total - state.co2e_g
+    if avoided_g > state.avoided_co2e_g_total:
+        state.avoided_co2e_g_total = avoided_g
 
 
 def record(
