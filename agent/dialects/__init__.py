@@ -1,17 +1,25 @@
 """What payloads mean: one file per sender, and the decoder that picks the one a topic belongs to."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from agent.dialects.base import Dialect
+from agent.dialects.gbt32960 import BEIJING_MINUTES, Coordinates, Gbt32960Dialect
+from agent.dialects.gbt32960_current import CurrentSign
+from agent.dialects.identity import is_vehicle_id
 from agent.dialects.native import NativeDialect
+from agent.dialects.ovms import OvmsDialect
+from agent.dialects.saic import SaicDialect
+from agent.dialects.teslamate import TeslaMateDialect
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS
+from agent.dialects.vss import VssDialect
 from agent.errors import Rejected, SettingsError
 from agent.messages import Message
 from agent.readings import Reading
 
 Decode = Callable[[Message, int], Iterable[Reading | Rejected]]
 
-NAMES = ("native",)
+NAMES: Final = ("native", "gbt32960", "ovms", "saic", "vss", "teslamate")
 """The dialects that `mqtt.dialects` may name."""
 
 
@@ -19,18 +27,47 @@ def make_dialects(
     names: Sequence[str],
     *,
     prefix: str = "vans",
+    identities: Mapping[str, str] | None = None,
     max_age_ms: int = 7 * DAY_MS,
     max_ahead_ms: int = 5 * MINUTE_MS,
     max_elements: int = 5000,
+    gbt32960_utc_offset_minutes: int = BEIJING_MINUTES,
+    gbt32960_coordinates: Coordinates = "wgs84",
+    gbt32960_current_sign: CurrentSign = "learn",
+    ovms_counters: bool = False,
 ) -> list[Dialect]:
-    """The dialects of these names, in this order; raises `SettingsError` for one that does not exist."""
-    unknown = [name for name in names if name not in NAMES]
+    """The dialects of these names, in this order; raises `SettingsError` for one that does not exist.
+
+    `prefix` is that of the native topics; the others have their senders' defaults. `identities` gives the `vehicle_id`
+    of a sender known by another name, such as a VIN.
+    """
+    table = dict(identities or {})
+    wrong = next((vehicle_id for vehicle_id in table.values() if not is_vehicle_id(vehicle_id)), None)
+    if wrong is not None:
+        raise SettingsError(f"identities: {wrong!r} cannot be a vehicle_id (1 to 64 of A-Z a-z 0-9 . _ -)")
+    makers: dict[str, Callable[[], Dialect]] = {
+        "native": lambda: NativeDialect(
+            prefix=prefix, max_elements=max_elements, max_age_ms=max_age_ms, max_ahead_ms=max_ahead_ms
+        ),
+        "gbt32960": lambda: Gbt32960Dialect(
+            identities=table,
+            utc_offset_minutes=gbt32960_utc_offset_minutes,
+            coordinates=gbt32960_coordinates,
+            current_sign=gbt32960_current_sign,
+            max_age_ms=max_age_ms,
+            max_ahead_ms=max_ahead_ms,
+        ),
+        "ovms": lambda: OvmsDialect(identities=table, counters=ovms_counters),
+        "saic": lambda: SaicDialect(identities=table),
+        "vss": lambda: VssDialect(
+            identities=table, max_elements=max_elements, max_age_ms=max_age_ms, max_ahead_ms=max_ahead_ms
+        ),
+        "teslamate": lambda: TeslaMateDialect(identities=table),
+    }
+    unknown = [name for name in names if name not in makers]
     if unknown or not names:
-        raise SettingsError(f"mqtt.dialects: {', '.join(unknown) or 'empty'}; choose from {', '.join(NAMES)}")
-    return [
-        NativeDialect(prefix=prefix, max_age_ms=max_age_ms, max_ahead_ms=max_ahead_ms, max_elements=max_elements)
-        for _ in names
-    ]
+        raise SettingsError(f"mqtt.dialects: {', '.join(unknown) or 'none'}; choose from {', '.join(makers)}")
+    return [makers[name]() for name in dict.fromkeys(names)]
 
 
 class Decoder:

@@ -4,8 +4,6 @@ The hot path is one validator call and one struct; everything unusual (an array,
 at a second time, slowly and thoroughly.
 """
 
-import json
-import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -13,10 +11,12 @@ from msgspec import convert
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
 from agent.dialects.base import Dialect
+from agent.dialects.identity import is_vehicle_id
+from agent.dialects.strict_json import check_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time
 from agent.errors import Reason, Rejected
 from agent.messages import Message
-from agent.readings import RANGES, VEHICLE_ID_PATTERN, Reading
+from agent.readings import RANGES, Reading
 
 SOC_FIELDS: Final = (
     "soc_pct",
@@ -53,7 +53,6 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 REQUIRED: Final = frozenset({"soc_pct", "latitude_deg", "longitude_deg"})
 LARGEST_INTEGER: Final = 2**63 - 1
 
-_VEHICLE_ID = re.compile(VEHICLE_ID_PATTERN)
 _TOPICS_KEPT: Final = 65_536
 _COLON: Final = ord(":")
 _BACKSLASH: Final = ord("\\")
@@ -116,7 +115,7 @@ class NativeDialect(Dialect):
     def _route(self, topic: str) -> _Route:
         vehicle_id, slash, kind = topic.removeprefix(self._prefix).partition("/")
         known = self.claims(topic) and slash and kind in self._schemas
-        if not known or not _VEHICLE_ID.fullmatch(vehicle_id):
+        if not known or not is_vehicle_id(vehicle_id):
             raise Rejected("unknown_topic", f"{topic[:200]!r} is not {self._prefix}VEHICLE_ID/{'|'.join(KINDS)}")
         if len(self._routes) >= _TOPICS_KEPT:
             self._routes.clear()
@@ -184,25 +183,6 @@ def rejection(error: ValidationError) -> Rejected:
     field = ".".join(map(str, detail["loc"])) or "payload"
     given = "" if detail["type"] in {"missing", "json_invalid"} else f" ({repr(detail['input'])[:60]})"
     return Rejected(reason, f"{field}: {detail['msg']}{given}")
-
-
-def check_json(payload: bytes) -> None:
-    """Raise `Rejected("malformed")` for what the fast parser lets through: NaN, infinities, a repeated key."""
-    _STRICT_JSON.decode(payload.decode())
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise Rejected("malformed", "a key occurs twice in one object")
-    return unique
-
-
-def _no_constant(constant: str) -> None:
-    raise Rejected("malformed", f"{constant} is not JSON")
-
-
-_STRICT_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=float)
 
 
 def _object_schema(fields: tuple[str, ...]) -> CoreSchema:

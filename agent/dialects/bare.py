@@ -1,0 +1,248 @@
+"""Senders that publish one bare value per topic, retained and without a time: OVMS, SAIC, TeslaMate.
+
+Values of one van that arrive within `JOIN_MS` of each other are one reading; its event time is the arrival of the
+first. The reading is given out by the van's next message after that, or by a tick. Values that the broker delivered
+because they were retained are of unknown age: they make a reading of their own, marked `stale`.
+"""
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from agent.dialects.base import Dialect
+from agent.dialects.identity import resolve
+from agent.dialects.memory import Memories
+from agent.dialects.strict_json import parse_json
+from agent.errors import Rejected
+from agent.messages import Message
+from agent.readings import RANGES, Reading
+
+JOIN_MS: Final = 1000
+LONGEST_VALUE: Final = 256
+
+Value = float | bool | str
+Values = dict[str, Value]
+Meaning = Callable[[str], Values]
+"""What the text of a payload says; raises `Rejected`."""
+
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_FIELDS: Final = frozenset(Reading.__struct_fields__) - {"vehicle_id", "time_ms", "seq", "stale"}
+
+
+class Group(msgspec.Struct, array_like=True):
+    """Values that arrived together."""
+
+    since_ms: int
+    values: Values
+
+
+class VanValues(msgspec.Struct, array_like=True):
+    """What is remembered of one van."""
+
+    fresh: Group | None = None
+    stale: Group | None = None
+    last: Values = {}
+    """The latest of the few values that later ones are judged by."""
+    last_ms: int = 0
+    """The time of the latest reading given out."""
+
+
+class BareValues(Dialect):
+    """Base of these dialects; each says how its topics are built and what its values mean."""
+
+    name = "bare"
+    meanings: Mapping[str, Meaning]
+    """What each topic tail carries; other tails are ignored."""
+    remembered: frozenset[str] = frozenset()
+    """The values to keep in `VanValues.last`."""
+    ranges: Mapping[str, tuple[float, float]] = RANGES
+    """What each number has to lie within."""
+
+    def __init__(self, *, identities: Mapping[str, str]) -> None:
+        self.ignored = 0
+        """Messages under topics that say nothing of interest."""
+        self._identities = identities
+        self._memories = Memories(VanValues)
+        self._open: set[str] = set()
+
+    @abstractmethod
+    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
+        """The sender's names, the most specific first, and the topic's tail; None: not a value at all."""
+
+    @abstractmethod
+    def refine(self, values: Values, last: Values) -> Values:
+        """The values of one reading after the sender's peculiarities; keys that are no canonical field are dropped."""
+
+    def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
+        """The time of a reading."""
+        del values, last_ms
+        return since_ms
+
+    def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
+        """The reading that this message's arrival completes, if any."""
+        place = self.split(message.topic)
+        meaning = self.meanings.get(place[1]) if place else None
+        if place is None or meaning is None:
+            self.ignored += 1
+            return ()
+        text = _text(message.payload)
+        if not text:
+            return ()
+        values = meaning(text)
+        check_values(values, self.ranges)
+        vehicle_id = resolve(self._identities, *place[0])
+        memory = self._memories.of(vehicle_id)
+        completed = list(self._complete(vehicle_id, memory, received_ms, values, stale=message.retained))
+        group = memory.stale if message.retained else memory.fresh
+        if group is None:
+            group = Group(received_ms, {})
+            if message.retained:
+                memory.stale = group
+            else:
+                memory.fresh = group
+            self._open.add(vehicle_id)
+        group.values.update(values)
+        memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
+        return completed
+
+    def tick(self, time_ms: int) -> Iterable[Reading]:
+        """The readings whose time to join is over."""
+        readings: list[Reading] = []
+        for vehicle_id in sorted(self._open):
+            memory = self._memories.of(vehicle_id)
+            readings.extend(self._complete(vehicle_id, memory, time_ms))
+            if memory.fresh is None and memory.stale is None:
+                self._open.discard(vehicle_id)
+        return readings
+
+    def changed(self) -> dict[str, bytes]:
+        """See `Dialect.changed`."""
+        return self._memories.changed()
+
+    def restore(self, memories: Mapping[str, bytes]) -> None:
+        """See `Dialect.restore`."""
+        self._memories.restore(memories)
+        self._open = {vehicle_id for vehicle_id, memory in self._memories if memory.fresh or memory.stale}
+
+    def _complete(
+        self, vehicle_id: str, memory: VanValues, now_ms: int, coming: Values | None = None, *, stale: bool = False
+    ) -> Iterator[Reading]:
+        """The groups that are over: by time, or because the value that is `coming` is in them already."""
+        if memory.stale and _over(memory.stale, now_ms, coming if stale else None):
+            group, memory.stale = memory.stale, None
+            yield from self._give(vehicle_id, memory, group, stale=True)
+        if memory.fresh and _over(memory.fresh, now_ms, None if stale else coming):
+            group, memory.fresh = memory.fresh, None
+            yield from self._give(vehicle_id, memory, group, stale=False)
+
+    def _give(self, vehicle_id: str, memory: VanValues, group: Group, *, stale: bool) -> Iterator[Reading]:
+        fields = canonical(self.refine(group.values, memory.last))
+        if fields:
+            time_ms = self.event_ms(group.values, group.since_ms, memory.last_ms)
+            if not stale:
+                memory.last_ms = time_ms
+            fields = {"vehicle_id": vehicle_id, "time_ms": time_ms, "stale": stale, **fields}
+            yield msgspec.convert(fields, Reading)
+
+
+def canonical(values: Values) -> Values:
+    """Those that are fields of a reading and, put together from parts, still in range; half a position is none."""
+    fields = {
+        name: value
+        for name, value in values.items()
+        if name in _FIELDS and (isinstance(value, bool | str) or within(value, *RANGES[name]))
+    }
+    if ("latitude_deg" in fields) != ("longitude_deg" in fields):
+        fields.pop("latitude_deg", None)
+        fields.pop("longitude_deg", None)
+    return fields
+
+
+def number(name: str, scale: float = 1.0) -> Meaning:
+    """A number, times `scale`."""
+
+    def read(text: str) -> Values:
+        return {name: parse_number(text) * scale + 0.0}
+
+    return read
+
+
+def choice(name: str, words: Mapping[str, bool]) -> Meaning:
+    """A flag by its word; raises `Rejected` for any other word."""
+
+    def read(text: str) -> Values:
+        try:
+            return {name: words[text]}
+        except KeyError:
+            raise Rejected("schema", f"{name}: {text[:60]!r} is none of {', '.join(words)}") from None
+
+    return read
+
+
+def word(name: str) -> Meaning:
+    """A word that other values are judged by."""
+
+    def read(text: str) -> Values:
+        return {name: text[:32]}
+
+    return read
+
+
+def position(text: str) -> Values:
+    """A JSON object with latitude, longitude and perhaps altitude."""
+    fields = parse_json(text.encode())
+    if not isinstance(fields, dict):
+        raise Rejected("schema", "a position has to be an object")
+    names = {"latitude": "latitude_deg", "longitude": "longitude_deg", "altitude": "altitude_m"}
+    return {field: as_number(name, fields[name]) for name, field in names.items() if fields.get(name) is not None}
+
+
+def as_number(name: str, value: object) -> float:
+    """A JSON number as float; raises `Rejected` for any other type, and for an integer that no float can hold."""
+    if type(value) is float:
+        return value
+    if type(value) is not int:
+        raise Rejected("schema", f"{name} has to be a number, not {repr(value)[:60]}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise Rejected("out_of_range", f"{name}: {error}") from error
+
+
+def parse_number(text: str) -> float:
+    """A decimal number in ASCII; raises `Rejected` for anything else, infinity and NaN included."""
+    if not _NUMBER.fullmatch(text):
+        raise Rejected("schema", f"{text[:60]!r} is not a number")
+    return float(text)
+
+
+def check_values(values: Values, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Raise `Rejected("out_of_range")` for the first number outside its range; infinity is outside of every range."""
+    for name, value in values.items():
+        if not isinstance(value, bool | str) and not within(value, *ranges[name]):
+            low, high = ranges[name]
+            raise Rejected("out_of_range", f"{name} = {value!r} is not within {low:g} to {high:g}")
+
+
+def within(value: float, low: float, high: float) -> bool:
+    """Whether the number is in the range, both ends included; NaN never is."""
+    return low <= value <= high
+
+
+def _text(payload: bytes) -> str:
+    if len(payload) > LONGEST_VALUE:
+        raise Rejected("oversize", f"{len(payload)} bytes for one value; the limit is {LONGEST_VALUE}")
+    try:
+        return payload.decode().strip()
+    except UnicodeDecodeError as error:
+        raise Rejected("malformed", f"not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _over(group: Group, now_ms: int, coming: Values | None) -> bool:
+    """Whether the group takes no more: its time is up, or the same value comes again later than its first."""
+    if not group.since_ms <= now_ms < group.since_ms + JOIN_MS:
+        return True
+    return coming is not None and now_ms != group.since_ms and not coming.keys().isdisjoint(group.values)

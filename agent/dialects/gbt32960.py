@@ -1,0 +1,262 @@
+"""GB/T 32960 as JSON from EMQX's gateway: `…/upstream/info` and `…/upstream/reinfo`.
+
+Envelope, keys and scaling: `apps/emqx_gateway_gbt32960/doc/Data_Exchange_Guide_EN.md` of emqx/emqx, editions 2016 and
+2025. All numbers are raw integers; 254/255 and their wider siblings mean abnormal and invalid, that is: unknown. The
+standard leaves open which sign the current has, so it is learnt per van, and left out until it is known.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.dialects.base import Dialect
+from agent.dialects.gbt32960_current import CurrentMemory, CurrentSign, learn
+from agent.dialects.gcj02 import to_wgs84
+from agent.dialects.identity import resolve
+from agent.dialects.memory import Memories
+from agent.dialects.native import rejection
+from agent.dialects.strict_json import parse_json
+from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window
+from agent.errors import Rejected
+from agent.messages import Message
+from agent.readings import Reading
+
+Coordinates = Literal["wgs84", "gcj02"]
+
+BEIJING_MINUTES: Final = 480
+REPORTS: Final = ("/upstream/info", "/upstream/reinfo")
+CHARGING_PARKED, CHARGING_DONE = 1, 4
+NOT_ENCRYPTED: Final = 1
+WGS84, GCJ02 = 1, 2
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WIDE_OFFSET_FROM: Final = 20_001
+"""Raw currents from here on have the 2025 edition's offset of 3000 A; below, both readings give 1000 A at most."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class _Time(_Part):
+    """Local time of the van's own zone; the year has two digits."""
+
+    year: Annotated[int, Field(alias="Year", ge=0, le=99)]
+    month: Annotated[int, Field(alias="Month", ge=1, le=12)]
+    day: Annotated[int, Field(alias="Day", ge=1, le=31)]
+    hour: Annotated[int, Field(alias="Hour", ge=0, le=23)]
+    minute: Annotated[int, Field(alias="Minute", ge=0, le=59)]
+    second: Annotated[int, Field(alias="Second", ge=0, le=59)]
+
+
+class _Report(_Part):
+    time: _Time = Field(alias="Time")
+    blocks: list[dict[str, Any]] = Field(alias="Infos", max_length=256)
+
+
+class _Envelope(_Part):
+    vin: str = Field(alias="Vin", min_length=1, max_length=64)
+    encryption: int = Field(NOT_ENCRYPTED, alias="Encrypt")
+    report: _Report = Field(alias="Data")
+
+
+class Gbt32960Dialect(Dialect):
+    """Vans that report by GB/T 32960; the sender's name is the payload's VIN.
+
+    `utc_offset_minutes` is the zone of the vans' clocks; `coordinates` what holds where the message does not say it;
+    `current_sign` forces the sign of the current instead of learning it.
+    """
+
+    name = "gbt32960"
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "gbt32960",
+        identities: Mapping[str, str],
+        utc_offset_minutes: int = BEIJING_MINUTES,
+        coordinates: Coordinates = "wgs84",
+        current_sign: CurrentSign = "learn",
+        max_age_ms: int = 7 * DAY_MS,
+        max_ahead_ms: int = 5 * MINUTE_MS,
+    ) -> None:
+        self.ignored = 0
+        """Logins, logouts, answers: messages without measurements."""
+        self._prefix = f"{prefix}/"
+        self._identities = identities
+        self._utc_offset = timedelta(minutes=utc_offset_minutes)
+        self._coordinates = coordinates
+        self._current_sign: CurrentSign = current_sign
+        self._max_age_ms = max_age_ms
+        self._max_ahead_ms = max_ahead_ms
+        self._memories = Memories(CurrentMemory)
+
+    def topic_filters(self) -> list[str]:
+        """Below the prefix, however the mount point goes on."""
+        return [f"{self._prefix}#"]
+
+    def claims(self, topic: str) -> bool:
+        """Every topic below the prefix; other than reports they are ignored."""
+        return topic.startswith(self._prefix)
+
+    def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
+        """The one reading of a report, real-time or reissued."""
+        if not f"/{message.topic}".endswith(REPORTS):
+            self.ignored += 1
+            return ()
+        content = parse_json(message.payload)
+        try:
+            envelope = _Envelope.model_validate(content)
+        except ValidationError as error:
+            raise rejection(error) from error
+        if envelope.encryption != NOT_ENCRYPTED:
+            raise Rejected("schema", f"encrypted ({envelope.encryption}): the gateway does not decrypt")
+        vehicle_id = resolve(self._identities, envelope.vin)
+        self._check_topic(message.topic, envelope.vin)
+        time_ms = self._time_ms(envelope.report.time)
+        check_window(time_ms, received_ms, max_age_ms=self._max_age_ms, max_ahead_ms=self._max_ahead_ms)
+        fields = self._fields(vehicle_id, time_ms, envelope.report.blocks)
+        return (msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, **fields}, Reading),)
+
+    def changed(self) -> dict[str, bytes]:
+        """See `Dialect.changed`."""
+        return self._memories.changed()
+
+    def restore(self, memories: Mapping[str, bytes]) -> None:
+        """See `Dialect.restore`."""
+        self._memories.restore(memories)
+
+    def findings(self) -> dict[str, str]:
+        """How the sign of each van's current stands."""
+        if self._current_sign != "learn":
+            return {}
+        words = {0: "not known yet: left out", 1: "positive into the battery", -1: "positive out of the battery"}
+        return {vehicle_id: f"current {words[memory.sign]}" for vehicle_id, memory in self._memories}
+
+    def _check_topic(self, topic: str, vin: str) -> None:
+        """A mount point that names another van of the table, or another VIN, contradicts the payload."""
+        mount = topic.removeprefix(self._prefix).rpartition("upstream/")[0].rstrip("/").rpartition("/")[2]
+        ours = self._identities.get(vin, vin)
+        looks_like_vin = len(mount) == len(vin) == 17
+        if (
+            mount != vin
+            and (looks_like_vin or mount in self._identities)
+            and self._identities.get(mount, mount) != ours
+        ):
+            raise Rejected("identity_mismatch", f"Vin {vin!r} under the topic of {mount!r}")
+
+    def _time_ms(self, time: _Time) -> int:
+        try:
+            local = datetime(2000 + time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=UTC)
+        except ValueError as error:
+            raise Rejected("out_of_range", f"Data.Time: {error}") from error
+        return (local - self._utc_offset - _EPOCH) // timedelta(milliseconds=1)
+
+    def _fields(self, vehicle_id: str, time_ms: int, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+        """The canonical fields of all blocks that are known."""
+        fields: dict[str, Any] = {}
+        for block in blocks:
+            match block.get("Type"):
+                case "Vehicle":
+                    fields |= self._vehicle(vehicle_id, time_ms, block)
+                case "Location":
+                    fields |= self._location(block)
+                case "Extreme":
+                    _put(fields, "battery_temp_c", _mean_temperature([block.get("MaxTemp"), block.get("MinTemp")]))
+                case "ChargeableTemp" | "TempOfPowerBattery":
+                    fields |= _probes(block)
+        return fields
+
+    def _vehicle(self, vehicle_id: str, time_ms: int, block: dict[str, Any]) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        _put(fields, "speed_kmh", scaled(block, "Speed", bits=16, high=2200, scale=0.1))
+        _put(fields, "odometer_km", scaled(block, "Mileage", bits=32, high=9_999_999, scale=0.1))
+        _put(fields, "voltage_v", scaled(block, "Voltage", bits=16, high=10_000, scale=0.1))
+        _put(fields, "soc_pct", scaled(block, "SOC", bits=8, high=100))
+        charging = raw(block, "Charging", bits=8, high=253)
+        if charging is not None:
+            fields["charging"] = charging == CHARGING_PARKED
+            if charging in {CHARGING_PARKED, CHARGING_DONE}:
+                fields["plugged_in"] = True
+        current = raw(block, "Current", bits=16, high=60_000)
+        if current is not None:
+            unsigned_a = round(current * 0.1 - (1000.0 if current < _WIDE_OFFSET_FROM else 3000.0), 1)
+            sign = self._sign(vehicle_id, time_ms, fields, unsigned_a)
+            if sign:
+                fields["current_a"] = sign * unsigned_a + 0.0
+                if "voltage_v" in fields:
+                    fields["battery_power_kw"] = fields["voltage_v"] * fields["current_a"] / 1000.0
+        return fields
+
+    def _sign(self, vehicle_id: str, time_ms: int, fields: dict[str, Any], unsigned_a: float) -> int:
+        if self._current_sign != "learn":
+            return 1 if self._current_sign == "positive_in" else -1
+        return learn(
+            self._memories.of(vehicle_id),
+            time_ms,
+            current_a=unsigned_a,
+            soc_pct=fields.get("soc_pct"),
+            charging=fields.get("charging", False),
+            standing=fields.get("speed_kmh") == 0.0,
+        )
+
+    def _location(self, block: dict[str, Any]) -> dict[str, Any]:
+        status = raw(block, "Status", bits=8, high=253)
+        latitude = scaled(block, "Latitude", bits=32, high=90_000_000, scale=1e-6)
+        longitude = scaled(block, "Longitude", bits=32, high=180_000_000, scale=1e-6)
+        system = raw(block, "CoordinateSystem", bits=8, high=253)
+        if system is None:
+            system = GCJ02 if self._coordinates == "gcj02" else WGS84
+        if status is None or status & 1 or latitude is None or longitude is None or system not in {WGS84, GCJ02}:
+            return {}
+        latitude *= -1.0 if status & 2 else 1.0
+        longitude *= -1.0 if status & 4 else 1.0
+        if system == GCJ02:
+            latitude, longitude = to_wgs84(latitude, longitude)
+        return {"latitude_deg": round(latitude, 6), "longitude_deg": round(longitude, 6)}
+
+
+def raw(block: dict[str, Any], key: str, *, bits: int, high: int) -> int | None:
+    """A raw integer, or None when it is missing, abnormal or invalid; raises `Rejected` for anything else."""
+    value = block.get(key)
+    if value is None:
+        return None
+    if type(value) is not int:
+        raise Rejected("schema", f"{key} has to be an integer, not {repr(value)[:60]}")
+    if 2**bits - 2 <= value <= 2**bits - 1:
+        return None
+    if not 0 <= value <= high:
+        raise Rejected("out_of_range", f"{key} = {value} is not within 0 to {high}")
+    return value
+
+
+def scaled(block: dict[str, Any], key: str, *, bits: int, high: int, scale: float = 1.0) -> float | None:
+    """A raw integer times its unit, free of binary dust."""
+    value = raw(block, key, bits=bits, high=high)
+    return None if value is None else round(value * scale, 6)
+
+
+def _put(fields: dict[str, Any], name: str, value: float | None) -> None:
+    if value is not None:
+        fields[name] = value
+
+
+def _mean_temperature(values: list[Any]) -> float | None:
+    known = [each for each in (raw({"Temp": value}, "Temp", bits=8, high=250) for value in values) if each is not None]
+    return sum(known) / len(known) - 40.0 if known else None
+
+
+def _probes(block: dict[str, Any]) -> dict[str, Any]:
+    subsystems = block.get("SubSystems")
+    if not isinstance(subsystems, list):
+        return {}
+    probes = [each.get("ProbesTemp") for each in subsystems if isinstance(each, dict)]
+    fields: dict[str, Any] = {}
+    _put(
+        fields,
+        "battery_temp_c",
+        _mean_temperature([value for each in probes if isinstance(each, list) for value in each]),
+    )
+    return fields

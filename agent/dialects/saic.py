@@ -1,0 +1,85 @@
+"""SAIC gateway (Maxus, MG): `saic/<user>/vehicles/<VIN>/<tail>`, one bare value each.
+
+Tails, units and signs: `src/mqtt_topics.py` and `src/status_publisher` of SAIC-iSmart-API/saic-python-mqtt-gateway.
+Power and current are negative while charging there.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from agent.dialects.bare import BareValues, Meaning, Values, choice, number, parse_number, position
+from agent.dialects.timestamps import MINUTE_MS, parse_time
+from agent.readings import RANGES
+
+_WORDS: Final = {"True": True, "False": False}
+NO_TEMPERATURE: Final = 87.0
+LONGEST_LAG_MS: Final = 15 * MINUTE_MS
+
+
+def _temperature(text: str) -> Values:
+    value = parse_number(text)
+    return {} if value == NO_TEMPERATURE else {"ambient_temp_c": value}
+
+
+def _refreshed(text: str) -> Values:
+    return {"refreshed_ms": str(parse_time(text))}
+
+
+MEANINGS: Final[dict[str, Meaning]] = {
+    "drivetrain/soc": number("soc_pct"),
+    "drivetrain/voltage": number("voltage_v"),
+    "drivetrain/current": number("current_a", -1.0),
+    "drivetrain/power": number("battery_power_kw", -1.0),
+    "drivetrain/range": number("range_km"),
+    "drivetrain/charging": choice("charging", _WORDS),
+    "drivetrain/chargerConnected": choice("plugged_in", _WORDS),
+    "drivetrain/mileage": number("odometer_km"),
+    "obc/powerSinglePhase": number("single_phase_kw", 0.001),
+    "obc/powerThreePhase": number("three_phase_kw", 0.001),
+    "climate/exteriorTemperature": _temperature,
+    "location/latitude": number("latitude_deg"),
+    "location/longitude": number("longitude_deg"),
+    "location/elevation": number("altitude_m"),
+    "location/heading": number("heading_deg"),
+    "location/speed": number("speed_kmh"),
+    "location/position": position,
+    "refresh/lastVehicleState": _refreshed,
+}
+
+
+class SaicDialect(BareValues):
+    """Vans behind the SAIC gateway; the sender's name is the VIN."""
+
+    name = "saic"
+    meanings = MEANINGS
+    ranges = RANGES | {"single_phase_kw": RANGES["charger_power_kw"], "three_phase_kw": RANGES["charger_power_kw"]}
+
+    def __init__(self, *, prefix: str = "saic", identities: Mapping[str, str]) -> None:
+        super().__init__(identities=identities)
+        self._prefix = f"{prefix}/"
+
+    def topic_filters(self) -> list[str]:
+        """Everything about every van."""
+        return [f"{self._prefix}+/vehicles/+/#"]
+
+    def claims(self, topic: str) -> bool:
+        """Every topic below the prefix; unknown ones are ignored."""
+        return topic.startswith(self._prefix)
+
+    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
+        """See `BareValues.split`."""
+        parts = topic.removeprefix(self._prefix).split("/", 3)
+        if len(parts) < 4 or parts[1] != "vehicles":
+            return None
+        return (parts[2],), parts[3]
+
+    def refine(self, values: Values, last: Values) -> Values:
+        """The on-board charger reports one or three phases; the other is zero."""
+        del last
+        phases = [float(values[name]) for name in ("single_phase_kw", "three_phase_kw") if name in values]
+        return values | {"charger_power_kw": max(0.0, *phases)} if phases else values
+
+    def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
+        """The time of the gateway's poll where it came along, else the arrival."""
+        refreshed_ms = int(values.get("refreshed_ms", since_ms))
+        return refreshed_ms if max(last_ms, since_ms - LONGEST_LAG_MS) < refreshed_ms <= since_ms else since_ms

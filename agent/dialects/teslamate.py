@@ -1,0 +1,66 @@
+"""TeslaMate: `teslamate/[<namespace>/]cars/<car_id>/<field>`, one bare value each.
+
+Fields: `website/docs/integrations/mqtt.md` and `lib/teslamate/mqtt/pubsub/vehicle_subscriber.ex` of
+teslamate-org/teslamate. `power` is in kW and positive out of the battery.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from agent.dialects.bare import BareValues, Meaning, Values, choice, number, position
+
+_WORDS: Final = {"true": True, "false": False}
+
+
+def _charging(text: str) -> Values:
+    return {"charging": text == "Charging"}
+
+
+MEANINGS: Final[dict[str, Meaning]] = {
+    "battery_level": number("soc_pct"),
+    "power": number("battery_power_kw", -1.0),
+    "est_battery_range_km": number("range_km"),
+    "charging_state": _charging,
+    "plugged_in": choice("plugged_in", _WORDS),
+    "charger_power": number("charger_power_kw"),
+    "outside_temp": number("ambient_temp_c"),
+    "location": position,
+    "elevation": number("altitude_m"),
+    "speed": number("speed_kmh"),
+    "heading": number("heading_deg"),
+    "odometer": number("odometer_km"),
+}
+
+
+class TeslaMateDialect(BareValues):
+    """Cars that TeslaMate logs; the sender's name is TeslaMate's number of the car, `namespace/1` or `1`."""
+
+    name = "teslamate"
+    meanings = MEANINGS
+
+    def __init__(self, *, prefix: str = "teslamate", identities: Mapping[str, str]) -> None:
+        super().__init__(identities=identities)
+        self._prefix = f"{prefix}/"
+
+    def topic_filters(self) -> list[str]:
+        """With and without a namespace."""
+        return [f"{self._prefix}cars/+/+", f"{self._prefix}+/cars/+/+"]
+
+    def claims(self, topic: str) -> bool:
+        """Every topic below the prefix; unknown ones are ignored."""
+        return topic.startswith(self._prefix)
+
+    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
+        """See `BareValues.split`."""
+        parts = topic.removeprefix(self._prefix).split("/")
+        match parts:
+            case ["cars", car, tail]:
+                return (car,), tail
+            case [namespace, "cars", car, tail]:
+                return (f"{namespace}/{car}", car), tail
+        return None
+
+    def refine(self, values: Values, last: Values) -> Values:
+        """Nothing to correct."""
+        del last
+        return values
