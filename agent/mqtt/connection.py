@@ -22,6 +22,9 @@ log = logging.getLogger("agent.mqtt")
 ANSWER_TIMEOUT_S: Final = 10.0
 """How long the broker may take to answer CONNECT and SUBSCRIBE."""
 CLOSE_TIMEOUT_S: Final = 1.0
+GATHER_S: Final = 0.002
+"""Where reads follow each other faster than this, the next one waits as long: brokers send each message on its own, and
+a read, a write and a wake-up for every few messages would cost far more than the messages."""
 RESUBSCRIBE_S: Final = (1.0, 30.0)
 """First and longest wait before a refused subscription is tried again."""
 
@@ -58,6 +61,8 @@ class Connection(asyncio.Protocol):
         )
         self._heartbeat: Heartbeat | None = None
         self._transport: asyncio.Transport | None = None
+        self._read_at_s = 0.0
+        self._gathering: asyncio.TimerHandle | None = None
         self._write_blocked = False
         self._subscription_id = 0
         self._refused: list[str] = []
@@ -81,14 +86,14 @@ class Connection(asyncio.Protocol):
         self._paused = True
         if self._heartbeat is not None and self._transport is not None and not self.ended.done():
             self._heartbeat.pause()
-            self._transport.pause_reading()
+            self._read_or_not()
 
     def resume(self) -> None:
         """Read again, beginning with what had already arrived."""
         self._paused = False
         if self._heartbeat is not None and self._transport is not None and not self.ended.done():
             self._loop.call_soon(self._take, b"")
-            self._transport.resume_reading()
+            self._read_or_not()
             self._heartbeat.resume()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
@@ -162,7 +167,25 @@ class Connection(asyncio.Protocol):
         """Decode every whole packet and hand the messages over as one delivery."""
         if self._heartbeat is not None:
             self._heartbeat.heard = True
+        now_s = self._loop.time()
+        if now_s - self._read_at_s < GATHER_S and self._gathering is None:
+            self._gathering = self._loop.call_later(GATHER_S, self._gathered)
+            self._read_or_not()
+        self._read_at_s = now_s
         self._take(data)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        """Read, unless told to pause or gathering."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._gathering is None and not (self._paused and self.limits is not None):
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def _take(self, data: bytes) -> None:
         if self.ended.done():
@@ -246,8 +269,7 @@ class Connection(asyncio.Protocol):
         self._heartbeat = Heartbeat(self.limits.keepalive_s, ping=self._ping, on_silence=self.abort)
         self._heartbeat.start(paused=self._paused)
         self._subscribe()
-        if self._paused and self._transport is not None:
-            self._transport.pause_reading()
+        self._read_or_not()
 
     def _subscribe(self) -> None:
         if self._transport is None:
@@ -328,6 +350,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             if say is not None and self.limits is not None:
                 self._transport.write(mqtt5.DisconnectPacket(reason_code=say).write())
+            self._transport.resume_reading()  # the end of the stream has to be seen
             self._transport.close()
             self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
@@ -337,5 +360,8 @@ class Connection(asyncio.Protocol):
         self._cancel_timer()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         self._decoder.forget()
         self.ended.set_result(ending)
