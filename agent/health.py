@@ -141,7 +141,9 @@ def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _gauge("journal_backlog_messages", "Messages journaled and not yet worked through.", vitals.worker.backlog)
     yield _counter("journal_commits", "Commits.", counters.commits)
     yield _counter("journal_commit_seconds", "Time spent in commits.", counters.commit_seconds)
-    yield _counter("journal_dropped_messages", "Messages dropped by `when_full = drop_oldest`.", counters.dropped_messages)
+    yield _counter(
+        "journal_dropped_messages", "Messages dropped by `when_full = drop_oldest`.", counters.dropped_messages
+    )
     yield _counter("journal_corrupt_rows", "Batches that failed their checksum.", counters.corrupt_rows)
     oldest_ms = counters.oldest_received_ms
     age_s = max(0.0, time.time() - oldest_ms / 1000) if oldest_ms else 0.0

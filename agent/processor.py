@@ -12,10 +12,12 @@ from agent import points
 from agent.dialects import Decoder
 from agent.dialects.limits import Allowance, Throttle
 from agent.errors import REASONS, Reason, Rejected
-from agent.fleet import Mode, VanState, Verdict, alerts, decode_state, encode_state, new_state, step, tick, van_row
-from agent.fleet.context import Context
+from agent.fleet import Context, VanState, Verdict, decode_state, encode_state, new_state, step, tick
+from agent.fleet.alerts import active_payload
+from agent.fleet.ledger import STATES
 from agent.fleet.records import AlertRecord, Record
-from agent.fleet.rollup import roll_up
+from agent.fleet.rollup import VanRow, roll_up
+from agent.fleet.state import Mode
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
@@ -145,7 +147,8 @@ class Processor:
         if not self._throttle.admit(van.allowance, reading.time_ms, batch.received_ms):
             self.counters.throttled += 1
             return
-        verdict, records = step(van.state, reading, batch.received_ms, van.context)
+        records = step(van.state, reading, batch.received_ms, van.context)
+        verdict = van.state.verdict
         if verdict == Verdict.ACCEPTED:
             self.counters.accepted += 1
         elif verdict == Verdict.LATE:
@@ -188,7 +191,7 @@ class Processor:
         for reading in self._decoder.tick(now_ms):
             self._take(reading, Message("", b""), batch, batch.offset, 0)
         listening_since_ms = batch.listening_since_ms
-        offline = 0
+        offline = positions_rejected = soc_rejected = 0
         for van in self.vans.values():
             state = van.state
             heard_ms = state.last_arrival_ms
@@ -199,24 +202,25 @@ class Processor:
                     van.dirty = True
                     self._dirty.append(van)
                 self._add_records(van, records)
-            if state.mode == Mode.OFFLINE:
+            if state.motion.mode == Mode.OFFLINE:
                 offline += 1
+            positions_rejected += state.position.rejected
+            soc_rejected += state.rejected_soc
         self.offline_vans = offline
+        self.counters.positions_rejected, self.counters.soc_rejected = positions_rejected, soc_rejected
         if now_ms // MINUTE_MS > self._minute:
             self._minute = now_ms // MINUTE_MS
             self._roll_up(self._minute * MINUTE_MS)
 
     def _roll_up(self, time_ms: int) -> None:
-        for record in roll_up((van_row(van.state, van.context) for van in self.vans.values()), time_ms):
+        for record in roll_up(map(_van_row, self.vans.values()), time_ms):
             series = self._depots.get(record.depot)
             if series is None:
                 series = self._depots[record.depot] = Series(depot=record.depot)
             points.add_record(self._rows, series, record)
             self.points += 1
 
-    def _refuse(
-        self, reason: Reason, detail: str, message: Message, batch: Batch, offset: int, element: int
-    ) -> None:
+    def _refuse(self, reason: Reason, detail: str, message: Message, batch: Batch, offset: int, element: int) -> None:
         self.counters.rejected[reason] += 1
         self.letters.append(
             DeadLetter(
@@ -268,7 +272,7 @@ class Processor:
 
     def active_alerts(self, vehicle_id: str) -> bytes:
         """The van's active alerts as JSON; empty when there is none."""
-        return alerts.payload(self.vans[vehicle_id].state.alerts)
+        return active_payload(vehicle_id, self.vans[vehicle_id].state.alerts)
 
     def alerting_vans(self) -> list[str]:
         """The vans that have an active alert."""
@@ -288,3 +292,20 @@ class Processor:
                 kept = Kept(encode_state(van.state), van.allowance)
                 chunk[van.context.vehicle.vehicle_id] = _ENCODER.encode(kept)
             yield chunk
+
+
+def _van_row(van: Van) -> VanRow:
+    state = van.state
+    totals, co2e = state.totals, state.emissions
+    power_kw = state.soc.power_kw
+    return VanRow(
+        van.context.vehicle.depot,
+        STATES[state.motion.mode],
+        state.soc.soc_pct,
+        None if power_kw is None else -power_kw,
+        totals.used_kwh,
+        totals.grid_kwh,
+        totals.distance_km,
+        0.0 if co2e is None else co2e.co2e_g_total,
+        0.0 if co2e is None else co2e.avoided_co2e_g_total,
+    )

@@ -1,5 +1,6 @@
 """Who the vans are: the fleet file, the models and the fleet settings joined into what the core needs to know of each."""
 
+from pathlib import Path
 from typing import Final
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
@@ -7,7 +8,7 @@ from agent.errors import SettingsError
 from agent.factors.factor_set import FactorSet, load_factor_set
 from agent.factors.intensity_files import load_intensity
 from agent.fleet.context import Context, Factors, make_factors
-from agent.fleet.places import load_places
+from agent.fleet.places import parse_places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 from agent.points import Series
@@ -39,7 +40,14 @@ class Roster:
         self._emissions = emissions
         self._factor_set: FactorSet = load_factor_set(emissions.factor_set)
         self._intensity = load_intensity(emissions.intensity_file, self._factor_set)
-        self._places = load_places(fleet_settings.geofences)
+        self._places = parse_places(
+            _text(fleet_settings.geofences),
+            {
+                name: (depot.latitude_deg, depot.longitude_deg)
+                for name, depot in fleet.depots.items()
+                if depot.latitude_deg is not None and depot.longitude_deg is not None
+            },
+        )
         self._thresholds = Thresholds(derived_every_s=derived_every_s)
         self._utc_offset_min = _minutes(fleet_settings.utc_offset)
         self._factors: dict[tuple[str, str], Factors] = {}
@@ -132,9 +140,16 @@ class Roster:
 
 def series_of(vehicle: Vehicle) -> Series:
     """The tags of a van's points."""
-    return Series(
-        vehicle_id=vehicle.vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country
-    )
+    return Series(vehicle_id=vehicle.vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country)
+
+
+def _text(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"fleet.geofences {str(file)!r} cannot be read: {error}") from error
 
 
 def _minutes(utc_offset: str) -> int:

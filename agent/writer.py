@@ -157,7 +157,9 @@ class Writer:
     def _failed(self, text: str, *, misconfigured: bool) -> None:
         self.counters.last_error = text
         if self.counters.failing_since_s is None or misconfigured != self.counters.misconfigured:
-            kind = "refuses us; everything is kept until that is corrected" if misconfigured else "is away; trying again"
+            kind = (
+                "refuses us; everything is kept until that is corrected" if misconfigured else "is away; trying again"
+            )
             log.warning("the store %s: %s", kind, text)
         if self.counters.failing_since_s is None:
             self.counters.failing_since_s = time.monotonic()

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from agent.config import Settings, load_fleet
-from agent.dialects import make_decoder
+from agent.dialects import make_dialects
 from agent.mqtt.connect import tls_context
 from agent.roster import Roster
 from agent.stores import make_store
@@ -26,8 +26,8 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
     )
     for vehicle_id in fleet.vans:
         roster.vehicle(vehicle_id)
-    make_decoder(settings.mqtt.dialects, prefix=settings.mqtt.prefix, identities=roster.identities)
-    make_store(settings.store.url, token=None, batch_points=settings.store.batch_points)
+    make_dialects(settings.mqtt.dialects, prefix=settings.mqtt.prefix)
+    make_store(settings.store.url, batch_points=settings.store.batch_points)
     tls_context(ca_file=settings.mqtt.ca_file, cert_file=settings.mqtt.cert_file, key_file=settings.mqtt.key_file)
     sys.stdout.write(
         f"settings are fine: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "

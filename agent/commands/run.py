@@ -10,7 +10,8 @@ import sys
 import uvloop
 
 from agent.config import Settings, load_fleet
-from agent.dialects import make_decoder
+from agent.dialects import Decoder, make_dialects
+from agent.dialects.limits import Throttle
 from agent.journal import Journal
 from agent.mqtt.connect import make_receiver
 from agent.pipeline import Pipeline
@@ -55,17 +56,23 @@ async def _run(settings: Settings) -> None:
 def build(settings: Settings) -> Pipeline:
     """The whole agent from its settings. Raises `SettingsError` or `JournalCorrupt`."""
     fleet = load_fleet(settings.fleet)
-    roster = Roster(fleet, fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=settings.store.derived_every_s)
-    decoder = make_decoder(
-        settings.mqtt.dialects,
-        prefix=settings.mqtt.prefix,
-        max_age_ms=round(settings.fleet.max_age_s * 1000),
-        max_ahead_ms=round(settings.fleet.max_ahead_s * 1000),
-        identities=roster.identities,
+    roster = Roster(
+        fleet,
+        fleet_settings=settings.fleet,
+        emissions=settings.emissions,
+        derived_every_s=settings.store.derived_every_s,
+    )
+    decoder = Decoder(
+        make_dialects(
+            settings.mqtt.dialects,
+            prefix=settings.mqtt.prefix,
+            max_age_ms=round(settings.fleet.max_age_s * 1000),
+            max_ahead_ms=round(settings.fleet.max_ahead_s * 1000),
+        )
     )
     store = make_store(
         settings.store.url,
-        token=settings.store.token.get_secret_value() if settings.store.token else None,
+        token=settings.store.token.get_secret_value() if settings.store.token else "",
         batch_points=settings.store.batch_points,
         keep_days=settings.store.keep_days,
     )
@@ -95,7 +102,7 @@ def build(settings: Settings) -> Pipeline:
     return Pipeline(
         receiver=receiver,
         journal=journal,
-        processor=Processor(decoder, roster),
+        processor=Processor(decoder, roster, Throttle(rate_per_s=settings.fleet.messages_per_s)),
         store=store,
         batch_points=settings.store.batch_points,
         flush_s=settings.store.flush_ms / 1000,

@@ -1,0 +1,300 @@
+"""`vanpulse demo`: broker, simulated fleet, agent and live page on this machine, and a summary in the terminal."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent.config import ENV_PREFIX, Settings
+from agent.errors import VanpulseError
+from agent.stores import make_history
+
+START_S: Final = 30.0
+REFRESH_S: Final = 1.0
+STOP_S: Final = 15.0
+
+
+class DemoError(VanpulseError):
+    """A part of the demo did not start or ended before its time."""
+
+
+class Summary(NamedTuple):
+    """The line in the terminal."""
+
+    vans: int
+    journaled: int
+    accepted: int
+    dead_letters: int
+    used_kwh: float
+    co2e_kg: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The demo's size and its end."""
+    parser.add_argument("--vans", type=_at_least_one, default=25, metavar="N", help="size of the fleet (25)")
+    parser.add_argument("--hours", type=float, default=6.0, metavar="N", help="hours of the past sent first, fast (6)")
+    parser.add_argument(
+        "--speedup", type=float, default=1.0, metavar="N", help="how fast the fleet lives after that (1)"
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long (default: at Ctrl-C)")
+    parser.add_argument("--port", type=int, default=8080, help="port of the live page (8080)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep DIR/journal.db and DIR/history.db")
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def run(arguments: argparse.Namespace, _settings: Settings) -> int:
+    """Run until Ctrl-C or `--seconds`; the vanpulse settings of this machine play no part."""
+    with contextlib.ExitStack() as stack:
+        if arguments.data is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vanpulse-demo-")))
+        else:
+            directory = arguments.data
+            directory.mkdir(parents=True, exist_ok=True)
+        return asyncio.run(_Demo(arguments, directory).run())
+
+
+class _Demo:
+    """The processes of one demo, in the order of their start."""
+
+    def __init__(self, arguments: argparse.Namespace, directory: Path) -> None:
+        self._arguments = arguments
+        self._directory = directory
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._broker_port, self._health_port = _free_ports(2)
+        self._store_url = f"sqlite:///{directory / 'history.db'}"
+
+    async def run(self) -> int:
+        """Start everything, show the summary until the end, stop everything."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            await self._start(stop)
+            if not stop.is_set():
+                self._introduce()
+                await self._show(stop)
+        finally:
+            await self._stop()
+        return 0
+
+    async def _start(self, stop: asyncio.Event) -> None:
+        live_port = _free_port_from(self._arguments.port)
+        self._live = f"http://127.0.0.1:{live_port}"
+        fleet_file = self._directory / "fleet.toml"
+        simulate = ("-m", "simulator", "simulate", "--vans", str(self._arguments.vans))
+        await self._spawn("broker", "-m", "agent.commands.demo_broker", str(self._broker_port))
+        await self._reachable("broker", self._broker_port, stop)
+        await self._finish("fleet", *simulate, "--fleet-file", str(fleet_file), "--seconds", "0")
+        await self._spawn("agent", "-m", "agent", "run", environment=self._agent_environment(fleet_file))
+        await self._ready(stop)
+        await self._spawn("live page", "-m", "agent", "live", "--port", str(live_port))
+        await self._spawn(
+            "simulator",
+            *simulate,
+            *("--hours", str(self._arguments.hours), "--speedup", str(self._arguments.speedup)),
+            *("--broker", f"mqtt://127.0.0.1:{self._broker_port}"),
+        )
+
+    def _agent_environment(self, fleet_file: Path) -> dict[str, str]:
+        return {
+            "MQTT__URL": f"mqtt://127.0.0.1:{self._broker_port}",
+            "MQTT__PROTOCOL": "3.1.1",
+            "MQTT__CLIENT_ID": "vanpulse-demo",
+            "JOURNAL__PATH": str(self._directory / "journal.db"),
+            "FLEET__FILE": str(fleet_file),
+        }
+
+    async def _spawn(self, name: str, *words: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a process of our own Python, with none of this machine's vanpulse settings."""
+        own = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
+        settings = {"STORE__URL": self._store_url, "HTTP__LISTEN": f"127.0.0.1:{self._health_port}"}
+        settings |= {"LOG__LEVEL": "warning"} | dict(environment or {})
+        own |= {ENV_PREFIX + key: value for key, value in settings.items()}
+        log = self._log(name).open("wb")
+        self._processes[name] = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *words,
+            cwd=self._directory,
+            env=own,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=asyncio.subprocess.STDOUT,
+            # Ctrl-C is for us; the parts are stopped in order.
+            start_new_session=True,
+        )
+        log.close()
+
+    async def _finish(self, name: str, *words: str) -> None:
+        await self._spawn(name, *words)
+        if await self._processes.pop(name).wait() != 0:
+            raise DemoError(f"the {name} could not be made: {self._last_words(name)}")
+
+    def _log(self, name: str) -> Path:
+        return self._directory / f"{name.replace(' ', '-')}.log"
+
+    def _last_words(self, name: str) -> str:
+        lines = self._log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def _check(self) -> None:
+        for name, process in self._processes.items():
+            if process.returncode is not None:
+                raise DemoError(f"the {name} has ended: {self._last_words(name)}")
+
+    async def _reachable(self, name: str, port: int, stop: asyncio.Event) -> None:
+        deadline = time.monotonic() + START_S
+        while not stop.is_set():
+            self._check()
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise DemoError(f"the {name} did not start within {START_S:.0f} s") from None
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+    async def _ready(self, stop: asyncio.Event) -> None:
+        """Return when the agent is connected and subscribed: nothing sent before that would arrive."""
+        deadline = time.monotonic() + START_S
+        async with aiohttp.ClientSession() as http:
+            while not stop.is_set():
+                self._check()
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with http.get(f"http://127.0.0.1:{self._health_port}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                if time.monotonic() > deadline:
+                    raise DemoError(f"the agent was not ready within {START_S:.0f} s: {self._last_words('agent')}")
+                await asyncio.sleep(0.05)
+
+    def _introduce(self) -> None:
+        history = self._directory / "history.db"
+        sys.stdout.write(
+            f"{self._arguments.vans} vans are on the road; their last {self._arguments.hours:g} hours come first, fast.\n"
+            f"  live page  {self._live}\n"
+            f"  broker     mqtt://127.0.0.1:{self._broker_port}   topics vans/#\n"
+            f"  health     http://127.0.0.1:{self._health_port}/readyz  /metrics\n"
+            f"  history    {history}\n"
+            f"  look       VANPULSE_STORE__URL=sqlite:///{history} {_vanpulse()} export trip\n"
+            "Ctrl-C ends it.\n"
+        )
+        sys.stdout.flush()
+
+    async def _show(self, stop: asyncio.Event) -> None:
+        """One line, renewed each second on a terminal; in a pipe only the last one."""
+        ends = time.monotonic() + self._arguments.seconds if self._arguments.seconds else float("inf")
+        terminal = sys.stdout.isatty()
+        before, before_s, line = 0, time.monotonic(), ""
+        async with aiohttp.ClientSession() as http:
+            while not stop.is_set() and time.monotonic() < ends:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(REFRESH_S, max(0.0, ends - time.monotonic()))):
+                        await stop.wait()
+                self._check()
+                now_s = time.monotonic()
+                summary = await self._summary(http)
+                if summary is None:
+                    continue
+                line = _line(summary, (summary.journaled - before) / (now_s - before_s))
+                before, before_s = summary.journaled, now_s
+                if terminal:
+                    sys.stdout.write(f"\r\x1b[K{line}")
+                    sys.stdout.flush()
+        sys.stdout.write("\n" if terminal else f"{line}\n")
+
+    async def _summary(self, http: aiohttp.ClientSession) -> Summary | None:
+        try:
+            async with http.get(f"http://127.0.0.1:{self._health_port}/metrics") as answer:
+                text = await answer.text()
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+        metrics: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                metrics[sample.name] = metrics.get(sample.name, 0.0) + sample.value
+        used_kwh, co2e_g = await asyncio.to_thread(self._totals)
+        return Summary(
+            vans=int(metrics["vanpulse_vans"]),
+            journaled=int(metrics["vanpulse_messages_journaled_total"]),
+            accepted=int(metrics["vanpulse_readings_accepted_total"]),
+            dead_letters=int(metrics["vanpulse_messages_rejected_total"]),
+            used_kwh=used_kwh,
+            co2e_kg=co2e_g / 1000,
+        )
+
+    def _totals(self) -> tuple[float, float]:
+        history = make_history(self._store_url)
+        try:
+            used = sum(point["used_kwh_total"] for point in history.select("energy", latest=True))
+            co2e = sum(point["co2e_g_total"] for point in history.select("emissions", latest=True))
+        finally:
+            history.close()
+        return used, co2e
+
+    async def _stop(self) -> None:
+        """Stop in the way of a message, each part by its own process, so that the agent can finish what it has."""
+        for name in ("simulator", "live page", "agent", "broker"):
+            process = self._processes.get(name)
+            if process is None or process.returncode is not None:
+                continue
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def _line(summary: Summary, messages_per_s: float) -> str:
+    return (
+        f"{summary.vans} vans  {messages_per_s:,.0f} messages/s  {summary.accepted:,} readings accepted  "
+        f"{summary.dead_letters} dead letters  {summary.used_kwh:,.1f} kWh used  {summary.co2e_kg:,.1f} kg CO2e"
+    )
+
+
+def _vanpulse() -> str:
+    command = Path(sys.executable).with_name("vanpulse")
+    try:
+        return str(command.relative_to(Path.cwd()))
+    except ValueError:
+        return str(command)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def _free_port_from(wanted: int) -> int:
+    """The wanted port, or any free one when it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return _free_ports(1)[0]
+    return wanted
