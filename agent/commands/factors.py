@@ -17,6 +17,7 @@ CONFIDENCE: Final[dict[Confidence, str]] = {
     "U": "unconfirmed: check it, or set your own",
 }
 COLUMNS: Final = ("factor", "scope", "value", "unit", "year", "confidence", "source")
+VALUE: Final = COLUMNS.index("value")
 PER_LINE: Final = 8
 
 
@@ -56,21 +57,14 @@ def as_table(factors: FactorSet) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(len(COLUMNS) - 1)]
     lines = [f"factor set {factors.name}: {factors.title}", ""]
     for row in cells:
-        fixed = (
-            text.rjust(width) if index == 2 else text.ljust(width)
-            for index, (text, width) in enumerate(zip(row, widths))
-        )
-        lines.append("  ".join((*fixed, row[-1])).rstrip())
+        padded = [text.ljust(width) for text, width in zip(row[:-1], widths, strict=True)]
+        padded[VALUE] = row[VALUE].rjust(widths[VALUE])
+        lines.append("  ".join((*padded, row[-1])))
     lines += ["", "confidence: " + "; ".join(f"{mark} {meaning}" for mark, meaning in CONFIDENCE.items())]
-    lines += [
-        "",
-        "electricity at the meter, well-to-wheel, g CO2e/kWh (upstream and grid losses in, charging losses not):",
-    ]
+    lines += ["", "electricity at the meter, well-to-wheel, g CO2e/kWh, with upstream and grid losses:"]
     countries = [f"{country} {factors.for_country(country).annual_g_per_kwh:.1f}" for country in factors.countries()]
-    lines += [
-        "  " + "   ".join(f"{text:<11}" for text in countries[at : at + 8]).rstrip()
-        for at in range(0, len(countries), 8)
-    ]
+    for at in range(0, len(countries), PER_LINE):
+        lines.append("  " + "".join(f"{text:<14}" for text in countries[at : at + PER_LINE]).rstrip())
     return "\n".join(lines) + "\n"
 
 
