@@ -26,7 +26,7 @@ from agent.readings import VEHICLE_ID_PATTERN
 DEFAULT_FILE = Path("vanpulse.toml")
 ENV_PREFIX = "VANPULSE_"
 
-DialectName = Literal["native", "gbt32960", "ovms", "saic", "vss"]
+DialectName = Literal["native", "gbt32960", "ovms", "saic", "vss", "teslamate"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -64,6 +64,12 @@ class MqttSettings(Section):
     key_file: Path | None = Field(None, description="the key of `cert_file`")
     prefix: str = Field("vans", pattern=r"^[^+#/\x00]+(/[^+#/\x00]+)*$", description="first part of native topics")
     dialects: tuple[DialectName, ...] = Field(("native",), min_length=1, description="what the vans speak")
+    gbt32960_utc_offset: str = Field("+08:00", pattern=r"^[+-]\d{2}:\d{2}$", description="zone of those vans' clocks")
+    gbt32960_coordinates: Literal["wgs84", "gcj02"] = Field("wgs84", description="where the van does not say which")
+    gbt32960_current_sign: Literal["learn", "positive_in", "positive_out"] = Field(
+        "learn", description="direction of a positive current, seen from the battery"
+    )
+    ovms_counters: bool = Field(default=False, description="trust the modules' lifetime energy counters")
     receive_maximum: int = Field(2000, ge=1, le=65_535, description="messages the broker may send before an ack")
     session_expiry_s: int = Field(604_800, ge=0, le=0xFFFF_FFFF, description="how long the broker keeps our session")
     keepalive_s: int = Field(30, ge=5, le=65_535, description="longest silence on the connection")

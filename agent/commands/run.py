@@ -66,8 +66,13 @@ def build(settings: Settings) -> Pipeline:
         make_dialects(
             settings.mqtt.dialects,
             prefix=settings.mqtt.prefix,
+            identities=roster.identities,
             max_age_ms=round(settings.fleet.max_age_s * 1000),
             max_ahead_ms=round(settings.fleet.max_ahead_s * 1000),
+            gbt32960_utc_offset=settings.mqtt.gbt32960_utc_offset,
+            gbt32960_coordinates=settings.mqtt.gbt32960_coordinates,
+            gbt32960_current_sign=settings.mqtt.gbt32960_current_sign,
+            ovms_counters=settings.mqtt.ovms_counters,
         )
     )
     store = make_store(

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from agent.dialects.base import Dialect
-from agent.dialects.gbt32960 import BEIJING_MINUTES, Coordinates, Gbt32960Dialect
+from agent.dialects.gbt32960 import Coordinates, Gbt32960Dialect
 from agent.dialects.gbt32960_current import CurrentSign
 from agent.dialects.identity import is_vehicle_id
 from agent.dialects.native import NativeDialect
 from agent.dialects.ovms import OvmsDialect
 from agent.dialects.saic import SaicDialect
 from agent.dialects.teslamate import TeslaMateDialect
-from agent.dialects.timestamps import DAY_MS, MINUTE_MS
+from agent.dialects.timestamps import DAY_MS, MINUTE_MS, parse_zone
 from agent.dialects.vss import VssDialect
 from agent.errors import Rejected, SettingsError
 from agent.messages import Message
@@ -31,7 +31,7 @@ def make_dialects(
     max_age_ms: int = 7 * DAY_MS,
     max_ahead_ms: int = 5 * MINUTE_MS,
     max_elements: int = 5000,
-    gbt32960_utc_offset_minutes: int = BEIJING_MINUTES,
+    gbt32960_utc_offset: str = "+08:00",
     gbt32960_coordinates: Coordinates = "wgs84",
     gbt32960_current_sign: CurrentSign = "learn",
     ovms_counters: bool = False,
@@ -51,7 +51,7 @@ def make_dialects(
         ),
         "gbt32960": lambda: Gbt32960Dialect(
             identities=table,
-            utc_offset_minutes=gbt32960_utc_offset_minutes,
+            utc_offset_minutes=parse_zone(gbt32960_utc_offset),
             coordinates=gbt32960_coordinates,
             current_sign=gbt32960_current_sign,
             max_age_ms=max_age_ms,

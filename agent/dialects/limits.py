@@ -1,4 +1,4 @@
-"""How much one van, and how many strangers, may ask of the agent. Pure: the only clock is the arrival times."""
+"""How much one van may ask of the agent. Pure: the only clock is the arrival times of the batches."""
 
 from typing import Final
 
@@ -49,27 +49,3 @@ class Throttle:
             due = now
         allowance.due = due + self._step
         return True
-
-
-class Strangers:
-    """The vans that the fleet file does not name, up to a cap."""
-
-    def __init__(self, *, limit: int) -> None:
-        self._limit = limit
-        self._known: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def admit(self, vehicle_id: str) -> bool:
-        """Whether this van may be taken in, or has been already."""
-        if vehicle_id in self._known:
-            return True
-        if len(self._known) >= self._limit:
-            return False
-        self._known.add(vehicle_id)
-        return True
-
-    def forget(self) -> None:
-        """Start again with none, as before a restore."""
-        self._known.clear()

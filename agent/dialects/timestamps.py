@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-from agent.errors import Rejected
+from agent.errors import Rejected, SettingsError
 
 DAY_MS: Final = 86_400_000
 MINUTE_MS: Final = 60_000
@@ -40,6 +40,14 @@ def parse_time(value: object) -> int:
             raise Rejected("out_of_range", "time is beyond the year 9999: milliseconds are expected")
         return value
     raise Rejected("schema", f"time has to be RFC 3339 with a zone or integer milliseconds, not {_shown(value)}")
+
+
+def parse_zone(text: str) -> int:
+    """Minutes east of UTC of a `+HH:MM`; raises `SettingsError`."""
+    match = re.fullmatch(r"([+-])(\d\d):(\d\d)", text, re.ASCII)
+    if not match or int(match[2]) > 14 or int(match[3]) > 59:
+        raise SettingsError(f"{text!r} is not a zone such as +08:00")
+    return (int(match[2]) * 60 + int(match[3])) * (-1 if match[1] == "-" else 1)
 
 
 def check_window(time_ms: int, received_ms: int, *, max_age_ms: int, max_ahead_ms: int) -> None:
