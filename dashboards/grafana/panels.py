@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from dashboards.grafana.influxql import Query
-from dashboards.grafana.sdk import common, model, typed_options
+from dashboards.grafana.sdk import common, model, typed_custom, typed_options
 
 DATA_SOURCE: Final = common.DataSourceRef(type_val="influxdb", uid="fleet")
 
@@ -71,6 +71,7 @@ class Panel:
         self.options = options
         self.defaults = defaults or model.FieldConfig()
         self.defaults.unit = unit
+        self.defaults.custom = typed_custom(kind, self.defaults.custom)
         self.overrides = overrides
         self.transformations = transformations
         self.interval = interval

@@ -29,6 +29,16 @@ def typed_options(panel_type: str, options: dict[str, Any]) -> object:
     return built
 
 
+def typed_custom(panel_type: str, custom: Any) -> object | None:
+    """The same for the panel's own part of the field configuration; None for a panel that has no such part."""
+    config = runtime.panelcfg_config(panel_type)
+    if config is None or config.field_config_from_json_hook is None:
+        return None
+    built: object = config.field_config_from_json_hook(custom or {})
+    _compare(custom or {}, plain(built), f"{panel_type} custom")
+    return built
+
+
 def _compare(wanted: Any, kept: Any, path: str) -> None:
     if not isinstance(wanted, dict):
         return
@@ -38,4 +48,4 @@ def _compare(wanted: Any, kept: Any, path: str) -> None:
         _compare(value, kept[key], f"{path}.{key}")
 
 
-__all__ = ["builder", "common", "encoder", "model", "plain", "typed_options", "variants"]
+__all__ = ["builder", "common", "encoder", "model", "plain", "typed_custom", "typed_options", "variants"]

@@ -42,7 +42,7 @@ def _summary() -> list[Panel]:
             "dtdurations",
             total("stop", "dwell_s", function="median"),
         ),
-        stat("Time stopped", "Σ dwell.", "dtdurations", total("stop", "dwell_s")),
+        stat("Time stopped", "Σ dwell of the stops that ended in the range.", "dtdurations", total("stop", "dwell_s")),
         stat("Stops per trip", "Σ stops / number of trips that ended in the range.", "short", per_trip, decimals=1),
         stat("Energy per stop", "Σ net energy of the trips / Σ their stops.", "kwatth", per_stop, decimals=2),
     ]
