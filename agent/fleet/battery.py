@@ -7,18 +7,23 @@ from agent.fleet.context import Context
 from agent.fleet.state import Mode, VanState
 from agent.readings import Reading
 
-DRIVING_AUX_KW: Final = 0.5
+DRIVING_AUX_KW: Final = 1.0
 """Prior for what a van draws beside driving; its spread, and how long it stays the same, come next."""
-DRIVING_AUX_SIGMA_KW: Final = 0.7
+DRIVING_AUX_SIGMA_KW: Final = 2.0
 DRIVING_AUX_HOURS: Final = 0.1
 PARKED_KW: Final = 0.02
 PARKED_SIGMA_KW: Final = 0.1
-PER_KM_SIGMA: Final = 0.5
+PER_KM_SIGMA: Final = 0.6
 """Relative spread of the consumption from one kilometre to the next."""
 CONSUMPTION_KWH_PER_KM: Final = 0.22
 """Before anything is known: a 3.5 t van in the city in summer (reference band 20 to 24 kWh/100 km)."""
-CORRECT_EVERY_MS: Final = 60_000
 CORRECT_FINE_MS: Final = 30_000
+FINE_PCT: Final = 0.3
+"""Steps below this need no edges: the reading itself is fine enough, and need not be looked at each time."""
+EDGE_SPREAD: Final = 0.5
+"""How well the energy between two readings is known, relative; where in between an edge was crossed depends on it."""
+EDGE_STEPS: Final = 0.1
+"""How well the edges of the steps are where they should be, in steps."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -26,7 +31,7 @@ def update(state: VanState, reading: Reading, context: Context) -> None:
     """Take power and state of charge of a reading that is newer than the last one of its stream."""
     time_ms = reading.time_ms
     thresholds = context.thresholds
-    battery, e = state.soc, state.estimate
+    battery = state.soc
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
@@ -41,6 +46,8 @@ def update(state: VanState, reading: Reading, context: Context) -> None:
     what = soc.accept(battery, reading.soc_pct, time_ms, thresholds)
     if what == soc.REJECTED:
         state.rejected_soc += 1
+    elif what == soc.SAME:
+        battery.seen_kwh = state.totals.predicted_kwh
     elif what == soc.JUMPED:
         reanchor(state, context)
 
@@ -65,28 +72,56 @@ def reanchor(state: VanState, context: Context) -> None:
 
 
 def correct(state: VanState, context: Context) -> None:
-    """Hold the estimate against the interval of the last reading, when that says something new."""
+    """Hold the estimate against the last reading, when that says something new.
+
+    Only an edge does, or a prediction that has left the step: cutting again and again at the same place would count one
+    piece of evidence many times.
+    """
     battery, e = state.soc, state.estimate
     if not e.started:
         return
-    since_ms = battery.time_ms - e.time_ms
-    if since_ms < CORRECT_EVERY_MS and not (
-        battery.changed and (battery.step_pct >= 0.3 or since_ms >= CORRECT_FINE_MS)
-    ):
-        return
-    correct_now(state, context)
+    if battery.changed:
+        if battery.step_pct < FINE_PCT and battery.time_ms - e.time_ms < CORRECT_FINE_MS:
+            return
+        slope = context.thresholds.curve_slope_per_pct
+        moved_kwh = abs(state.totals.predicted_kwh - battery.seen_kwh)
+        moved_y = e.g * moved_kwh
+        slack_y = EDGE_SPREAD * moved_y + EDGE_STEPS * battery.step_pct
+        low, high = soc.interval_after_change(battery, slope, moved_y, slack_y)
+        estimate.predict(e)
+        estimate.correct(e, low, high)
+        e.time_ms = battery.time_ms
+        battery.changed = False
+        battery.seen_kwh = state.totals.predicted_kwh
+    elif battery.time_ms - e.time_ms >= CORRECT_FINE_MS:
+        low, high = soc.interval(battery, context.thresholds.curve_slope_per_pct)
+        y = e.y - e.g * (e.pending_kwh + e.k * e.pending_km)
+        if y < low:
+            estimate.predict(e)
+            estimate.correct(e, low, high)
+            e.time_ms = battery.time_ms
+        elif y > high:
+            estimate.predict(e)
+            estimate.correct(e, low, high)
+            e.time_ms = battery.time_ms
 
 
 def correct_now(state: VanState, context: Context) -> None:
-    """Predict, then cut to the interval."""
+    """Before something is published: cut at the end of the step that the estimate is moving to."""
     battery, e = state.soc, state.estimate
     if not e.started:
         return
+    if battery.changed:
+        e.time_ms = 0
+        correct(state, context)
+        return
     estimate.predict(e)
     low, high = soc.interval(battery, context.thresholds.curve_slope_per_pct)
-    estimate.correct(e, low, high)
+    if state.motion.mode == Mode.CHARGING:
+        estimate.correct(e, low, high)
+    else:
+        estimate.correct(e, low, high)
     e.time_ms = battery.time_ms
-    battery.changed = False
 
 
 def add_distance(state: VanState, km: float) -> None:
@@ -126,7 +161,11 @@ def _predict(state: VanState, power: float | None, elapsed_ms: int, context: Con
         rate = charge.charged_kwh / so_far_h
         energy = -rate * hours
         variance = (rate + 1.0) ** 2 * hours * 0.1
-    elif mode == Mode.DRIVING or mode == Mode.STOPPED:
+    elif (
+        mode == Mode.DRIVING
+        or mode == Mode.STOPPED
+        or state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_s * 1000.0
+    ):
         energy = DRIVING_AUX_KW * hours
         variance = DRIVING_AUX_SIGMA_KW**2 * hours * DRIVING_AUX_HOURS
     else:

@@ -43,7 +43,7 @@ def accept(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds
 
 
 def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
-    """Where the true state of charge may lie, on the energy-linear scale."""
+    """Where the true state of charge may lie by the last reading alone, on the energy-linear scale."""
     soc_pct = state.soc_pct or 0.0
     half = 0.5 * state.step_pct
     low, high = soc_pct - half, soc_pct + half
@@ -52,7 +52,27 @@ def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
     return estimate.linear(low, slope_per_pct), estimate.linear(high, slope_per_pct)
 
 
+def interval_after_change(
+    state: SocState, slope_per_pct: float, moved_y: float, slack_y: float
+) -> tuple[float, float]:
+    """The same where the reading has just changed: an edge was crossed at most `moved_y` ago, which is much narrower.
+
+    `slack_y` is how well that is known; it widens both ends, so that the middle stays where it is most likely.
+    """
+    low, high = interval(state, slope_per_pct)
+    soc_pct, before_pct = state.soc_pct, state.before_pct
+    if soc_pct is None or before_pct is None or before_pct >= 100.0:
+        return low, high
+    half = 0.5 * state.step_pct
+    if soc_pct < before_pct:
+        reached = min(estimate.linear(before_pct - half, slope_per_pct), high) - moved_y
+        return (low, high) if reached - slack_y < low else (reached - slack_y, high + slack_y)
+    reached = max(estimate.linear(before_pct + half, slope_per_pct), low) + moved_y
+    return (low, high) if reached + slack_y > high else (low - slack_y, reached + slack_y)
+
+
 def _take(state: SocState, soc_pct: float, time_ms: int) -> None:
+    state.before_pct = state.soc_pct
     state.soc_pct = soc_pct
     state.time_ms = time_ms
     state.candidates = 0

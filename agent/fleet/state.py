@@ -59,6 +59,10 @@ class SocState(Part):
 
     soc_pct: float | None = None
     time_ms: int = 0
+    before_pct: float | None = None
+    """The value before the last change."""
+    seen_kwh: float = 0.0
+    """Energy predicted up to the last reading that had not changed: an edge is crossed between that one and the next."""
     grid: int = 0
     """Index of the coarsest grid that all values so far lie on."""
     step_pct: float = 1.0
