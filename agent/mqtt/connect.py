@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from agent.errors import SettingsError
 from agent.mqtt.base import Receiver
+from agent.mqtt.client311 import Mqtt311Receiver
 from agent.mqtt.session import Mqtt5Receiver
 
 DEFAULT_PORTS: Final[dict[str, int]] = {"mqtt": 1883, "mqtts": 8883}
@@ -94,22 +95,38 @@ def make_receiver(
     _within("session_expiry_s", session_expiry_s, 0, 0xFFFF_FFFF)
     _within("keepalive_s", keepalive_s, 0, 65_535)
     _within("max_packet_bytes", max_packet_bytes, 128, 64 * 1024 * 1024)
-    if protocol != "5":
-        raise SettingsError(f'mqtt.protocol = {protocol!r} must be "5" or "3.1.1"')
-    return Mqtt5Receiver(
-        host=host,
-        port=port,
-        client_id=client_id,
-        filters=filters,
-        receive_maximum=receive_maximum,
-        session_expiry_s=session_expiry_s,
-        keepalive_s=keepalive_s,
-        max_packet_bytes=max_packet_bytes,
-        username=username,
-        password=password,
-        tls=tls_context(ca_file, cert_file, key_file) if encrypted else None,
-        session_expected=session_expected,
-    )
+    tls = tls_context(ca_file, cert_file, key_file) if encrypted else None
+    match protocol:
+        case "5":
+            return Mqtt5Receiver(
+                host=host,
+                port=port,
+                client_id=client_id,
+                filters=filters,
+                receive_maximum=receive_maximum,
+                session_expiry_s=session_expiry_s,
+                keepalive_s=keepalive_s,
+                max_packet_bytes=max_packet_bytes,
+                username=username,
+                password=password,
+                tls=tls,
+                session_expected=session_expected,
+            )
+        case "3.1.1":
+            return Mqtt311Receiver(
+                host=host,
+                port=port,
+                client_id=client_id,
+                filters=filters,
+                keepalive_s=keepalive_s,
+                max_packet_bytes=max_packet_bytes,
+                username=username,
+                password=password,
+                tls=tls,
+                session_expected=session_expected,
+            )
+        case _:
+            raise SettingsError(f'mqtt.protocol = {protocol!r} must be "5" or "3.1.1"')
 
 
 def _within(name: str, value: int, low: int, high: int) -> None:
