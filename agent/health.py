@@ -46,6 +46,10 @@ class Vitals:
         self.silent = False
         """Connected, yet nothing arrives although it used to; the pipeline's watch sets it."""
 
+    def unconfirmed(self) -> int:
+        """Messages journaled whose points the store has not confirmed yet."""
+        return self.journal.counters.next_offset - self.writer.confirmed_offset
+
     def problems(self) -> list[str]:
         """Why the agent is not ready, in words; empty when it is."""
         found = []
@@ -139,6 +143,9 @@ def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _gauge("journal_limit_bytes", "Journal limit.", counters.max_bytes)
     yield _gauge("journal_full", "1 while the journal is full and reading has stopped.", vitals.intake.journal_full)
     yield _gauge("journal_backlog_messages", "Messages journaled and not yet worked through.", vitals.worker.backlog)
+    yield _gauge(
+        "unconfirmed_messages", "Messages journaled whose points the store has not confirmed.", vitals.unconfirmed()
+    )
     yield _counter("journal_commits", "Commits.", counters.commits)
     yield _counter("journal_commit_seconds", "Time spent in commits.", counters.commit_seconds)
     yield _counter(

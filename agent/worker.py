@@ -1,8 +1,9 @@
 """From the journal to the writer: slices of batches through the processor, gathered into units.
 
-When the store is away for longer than the units in hand can bridge, the worker runs **ahead**: vans stay live and alerts go
-out, but the points are let go. Once the store is back it **rewinds** to the last checkpoint and goes the same way again, this
-time with points. The journal holds everything behind the checkpoint, and processing is deterministic, so that nothing differs.
+When the store is away for longer than the units in hand can bridge, the worker runs **ahead**: vans stay live and
+alerts go out, but the points are let go. Once the store is back it **rewinds** to the last checkpoint and goes the same
+way again, this time with points. The journal holds everything behind the checkpoint, and processing is deterministic,
+so that nothing differs.
 """
 
 import asyncio
@@ -111,6 +112,7 @@ class Worker:
         offset, states = await self._journal.load()
         self._processor.restore(states)
         self.position = self._checkpoint_offset = offset
+        self._writer.counters.confirmed_offset = max(self._writer.counters.confirmed_offset, offset)
         self._tail.end = self._journal.journal.counters.next_offset
 
     @property

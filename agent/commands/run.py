@@ -81,6 +81,12 @@ def build(settings: Settings) -> Pipeline:
         batch_points=settings.store.batch_points,
         keep_days=settings.store.keep_days,
     )
+    journal = Journal.open(
+        settings.journal.path,
+        max_bytes=settings.journal.max_bytes,
+        when_full=settings.journal.when_full,
+        dead_letter_bytes=settings.journal.dead_letter_bytes,
+    )
     mqtt = settings.mqtt
     receiver = make_receiver(
         url=mqtt.url,
@@ -96,14 +102,9 @@ def build(settings: Settings) -> Pipeline:
         session_expiry_s=mqtt.session_expiry_s,
         keepalive_s=mqtt.keepalive_s,
         max_packet_bytes=mqtt.max_packet_bytes,
+        session_expected=journal.counters.next_offset > 0,
     )
     host, _, port = settings.http.listen.rpartition(":")
-    journal = Journal.open(
-        settings.journal.path,
-        max_bytes=settings.journal.max_bytes,
-        when_full=settings.journal.when_full,
-        dead_letter_bytes=settings.journal.dead_letter_bytes,
-    )
     return Pipeline(
         receiver=receiver,
         journal=journal,
