@@ -23,6 +23,12 @@ class DayZone:
     def __init__(self, name: str = "+00:00") -> None:
         self._zone = _zone(name)
 
+    @classmethod
+    def of_offset(cls, minutes: int) -> "DayZone":
+        """A fixed number of minutes ahead of UTC."""
+        sign = "-" if minutes < 0 else "+"
+        return cls(f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}")
+
     def bounds(self, time_ms: int) -> tuple[int, int]:
         """First millisecond of the day of a time, and of the next day."""
         midnight = self._local(time_ms).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)

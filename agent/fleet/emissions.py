@@ -49,6 +49,7 @@ class Transport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The load of a trip and its emissions per load."""
 
     payload_kg: float | None
+    """As measured; `None` where the default load was used."""
     co2e_g_per_tkm: float | None
     co2e_g_per_parcel: float | None
     quality: Quality
@@ -89,16 +90,17 @@ def charge(
     carbon_g = grid_kwh * grid_g_per_kwh
     before_kwh = max(content_kwh, 0.0)
     after_kwh = before_kwh + battery_kwh
+    if market_g_per_kwh is not None:
+        _charge_by_contract(state, before_kwh, after_kwh, grid_kwh * market_g_per_kwh)
     if after_kwh > 0.0:
         state.battery_g_per_kwh = (before_kwh * state.battery_g_per_kwh + carbon_g) / after_kwh
     else:
         state.co2e_g += carbon_g
-    if market_g_per_kwh is not None:
-        _charge_by_contract(state, before_kwh, after_kwh, grid_kwh * market_g_per_kwh)
     return carbon_g
 
 
 def _charge_by_contract(state: EmissionsState, before_kwh: float, after_kwh: float, carbon_g: float) -> None:
+    """The same by the contract; where it is new, the pack begins with the grid's carbon content."""
     market = state.battery_g_per_kwh if state.market_g_per_kwh is None else state.market_g_per_kwh
     state.market_co2e_g = state.market_co2e_g or 0.0
     if after_kwh > 0.0:
@@ -182,7 +184,7 @@ def end_trip(
     state.empty_co2e_g = 0.0
     tonne_km = carried_kg / 1000 * distance_km / load.distance_adjustment
     return Transport(
-        payload_kg=carried_kg,
+        payload_kg=payload_kg,
         co2e_g_per_tkm=carried_g / tonne_km if distance_km >= SHORTEST_DISTANCE_KM else None,
         co2e_g_per_parcel=carried_g / parcels if parcels else None,
         quality="default" if not measured else "modelled" if modelled else "primary",

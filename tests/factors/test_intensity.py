@@ -75,7 +75,7 @@ def test_the_only_zone_of_a_country_serves_the_country():
 
 
 def test_two_zones_of_a_country_are_refused():
-    with pytest.raises(SettingsError, match="DK-DK1, DK-DK2.*one zone of DK"):
+    with pytest.raises(SettingsError, match=r"DK-DK1, DK-DK2.*one zone of DK"):
         Intensity(FACTORS, [sample(0, 50.0, zone="DK-DK1"), sample(0, 60.0, zone="DK-DK2")])
 
 

@@ -1,0 +1,253 @@
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.factors.factor_set import load_factor_set
+from agent.fleet import emissions
+
+FACTORS = load_factor_set()
+GRID = FACTORS.for_country("DE")
+VAN_3 = FACTORS.diesel("van_3")
+LOAD = FACTORS.load()
+
+
+def state(battery_g_per_kwh=400.0):
+    return emissions.EmissionsState(battery_g_per_kwh=battery_g_per_kwh)
+
+
+def charge(van, *, content, battery, grid=None, intensity=300.0, market=None):
+    return emissions.charge(
+        van,
+        content_kwh=content,
+        battery_kwh=battery,
+        grid_kwh=battery / 0.89 if grid is None else grid,
+        grid_g_per_kwh=intensity,
+        market_g_per_kwh=market,
+    )
+
+
+def test_a_new_van_was_charged_with_the_average_of_its_country():
+    van = emissions.start(GRID, 0.89)
+    assert van.battery_g_per_kwh == pytest.approx(329.6 / 0.93 / 0.89)
+    assert van.market_g_per_kwh is None
+    assert van.market_co2e_g is None
+
+
+@pytest.mark.parametrize(
+    ("title", "content", "battery", "grid", "intensity", "after", "emitted"),
+    [
+        ("into an empty pack: the grid's carbon over the efficiency", 0, 30, 30 / 0.89, 300, 300 / 0.89, 0),
+        ("half and half: the mean", 30, 30, 30, 200, 300, 0),
+        ("no energy: nothing", 30, 0, 0, 300, 400, 0),
+        ("clean energy thins the content", 20, 20, 22, 0, 200, 0),
+        ("heating on the plug: carbon without energy", 40, 0, 10, 400, 500, 0),
+        ("the same with an empty pack: emitted at once", 0, 0, 10, 300, 400, 3000),
+        ("a content below zero counts as empty", -5, 30, 30, 250, 250, 0),
+    ],
+)
+def test_a_charge_mixes(title, content, battery, grid, intensity, after, emitted):
+    van = state()
+    assert charge(van, content=content, battery=battery, grid=grid, intensity=intensity) == grid * intensity
+    assert van.battery_g_per_kwh == pytest.approx(after), title
+    assert van.co2e_g == emitted
+
+
+def test_use_is_energy_times_content_and_braking_gives_back():
+    van = state(400.0)
+    emissions.use(van, 10.0, 40.0)
+    emissions.use(van, -1.0, 5.0)
+    emissions.settle(van, VAN_3)
+    assert van.co2e_g == pytest.approx(3600)
+    assert van.co2e_g_total == pytest.approx(3600)
+    assert van.battery_g_per_kwh == 400.0
+    assert van.diesel_co2e_g_total == pytest.approx(45 * 345.9)
+    assert van.avoided_co2e_g_total == pytest.approx(45 * 345.9 - 3600)
+    assert van.avoided_nox_mg_total == pytest.approx(45 * 125)
+    assert van.avoided_pm_mg_total == pytest.approx(45 * 4.5)
+
+
+def test_published_totals_wait_where_the_net_sum_falls():
+    van = state(400.0)
+    emissions.use(van, 5.0, 10.0)
+    emissions.settle(van, VAN_3)
+    highest = van.co2e_g_total
+    emissions.use(van, -3.0, 0.0)
+    emissions.settle(van, VAN_3)
+    assert van.co2e_g == pytest.approx(800)
+    assert van.co2e_g_total == highest
+    emissions.use(van, 2.0, 0.0)
+    emissions.settle(van, VAN_3)
+    assert van.co2e_g_total == highest
+    emissions.use(van, 2.0, 0.0)
+    emissions.settle(van, VAN_3)
+    assert van.co2e_g_total == pytest.approx(2400)
+
+
+def test_the_contract_is_followed_beside_the_grid():
+    van = emissions.start(GRID, 1.0, 0.0)
+    charge(van, content=10, battery=10, grid=10, intensity=300, market=50)
+    emissions.use(van, 4.0, 0.0)
+    assert van.market_g_per_kwh == pytest.approx(25)
+    assert van.market_co2e_g == pytest.approx(100)
+    assert van.co2e_g == pytest.approx(4 * (GRID.annual_g_per_kwh + 300) / 2)
+
+
+def test_a_contract_that_begins_later_takes_over_the_grids_content():
+    van = state(400.0)
+    charge(van, content=10, battery=10, grid=10, intensity=200, market=0)
+    assert van.battery_g_per_kwh == pytest.approx(300)
+    assert van.market_g_per_kwh == pytest.approx(200)
+
+
+def test_the_record_says_where_the_van_stands():
+    van = state(400.0)
+    emissions.use(van, 10.0, 0.5)
+    arguments = {"vehicle_id": "v", "time_ms": 7, "grid_g_per_kwh": 300.0, "intensity_source": "annual"}
+    assert emissions.record(van, VAN_3, **arguments).co2e_g_per_km is None
+    emissions.use(van, 10.0, 39.5)
+    record = emissions.record(van, VAN_3, **arguments)
+    assert record.co2e_g_total == pytest.approx(8000)
+    assert record.co2e_g_per_km == pytest.approx(200)
+    assert record.battery_g_per_kwh == 400.0
+    assert record.grid_g_per_kwh == 300.0
+
+
+LARGEST_KG = 1000.0
+DEFAULT_KG = 1000 * 0.4 * 0.91
+
+
+@pytest.mark.parametrize(
+    ("title", "payload_kg", "parcels", "modelled", "per_tkm", "per_parcel", "quality"),
+    [
+        ("measured", 500.0, None, False, 4000 * 1.05 / (0.5 * 20), None, "primary"),
+        ("measured load, modelled energy", 500.0, 80, True, 4000 * 1.05 / (0.5 * 20), 50, "modelled"),
+        ("parcels alone: mass by default", None, 40, False, 4000 * 1.05 / (DEFAULT_KG / 1000 * 20), 100, "default"),
+        ("nothing known", None, None, True, 4000 * 1.05 / (DEFAULT_KG / 1000 * 20), None, "default"),
+        ("empty", 0.0, None, False, None, None, "primary"),
+        ("empty of parcels", None, 0, False, None, None, "primary"),
+        ("mass, but no parcels left", 100.0, 0, False, 4000 * 1.05 / (0.1 * 20), None, "primary"),
+    ],
+)
+def test_emissions_per_load(title, payload_kg, parcels, modelled, per_tkm, per_parcel, quality):
+    transport = emissions.end_trip(
+        state(),
+        LOAD,
+        co2e_g=4000.0,
+        distance_km=20.0,
+        payload_kg=payload_kg,
+        parcels=parcels,
+        largest_payload_kg=LARGEST_KG,
+        modelled=modelled,
+    )
+    assert transport.co2e_g_per_tkm == (None if per_tkm is None else pytest.approx(per_tkm)), title
+    assert transport.co2e_g_per_parcel == per_parcel
+    assert transport.quality == quality
+    assert transport.payload_kg == (0.0 if title.startswith("empty") else payload_kg)
+
+
+def end_trip(van, co2e_g, payload_kg, *, km=10.0):
+    return emissions.end_trip(
+        van,
+        LOAD,
+        co2e_g=co2e_g,
+        distance_km=km,
+        payload_kg=payload_kg,
+        parcels=None,
+        largest_payload_kg=LARGEST_KG,
+    )
+
+
+def test_no_value_per_tonne_kilometre_below_one_kilometre():
+    assert end_trip(state(), 100.0, 500.0, km=0.9).co2e_g_per_tkm is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 5000), st.sampled_from([0.0, 0.0, 250.0, 900.0])), min_size=1, max_size=20))
+def test_empty_running_is_carried_by_the_loads(trips):
+    van = state()
+    carried = 0.0
+    for co2e_g, payload_kg in trips:
+        transport = end_trip(van, co2e_g, payload_kg)
+        if transport.co2e_g_per_tkm is not None:
+            carried += transport.co2e_g_per_tkm * payload_kg / 1000 * 10 / 1.05
+    assert carried + van.empty_co2e_g == pytest.approx(sum(co2e_g for co2e_g, _ in trips), abs=1e-6)
+
+
+charges = st.tuples(st.just("charge"), st.floats(0, 40), st.floats(0, 900))
+uses = st.tuples(st.just("use"), st.floats(-5, 40), st.floats(0, 150))
+lives = st.lists(charges | uses, max_size=40)
+
+
+def live(van, events, *, content=20.0, capacity=80.0):
+    """Drive and charge a pack whose content is known. Yields the carbon in, and the content, after each event."""
+    carbon_in = content * van.battery_g_per_kwh
+    yield carbon_in, content
+    for kind, energy, extra in events:
+        if kind == "charge":
+            battery = min(energy, capacity - content)
+            carbon_in += charge(van, content=content, battery=battery, intensity=extra)
+            content += battery
+        else:
+            used = min(energy, content) if energy > 0 else max(energy, content - capacity)
+            emissions.use(van, used, extra)
+            content -= used
+        emissions.settle(van, VAN_3)
+        yield carbon_in, content
+
+
+@given(lives)
+def test_carbon_in_is_carbon_out_and_carbon_left(events):
+    van = state(500.0)
+    for carbon_in, content in live(van, events):
+        left = content * van.battery_g_per_kwh
+        assert van.co2e_g + left == pytest.approx(carbon_in, rel=1e-9, abs=1e-3)
+
+
+@given(lives)
+def test_totals_never_fall(events):
+    van = state(500.0)
+    names = [name for name in emissions.EmissionsState.__struct_fields__ if name.endswith("_total")]
+    seen = [[getattr(van, name) for name in names] for _ in live(van, events)]
+    for before, after in pairwise(seen):
+        assert all(a >= b for b, a in zip(before, after, strict=True))
+
+
+@given(st.lists(st.tuples(st.floats(-3, 10), st.floats(0, 30)), min_size=1, max_size=20), st.integers(1, 7))
+def test_any_division_into_calls_gives_the_same_sums(legs, parts):
+    whole, divided = state(), state()
+    for kwh, km in legs:
+        emissions.use(whole, kwh, km)
+        for _ in range(parts):
+            emissions.use(divided, kwh / parts, km / parts)
+    emissions.settle(whole, VAN_3)
+    emissions.settle(divided, VAN_3)
+    for name in ("co2e_g", "diesel_co2e_g_total", "avoided_nox_mg_total", "total_distance_km"):
+        assert getattr(divided, name) == pytest.approx(getattr(whole, name), rel=1e-9, abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.floats(-3, 10), st.booleans()), max_size=30))
+def test_trips_and_idling_add_up_to_the_total(legs):
+    van, parts = state(), []
+    for kwh, _ in legs:
+        before = van.co2e_g
+        emissions.use(van, kwh, 1.0)
+        parts.append(van.co2e_g - before)
+    assert sum(parts) == pytest.approx(van.co2e_g, rel=1e-9, abs=1e-6)
+
+
+@given(lives)
+def test_the_state_survives_being_written_down(events):
+    van = state(500.0)
+    list(live(van, events))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(van), type=emissions.EmissionsState) == van
+
+
+def test_a_change_of_the_baseline_changes_only_what_comes_after():
+    van = state()
+    emissions.use(van, 0.0, 10.0)
+    emissions.settle(van, VAN_3)
+    emissions.use(van, 0.0, 10.0)
+    emissions.settle(van, FACTORS.diesel("van_1"))
+    assert van.diesel_co2e_g_total == pytest.approx(10 * 345.9 + 10 * 194.9)
