@@ -96,9 +96,10 @@ async def test_mqtt_5_into_influxdb_read_back_by_influxql(tmp_path: Path) -> Non
                     assert agent.stop() == 0
 
             await asyncio.to_thread(run)
-        (count,) = server.query('SELECT count("soc_pct") FROM "battery"', "fleet")
-        assert count["count"] == 180
-        (trip,) = server.query('SELECT * FROM "trip"', "fleet")
+        (battery,) = server.query('SELECT count("soc_pct") FROM "battery"', "fleet")
+        assert battery["values"][0][1] == 180
+        (series,) = server.query('SELECT * FROM "trip"', "fleet")
+        (trip,) = [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
         assert trip["distance_km"] == pytest.approx(6.0, rel=0.02)
         assert trip["vehicle_id"] == "van-1"
     finally:
