@@ -1,0 +1,47 @@
+"""`vanpulse live`: the live page."""
+
+import argparse
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from agent.config import Settings, load_fleet
+from agent.errors import SettingsError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to listen."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Serve until a signal. Raises `SettingsError` when the address or a setting will not do."""
+    # The web framework takes a second to import, which no other command should pay.
+    from agent.stores import make_history
+    from dashboards.live.server import LivePage, serve
+
+    token = settings.store.token.get_secret_value() if settings.store.token else ""
+    password = settings.live.password.get_secret_value() if settings.live.password else None
+    serve(
+        LivePage(
+            open_history=lambda: make_history(settings.store.url, token=token),
+            host=arguments.host,
+            port=arguments.port,
+            password=password,
+            tiles_url=settings.live.tiles_url,
+            zone=_zone(settings.live.timezone),
+            agent_listen=settings.http.listen,
+            depots=[
+                (name, depot.latitude_deg, depot.longitude_deg)
+                for name, depot in load_fleet(settings.fleet).depots.items()
+                if depot.latitude_deg is not None and depot.longitude_deg is not None
+            ],
+        )
+    )
+    return 0
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(f"live.timezone = {name!r}: not a time zone; write one such as Europe/Berlin") from error

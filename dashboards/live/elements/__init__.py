@@ -1,0 +1,1 @@
+"""The page's own browser elements: map, chart and table."""

@@ -1,0 +1,54 @@
+"""Lines over time and bars over hours."""
+
+from typing import Any, Literal, NamedTuple
+
+from nicegui.element import Element
+from nicegui.elements import echart as _echart  # noqa: F401  # registers the bundled library the element imports
+
+
+class ChartSeries(NamedTuple):
+    """One line or one row of bars; `data` is [[ms, value], …], None where nothing is known."""
+
+    name: str
+    color: str
+    """A colour's name in the style sheet."""
+    data: list[Any]
+    type: Literal["line", "bar"] = "line"
+    area: bool = False
+    stack: str | None = None
+    dashed: bool = False
+    step: bool = False
+
+
+class Chart(Element, component="chart.js"):
+    """A titled chart with its unit."""
+
+    def __init__(
+        self,
+        title: str,
+        unit: str,
+        series: list[ChartSeries],
+        *,
+        note: str = "",
+        digits: int = 1,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> None:
+        super().__init__()
+        self._sent = [one._asdict() for one in series]
+        self._props["title"] = title
+        self._props["unit"] = unit
+        self._props["note"] = note
+        self._props["digits"] = digits
+        self._props["series"] = self._sent
+        if low is not None:
+            self._props["low"] = low
+        if high is not None:
+            self._props["high"] = high
+
+    def set(self, series: list[ChartSeries]) -> None:
+        """Send other data, if it is other data."""
+        wanted = [one._asdict() for one in series]
+        if wanted != self._sent:
+            self._sent = wanted
+            self.run_method("set", wanted)

@@ -1,0 +1,61 @@
+"""A sortable, searchable table whose rows are patched by key."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from nicegui.element import Element
+
+ColumnType = Literal["text", "link", "number", "soc", "state", "severity", "verdict", "time", "age", "span"]
+Row = list[Any]
+"""[key, value, value, …], the values in the order of the columns."""
+
+
+class Column(NamedTuple):
+    """A column: what it is called, in which unit, and how it is written."""
+
+    label: str
+    type: ColumnType = "text"
+    unit: str = ""
+    digits: int = 0
+    hide: Literal["", "phone", "tablet"] = ""
+    help: str = ""
+
+
+class DataTable(Element, component="data_table.js"):
+    """Rows come once as a whole and then as patches."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        rows: list[Row],
+        *,
+        title: str = "",
+        nothing: str = "Nothing yet.",
+        searchable: bool = False,
+        placeholder: str = "Search",
+        sort: tuple[int, int] = (0, 1),
+        link: str = "/van/{}",
+        broadcast: bool = False,
+    ) -> None:
+        super().__init__()
+        self._props["columns"] = [column._asdict() for column in columns]
+        self._props["rows"] = rows
+        self._props["title"] = title
+        self._props["nothing"] = nothing
+        self._props["searchable"] = searchable
+        self._props["placeholder"] = placeholder
+        self._props["sort"] = list(sort)
+        self._props["link"] = link
+        self._props["broadcast"] = broadcast
+        self._sent: list[Row] = rows
+
+    def patch(self, rows: list[Row]) -> None:
+        """Send changed and new rows."""
+        if rows:
+            self.run_method("patch", rows)
+
+    def replace(self, rows: list[Row]) -> None:
+        """Send all rows, if they are not what the browser has."""
+        if rows != self._sent:
+            self._sent = rows
+            self.run_method("replace", rows)

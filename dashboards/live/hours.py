@@ -1,0 +1,127 @@
+"""Energy and emissions by hour, from the counters as they stood at each full hour. Pure.
+
+The counters never fall, so an hour is a difference of two. A van that was silent at a full hour has its use booked to
+the hour in which it is heard again; sums over the hours are exact either way.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
+
+HOUR_MS: Final = 3_600_000
+
+COUNTERS: Final = {
+    "used_kwh": ("energy", "used_kwh_total"),
+    "regenerated_kwh": ("energy", "regenerated_kwh_total"),
+    "charged_kwh": ("energy", "charged_kwh_total"),
+    "grid_kwh": ("energy", "grid_kwh_total"),
+    "distance_km": ("energy", "distance_km_total"),
+    "co2e_g": ("emissions", "co2e_g_total"),
+    "diesel_co2e_g": ("emissions", "diesel_co2e_g_total"),
+    "avoided_co2e_g": ("emissions", "avoided_co2e_g_total"),
+    "avoided_nox_mg": ("emissions", "avoided_nox_mg_total"),
+    "avoided_pm_mg": ("emissions", "avoided_pm_mg_total"),
+}
+"""Amount → the measurement and the counter it is a difference of."""
+
+Amounts = dict[str, float]
+Standing = dict[str, Amounts]
+"""Counters by van; a counter that is not known is missing."""
+
+
+def standing(points: Iterable[Mapping[str, Any]], measurement: str, into: Standing) -> None:
+    """Note the counters of `points` in `into`."""
+    names = [(amount, counter) for amount, (owner, counter) in COUNTERS.items() if owner == measurement]
+    for point in points:
+        vehicle_id = point.get("vehicle_id")
+        if vehicle_id is not None:
+            amounts = into.setdefault(vehicle_id, {})
+            for amount, counter in names:
+                if (value := point.get(counter)) is not None:
+                    amounts[amount] = value
+
+
+def midnight_ms(time_ms: int, zone: tzinfo) -> int:
+    """The start of the day that `time_ms` lies in."""
+    local = datetime.fromtimestamp(time_ms / 1000, zone)
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
+
+def full_hours(time_ms: int, zone: tzinfo, *, hours: int = 24) -> list[int]:
+    """The full hours up to `time_ms` that cover the last `hours` and the day so far."""
+    local = datetime.fromtimestamp(time_ms / 1000, zone).replace(minute=0, second=0, microsecond=0)
+    last = local.astimezone(UTC)
+    first = min(last - timedelta(hours=hours - 1), datetime.fromtimestamp(midnight_ms(time_ms, zone) / 1000, UTC))
+    count = int((last - first).total_seconds()) // 3600
+    return [int((first + timedelta(hours=hour)).timestamp() * 1000) for hour in range(count + 1)]
+
+
+@dataclass(slots=True)
+class HourBook:
+    """The counters at each full hour, and the first known of vans that came later."""
+
+    at: dict[int, Standing] = field(default_factory=dict)
+    first: dict[str, tuple[int, Amounts]] = field(default_factory=dict)
+
+    def since(self, start_ms: int, now: Standing) -> Standing:
+        """Amounts by van from `start_ms` to `now`."""
+        hours = sorted(hour for hour in self.at if hour >= start_ms)
+        result: Standing = {}
+        for vehicle_id, amounts in now.items():
+            base = self._base(vehicle_id, start_ms, hours)
+            result[vehicle_id] = {name: max(0.0, value - base.get(name, value)) for name, value in amounts.items()}
+        return result
+
+    def _base(self, vehicle_id: str, start_ms: int, hours: list[int]) -> Amounts:
+        known = self.at.get(start_ms, {}).get(vehicle_id)
+        if known is not None:
+            return known
+        first_ms, amounts = self.first.get(vehicle_id, (None, {}))
+        if first_ms is not None and first_ms >= start_ms:
+            return amounts
+        for hour in hours:
+            if vehicle_id in self.at[hour]:
+                return self.at[hour][vehicle_id]
+        return amounts
+
+    def by_hour(
+        self, now: Standing, group: Callable[[str], str] = lambda _: ""
+    ) -> list[tuple[int, dict[str, Amounts]]]:
+        """(start of hour, amounts by group), oldest first; the last one is the hour under way."""
+        hours = sorted(self.at)
+        table: list[tuple[int, dict[str, Amounts]]] = [(hour, {}) for hour in hours]
+        for vehicle_id, current in now.items():
+            previous = self.at[hours[0]].get(vehicle_id) if hours else None
+            for index, hour in enumerate(hours):
+                end = self.at[hours[index + 1]].get(vehicle_id) if index + 1 < len(hours) else current
+                if end is None:
+                    continue
+                if previous is None:
+                    previous = self._first_before(vehicle_id, hour + HOUR_MS, end)
+                sums = table[index][1].setdefault(group(vehicle_id), {})
+                for name, value in end.items():
+                    sums[name] = sums.get(name, 0.0) + max(0.0, value - previous.get(name, value))
+                previous = end
+        return table
+
+    def _first_before(self, vehicle_id: str, end_ms: int, otherwise: Amounts) -> Amounts:
+        first_ms, amounts = self.first.get(vehicle_id, (None, {}))
+        return amounts if first_ms is not None and first_ms < end_ms else otherwise
+
+
+def total(amounts: Iterable[Amounts]) -> Amounts:
+    """The sum of several; a name that none of them has is missing."""
+    sums: Amounts = {}
+    for each in amounts:
+        for name, value in each.items():
+            sums[name] = sums.get(name, 0.0) + value
+    return sums
+
+
+def grouped(amounts: Standing, group: Callable[[str], str]) -> dict[str, Amounts]:
+    """Sums by group."""
+    groups: dict[str, list[Amounts]] = {}
+    for vehicle_id, each in amounts.items():
+        groups.setdefault(group(vehicle_id), []).append(each)
+    return {name: total(each) for name, each in groups.items()}

@@ -1,0 +1,189 @@
+"""Charging: who charges, with how much, and who will not be ready by morning."""
+
+from nicegui import ui
+
+from dashboards.live import units
+from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.morning import READY_AT, READY_SOC_PCT, Outlook, next_morning_ms, outlook
+from dashboards.live.pages.fleet import rounded
+from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
+from dashboards.live.units import Figure, number
+
+CHARGING = (
+    Column("Van", "link"),
+    Column("SoC", "soc", "%"),
+    Column("Power", "number", "kW", 1, help="Into the battery"),
+    Column("80 % at", "time"),
+    Column("By morning", "number", "%", help="If it goes on like this"),
+    Column("Ready", "verdict", hide="phone"),
+    Column("Depot", "text", hide="phone"),
+)
+AT_RISK = (
+    Column("Van", "link"),
+    Column("Why", "verdict"),
+    Column("SoC", "soc", "%"),
+    Column("By morning", "number", "%"),
+    Column("Missing", "number", "kWh", 1, hide="phone", help="Into the battery, up to 80 %"),
+    Column("State", "state", hide="phone"),
+    Column("Depot", "text", hide="phone"),
+)
+DONE = (
+    Column("Van", "link"),
+    Column("Ended", "time"),
+    Column("Duration", "span", hide="phone"),
+    Column("Into battery", "number", "kWh", 1),
+    Column("From grid", "number", "kWh", 1, hide="phone"),
+    Column("Max.", "number", "kW", 1, hide="tablet"),
+    Column("SoC from", "number", "%", hide="phone"),
+    Column("to", "number", "%"),
+    Column("Kind", "text"),
+    Column("CO2e", "number", "kg", 2, hide="phone"),
+    Column("Place", "text", hide="tablet"),
+)
+
+
+def charging_row(one: Outlook) -> Row:
+    """A van that charges."""
+    van = one.van
+    return [
+        van.vehicle_id,
+        van.vehicle_id,
+        rounded(van.soc_pct, 1),
+        rounded(one.power_kw, 1),
+        None if one.full_enough_ms is None else one.full_enough_ms // 60_000 * 60_000,
+        rounded(one.soc_then_pct, 0),
+        one.verdict,
+        van.depot or None,
+    ]
+
+
+def risk_row(one: Outlook) -> Row:
+    """A van that somebody has to look after."""
+    van = one.van
+    capacity_kwh = van.energy.get("usable_capacity_kwh")
+    missing_kwh = None
+    if capacity_kwh and one.soc_then_pct is not None:
+        missing_kwh = round(max(0.0, READY_SOC_PCT - one.soc_then_pct) / 100 * capacity_kwh, 1)
+    return [
+        van.vehicle_id,
+        van.vehicle_id,
+        one.verdict,
+        rounded(van.soc_pct, 1),
+        rounded(one.soc_then_pct, 0),
+        missing_kwh,
+        van.state,
+        van.depot or None,
+    ]
+
+
+class ChargingPage:
+    """One browser's charging page."""
+
+    def __init__(self, site: Site) -> None:
+        self.reader = site.reader
+        self.frame = Frame(site, "charging", "Charging")
+        self.version = -1
+        with self.frame.content:
+            self._build()
+        self.frame.every_tick(self.update)
+        self.frame.start()
+
+    def _build(self) -> None:
+        self.note = page_head("Charging")
+        self.figures = Figures()
+        for name, label, dot in (
+            ("charging", "Charging now", "charging"),
+            ("power", "Power into batteries", ""),
+            ("risk", "Not ready by morning", ""),
+            ("ready", "Ready or on time", ""),
+            ("out", "On the road, below 80 %", "driving"),
+            ("grid", "From the grid today", ""),
+        ):
+            self.figures.add(name, label, dot=dot)
+        with grid("vp-1-1"):
+            with card():
+                self.at_risk = DataTable(
+                    AT_RISK,
+                    [],
+                    title="Not ready by morning",
+                    nothing="Every van that stands will be ready.",
+                    sort=(3, 1),
+                )
+            with card():
+                self.charging = DataTable(
+                    CHARGING, [], title="Charging now", nothing="No van is charging.", sort=(2, -1)
+                )
+        with card():
+            self.done = DataTable(
+                DONE, [], title="Charges that ended", nothing="No charge has ended yet.", searchable=True, sort=(1, -1)
+            )
+
+    def update(self) -> None:
+        """Send what changed since the last tick."""
+        view = self.reader.view
+        if not view.vans or (self.version >= 0 and view.version < self.version + 2):
+            return
+        self.version = view.version
+        now_ms = view.newest_ms or self.reader.clock_ms()
+        morning_ms = next_morning_ms(now_ms, self.reader.zone)
+        outlooks = [outlook(van, now_ms, morning_ms) for van in view.vans.values()]
+        self.note.set(
+            f"Ready means {READY_SOC_PCT:g} % at {READY_AT:%H:%M} on {units.day(morning_ms, self.reader.zone)}, "
+            "at the power each van charges with now"
+        )
+        self._show_figures(outlooks)
+        self.at_risk.replace([risk_row(one) for one in outlooks if one.at_risk])
+        self.charging.replace([charging_row(one) for one in outlooks if one.van.state == "charging"])
+        self.done.replace(
+            [
+                [
+                    f"{point.get('vehicle_id')}/{point['time_ms']}",
+                    point.get("vehicle_id"),
+                    point["time_ms"],
+                    point.get("duration_s"),
+                    rounded(point.get("energy_kwh"), 2),
+                    rounded(point.get("grid_kwh"), 2),
+                    rounded(point.get("max_power_kw"), 1),
+                    point.get("soc_start_pct"),
+                    point.get("soc_end_pct"),
+                    (point.get("kind") or "").upper() or None,
+                    None if point.get("co2e_g") is None else round(point["co2e_g"] / 1000, 2),
+                    point.get("place"),
+                ]
+                for point in view.recent["charge"].values()
+            ]
+        )
+
+    def _show_figures(self, outlooks: list[Outlook]) -> None:
+        show = self.figures.set
+        charging = [one for one in outlooks if one.van.state == "charging"]
+        powers = [one.power_kw for one in charging if one.power_kw is not None]
+        show("charging", Figure(number(len(charging)), f"of {number(len(outlooks))}"))
+        show("power", Figure(number(sum(powers), 1), "kW"))
+        by_verdict = {
+            verdict: sum(one.verdict == verdict for one in outlooks)
+            for verdict in ("ready", "on time", "late", "not charging", "out", "unknown")
+        }
+        at_risk = by_verdict["late"] + by_verdict["not charging"]
+        show(
+            "risk",
+            Figure(number(at_risk), "vans"),
+            f"{by_verdict['not charging']} not charging, {by_verdict['late']} too slow",
+            bad=at_risk > 0,
+        )
+        show(
+            "ready",
+            Figure(number(by_verdict["ready"] + by_verdict["on time"]), "vans"),
+            f"{by_verdict['ready']} already",
+        )
+        show("out", Figure(number(by_verdict["out"]), "vans"), "have to come back first")
+        grid_kwh = [each["grid_kwh"] for each in self.reader.today().values() if "grid_kwh" in each]
+        show("grid", Figure(number(sum(grid_kwh) if grid_kwh else None, 1), "kWh"))
+
+
+def add(site: Site) -> None:
+    """Register the page."""
+
+    @ui.page("/charging")
+    def charging_page() -> None:
+        ChargingPage(site)

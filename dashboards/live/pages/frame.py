@@ -1,0 +1,303 @@
+"""What every page has around it: navigation, how fresh the data is, and what to show when there is none."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final
+
+from nicegui import ui
+from nicegui.element import Element
+
+from dashboards.live import units
+from dashboards.live.elements.van_map import Depots
+from dashboards.live.fleet_view import Van
+from dashboards.live.reading import Reader
+
+STATIC_PATH: Final = "/live-static"
+STALE_S: Final = 120
+"""Older than this, the newest reading is worth a warning."""
+
+_ICONS: Final = {
+    "fleet": '<path d="M3 6h11v10H3zM14 9h4l3 3.500V16h-7z"/><circle cx="7" cy="17" r="2"/><circle cx="17.500" cy="17" r="2"/>',
+    "energy": '<path d="M4 20V10M10 20V4M16 20v-8M21 20H2"/>',
+    "charging": '<path d="M13 2 5 14h6l-1 8 8-12h-6z"/>',
+    "quality": '<path d="M12 3l8 3v6c0 5-3.500 7.500-8 9-4.500-1.500-8-4-8-9V6z"/><path d="M8.500 12l2.500 2.500 4.500-5"/>',
+    "agent": '<path d="M2 13h5l2.500-8 5 15 3-9 1 2H22"/>',
+}
+_NAVIGATION: Final = (
+    ("fleet", "/", "Fleet", "Fleet"),
+    ("energy", "/energy", "Energy & emissions", "Energy"),
+    ("charging", "/charging", "Charging", "Charging"),
+    ("quality", "/quality", "Data quality", "Quality"),
+    ("agent", "/agent", "Agent", "Agent"),
+)
+_THEMES: Final = {
+    "auto": '<circle cx="12" cy="12" r="8"/><path d="M12 4v16a8 8 0 0 0 0-16z" fill="currentColor"/>',
+    "light": '<circle cx="12" cy="12" r="4"/><path d="M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2"/>',
+    "dark": '<path d="M20 14.500A8.500 8.500 0 1 1 9.500 4a7 7 0 0 0 10.500 10.500z"/>',
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What all pages share."""
+
+    reader: Reader
+    tiles_url: str | None
+    depots: Depots
+
+    def depot_places(self) -> Depots:
+        """Where the depots are: as the fleet file says, else where their vans stand."""
+        known = {name: (name, latitude, longitude) for name, latitude, longitude in self.depots}
+        standing: dict[str, list[tuple[float, float]]] = {}
+        for van in self.reader.view.vans.values():
+            if van.depot and van.depot not in known and van.state in ("charging", "parked") and van.trail:
+                standing.setdefault(van.depot, []).append(van.trail[-1])
+        for name, places in standing.items():
+            known[name] = (name, median(place[0] for place in places), median(place[1] for place in places))
+        return [known[name] for name in sorted(known)]
+
+
+def svg(paths: str, css: str = "") -> str:
+    """An icon drawn with the text's colour."""
+    return (
+        f'<svg class="{css}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.800" '
+        f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{paths}</svg>'
+    )
+
+
+def raw(html: str, tag: str = "div", css: str = "") -> ui.html:
+    """Markup of our own; never with text from outside."""
+    element = ui.html(html, sanitize=False, tag=tag)
+    return element.classes(css) if css else element
+
+
+def div(css: str, tag: str = "div") -> Element:
+    """A plain element."""
+    return ui.element(tag).classes(css)
+
+
+def text(content: str, css: str = "", tag: str = "span") -> "Text":
+    """A plain element with text."""
+    element = Text(tag)
+    element.set(content)
+    return element.classes(css) if css else element
+
+
+class Text(Element):
+    """An element whose text is sent only when it changes."""
+
+    def set(self, content: str) -> None:
+        """Show `content`."""
+        if content != self._text:
+            self._text = content
+            self.update()
+
+
+def mark(element: Element, css: str, *, on: bool) -> None:
+    """Set or take away a class, if it is not so already."""
+    if (css in element.classes) != on:
+        if on:
+            element.classes(add=css)
+        else:
+            element.classes(remove=css)
+
+
+class Figures:
+    """The strip of key figures."""
+
+    def __init__(self) -> None:
+        self._strip = div("vp-card vp-figures", tag="dl")
+        self._cells: dict[str, tuple[Element, Text, Text, Text]] = {}
+
+    def add(self, name: str, label: str, *, dot: str = "") -> None:
+        """A figure under a name; its value comes with `set`."""
+        with self._strip, div("vp-figure") as cell:
+            cell.props(f'data-figure="{name}"')
+            with div("", tag="dt"):
+                if dot:
+                    div(f"vp-dot vp-{dot}", tag="span")
+                text(label)
+            with div("", tag="dd"):
+                value = text(units.DASH)
+                unit = text("", tag="small")
+            note = text(" ", "vp-sub", tag="dd")
+        self._cells[name] = (cell, value, unit, note)
+
+    def set(self, name: str, figure: units.Figure, note: str = "", *, bad: bool | None = None) -> None:
+        """Show a value with its unit."""
+        cell, value, unit, under = self._cells[name]
+        value.set(figure.text)
+        unit.set(figure.unit)
+        under.set(note or " ")
+        mark(cell, "vp-bad", on=bad is True)
+        mark(cell, "vp-ok", on=bad is False)
+
+
+class Frame:
+    """One browser's page: it is told after every tick and brings itself up to date."""
+
+    def __init__(self, site: Site, current: str, title: str) -> None:
+        self.site = site
+        self.reader = site.reader
+        self._updates: list[Callable[[], None]] = []
+        self._stack = ExitStack()
+        client = ui.context.client
+        client.on_delete(self._stack.close)
+        self._client = client
+        ui.page_title(f"{title} · vanpulse")
+        zone = self.reader.zone
+        ui.add_head_html(
+            f'<link rel="stylesheet" href="{STATIC_PATH}/style.css"><script src="{STATIC_PATH}/base.js"></script>'
+            f'<script>vanpulse.timeZone = "{zone}"</script>'
+        )
+        raw('<a class="vp-skip" href="#main">Skip to the content</a>')
+        self._head(current)
+        with div("vp-main", tag="main").props('id=main tabindex="-1"'):
+            self._banner = div("vp-banner").props('role="alert"')
+            with self._banner:
+                self._banner_head = text("", tag="b")
+                self._banner_text = text("")
+            self._panel = div("vp-state-panel vp-waiting").props('role="status"')
+            with self._panel:
+                raw(svg('<path d="M2 13h5l2.500-8 5 15 3-9 1 2H22"/>'))
+                self._panel_head = text("", tag="h2")
+                self._panel_text = text("", tag="p")
+            self.content = div("vp-content")
+            text(
+                f"Times in {units.zone_name(self.reader.clock_ms(), zone)}. Numbers come from the store and are "
+                "as the agent computed them.",
+                "vp-foot",
+                tag="p",
+            )
+
+    def _head(self, current: str) -> None:
+        with div("vp-head", tag="header"):
+            raw(
+                f'<a class="vp-brand" href="/" aria-label="vanpulse, fleet">{svg(_ICONS["agent"])}<span>vanpulse</span></a>'
+            )
+            links = "".join(
+                f'<a href="{path}" {"aria-current=page" if key == current else ""}>{svg(_ICONS[key])}'
+                f'<span class="vp-hide-phone">{label.replace("&", "&amp;")}</span><span class="vp-only-phone">{short}</span></a>'
+                for key, path, label, short in _NAVIGATION
+            )
+            raw(links, tag="nav", css="vp-nav").props('aria-label="Pages"')
+            self._fresh = div("vp-fresh").props('role="status"')
+            with self._fresh:
+                div("vp-pulse", tag="span")
+                self._fresh_head = text("", tag="b")
+                self._fresh_text = text("", "vp-hide-phone")
+            icons = "".join(svg(paths, f"vp-theme-{name}") for name, paths in _THEMES.items())
+            raw(
+                f'<button type="button" class="vp-theme-button" onclick="vanpulse.nextTheme()" '
+                f'title="Colours: as the system, light, dark" aria-label="Change the colours">{icons}</button>'
+            )
+
+    def every_tick(self, update: Callable[[], None]) -> None:
+        """Call `update` now and after every tick."""
+        self._updates.append(update)
+
+    def watch(self, vehicle_id: str, hours: int) -> Any:
+        """Have one van read in detail for as long as this page is open."""
+        return self._stack.enter_context(self.reader.watching(vehicle_id, hours))
+
+    def start(self, *, metrics: bool = False) -> None:
+        """Show what is there, then follow the reader."""
+        self._refresh()
+        self._stack.enter_context(self.reader.subscription(self._tick, metrics=metrics))
+
+    def _tick(self) -> None:
+        if self._client.has_socket_connection:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        with self._client:
+            self._show_state()
+            for update in self._updates:
+                update()
+
+    def _show_state(self) -> None:
+        reader = self.reader
+        has_data = bool(reader.view.vans)
+        self.content.set_visibility(has_data)
+        self._panel.set_visibility(not has_data)
+        broken = reader.state == "unreachable"
+        mark(self._panel, "vp-problem", on=broken)
+        mark(self._panel, "vp-waiting", on=not broken)
+        head, body = _PANELS[reader.state]
+        self._panel_head.set(head)
+        self._panel_text.set(f"{reader.problem}. {body}" if broken else body)
+        age_s = self._age_s()
+        stale = has_data and age_s is not None and age_s > STALE_S
+        mark(self._fresh, "vp-stale", on=stale and not broken)
+        mark(self._fresh, "vp-broken", on=broken)
+        self._fresh_head.set("Store unreachable" if broken else "Stale" if stale else "Live" if has_data else "Waiting")
+        self._fresh_text.set("" if age_s is None else f"newest reading {units.age(age_s)} ago")
+        self._show_banner(broken=broken and has_data, stale=stale, age_s=age_s or 0.0)
+
+    def _show_banner(self, *, broken: bool, stale: bool, age_s: float) -> None:
+        self._banner.set_visibility(broken or stale)
+        mark(self._banner, "vp-mild", on=not broken)
+        if broken:
+            self._banner_head.set("The store does not answer.")
+            self._banner_text.set(f"Shown is the last that was read. {self.reader.problem}")
+        elif stale:
+            self._banner_head.set("No new readings.")
+            self._banner_text.set(
+                f"The newest is {units.age(age_s)} old, of {self._moment()}. Does the agent run, and does the broker?"
+            )
+
+    def _moment(self) -> str:
+        newest_ms = self.reader.view.newest_ms or 0
+        return f"{units.clock(newest_ms, self.reader.zone)} on {units.day(newest_ms, self.reader.zone)}"
+
+    def _age_s(self) -> float | None:
+        newest_ms = self.reader.view.newest_ms
+        return None if newest_ms is None else max(0.0, (self.reader.clock_ms() - newest_ms) / 1000)
+
+
+_PANELS: Final = {
+    "starting": ("Reading the store", "The fleet appears in a moment."),
+    "empty": (
+        "No readings yet",
+        "The store answers and is still empty. The fleet appears here as soon as the first van has been heard.",
+    ),
+    "live": ("Reading the store", "The fleet appears in a moment."),
+    "unreachable": ("The store cannot be read", "It is tried again every few seconds; nothing has to be reloaded."),
+}
+
+
+def van_mark(van: Van, severity: str | None) -> list[Any]:
+    """One van as the map takes it."""
+    latitude, longitude = van.trail[-1] if van.trail else (None, None)
+    return [van.vehicle_id, van.state, van.soc_pct, latitude, longitude, van.location.get("heading_deg"), severity]
+
+
+@contextmanager
+def card(css: str = "") -> Iterator[Element]:
+    """A surface."""
+    with div(f"vp-card {css}") as element:
+        yield element
+
+
+@contextmanager
+def grid(css: str) -> Iterator[None]:
+    """Cards side by side."""
+    with div(f"vp-grid {css}"):
+        yield
+
+
+def page_head(title: str, note: str = "") -> Text:
+    """The page's heading; returns the note beside it."""
+    with div("vp-page-head"):
+        text(title, tag="h1")
+        return text(note, "vp-sub")
+
+
+def state_legend() -> None:
+    """Each state's mark with its name."""
+    with div("vp-legend"):
+        for state in ("driving", "stopped", "charging", "parked", "offline"):
+            raw(f'<span class="vp-dot vp-{state}"></span>{state}', tag="span")
+        text("Ring: state of charge")

@@ -1,0 +1,181 @@
+"""Data quality: what came late, twice or broken, and which vans are silent."""
+
+from nicegui import ui
+
+from agent.errors import REASONS
+from dashboards.live.elements.chart import Chart, ChartSeries
+from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.pages.fleet import rounded
+from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
+from dashboards.live.units import Figure, number
+
+SILENT_AFTER_S = 300
+"""A van that has not been heard for this long is listed, whatever its state."""
+
+MEANINGS = {
+    "malformed": "not JSON, or not what its topic promises",
+    "schema": "a field is missing or has the wrong type",
+    "out_of_range": "a value that cannot be",
+    "identity_mismatch": "the payload names another van than the topic",
+    "unknown_topic": "no dialect knows the topic",
+    "unknown_vehicle": "not in the fleet file, and strangers are refused",
+    "too_old": "older than accepted",
+    "in_future": "further ahead than accepted",
+    "oversize": "larger than accepted",
+    "malformed_packet": "not MQTT",
+    "journal_corrupt": "damaged in the journal",
+    "rejected_by_store": "the store will not take it",
+}
+
+REJECTED = (
+    Column("Reason"),
+    Column("Meaning", hide="phone"),
+    Column("Messages", "number"),
+    Column("Share", "number", "%", 3),
+)
+SILENT = (
+    Column("Van", "link"),
+    Column("State", "state"),
+    Column("Heard", "age", "ago"),
+    Column("Last reading", "time", hide="phone"),
+    Column("SoC then", "soc", "%"),
+    Column("Depot", "text", hide="phone"),
+    Column("Model", "text", hide="tablet"),
+)
+
+
+class QualityPage:
+    """One browser's data quality page."""
+
+    def __init__(self, site: Site) -> None:
+        self.reader = site.reader
+        self.frame = Frame(site, "quality", "Data quality")
+        with self.frame.content:
+            self._build()
+        self.frame.every_tick(self.update)
+        self.frame.start(metrics=True)
+
+    def _build(self) -> None:
+        self.note = page_head("Data quality")
+        self.figures = Figures()
+        for name, label in (
+            ("accepted", "Readings accepted"),
+            ("late", "Late"),
+            ("duplicates", "Duplicate"),
+            ("rejected", "Rejected"),
+            ("silent", "Silent vans"),
+            ("sessions", "Broker sessions lost"),
+        ):
+            self.figures.add(name, label)
+        with grid("vp-1-1"):
+            with card("vp-tall"):
+                self.trouble = Chart(
+                    "Late, duplicate and rejected",
+                    "per minute",
+                    [],
+                    digits=0,
+                    low=0,
+                )
+            with card():
+                self.rejected = DataTable(REJECTED, [], title="Rejected by reason", sort=(2, -1))
+        with card():
+            self.silent = DataTable(
+                SILENT, [], title="Silent vans", nothing="Every van has been heard in the last 5 minutes.", sort=(2, 1)
+            )
+
+    def update(self) -> None:
+        """Send what changed since the last tick."""
+        view, metrics = self.reader.view, self.reader.metrics
+        live = {
+            "accepted_total": "vanpulse_readings_accepted_total",
+            "late_total": "vanpulse_readings_late_total",
+            "duplicates_total": "vanpulse_readings_duplicate_total",
+            "dead_letters_total": "vanpulse_messages_rejected_total",
+            "sessions_lost_total": "vanpulse_mqtt_sessions_lost_total",
+        }
+        counts = {
+            field: (metrics.value(name) if metrics else None) or view.agent.get(field) for field, name in live.items()
+        }
+        self.note.set("since the agent counts, " + ("as of now" if metrics else "as of its last minute in the store"))
+        self._show_figures(counts)
+        self.trouble.set(trouble_lines(list(view.agent_past)))
+        by_reason = metrics.by_label("vanpulse_messages_rejected_total", "reason") if metrics else None
+        self.rejected.replace(rejected_rows(by_reason, counts["accepted_total"]))
+        silent = self._silent()
+        self.figures.set(
+            "silent", Figure(number(len(silent)), f"of {number(len(view.vans))}"), bad=bool(silent) or None
+        )
+        self.silent.replace(silent)
+
+    def _show_figures(self, counts: dict[str, float | None]) -> None:
+        show = self.figures.set
+        accepted = counts["accepted_total"]
+
+        def share(count: float | None) -> str:
+            return f"{number(count / accepted * 100, 2)} % of the accepted" if accepted and count is not None else ""
+
+        show("accepted", Figure(number(accepted), ""))
+        show("late", Figure(number(counts["late_total"]), ""), "stored, totals unchanged")
+        show("duplicates", Figure(number(counts["duplicates_total"]), ""), share(counts["duplicates_total"]))
+        show("rejected", Figure(number(counts["dead_letters_total"]), ""), share(counts["dead_letters_total"]))
+        lost = counts["sessions_lost_total"]
+        show("sessions", Figure(number(lost), ""), "messages may be missing" if lost else "", bad=bool(lost) or None)
+
+    def _silent(self) -> list[Row]:
+        view = self.reader.view
+        limit_ms = self.reader.clock_ms() - SILENT_AFTER_S * 1000
+        return [
+            [
+                van.vehicle_id,
+                van.vehicle_id,
+                van.state,
+                van.heard_ms,
+                van.heard_ms,
+                rounded(van.soc_pct, 1),
+                van.depot or None,
+                van.model or None,
+            ]
+            for van in view.vans.values()
+            if van.state == "offline" or (van.heard_ms or 0) < limit_ms
+        ]
+
+
+def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) -> list[Row]:
+    """Every reason of the closed list; a dash where the agent cannot be asked."""
+    rows: list[Row] = []
+    for reason in REASONS:
+        count = None if by_reason is None else by_reason.get(reason, 0.0)
+        everything = (accepted or 0) + sum((by_reason or {}).values())
+        share = None if count is None or not everything else round(count / everything * 100, 4)
+        rows.append([reason, reason.replace("_", " "), MEANINGS[reason], count, share])
+    return rows
+
+
+def trouble_lines(points: list[dict[str, float]]) -> list[ChartSeries]:
+    """What was added each minute."""
+    return [
+        ChartSeries(name, color, added(points, field))
+        for name, color, field in (
+            ("Late", "stopped", "late_total"),
+            ("Duplicate", "accent", "duplicates_total"),
+            ("Rejected", "critical", "dead_letters_total"),
+        )
+    ]
+
+
+def added(points: list[dict[str, float]], field: str) -> list[list[float | None]]:
+    """Differences of a counter, per minute; a counter that starts again counts from 0."""
+    line: list[list[float | None]] = []
+    for before, after in zip(points, points[1:], strict=False):
+        if field in before and field in after and after["time_ms"] > before["time_ms"]:
+            grown = after[field] - before[field] if after[field] >= before[field] else after[field]
+            line.append([after["time_ms"], round(grown / (after["time_ms"] - before["time_ms"]) * 60_000, 2)])
+    return line
+
+
+def add(site: Site) -> None:
+    """Register the page."""
+
+    @ui.page("/quality")
+    def quality_page() -> None:
+        QualityPage(site)
