@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import ssl
 import time
 import zlib
@@ -188,6 +189,8 @@ class ClientSender:
                 identifier=self._client_id,
                 tls_context=broker.tls,
                 max_inflight_messages=self._in_flight,
+                # Nagle's algorithm and delayed TCP acknowledgements would cost 40 ms for every group.
+                socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
                 timeout=10,
             )
             client.pending_calls_threshold = self._in_flight

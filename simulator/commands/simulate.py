@@ -1,0 +1,102 @@
+"""`simulate`: a fleet of simulated vans publishes to a broker."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from simulator.commands.options import add_broker, broker_url, finish, positive, positive_int
+from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
+from simulator.simulation import DEFAULT_CLOCK, Plan, Simulation
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--vans", type=positive_int, default=25, metavar="N", help="how many vans (25)")
+    parser.add_argument(
+        "--rate", type=positive, metavar="HZ", help="messages per second and van; without it as vans do: every 10 s awake"
+    )
+    parser.add_argument("--speedup", type=positive, default=1.0, metavar="N", help="live time runs N times as fast (1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same fleet (1)")
+    parser.add_argument("--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once (0)")
+    parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="write what really happened, as JSON lines")
+    parser.add_argument("--dialect", default="native", metavar="NAME", help="native, ovms, gbt32960, saic or vss")
+    parser.add_argument(
+        "--clock",
+        default=DEFAULT_CLOCK,
+        metavar="HH:MM",
+        help=f'what the depots\' clocks show now, on a working day ({DEFAULT_CLOCK}); "real" for the true hour and weekday',
+    )
+    parser.add_argument("--start", metavar="TIME", help="end of the past as RFC 3339 instead of now")
+    parser.add_argument("--fleet-file", type=Path, metavar="FILE", help="write the fleet file for the agent")
+    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds of live sending")
+    parser.add_argument("--messages", type=positive_int, metavar="N", help="stop after N messages")
+    add_broker(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate until told to stop; the exit status."""
+    if arguments.start is not None:
+        import datetime
+
+        live_s = int(datetime.datetime.fromisoformat(arguments.start).timestamp())
+    else:
+        live_s = int(time.time())
+    simulation = Simulation(
+        Plan(
+            vans=arguments.vans,
+            seed=arguments.seed,
+            hours=arguments.hours,
+            live_s=live_s,
+            rate_hz=arguments.rate,
+            clock=arguments.clock,
+            prefix=arguments.prefix,
+        )
+    )
+    if arguments.fleet_file is not None:
+        simulation.write_fleet_file(arguments.fleet_file)
+    try:
+        summary = asyncio.run(_publish(simulation, arguments))
+    except Unreachable as error:
+        print(f"vanpulse simulate: {error}", file=sys.stderr)
+        return 1
+    finish(summary, vans=arguments.vans)
+    return 0
+
+
+async def _publish(simulation: Simulation, arguments: argparse.Namespace) -> Summary:
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    sender = make_sender(broker_url(arguments), connections=arguments.connections)
+    async with sender:
+        async for batch in _until(simulation.stream(speedup=arguments.speedup, seconds=arguments.seconds), stop):
+            if arguments.messages is not None:
+                batch = batch[: arguments.messages - sender.summary.messages]
+            await sender.send(batch)
+            if sender.summary.messages == arguments.messages:
+                break
+        await sender.drain()
+    return sender.summary
+
+
+async def _until(batches: AsyncIterator[list[Outgoing]], stop: asyncio.Event) -> AsyncIterator[list[Outgoing]]:
+    """The batches until the event is set, also in the middle of a wait."""
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            following = asyncio.ensure_future(anext(batches, None))
+            await asyncio.wait([following, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                return
+            batch = following.result()
+            if batch is None:
+                return
+            yield batch
+    finally:
+        stopped.cancel()

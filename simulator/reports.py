@@ -1,0 +1,212 @@
+"""What the vans say, when, and how exactly: the readings of the present second."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.chance import Floats, Integers, normal, unit
+from simulator.fleet import Fleet, Mode
+from simulator.tours import Purpose
+
+AWAKE_S: Final = 10
+CHARGING_S: Final = 60
+ASLEEP_S: Final = 300
+LOCATION_LATER_S: Final = 3
+"""Vans that send charge and position apart send them out of step."""
+FIX_NOISE_M: Final = 2.5
+
+FULL, POWER, PLAIN = 0, 1, 2
+
+Reading = dict[str, Any]
+"""The fields of one report by their names in the native payload; "kind" and "vehicle_id" say what and whose it is."""
+
+
+class Reporter:
+    """Turns the fleet's state into readings, at each van's own period."""
+
+    def __init__(self, fleet: Fleet, *, rate_hz: float | None = None) -> None:
+        """`rate_hz` is messages per second and van whatever it does; without it vans keep their own periods."""
+        self._fleet = fleet
+        self._rate_hz = rate_hz
+        n = fleet.size
+        reports = [model.reports for model in fleet.models]
+        self._style = np.array([{"full": FULL, "power": POWER, "plain": PLAIN}[style] for style in reports])
+        self._soc_step = np.array([model.soc_step_pct for model in fleet.models])
+        self._draw = unit(fleet.keys, Purpose.PHASE)
+        self._loads: list[int] = []
+        self._sequence = np.zeros(n, dtype=np.int64)
+        self._fix_north_m = np.zeros(n)
+        self._fix_east_m = np.zeros(n)
+        self._consumption = np.array([0.26 + 0.00003 * (model.test_mass_kg - 2400) for model in fleet.models])
+        fleet.watchers.append(self)
+
+    def load_changed(self, vans: Integers) -> None:
+        """Vans whose load is another now."""
+        self._loads.extend(vans.tolist())
+
+    def stepped(self) -> None:
+        """Nothing to do: readings are asked for."""
+
+    def readings(self) -> list[Reading]:
+        """Everything that is said in the present second, in order of the vans."""
+        found: list[Reading] = []
+        for van in sorted(self._loads):
+            found.append(self._load(van))
+        self._loads.clear()
+        if self._rate_hz is not None and self._rate_hz > 1.0:
+            parts = round(self._rate_hz)
+            everyone = np.arange(self._fleet.size)
+            for part in range(parts):
+                found.extend(self._telemetry(everyone, part / parts))
+            return found
+        due, later = self._due()
+        if due.size:
+            found.extend(self._telemetry(due, 0.0))
+        if later.size:
+            found.extend(self._locations(later))
+        return found
+
+    def _due(self) -> tuple[Integers, Integers]:
+        fleet = self._fleet
+        period: npt.NDArray[np.int64]
+        if self._rate_hz is not None:
+            period = np.full(fleet.size, max(1, round(1.0 / self._rate_hz)), dtype=np.int64)
+        else:
+            parked = fleet.mode == Mode.PARKED
+            period = np.where(parked, np.where(fleet.charging, CHARGING_S, ASLEEP_S), AWAKE_S)
+        phase = (self._draw * period).astype(np.int64)
+        place = (fleet.time_s - phase) % period
+        later = np.where(period > LOCATION_LATER_S, LOCATION_LATER_S, 0)
+        return np.nonzero(place == 0)[0], np.nonzero((place == later) & (self._style == PLAIN))[0]
+
+    def _load(self, van: int) -> Reading:
+        fleet = self._fleet
+        self._sequence[van] += 1
+        return {
+            "vehicle_id": fleet.ids[van],
+            "kind": "load",
+            "time": fleet.time_s * 1000,
+            "seq": int(self._sequence[van]),
+            "payload_kg": round(float(fleet.payload_kg[van]), 1),
+            "parcels": int(fleet.parcels[van]),
+        }
+
+    def _telemetry(self, vans: Integers, part: float) -> list[Reading]:
+        """Charge, and with it position and all else that the van tells; `part` of a second after the step."""
+        fleet = self._fleet
+        fleet.settle(vans[fleet.mode[vans] != Mode.DRIVING])
+        self._sequence[vans] += 1
+        soc_pct = self.shown_soc_pct(vans)
+        range_km = fleet.soc[vans] * fleet.vehicles.usable_kwh[vans] / self._consumption[vans]
+        hours = part / 3600.0
+        power = fleet.power_kw[vans]
+        columns: dict[str, npt.NDArray[Any]] = {
+            "time": np.full(vans.size, fleet.time_s * 1000 + round(part * 1000), dtype=np.int64),
+            "seq": self._sequence[vans],
+            "soc_pct": soc_pct,
+            "battery_power_kw": np.round(power, 3),
+            "voltage_v": np.round(fleet.volt[vans], 1),
+            "current_a": np.round(fleet.ampere[vans], 1),
+            "battery_temp_c": np.round(fleet.battery_c[vans], 1),
+            "soh_pct": np.round(100.0 * fleet.health[vans], 1),
+            "range_km": np.round(range_km),
+            "ambient_temp_c": np.round(fleet.air_c(vans) * 2.0) / 2.0,
+            "charging": fleet.charging[vans],
+            "plugged_in": fleet.plugged[vans],
+            "energy_out_total_kwh": np.round(fleet.used_kwh[vans] + np.maximum(-power, 0.0) * hours, 3),
+            "energy_in_total_kwh": np.round(
+                fleet.regenerated_kwh[vans] + fleet.charged_kwh[vans] + np.maximum(power, 0.0) * hours, 3
+            ),
+            **self._where(vans, part),
+        }
+        lists = {name: column.tolist() for name, column in columns.items()}
+        readings = []
+        for i, (van, style) in enumerate(zip(vans.tolist(), self._style[vans].tolist(), strict=True)):
+            kind = "soc" if style == PLAIN else "telemetry"
+            reading: Reading = {"vehicle_id": fleet.ids[van], "kind": kind}
+            for name in FIELDS[style]:
+                reading[name] = lists[name][i]
+            readings.append(reading)
+        return readings
+
+    def _locations(self, vans: Integers) -> list[Reading]:
+        fleet = self._fleet
+        self._sequence[vans] += 1
+        columns = {
+            "time": np.full(vans.size, fleet.time_s * 1000, dtype=np.int64),
+            "seq": self._sequence[vans],
+            **self._where(vans, 0.0),
+        }
+        columns["odometer_km"] = np.floor(columns["odometer_km"])
+        lists = {name: column.tolist() for name, column in columns.items()}
+        return [
+            {"vehicle_id": fleet.ids[van], "kind": "location", **{name: lists[name][i] for name in LOCATION_FIELDS}}
+            for i, van in enumerate(vans.tolist())
+        ]
+
+    def _where(self, vans: Integers, part: float) -> dict[str, npt.NDArray[Any]]:
+        fleet = self._fleet
+        place = fleet.streets.of(vans).place(fleet.u[vans], fleet.v[vans], fleet.direction[vans])
+        speed = fleet.speed_mps[vans]
+        moved_m = speed * part
+        heading = np.radians(place.heading_deg)
+        self._wander(vans, speed)
+        north_m = moved_m * np.cos(heading) + self._fix_north_m[vans]
+        east_m = moved_m * np.sin(heading) + self._fix_east_m[vans]
+        latitude = place.latitude_deg + north_m / 111_195.0
+        longitude = place.longitude_deg + east_m / (111_195.0 * np.cos(np.radians(latitude)))
+        return {
+            "latitude_deg": np.round(latitude, 6),
+            "longitude_deg": np.round(longitude, 6),
+            "altitude_m": np.round(place.altitude_m, 1),
+            "speed_kmh": np.round(speed * 3.6, 1),
+            "heading_deg": np.round(place.heading_deg, 1) % 360.0,
+            "odometer_km": np.round((fleet.odometer_m[vans] + moved_m) / 1000.0, 2),
+        }
+
+    def _wander(self, vans: Integers, speed: Floats) -> None:
+        """The error of the fix wanders while the van moves; a receiver holds it at rest."""
+        moving = vans[speed > 0.5]
+        keys = self._fleet.keys[moving]
+        for error, purpose in ((self._fix_north_m, 0), (self._fix_east_m, 1)):
+            draw = normal(keys, Purpose.FIX + 100 * purpose, np.int64(self._fleet.time_s))
+            error[moving] = 0.8 * error[moving] + 0.6 * FIX_NOISE_M * draw
+
+    def shown_soc_pct(self, vans: Integers) -> Floats:
+        """The state of charge as the van rounds it."""
+        step = self._soc_step[vans]
+        return np.round(np.round(self._fleet.soc[vans] * 100.0 / step) * step, 2)
+
+
+_BASE: Final = ("time", "seq", "soc_pct")
+LOCATION_FIELDS: Final = (
+    "time",
+    "seq",
+    "latitude_deg",
+    "longitude_deg",
+    "altitude_m",
+    "speed_kmh",
+    "heading_deg",
+    "odometer_km",
+)
+FIELDS: Final = {
+    FULL: (
+        *_BASE,
+        "battery_power_kw",
+        "voltage_v",
+        "current_a",
+        "battery_temp_c",
+        "soh_pct",
+        "range_km",
+        "ambient_temp_c",
+        "charging",
+        "plugged_in",
+        "energy_out_total_kwh",
+        "energy_in_total_kwh",
+        *LOCATION_FIELDS[2:],
+    ),
+    POWER: (*_BASE, "battery_power_kw", "ambient_temp_c", "charging", *LOCATION_FIELDS[2:]),
+    PLAIN: (*_BASE, "battery_temp_c", "range_km", "ambient_temp_c", "charging", "plugged_in"),
+}
+"""What each style of report carries, in the order in which it is written."""

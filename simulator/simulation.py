@@ -1,0 +1,91 @@
+"""A simulated fleet as a stream of messages: the past as fast as they are taken, then live by the clock."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from simulator.dialects.native import Native
+from simulator.fleet import Fleet, fleet_file
+from simulator.reports import Reading, Reporter
+
+Outgoing = tuple[str, bytes]
+
+DEFAULT_CLOCK: Final = "11:30"
+"""What the depots' clocks show now, on a working day, so that there is something to see at any hour."""
+
+
+class Encoder(Protocol):
+    """Puts readings into the messages of one kind of sender."""
+
+    def encode(self, readings: list[Reading]) -> list[Outgoing]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to simulate. `live_s` is the present, in seconds since the epoch; `hours` of the past come before it."""
+
+    vans: int = 25
+    seed: int = 1
+    hours: float = 0.0
+    live_s: int
+    rate_hz: float | None = None
+    clock: str = DEFAULT_CLOCK
+    prefix: str = "vans"
+
+
+class Simulation:
+    """A fleet, its reports and their encoding; `second` and `messages` are all there is to it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.fleet = Fleet(
+            vans=plan.vans,
+            seed=plan.seed,
+            start_s=plan.live_s - round(plan.hours * 3600),
+            clock=plan.clock,
+            live_s=plan.live_s,
+        )
+        self._reporter = Reporter(self.fleet, rate_hz=plan.rate_hz)
+        self._encoder: Encoder = Native(plan.prefix)
+
+    def second(self) -> list[Outgoing]:
+        """Go one second further and return what the vans say then."""
+        self.fleet.step()
+        return self._encoder.encode(self._reporter.readings())
+
+    def history(self) -> Iterator[tuple[int, list[Outgoing]]]:
+        """Every second of the past: (time in seconds since the epoch, messages)."""
+        while self.fleet.time_s < self.plan.live_s:
+            messages = self.second()
+            yield self.fleet.time_s, messages
+
+    async def stream(self, *, speedup: float = 1.0, seconds: float | None = None) -> AsyncIterator[list[Outgoing]]:
+        """The past at once, then live, each batch when it is due; ends after `seconds` of live wall time."""
+        batch: list[Outgoing] = []
+        for _, messages in self.history():
+            batch.extend(messages)
+            if len(batch) >= 500:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+        started = time.monotonic()
+        first_s = self.fleet.time_s
+        while seconds is None or time.monotonic() - started < seconds:
+            wait_s = started + (self.fleet.time_s + 1 - first_s) / speedup - time.monotonic()
+            if wait_s > 0:
+                if seconds is not None:
+                    wait_s = min(wait_s, max(started + seconds - time.monotonic(), 0.0))
+                await asyncio.sleep(wait_s)
+                if seconds is not None and time.monotonic() - started >= seconds:
+                    return
+            messages = self.second()
+            if messages:
+                yield messages
+
+    def write_fleet_file(self, path: Path) -> None:
+        """Write the fleet file that describes these vans to the agent."""
+        path.write_text(fleet_file(self.fleet), encoding="utf-8")
