@@ -13,6 +13,8 @@ from agent.readings import Reading
 
 KM_PER_DEGREE: Final = 111.195
 """Of a great circle on a sphere of 6371 km."""
+GATE_SLACK_KM: Final = 0.03
+"""What the errors of two fixes add to the distance between them."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -64,61 +66,95 @@ def _fix(position: Position, reading: Reading, mode: Mode, thresholds: Threshold
     if latitude is None or longitude is None:
         return None
     if latitude == position.raw_latitude_deg and longitude == position.raw_longitude_deg:
+        if position.raw_rejected:
+            position.rejected += 1
         return None
     position.raw_latitude_deg = latitude
     position.raw_longitude_deg = longitude
+    position.raw_rejected = False
     if reading.accuracy_m is not None and reading.accuracy_m > thresholds.fix_accuracy_m:
         return None
     last_latitude, last_longitude = position.latitude_deg, position.longitude_deg
     if last_latitude is None or last_longitude is None:
         if latitude == 0.0 or longitude == 0.0:
             position.rejected += 1
+            position.raw_rejected = True
             return None
-        position.latitude_deg = position.anchor_latitude_deg = latitude
-        position.longitude_deg = position.anchor_longitude_deg = longitude
-        position.time_ms = reading.time_ms
+        _place(position, latitude, longitude, reading.time_ms)
         return None
     hours = (reading.time_ms - position.time_ms) / _MS_PER_H
     moved = between_km(last_latitude, last_longitude, latitude, longitude)
-    if moved > thresholds.fix_gate_kmh * hours + 0.03:
+    if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
         position.rejected += 1
+        position.raw_rejected = True
         if (latitude == 0.0 or longitude == 0.0) or not _agrees(position, reading, thresholds):
             return None
-        position.latitude_deg = position.anchor_latitude_deg = latitude
-        position.longitude_deg = position.anchor_longitude_deg = longitude
-        position.time_ms = reading.time_ms
+        _place(position, latitude, longitude, reading.time_ms)
         position.candidates = 0
         return None
     position.candidates = 0
     position.latitude_deg = latitude
     position.longitude_deg = longitude
     position.time_ms = reading.time_ms
-    far = between_km(position.anchor_latitude_deg or 0.0, position.anchor_longitude_deg or 0.0, latitude, longitude)
-    step_m = (
-        thresholds.fix_step_m
-        if mode == Mode.DRIVING
-        else thresholds.rest_radius_m
-        if mode == Mode.STOPPED
-        else thresholds.departure_m
-    )
+    return _counted_km(position, latitude, longitude, mode, thresholds)
+
+
+def _counted_km(
+    position: Position, latitude: float, longitude: float, mode: Mode, thresholds: Thresholds
+) -> float | None:
+    """Distance up to this fix, if it is a step beyond the anchor.
+
+    Sideways errors of the fixes make a chain of them too long, by sigma²/d for a chord d, so that short chords are counted
+    between their middles, which have half the error; what is left of the last one follows with the next.
+    """
+    anchor_latitude, anchor_longitude = position.anchor_latitude_deg or 0.0, position.anchor_longitude_deg or 0.0
+    far = between_km(anchor_latitude, anchor_longitude, latitude, longitude)
+    if mode == Mode.DRIVING:
+        step_m = thresholds.fix_step_m
+    elif mode == Mode.STOPPED:
+        step_m = thresholds.rest_radius_m
+    else:
+        step_m = thresholds.departure_m
     if far * 1000.0 < step_m:
         return 0.0
-    position.anchor_latitude_deg = latitude
-    position.anchor_longitude_deg = longitude
-    return far
+    if far < thresholds.fix_chord_km:
+        next_latitude = 0.5 * (anchor_latitude + latitude)
+        next_longitude = 0.5 * (anchor_longitude + longitude)
+        km = between_km(position.path_latitude_deg, position.path_longitude_deg, next_latitude, next_longitude)
+    else:
+        next_latitude, next_longitude = latitude, longitude
+        km = far + between_km(
+            position.path_latitude_deg, position.path_longitude_deg, anchor_latitude, anchor_longitude
+        )
+    position.anchor_latitude_deg, position.anchor_longitude_deg = latitude, longitude
+    position.path_latitude_deg, position.path_longitude_deg = next_latitude, next_longitude
+    return km
+
+
+def _place(position: Position, latitude: float, longitude: float, time_ms: int) -> None:
+    """Here the van is, without having driven there."""
+    position.latitude_deg = position.anchor_latitude_deg = position.path_latitude_deg = latitude
+    position.longitude_deg = position.anchor_longitude_deg = position.path_longitude_deg = longitude
+    position.time_ms = time_ms
 
 
 def _agrees(position: Position, reading: Reading, thresholds: Thresholds) -> bool:
     """Whether so many refused fixes in a row agree with each other that they are the truth."""
     latitude, longitude = reading.latitude_deg or 0.0, reading.longitude_deg or 0.0
     hours = (reading.time_ms - position.candidate_ms) / _MS_PER_H
-    near = (
-        position.candidates
-        and between_km(position.candidate_latitude_deg, position.candidate_longitude_deg, latitude, longitude)
-        <= thresholds.fix_gate_kmh * hours + 0.03
+    near = position.candidates > 0 and (
+        between_km(position.candidate_latitude_deg, position.candidate_longitude_deg, latitude, longitude)
+        <= thresholds.fix_gate_kmh * hours + GATE_SLACK_KM
     )
-    position.candidates = position.candidates + 1 if near else 1
+    if near:
+        position.candidates += 1
+    else:
+        position.candidates = 1
+        position.candidates_ms = reading.time_ms
     position.candidate_latitude_deg = latitude
     position.candidate_longitude_deg = longitude
     position.candidate_ms = reading.time_ms
-    return position.candidates >= thresholds.fix_anchors
+    return (
+        position.candidates >= thresholds.fix_anchors
+        and reading.time_ms - position.candidates_ms >= thresholds.fix_anchors_s * 1000.0
+    )

@@ -10,6 +10,8 @@ GRIDS_PCT: Final = (1.0, 0.5, 100 / 255, 100 / 256, 0.25, 0.2, 0.1, 0.05, 0.02, 
 """Quantisation steps that vans are known to use, coarsest first."""
 FULL_PCT: Final = 99.35
 """From here on some vans show 100 % (Maxus eDeliver 3)."""
+SPURT_PCT: Final = 1.0
+"""A true change may run ahead of the fastest mean rate by so much."""
 
 REJECTED: Final = 0
 SAME: Final = 1
@@ -34,7 +36,7 @@ def accept(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds
     minutes = (time_ms - state.time_ms) / 60_000
     change = soc_pct - last
     rate = thresholds.soc_rise_pct_per_min if change > 0.0 else thresholds.soc_fall_pct_per_min
-    if abs(change) <= rate * minutes + 2.0 * state.step_pct and not (soc_pct == 0.0 and last > 3.0):
+    if abs(change) <= rate * minutes + max(2.0 * state.step_pct, SPURT_PCT) and not (soc_pct == 0.0 and last > 3.0):
         _learn_grid(state, soc_pct)
         _learn_recurring(state, abs(change))
         _take(state, soc_pct, time_ms)

@@ -146,12 +146,17 @@ class Position(Part):
     anchor_latitude_deg: float | None = None
     anchor_longitude_deg: float | None = None
     """The fix up to which distance has been counted."""
+    path_latitude_deg: float = 0.0
+    path_longitude_deg: float = 0.0
+    """The point on the smoothed path up to which distance has been counted."""
     raw_latitude_deg: float | None = None
     raw_longitude_deg: float | None = None
     candidate_latitude_deg: float = 0.0
     candidate_longitude_deg: float = 0.0
     candidate_ms: int = 0
+    candidates_ms: int = 0
     candidates: int = 0
+    raw_rejected: bool = False
     rejected: int = 0
     speed_kmh: float | None = None
     speed_ms: int = 0

@@ -36,9 +36,13 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     fix_accuracy_m: float = 50.0
     """A position less certain than this is refused."""
     fix_anchors: int = 3
-    """So many refused positions that agree with each other are a new place."""
-    fix_step_m: float = 25.0
+    """So many refused positions that agree with each other ..."""
+    fix_anchors_s: float = 30.0
+    """... over this time are a new place."""
+    fix_step_m: float = 40.0
     """Shorter moves between fixes are not counted until they add up: receivers drift."""
+    fix_chord_km: float = 0.2
+    """Shorter chords are smoothed before they are added up."""
     speed_gap_s: float = 60.0
     """Speed is integrated between readings at most this far apart."""
     power_gap_s: float = 60.0
