@@ -66,7 +66,7 @@ class DeadLetterTable:
 
     def _evict(self) -> None:
         victims = []
-        for rowid, size in self._connection.execute('SELECT rowid, bytes FROM dead_letters ORDER BY "offset", element'):
+        for rowid, size in self._connection.execute("SELECT rowid, bytes FROM dead_letters ORDER BY rowid"):
             if self.bytes <= self._max_bytes:
                 break
             victims.append((rowid,))
@@ -91,7 +91,7 @@ def select(
     keys: Sequence[Key] | None = None,
     page: int = 200,
 ) -> Iterator[DeadLetter]:
-    """Letters in order of arrival, read in short steps so that no reader holds the journal's WAL."""
+    """Letters in the order they were added, read in short steps so that no reader holds the journal's WAL."""
     columns = '"offset", element, reason, topic, payload, received_ms, detail'
     if keys is not None:
         for key in keys:
@@ -99,14 +99,14 @@ def select(
             rows = connection.execute(query, key).fetchall()
             yield from (_letter(row) for row in rows)
         return
-    after: Key = (-1, -1)
+    after = 0
     query = (
-        f'SELECT {columns} FROM dead_letters WHERE ("offset", element) > (?, ?) AND (?3 IS NULL OR reason = ?3) '  # noqa: S608
-        'ORDER BY "offset", element LIMIT ?4'
+        f"SELECT {columns}, rowid FROM dead_letters WHERE rowid > ?1 AND (?2 IS NULL OR reason = ?2) "  # noqa: S608
+        "ORDER BY rowid LIMIT ?3"
     )
-    while rows := connection.execute(query, (*after, reason, page)).fetchall():
-        yield from (_letter(row) for row in rows)
-        after = (rows[-1][0], rows[-1][1])
+    while rows := connection.execute(query, (after, reason, page)).fetchall():
+        yield from (_letter(row[:-1]) for row in rows)
+        after = rows[-1][-1]
 
 
 def _letter(row: tuple[int, int, Reason, str, bytes, int, str]) -> DeadLetter:

@@ -172,8 +172,8 @@ class Journal:
         except (sqlite3.Error, JournalFull) as error:
             self._roll_back()
             problem = file.translate(self.path, error) if isinstance(error, sqlite3.Error) else error
-            if isinstance(problem, JournalFull) and counters.full_since_s is None:
-                counters.full_since_s = time.monotonic()
+            if isinstance(problem, JournalFull):
+                self._note_full()
             raise problem from (None if problem is error else error)
         counters.full_since_s = None
         counters.next_offset = offset + count
@@ -183,6 +183,12 @@ class Journal:
         self._wal_pages += pages + 2
         counters.count_commit(time.perf_counter() - started_s)
         return Batch(offset, received_ms, listening_since_ms, list(messages))
+
+    def _note_full(self) -> None:
+        if self.counters.full_since_s is None:
+            self.counters.full_since_s = time.monotonic()
+        # An emptied WAL is written over from its beginning, so that a full disk need not grow it.
+        self._move_wal()
 
     def _insert(self, row: tuple[object, ...], pages: int) -> None:
         counters = self.counters
@@ -333,7 +339,7 @@ class Journal:
         self._recount_used()
 
     def dead_letters(self, reason: Reason | None = None) -> Iterator[DeadLetter]:
-        """The letters in order of arrival."""
+        """The letters in the order they were added."""
         return dead_letters.select(self._connection, reason=reason)
 
     def remove_dead_letters(self, keys: Iterable[Key]) -> int:
@@ -416,8 +422,8 @@ class Journal:
         self._wal_pages = in_wal - moved
 
     def _transact(self, work: Callable[[], None]) -> None:
-        """One transaction, once more from the reserve when the disk is full."""
-        while True:
+        """One transaction; when the disk is full, again with an emptied WAL, and again from the reserve."""
+        for make_room in (self._move_wal, self._reserve.release, None):
             try:
                 self._execute("BEGIN IMMEDIATE")
                 work()
@@ -425,13 +431,14 @@ class Journal:
             except sqlite3.Error as error:
                 self._roll_back()
                 problem = file.translate(self.path, error)
-                if isinstance(problem, JournalFull) and self._reserve.release():
-                    continue
-                raise problem from error
+                if make_room is None or not isinstance(problem, JournalFull):
+                    raise problem from error
+                make_room()
             except BaseException:
                 self._roll_back()
                 raise
-            return
+            else:
+                return
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -18,7 +18,7 @@ class JournalReader:
         self._connection = file.connect(self.path, read_only=True)
 
     def dead_letters(self, reason: Reason | None = None) -> Iterator[DeadLetter]:
-        """The letters in order of arrival."""
+        """The letters in the order they were added."""
         try:
             yield from dead_letters.select(self._connection, reason=reason)
         except sqlite3.Error as error:
