@@ -1,0 +1,361 @@
+import json
+from collections import Counter
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.fleet import alerts
+from agent.fleet.alert_kinds import MESSAGES, SEVERITY, AlertLimits
+from agent.fleet.alerts import AlertsState, Look, active_payload, update
+from agent.fleet.places import parse_places
+
+LIMITS = AlertLimits()
+MINUTE = 60_000
+START = 1_750_000_000_000
+PLACES = parse_places(
+    json.dumps(
+        {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "properties": {"name": name, "kind": kind, "radius_m": radius},
+                    "geometry": {"type": "Point", "coordinates": [longitude, 48.0]},
+                }
+                for name, kind, longitude, radius in (
+                    ("home", "depot", 11.0, 200),
+                    ("centre", "zone", 11.1, 2000),
+                    ("shop", "customer", 11.1, 50),
+                )
+            ],
+        }
+    )
+)
+
+
+def looks(*steps):
+    """Looks from (minute, {what changed}); what is not changed stays."""
+    known = {"vehicle_id": "van-1", "depot": "home", "state": "driving", "places": ()}
+    for minute, change in steps:
+        known |= change
+        yield Look(time_ms=START + round(minute * MINUTE), **known)
+
+
+def play(*steps, limits=LIMITS, places=PLACES):
+    """What was raised (+) and cleared (-), with the minute."""
+    state = AlertsState()
+    said = []
+    for look in looks(*steps):
+        for record in update(state, limits, look, places):
+            sign = "+" if record.state == "raised" else "-"
+            said.append(f"{(look.time_ms - START) // MINUTE}{sign}{record.kind}")
+            assert record.severity == SEVERITY[record.kind]
+            assert record.message.startswith("van-1: ")
+            assert "None" not in record.message
+    return said
+
+
+HOME = {"places": ("home",), "state": "parked"}
+
+
+@pytest.mark.parametrize(
+    ("title", "steps", "said"),
+    [
+        (
+            "SoC low, then critical, cleared with hysteresis while charging",
+            [(0, {"soc_pct": 30}), (10, {"soc_pct": 19}), (20, {"soc_pct": 21}), (30, {"soc_pct": 9}), (40, {})]
+            + [(50, {"soc_pct": 12}), (60, {"soc_pct": 13}), (70, {"soc_pct": 24}), (80, {"soc_pct": 25})],
+            ["10+soc_low", "30+soc_critical", "60-soc_critical", "80-soc_low"],
+        ),
+        ("SoC at the limit is not low", [(0, {"soc_pct": 20.0})], []),
+        ("SoC not known", [(0, {"soc_pct": None})], []),
+        (
+            "range short of home, and again long enough",
+            [
+                (0, {"range_km": 40, "home_km": 20}),
+                (1, {"range_km": 30.9}),
+                (2, {"range_km": 33}),
+                (3, {"range_km": 36}),
+            ],
+            ["1+range_short_of_home", "3-range_short_of_home"],
+        ),
+        (
+            "range short of home, ended by arriving",
+            [(0, {"range_km": 10, "home_km": 20}), (1, {"range_km": 3, "home_km": 0.1, "places": ("home",)}), (2, {})],
+            ["0+range_short_of_home", "1-range_short_of_home", "2+geofence_entered"],
+        ),
+        ("range with an unknown way home", [(0, {"range_km": 1, "home_km": None})], []),
+        (
+            "parked at its depot without a cable, then plugged in",
+            [(0, HOME | {"plugged_in": False}), (29, {}), (30, {}), (31, {}), (40, {"plugged_in": True})],
+            ["30+not_plugged_in", "40-not_plugged_in"],
+        ),
+        (
+            "the same, ended by charging",
+            [(0, HOME | {"plugged_in": False}), (30, {}), (40, {"state": "charging"})],
+            ["30+not_plugged_in", "40-not_plugged_in"],
+        ),
+        (
+            "the same, ended by leaving",
+            [(0, HOME | {"plugged_in": False}), (30, {}), (40, {"state": "driving"})],
+            ["30+not_plugged_in", "40-not_plugged_in"],
+        ),
+        (
+            "asleep in its depot without a cable",
+            [(0, HOME | {"plugged_in": False}), (15, {"state": "offline"}), (30, {})],
+            ["30+not_plugged_in"],
+        ),
+        ("a short visit", [(0, HOME | {"plugged_in": False}), (20, {"state": "driving"}), (21, HOME), (40, {})], []),
+        ("parked elsewhere", [(0, {"state": "parked", "plugged_in": False}), (60, {})], []),
+        (
+            "a van that does not report its cable, not full",
+            [(0, HOME | {"soc_pct": 60}), (30, {})],
+            ["30+not_plugged_in"],
+        ),
+        ("a van that does not report its cable, full", [(0, HOME | {"soc_pct": 85}), (60, {})], []),
+        ("nothing known of cable and SoC", [(0, HOME), (60, {})], []),
+        (
+            "a charge that ended early, and went on",
+            [(0, {"state": "charging", "soc_pct": 50, "plugged_in": True}), (9, {"state": "parked"})]
+            + [(12, {"state": "charging"})],
+            ["9+charge_ended_early", "12-charge_ended_early"],
+        ),
+        (
+            "a charge that ended early, and the van drove off",
+            [(0, {"state": "charging", "soc_pct": 50}), (9, {"state": "parked"}), (12, {"state": "driving"})],
+            ["9+charge_ended_early", "12-charge_ended_early"],
+        ),
+        ("a charge that reached its target", [(0, {"state": "charging", "soc_pct": 80}), (9, {"state": "parked"})], []),
+        (
+            "a charge that somebody ended",
+            [(0, {"state": "charging", "soc_pct": 50}), (9, {"state": "parked", "plugged_in": False})],
+            [],
+        ),
+        ("a charge ended by driving off", [(0, {"state": "charging", "soc_pct": 50}), (9, {"state": "driving"})], []),
+        (
+            "silent on a trip",
+            [(0, {}), (15, {"state": "offline"}), (30, {}), (31, {"state": "driving"})],
+            ["15+offline_on_duty", "31-offline_on_duty"],
+        ),
+        (
+            "silent at a customer",
+            [(0, {"state": "parked"}), (15, {"state": "offline"}), (31, {"state": "parked"})],
+            ["15+offline_on_duty", "31-offline_on_duty"],
+        ),
+        ("silent at its depot", [(0, HOME), (15, {"state": "offline"}), (31, {"state": "parked"})], []),
+        (
+            "silent when parked, where its depot is not known",
+            [(0, {"state": "parked", "depot": "nowhere"}), (15, {"state": "offline"})],
+            [],
+        ),
+        (
+            "a sudden drop stays for half an hour",
+            [(0, {"soc_pct": 60}), (1, {"soc_pct": 50}), (2, {}), (30, {}), (31, {})],
+            ["1+soc_drop", "31-soc_drop"],
+        ),
+        (
+            "a sudden drop, ended by charging",
+            [(0, {"soc_pct": 60}), (1, {"soc_pct": 50}), (2, {"state": "charging"})],
+            ["1+soc_drop", "2-soc_drop"],
+        ),
+        ("a fast drive", [(0, {"soc_pct": 60}), (5, {"soc_pct": 46})], []),
+        ("a fall over a long silence", [(0, {"soc_pct": 60}), (31, {"soc_pct": 21})], []),
+        (
+            "looking again does not make a fall sudden",
+            [
+                (0, {"soc_pct": 60, "soc_time_ms": START}),
+                (30, {}),
+                (40, {"soc_pct": 45, "soc_time_ms": START + 40 * MINUTE}),
+            ],
+            [],
+        ),
+        (
+            "hot, with hysteresis",
+            [(0, {"battery_temp_c": 45}), (1, {"battery_temp_c": 45.1}), (2, {"battery_temp_c": 42})]
+            + [(3, {"battery_temp_c": 41.9})],
+            ["1+battery_hot", "3-battery_hot"],
+        ),
+        (
+            "cold, with hysteresis",
+            [(0, {"battery_temp_c": -10}), (1, {"battery_temp_c": -11}), (2, {"battery_temp_c": -7})]
+            + [(3, {"battery_temp_c": -6})],
+            ["1+battery_cold", "3-battery_cold"],
+        ),
+        (
+            "into a zone and out of it",
+            [(0, {"places": ()}), (1, {"places": ("centre",)}), (2, {}), (10, {"places": ()}), (11, {}), (41, {})],
+            ["2+geofence_entered", "11-geofence_entered", "11+geofence_left", "41-geofence_left"],
+        ),
+        (
+            "back into a zone just left",
+            [(0, {"places": ("centre",)}), (1, {"places": ()}), (2, {}), (3, {"places": ("centre",)}), (4, {})],
+            ["2+geofence_left", "4-geofence_left", "4+geofence_entered"],
+        ),
+        ("being in a zone from the beginning is not entering", [(0, {"places": ("centre",)}), (1, {})], []),
+        ("one look across a border", [(0, {}), (1, {"places": ("centre",)}), (2, {"places": ()}), (3, {})], []),
+        (
+            "jumping between two zones",
+            [(0, {}), (1, {"places": ("centre",)}), (2, HOME), (3, {"places": ("centre",)})],
+            [],
+        ),
+        (
+            "customers are not reported",
+            [(0, {}), (1, {"places": ("shop",)}), (2, {}), (3, {"places": ()}), (4, {})],
+            [],
+        ),
+        (
+            "a customer within a zone",
+            [(0, {"places": ("centre",)}), (1, {"places": ("shop", "centre")}), (2, {}), (3, {"places": ("centre",)})],
+            [],
+        ),
+        (
+            "positions refused again and again, then good for ten minutes",
+            [(0, {"position_refusals": 1}), (1, {"position_refusals": 2}), (2, {"position_refusals": 3})]
+            + [(5, {"position_refusals": 4}), (14, {}), (15, {})],
+            ["2+position_implausible", "15-position_implausible"],
+        ),
+        (
+            "positions refused once in a while",
+            [(0, {"position_refusals": 2}), (11, {"position_refusals": 4}), (22, {"position_refusals": 6})],
+            [],
+        ),
+        (
+            "states of charge refused",
+            [(0, {"soc_refusals": 3}), (9, {}), (10, {})],
+            ["0+soc_implausible", "10-soc_implausible"],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_scenario(title, steps, said):
+    assert play(*steps) == said
+
+
+def test_every_kind_has_a_scenario_a_severity_and_words():
+    (cases,) = (mark.args[1] for mark in test_scenario.pytestmark if mark.name == "parametrize")
+    raised = {word.split("+")[1] for _, _, said in cases for word in said if "+" in word}
+    assert raised == set(SEVERITY) == set(MESSAGES)
+
+
+def test_limits_are_free_to_choose():
+    assert play((0, {"soc_pct": 40}), limits=AlertLimits(soc_low_pct=50)) == ["0+soc_low"]
+
+
+def test_a_place_that_is_no_longer_drawn_is_left_without_a_word():
+    state = AlertsState()
+    steps = [(0, {}), (1, {"places": ("centre",)}), (2, {})]
+    for look in looks(*steps):
+        update(state, LIMITS, look, PLACES)
+    empty = parse_places(None)
+    records = [record for look in looks((3, {}), (4, {})) for record in update(state, LIMITS, look, empty)]
+    assert [(record.kind, record.state) for record in records] == [("geofence_entered", "cleared")]
+
+
+def test_records_of_one_moment_have_times_of_their_own():
+    state = AlertsState()
+    (look,) = looks((5, {"soc_pct": 5, "battery_temp_c": 60, "range_km": 1, "home_km": 50}))
+    times = [record.time_ms for record in update(state, LIMITS, look, PLACES)]
+    assert times == [START + 5 * MINUTE + i for i in range(4)]
+
+
+def test_the_payload_is_retained_until_all_is_well():
+    state = AlertsState()
+    first, second, third = looks((1, {"soc_pct": 5}), (2, {"soc_pct": 15}), (3, {"soc_pct": 60}))
+    assert active_payload("van-1", state) == b""
+    update(state, LIMITS, first, PLACES)
+    payload = json.loads(active_payload("van-1", state))
+    assert payload == {
+        "vehicle_id": "van-1",
+        "time_ms": START + MINUTE + 1,
+        "alerts": [
+            {
+                "kind": "soc_low",
+                "severity": "warning",
+                "since_ms": START + MINUTE,
+                "message": "van-1: state of charge is low: 5 %",
+                "value": 5,
+            },
+            {
+                "kind": "soc_critical",
+                "severity": "critical",
+                "since_ms": START + MINUTE,
+                "message": "van-1: state of charge is critical: 5 %",
+                "value": 5,
+            },
+        ],
+    }
+    update(state, LIMITS, second, PLACES)
+    assert [alert["kind"] for alert in json.loads(active_payload("van-1", state))["alerts"]] == ["soc_low"]
+    update(state, LIMITS, third, PLACES)
+    assert active_payload("van-1", state) == b""
+
+
+def test_the_payload_names_the_place():
+    state = AlertsState()
+    for look in looks((0, {}), (1, {"places": ("centre",)}), (2, {})):
+        update(state, LIMITS, look, PLACES)
+    (alert,) = json.loads(active_payload("van-1", state))["alerts"]
+    assert alert["place"] == "centre"
+    assert alert["message"] == "van-1: entered centre"
+
+
+def maybe(strategy):
+    return st.none() | strategy
+
+
+lives = st.lists(
+    st.fixed_dictionaries(
+        {
+            "minutes": st.sampled_from([0.1, 1, 7, 16, 45]),
+            "state": st.sampled_from(["driving", "stopped", "parked", "charging", "offline"]),
+            "soc_pct": maybe(st.sampled_from([3.0, 11.0, 15.0, 22.0, 26.0, 60.0, 70.0, 79.0, 81.0, 100.0])),
+            "battery_temp_c": maybe(st.sampled_from([-20.0, -8.0, 20.0, 43.0, 50.0])),
+            "plugged_in": st.sampled_from([None, True, False]),
+            "range_km": maybe(st.sampled_from([5.0, 32.0, 34.0, 100.0])),
+            "home_km": maybe(st.sampled_from([0.0, 20.0])),
+            "places": maybe(st.sampled_from([(), ("home",), ("centre",), ("shop", "centre")])),
+            "positions": st.sampled_from([0, 0, 1, 4]),
+            "socs": st.sampled_from([0, 0, 3]),
+        }
+    ),
+    max_size=40,
+)
+
+
+def walk(life):
+    """The looks of a life, and the records and the state after each."""
+    state, time_ms, positions, socs = AlertsState(), START, 0, 0
+    for step in life:
+        step = dict(step)
+        time_ms += round(step.pop("minutes") * MINUTE)
+        positions += step.pop("positions")
+        socs += step.pop("socs")
+        counts = {"position_refusals": positions, "soc_refusals": socs}
+        records = update(state, LIMITS, Look(vehicle_id="v", time_ms=time_ms, depot="home", **step, **counts), PLACES)
+        yield records, msgspec.msgpack.encode(state)
+
+
+@given(lives)
+def test_the_glance_never_misses_anything(life):
+    quick = list(walk(life))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alerts, "_is_calm", lambda *_: False)
+        thorough = list(walk(life))
+    assert [records for records, _ in quick] == [records for records, _ in thorough]
+
+
+@given(lives)
+def test_what_is_raised_is_cleared_before_it_is_raised_again(life):
+    raised, times = Counter(), []
+    for records, encoded in walk(life):
+        for record in records:
+            times.append(record.time_ms)
+            raised[record.kind] += 1 if record.state == "raised" else -1
+            several = record.kind.startswith("geofence")  # one for each place
+            assert 0 <= raised[record.kind] <= (2 if several else 1)
+        state = msgspec.msgpack.decode(encoded, type=AlertsState)
+        assert Counter(alert.kind for alert in state.active) == +raised
+    assert all(before < after for before, after in pairwise(times))

@@ -1,0 +1,186 @@
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.errors import SettingsError
+from agent.fleet import days
+from agent.fleet.days import NOTHING, DayState, DayTotals, DayZone, Tariff
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+UTC_DAYS = DayZone()
+
+
+def ms(text):
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("title", "zone", "time", "start", "end"),
+    [
+        ("UTC, noon", "+00:00", "2025-06-01T12:00Z", "2025-06-01T00:00Z", "2025-06-02T00:00Z"),
+        (
+            "the first millisecond belongs to the day",
+            "+00:00",
+            "2025-06-01T00:00Z",
+            "2025-06-01T00:00Z",
+            "2025-06-02T00:00Z",
+        ),
+        ("ahead of UTC", "+02:00", "2025-06-01T22:30Z", "2025-06-01T22:00Z", "2025-06-02T22:00Z"),
+        ("behind UTC", "-05:30", "2025-06-01T05:00Z", "2025-05-31T05:30Z", "2025-06-01T05:30Z"),
+        ("by name, summer", "Europe/Berlin", "2025-06-01T12:00Z", "2025-05-31T22:00Z", "2025-06-01T22:00Z"),
+        ("23 hours", "Europe/Berlin", "2025-03-30T12:00Z", "2025-03-29T23:00Z", "2025-03-30T22:00Z"),
+        ("25 hours", "Europe/Berlin", "2025-10-26T12:00Z", "2025-10-25T22:00Z", "2025-10-26T23:00Z"),
+        ("the hour that comes twice", "Europe/Berlin", "2025-10-26T01:30Z", "2025-10-25T22:00Z", "2025-10-26T23:00Z"),
+        ("before the epoch", "+00:00", "1969-12-31T23:00Z", "1969-12-31T00:00Z", "1970-01-01T00:00Z"),
+    ],
+)
+def test_bounds(title, zone, time, start, end):
+    assert DayZone(zone).bounds(ms(time)) == (ms(start), ms(end)), title
+
+
+@pytest.mark.parametrize("minutes", [0, 120, -330, 345])
+def test_an_offset_in_minutes(minutes):
+    assert DayZone.of_offset(minutes).bounds(10 * DAY)[0] % DAY == -minutes * 60_000 % DAY
+
+
+@pytest.mark.parametrize("name", ["+2", "+ab:00", "Mars/Base", "+99:00", "", "../etc/passwd"])
+def test_a_bad_zone_is_refused(name):
+    with pytest.raises(SettingsError, match="UTC offset|time zone"):
+        DayZone(name)
+
+
+def totals(km, **changes):
+    return DayTotals(km, km / 5, None, km / 4, km / 3, 0.0, km * 70, km * 345.9)._replace(**changes)
+
+
+def turn(state, hour, at, *, heard=True, uncertainty=None):
+    return days.turn(
+        state,
+        UTC_DAYS,
+        vehicle_id="v",
+        time_ms=round(hour * HOUR),
+        totals=at,
+        heard=heard,
+        uncertainty_kwh=uncertainty,
+    )
+
+
+def test_a_day_is_the_difference_of_two_totals():
+    state = DayState()
+    assert days.is_over(state, 10 * HOUR)
+    assert turn(state, 10, totals(100)) is None
+    assert not days.is_over(state, 24 * HOUR - 1)
+    assert days.is_over(state, 24 * HOUR)
+    state.trips, state.stops, state.charges = 3, 40, 1
+    days.add_cost(state, Tariff(0.3, UTC_DAYS), grid_kwh=10, start_ms=0, end_ms=HOUR)
+    record = turn(state, 25, totals(180), uncertainty=0.4)
+    assert record.time_ms == 0
+    assert record.vehicle_id == "v"
+    assert record.distance_km == 80
+    assert record.used_kwh == pytest.approx(16)
+    assert record.regenerated_kwh is None
+    assert (record.trips, record.stops, record.charges) == (3, 40, 1)
+    assert record.co2e_g == pytest.approx(80 * 70)
+    assert record.avoided_co2e_g == pytest.approx(80 * (345.9 - 70))
+    assert record.energy_cost == pytest.approx(3.0)
+    assert record.uncertainty_kwh == 0.4
+    following = turn(state, 49, totals(190))
+    assert (following.time_ms, following.trips, following.energy_cost) == (DAY, 0, None)
+
+
+def test_regenerated_energy_when_it_becomes_known_during_the_day():
+    state = DayState()
+    turn(state, 1, totals(0))
+    assert turn(state, 25, totals(10, regenerated_kwh=2.0)).regenerated_kwh == 2.0
+    assert turn(state, 49, totals(20, regenerated_kwh=5.0)).regenerated_kwh == 3.0
+
+
+def test_a_day_downhill_may_be_negative():
+    state = DayState()
+    turn(state, 1, totals(0, co2e_g=500.0))
+    record = turn(state, 25, totals(10, co2e_g=300.0, diesel_co2e_g=3459.0))
+    assert record.co2e_g == -200.0
+    assert record.avoided_co2e_g == 3659.0
+
+
+@pytest.mark.parametrize(
+    ("title", "hour", "over"),
+    [("at midnight", 24, False), ("some hours later", 29.9, False), ("six hours later", 30, True)],
+)
+def test_silence_closes_a_day_later(title, hour, over):
+    state = DayState()
+    turn(state, 20, totals(5))
+    assert days.is_over(state, round(hour * HOUR), heard=False) is over, title
+
+
+def test_a_silent_van_has_no_days():
+    state = DayState()
+    assert not days.is_over(state, 100 * DAY, heard=False)
+    turn(state, 20, totals(5))
+    assert turn(state, 30, totals(9), heard=False).distance_km == 4
+    for hour in range(31, 200):
+        assert not days.is_over(state, hour * HOUR, heard=False)
+    assert days.is_over(state, 200 * HOUR)
+    assert turn(state, 200, totals(9)) is None
+    assert turn(state, 217, totals(12)).time_ms == 8 * DAY
+
+
+PEAK = tuple(0.4 if 6 <= hour < 22 else 0.2 for hour in range(24))
+
+
+@pytest.mark.parametrize(
+    ("title", "prices", "zone", "start", "end", "cost"),
+    [
+        ("flat", 0.3, "+00:00", 0, 10, 3.0),
+        ("at night", PEAK, "+00:00", 0, 6, 2.0),
+        ("half at night, half by day", PEAK, "+00:00", 4, 8, 3.0),
+        ("a quarter of an hour into the day", PEAK, "+00:00", 5.25, 6.25, 2.5),
+        ("in local time", PEAK, "+02:00", 4, 8, 4.0),
+        ("one moment", PEAK, "+00:00", 12, 12, 4.0),
+        ("for nothing", 0.0, "+00:00", 4, 8, 0.0),
+    ],
+)
+def test_tariff(title, prices, zone, start, end, cost):
+    tariff = Tariff(prices, DayZone(zone))
+    assert tariff.cost(10.0, round(start * HOUR), round(end * HOUR)) == pytest.approx(cost), title
+
+
+def test_a_tariff_has_one_price_or_24():
+    with pytest.raises(SettingsError, match="not 3"):
+        Tariff((0.1, 0.2, 0.3), UTC_DAYS)
+
+
+def test_no_tariff_no_cost():
+    state = DayState()
+    days.add_cost(state, None, grid_kwh=10, start_ms=0, end_ms=HOUR)
+    assert state.energy_cost is None
+
+
+steps = st.lists(
+    st.tuples(st.floats(0.01, 60), st.floats(0, 90), st.floats(-3, 30), st.booleans()), min_size=1, max_size=30
+)
+
+
+@given(steps)
+def test_days_add_up_to_the_totals(life):
+    state, records, now, at = DayState(), [], 0.0, NOTHING
+    for hours, km, kwh, ticking in life:
+        now += hours
+        time_ms = round(now * HOUR)
+        if ticking:
+            if days.is_over(state, time_ms, heard=False):
+                records.append(turn(state, now, at, heard=False))
+            continue
+        if days.is_over(state, time_ms):
+            records.append(turn(state, now, at))
+        at = at._replace(distance_km=at.distance_km + km, used_kwh=at.used_kwh + kwh, co2e_g=at.co2e_g + 400 * kwh)
+    records.append(turn(state, now + 48, at))
+    closed = [record for record in records if record is not None]
+    for name in ("distance_km", "used_kwh", "co2e_g"):
+        assert sum(getattr(record, name) for record in closed) == pytest.approx(getattr(at, name), abs=1e-6)
+    starts = [record.time_ms for record in closed]
+    assert starts == sorted(set(starts))
+    assert all(start % DAY == 0 for start in starts)
