@@ -1,10 +1,10 @@
-"""`vanpulse check-config`: would the daemon start with these settings?"""
+"""`vanpulse check-config`: whether the daemon would start with these settings."""
 
 import argparse
 import sys
 
 from agent.config import Settings, load_fleet
-from agent.dialects import make_dialects
+from agent.commands.run import make_decoder
 from agent.mqtt.connect import tls_context
 from agent.roster import Roster
 from agent.stores import make_store
@@ -26,7 +26,7 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
     )
     for vehicle_id in fleet.vans:
         roster.vehicle(vehicle_id)
-    make_dialects(settings.mqtt.dialects, prefix=settings.mqtt.prefix)
+    make_decoder(settings, roster)
     make_store(settings.store.url, batch_points=settings.store.batch_points)
     tls_context(ca_file=settings.mqtt.ca_file, cert_file=settings.mqtt.cert_file, key_file=settings.mqtt.key_file)
     sys.stdout.write(

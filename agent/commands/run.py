@@ -62,19 +62,7 @@ def build(settings: Settings) -> Pipeline:
         emissions=settings.emissions,
         derived_every_s=settings.store.derived_every_s,
     )
-    decoder = Decoder(
-        make_dialects(
-            settings.mqtt.dialects,
-            prefix=settings.mqtt.prefix,
-            identities=roster.identities,
-            max_age_ms=round(settings.fleet.max_age_s * 1000),
-            max_ahead_ms=round(settings.fleet.max_ahead_s * 1000),
-            gbt32960_utc_offset=settings.mqtt.gbt32960_utc_offset,
-            gbt32960_coordinates=settings.mqtt.gbt32960_coordinates,
-            gbt32960_current_sign=settings.mqtt.gbt32960_current_sign,
-            ovms_counters=settings.mqtt.ovms_counters,
-        )
-    )
+    decoder = make_decoder(settings, roster)
     store = make_store(
         settings.store.url,
         token=settings.store.token.get_secret_value() if settings.store.token else "",
@@ -116,3 +104,20 @@ def build(settings: Settings) -> Pipeline:
         alert_prefix=f"{mqtt.prefix}-alerts",
         listen=(host.strip("[]"), int(port)),
     )
+
+
+def make_decoder(settings: Settings, roster: Roster) -> Decoder:
+    """What `mqtt.dialects` names, with the fleet file's table of identities."""
+    mqtt, fleet = settings.mqtt, settings.fleet
+    dialects = make_dialects(
+        mqtt.dialects,
+        prefix=mqtt.prefix,
+        identities=roster.identities,
+        max_age_ms=round(fleet.max_age_s * 1000),
+        max_ahead_ms=round(fleet.max_ahead_s * 1000),
+        gbt32960_utc_offset=mqtt.gbt32960_utc_offset,
+        gbt32960_coordinates=mqtt.gbt32960_coordinates,
+        gbt32960_current_sign=mqtt.gbt32960_current_sign,
+        ovms_counters=mqtt.ovms_counters,
+    )
+    return Decoder(dialects)
