@@ -66,8 +66,17 @@ HOME = {"places": ("home",), "state": "parked"}
     [
         (
             "SoC low, then critical, cleared with hysteresis while charging",
-            [(0, {"soc_pct": 30}), (10, {"soc_pct": 19}), (20, {"soc_pct": 21}), (30, {"soc_pct": 9}), (40, {})]
-            + [(50, {"soc_pct": 12}), (60, {"soc_pct": 13}), (70, {"soc_pct": 24}), (80, {"soc_pct": 25})],
+            [
+                (0, {"soc_pct": 30}),
+                (10, {"soc_pct": 19}),
+                (20, {"soc_pct": 21}),
+                (30, {"soc_pct": 9}),
+                (40, {}),
+                (50, {"soc_pct": 12}),
+                (60, {"soc_pct": 13}),
+                (70, {"soc_pct": 24}),
+                (80, {"soc_pct": 25}),
+            ],
             ["10+soc_low", "30+soc_critical", "60-soc_critical", "80-soc_low"],
         ),
         ("SoC at the limit is not low", [(0, {"soc_pct": 20.0})], []),
@@ -119,8 +128,11 @@ HOME = {"places": ("home",), "state": "parked"}
         ("nothing known of cable and SoC", [(0, HOME), (60, {})], []),
         (
             "a charge that ended early, and went on",
-            [(0, {"state": "charging", "soc_pct": 50, "plugged_in": True}), (9, {"state": "parked"})]
-            + [(12, {"state": "charging"})],
+            [
+                (0, {"state": "charging", "soc_pct": 50, "plugged_in": True}),
+                (9, {"state": "parked"}),
+                (12, {"state": "charging"}),
+            ],
             ["9+charge_ended_early", "12-charge_ended_early"],
         ),
         (
@@ -174,14 +186,22 @@ HOME = {"places": ("home",), "state": "parked"}
         ),
         (
             "hot, with hysteresis",
-            [(0, {"battery_temp_c": 45}), (1, {"battery_temp_c": 45.1}), (2, {"battery_temp_c": 42})]
-            + [(3, {"battery_temp_c": 41.9})],
+            [
+                (0, {"battery_temp_c": 45}),
+                (1, {"battery_temp_c": 45.1}),
+                (2, {"battery_temp_c": 42}),
+                (3, {"battery_temp_c": 41.9}),
+            ],
             ["1+battery_hot", "3-battery_hot"],
         ),
         (
             "cold, with hysteresis",
-            [(0, {"battery_temp_c": -10}), (1, {"battery_temp_c": -11}), (2, {"battery_temp_c": -7})]
-            + [(3, {"battery_temp_c": -6})],
+            [
+                (0, {"battery_temp_c": -10}),
+                (1, {"battery_temp_c": -11}),
+                (2, {"battery_temp_c": -7}),
+                (3, {"battery_temp_c": -6}),
+            ],
             ["1+battery_cold", "3-battery_cold"],
         ),
         (
@@ -213,8 +233,14 @@ HOME = {"places": ("home",), "state": "parked"}
         ),
         (
             "positions refused again and again, then good for ten minutes",
-            [(0, {"position_refusals": 1}), (1, {"position_refusals": 2}), (2, {"position_refusals": 3})]
-            + [(5, {"position_refusals": 4}), (14, {}), (15, {})],
+            [
+                (0, {"position_refusals": 1}),
+                (1, {"position_refusals": 2}),
+                (2, {"position_refusals": 3}),
+                (5, {"position_refusals": 4}),
+                (14, {}),
+                (15, {}),
+            ],
             ["2+position_implausible", "15-position_implausible"],
         ),
         (
