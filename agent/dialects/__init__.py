@@ -7,6 +7,7 @@ from agent.dialects.base import Dialect
 from agent.dialects.gbt32960 import Coordinates, Gbt32960Dialect
 from agent.dialects.gbt32960_current import CurrentSign
 from agent.dialects.identity import is_vehicle_id
+from agent.dialects.memory import MAX_VANS
 from agent.dialects.native import NativeDialect
 from agent.dialects.ovms import OvmsDialect
 from agent.dialects.saic import SaicDialect
@@ -31,6 +32,7 @@ def make_dialects(
     max_age_ms: int = 7 * DAY_MS,
     max_ahead_ms: int = 5 * MINUTE_MS,
     max_elements: int = 5000,
+    max_vans: int = MAX_VANS,
     gbt32960_utc_offset: str = "+08:00",
     gbt32960_coordinates: Coordinates = "wgs84",
     gbt32960_current_sign: CurrentSign = "learn",
@@ -39,7 +41,7 @@ def make_dialects(
     """The dialects of these names, in this order; raises `SettingsError` for one that does not exist.
 
     `prefix` is that of the native topics; the others have their senders' defaults. `identities` gives the `vehicle_id`
-    of a sender known by another name, such as a VIN.
+    of a sender known by another name, such as a VIN. `max_vans` bounds the vans that a dialect remembers.
     """
     table = dict(identities or {})
     wrong = next((vehicle_id for vehicle_id in table.values() if not is_vehicle_id(vehicle_id)), None)
@@ -54,15 +56,20 @@ def make_dialects(
             utc_offset_minutes=parse_zone(gbt32960_utc_offset),
             coordinates=gbt32960_coordinates,
             current_sign=gbt32960_current_sign,
+            max_vans=max_vans,
             max_age_ms=max_age_ms,
             max_ahead_ms=max_ahead_ms,
         ),
-        "ovms": lambda: OvmsDialect(identities=table, counters=ovms_counters),
-        "saic": lambda: SaicDialect(identities=table),
+        "ovms": lambda: OvmsDialect(identities=table, max_vans=max_vans, counters=ovms_counters),
+        "saic": lambda: SaicDialect(identities=table, max_vans=max_vans),
         "vss": lambda: VssDialect(
-            identities=table, max_elements=max_elements, max_age_ms=max_age_ms, max_ahead_ms=max_ahead_ms
+            identities=table,
+            max_vans=max_vans,
+            max_elements=max_elements,
+            max_age_ms=max_age_ms,
+            max_ahead_ms=max_ahead_ms,
         ),
-        "teslamate": lambda: TeslaMateDialect(identities=table),
+        "teslamate": lambda: TeslaMateDialect(identities=table, max_vans=max_vans),
     }
     unknown = [name for name in names if name not in makers]
     if unknown or not names:

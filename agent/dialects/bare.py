@@ -14,7 +14,7 @@ import msgspec
 
 from agent.dialects.base import Dialect
 from agent.dialects.identity import resolve
-from agent.dialects.memory import Memories
+from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.strict_json import parse_json
 from agent.errors import Rejected
 from agent.messages import Message
@@ -61,11 +61,11 @@ class BareValues(Dialect):
     ranges: Mapping[str, tuple[float, float]] = RANGES
     """What each number has to lie within."""
 
-    def __init__(self, *, identities: Mapping[str, str]) -> None:
+    def __init__(self, *, identities: Mapping[str, str], max_vans: int = MAX_VANS) -> None:
         self.ignored = 0
         """Messages under topics that say nothing of interest."""
         self._identities = identities
-        self._memories = Memories(VanValues)
+        self._memories = Memories(VanValues, max_vans=max_vans)
         self._open: set[str] = set()
 
     @abstractmethod

@@ -16,7 +16,7 @@ from agent.dialects.base import Dialect
 from agent.dialects.gbt32960_current import CurrentMemory, CurrentSign, learn
 from agent.dialects.gcj02 import to_wgs84
 from agent.dialects.identity import resolve
-from agent.dialects.memory import Memories
+from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.native import rejection
 from agent.dialects.strict_json import parse_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window
@@ -81,6 +81,7 @@ class Gbt32960Dialect(Dialect):
         current_sign: CurrentSign = "learn",
         max_age_ms: int = 7 * DAY_MS,
         max_ahead_ms: int = 5 * MINUTE_MS,
+        max_vans: int = MAX_VANS,
     ) -> None:
         self.ignored = 0
         """Logins, logouts, answers: messages without measurements."""
@@ -91,7 +92,7 @@ class Gbt32960Dialect(Dialect):
         self._current_sign: CurrentSign = current_sign
         self._max_age_ms = max_age_ms
         self._max_ahead_ms = max_ahead_ms
-        self._memories = Memories(CurrentMemory)
+        self._memories = Memories(CurrentMemory, max_vans=max_vans)
 
     def topic_filters(self) -> list[str]:
         """Below the prefix, however the mount point goes on."""

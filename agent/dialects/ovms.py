@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, word
+from agent.dialects.memory import MAX_VANS
 from agent.readings import RANGES
 
 _WORDS: Final = {"yes": True, "no": False}
@@ -58,8 +59,10 @@ class OvmsDialect(BareValues):
     ranges = RANGES | {"gps_speed_kmh": RANGES["speed_kmh"], "gps_quality_pct": (0.0, 100.0)}
     remembered = frozenset({"type", "charging", "speed_kmh", "gps_speed_kmh", "pilot", "gps_lock", "gps_quality_pct"})
 
-    def __init__(self, *, prefix: str = "ovms", identities: Mapping[str, str], counters: bool = False) -> None:
-        super().__init__(identities=identities)
+    def __init__(
+        self, *, prefix: str = "ovms", identities: Mapping[str, str], counters: bool = False, max_vans: int = MAX_VANS
+    ) -> None:
+        super().__init__(identities=identities, max_vans=max_vans)
         self.meanings = MEANINGS | COUNTERS if counters else MEANINGS
         self._prefix = f"{prefix}/"
 

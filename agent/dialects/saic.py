@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, parse_number, position
+from agent.dialects.memory import MAX_VANS
 from agent.dialects.timestamps import MINUTE_MS, parse_time
 from agent.readings import RANGES
 
@@ -54,8 +55,8 @@ class SaicDialect(BareValues):
     meanings = MEANINGS
     ranges = RANGES | {"single_phase_kw": RANGES["charger_power_kw"], "three_phase_kw": RANGES["charger_power_kw"]}
 
-    def __init__(self, *, prefix: str = "saic", identities: Mapping[str, str]) -> None:
-        super().__init__(identities=identities)
+    def __init__(self, *, prefix: str = "saic", identities: Mapping[str, str], max_vans: int = MAX_VANS) -> None:
+        super().__init__(identities=identities, max_vans=max_vans)
         self._prefix = f"{prefix}/"
 
     def topic_filters(self) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, position
+from agent.dialects.memory import MAX_VANS
 
 _WORDS: Final = {"true": True, "false": False}
 
@@ -38,8 +39,8 @@ class TeslaMateDialect(BareValues):
     name = "teslamate"
     meanings = MEANINGS
 
-    def __init__(self, *, prefix: str = "teslamate", identities: Mapping[str, str]) -> None:
-        super().__init__(identities=identities)
+    def __init__(self, *, prefix: str = "teslamate", identities: Mapping[str, str], max_vans: int = MAX_VANS) -> None:
+        super().__init__(identities=identities, max_vans=max_vans)
         self._prefix = f"{prefix}/"
 
     def topic_filters(self) -> list[str]:

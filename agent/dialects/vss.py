@@ -13,6 +13,7 @@ import msgspec
 
 from agent.dialects.bare import BareValues, Meaning, Value, Values, as_number, canonical, check_values, choice, number
 from agent.dialects.identity import resolve
+from agent.dialects.memory import MAX_VANS
 from agent.dialects.native import oldest_first
 from agent.dialects.strict_json import parse_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time
@@ -88,8 +89,9 @@ class VssDialect(BareValues):
         max_age_ms: int = 7 * DAY_MS,
         max_ahead_ms: int = 5 * MINUTE_MS,
         max_elements: int = 5000,
+        max_vans: int = MAX_VANS,
     ) -> None:
-        super().__init__(identities=identities)
+        super().__init__(identities=identities, max_vans=max_vans)
         self._prefix = f"{prefix}/"
         self._max_age_ms = max_age_ms
         self._max_ahead_ms = max_ahead_ms
