@@ -607,6 +607,12 @@ def known(*fields: str) -> model.DataTransformerConfig:
     return transformation("filterByValue", filters=filters, type="include", match="all")
 
 
+def positive(field: str) -> model.DataTransformerConfig:
+    """Only the rows in which the field is above 0: to be divided by it."""
+    filters = [{"fieldName": field, "config": {"id": "greater", "options": {"value": 0}}}]
+    return transformation("filterByValue", filters=filters, type="include", match="all")
+
+
 def grouped(by: str, **aggregations: str) -> model.DataTransformerConfig:
     """One row per value of `by`; each field becomes `<field> (<aggregation>)`."""
     fields: dict[str, object] = {by: {"operation": "groupby", "aggregations": []}}

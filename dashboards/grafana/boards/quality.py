@@ -6,6 +6,7 @@ from dashboards.grafana.panels import VAN, Column, Panel, pie, series, stat, tab
 from dashboards.grafana.sdk import model
 
 RAW = ("soc_pct", "battery_power_kw", "voltage_v", "current_a", "battery_temp_c", "soh_pct", "ambient_temp_c")
+PLACED = ("latitude_deg", "speed_kmh", "odometer_km")
 
 
 def build() -> model.Dashboard:
@@ -84,8 +85,19 @@ def _course() -> list[Panel]:
     ]
 
 
+def _counts(*names: str) -> str:
+    return ", ".join(f'count("{name}") AS "{name}_count"' for name in names)
+
+
 def _vans() -> list[Panel]:
-    counts = ", ".join(f'count("{name}") AS "{name}"' for name in RAW)
+    counted = Query(
+        f'SELECT {_counts(*RAW)} FROM "battery" WHERE {where("battery")} GROUP BY "vehicle_id"',
+        table=True,
+    )
+    placed = Query(
+        f'SELECT {_counts(*PLACED)} FROM "location" WHERE {where("location")} GROUP BY "vehicle_id"',
+        table=True,
+    )
     return [
         table(
             "Newest reading of each van",
@@ -101,22 +113,20 @@ def _vans() -> list[Panel]:
         table(
             "What the vans report",
             "Number of readings in the range that had each field: 0 is never sent.",
-            Query(f'SELECT {counts} FROM "battery" WHERE {where("battery")} GROUP BY "vehicle_id"', table=True),
-            total(
-                "location", "latitude_deg", "speed_kmh", "odometer_km", function="count", by=["vehicle_id"], table=True
-            ),
+            counted,
+            placed,
             columns=[
                 VAN,
-                Column("soc_pct", "Charge"),
-                Column("battery_power_kw", "Power"),
-                Column("voltage_v", "Voltage"),
-                Column("current_a", "Current"),
-                Column("battery_temp_c", "Pack °C"),
-                Column("soh_pct", "Health"),
-                Column("ambient_temp_c", "Outside °C"),
-                Column("latitude_deg", "Position"),
-                Column("speed_kmh", "Speed"),
-                Column("odometer_km", "Odometer"),
+                Column("soc_pct_count", "Charge"),
+                Column("battery_power_kw_count", "Power"),
+                Column("voltage_v_count", "Voltage"),
+                Column("current_a_count", "Current"),
+                Column("battery_temp_c_count", "Pack °C"),
+                Column("soh_pct_count", "Health"),
+                Column("ambient_temp_c_count", "Outside °C"),
+                Column("latitude_deg_count", "Position"),
+                Column("speed_kmh_count", "Speed"),
+                Column("odometer_km_count", "Odometer"),
             ],
             sort="Charge",
             descending=False,

@@ -35,15 +35,26 @@ class Asked(NamedTuple):
     table: bool
 
 
+def _unit(panel: dict[str, Any], series: str) -> str:
+    """The unit of a series: its own, or the panel's."""
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"]["options"] == series:
+            for entry in override["properties"]:
+                if entry["id"] == "unit":
+                    return str(entry["value"])
+    return str(panel["fieldConfig"]["defaults"]["unit"])
+
+
 def queries() -> list[Asked]:
     """Every query of every panel, variable, annotation and rule."""
     found = []
     for name, dashboard in dashboards().items():
         for panel in panels(dashboard):
-            unit = panel["fieldConfig"]["defaults"]["unit"]
             for target in panel.get("targets", []):
                 where = f"{name}/{panel['id']} {panel['title']}/{target['refId']}"
-                found.append(Asked(where, target["query"], unit, target["resultFormat"] == "table"))
+                found.append(
+                    Asked(where, target["query"], _unit(panel, target["alias"]), target["resultFormat"] == "table")
+                )
         found += [
             Asked(f"{name}/variable {variable['name']}", variable["query"], "none", table=True)
             for variable in dashboard["templating"]["list"]

@@ -1,0 +1,163 @@
+"""Every query against a real InfluxDB that the agent's own code has filled."""
+
+import math
+from typing import Any
+
+import pytest
+
+from agent.points import MEASUREMENTS
+from tests.dashboards.grafana import days
+from tests.dashboards.grafana.committed import Asked, dashboards, panels, queries
+from tests.dashboards.grafana.conftest import DATABASE
+from tests.dashboards.grafana.grafana_like import Range, Value, as_table, expanded, rows, several, transformed
+from tests.servers.influxdb import InfluxServer
+
+SHOWN = Range(days.START_MS, days.END_MS)
+QUERIES = queries()
+
+NOTHING_HAPPENED: dict[str, str] = {}
+"""Where a query rightly finds nothing in these days, and why."""
+
+PLAUSIBLE: dict[str, tuple[float, float]] = {
+    "percent": (0, 100.001),
+    "kwatt": (-200, 200),
+    "kwatth": (0, 5000),
+    "lengthkm": (0, 30_000),
+    "lengthm": (-100, 3000),
+    "velocitykmh": (0, 130),
+    "celsius": (-30, 80),
+    "volt": (200, 500),
+    "amp": (-500, 500),
+    "massg": (0, 2_000_000),
+    "masskg": (0, 3000),
+    "watt": (0, 2000),
+    "dtdurations": (0, 4 * days.LENGTH_S),
+    "s": (0, 100_000),
+    "bytes": (0, 1e11),
+    "suffix: kWh/100 km": (5, 80),
+    "suffix: g/km": (1, 500),
+    "suffix: g/kWh": (10, 1200),
+    "suffix: g/t·km": (1, 20_000),
+    "suffix: g": (0, 20_000),
+    "suffix: mg": (0, 10_000_000),
+    "suffix: /s": (0, 1000),
+    "short": (0, 1_000_000),
+}
+"""What a value of this unit can be in these days."""
+
+FIELD_UNITS = {
+    "%": "percent",
+    "kW": "kwatt",
+    "kWh": "kwatth",
+    "km": "lengthkm",
+    "km/h": "velocitykmh",
+    "°C": "celsius",
+    "V": "volt",
+    "kg": "masskg",
+    "kWh/100 km": "suffix: kWh/100 km",
+    "g/kWh": "suffix: g/kWh",
+}
+
+
+def unit_of(field: str) -> str | None:
+    """The unit of a column that bears a field's own name."""
+    for measurement in MEASUREMENTS.values():
+        for each in measurement.fields:
+            if each.name == field:
+                return FIELD_UNITS.get(each.unit)
+    return None
+
+
+def numbers(series: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    """(column, value) of everything that is a number."""
+    return [
+        (column, value)
+        for each in series
+        for row in each["values"]
+        for column, value in zip(each["columns"][1:], row[1:], strict=True)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+
+
+@pytest.mark.parametrize("asked", QUERIES, ids=[asked.where for asked in QUERIES])
+def test_it_is_answered_with_plausible_values(influx: InfluxServer, asked: Asked) -> None:
+    series = influx.query(expanded(asked.query, SHOWN), DATABASE)
+    present = [value for each in series for row in each["values"] for value in row[1:] if value is not None]
+    assert bool(present) == (asked.where not in NOTHING_HAPPENED), "no data"
+    for column, value in numbers(series):
+        unit = unit_of(column) if asked.table else asked.unit
+        low, high = PLAUSIBLE.get(unit or "", (-math.inf, math.inf))
+        if unit == "kwatth" and column in ("energy_kwh", "uncertainty_kwh"):
+            low = -100
+        assert low <= value <= high, (column, value)
+
+
+@pytest.mark.parametrize("asked", QUERIES, ids=[asked.where for asked in QUERIES])
+def test_it_is_answered_for_several_vans_and_for_one(influx: InfluxServer, asked: Asked) -> None:
+    two = {"depot": several("berlin", "paris"), "model": ".*", "van": several("berlin-1", "paris-1"), "min_km": "1"}
+    one = {"depot": "berlin", "model": ".*", "van": "berlin-1", "min_km": "1"}
+    for chosen in (two, one):
+        series = influx.query(expanded(asked.query, SHOWN._replace(variables=chosen)), DATABASE)
+        vans = {each["tags"]["vehicle_id"] for each in series if "vehicle_id" in each.get("tags", {})}
+        if "$van" in asked.query:
+            assert vans <= ({"berlin-1", "paris-1"} if chosen is two else {"berlin-1"})
+
+
+PROCESSED = [
+    (name, panel)
+    for name, dashboard in dashboards().items()
+    for panel in panels(dashboard)
+    if "transformations" in panel
+]
+
+
+def answers(influx: InfluxServer, panel: dict[str, Any]) -> list[dict[str, list[Value]]]:
+    found = [as_table(influx.query(expanded(target["query"], SHOWN), DATABASE)) for target in panel["targets"]]
+    return [frame for frame in found if frame]
+
+
+@pytest.mark.parametrize(("name", "panel"), PROCESSED, ids=[f"{name}/{panel['title']}" for name, panel in PROCESSED])
+def test_transformations_find_their_columns_and_leave_plausible_values(
+    influx: InfluxServer, name: str, panel: dict[str, Any]
+) -> None:
+    frame = transformed(answers(influx, panel), panel["transformations"])
+    found = rows(frame)
+    assert found
+    units = {
+        override["matcher"]["options"]: entry["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        for entry in override["properties"]
+        if entry["id"] == "unit"
+    }
+    for column, values in frame.items():
+        unit = units.get(column, panel["fieldConfig"]["defaults"]["unit"] if panel["type"] == "barchart" else "none")
+        low, high = PLAUSIBLE.get(unit, (-math.inf, math.inf))
+        if column == "Energy":
+            low = -100
+        for value in values:
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                assert low <= value <= high, (column, value)
+    assert all(any(value is not None for value in values) for values in frame.values()), "an empty column"
+
+
+def panel_of(name: str, title: str, kind: str) -> dict[str, Any]:
+    (panel,) = [each for each in panels(dashboards()[name]) if (each["title"], each["type"]) == (title, kind)]
+    return panel
+
+
+def test_temperature_bins_hold_all_the_distance(influx: InfluxServer) -> None:
+    panel = panel_of("energy", "By outside temperature", "table")
+    bins = rows(transformed(answers(influx, panel), panel["transformations"]))
+    edges = [record["From"] for record in bins]
+    assert len(edges) >= 3
+    assert all(isinstance(edge, (int, float)) and edge % 5 == 0 for edge in edges)
+    whole = influx.query(expanded(panel_of("fleet", "Distance", "stat")["targets"][0]["query"], SHOWN), DATABASE)
+    distance_km = whole[0]["values"][0][1]
+    assert sum(record["Distance"] for record in bins) == pytest.approx(distance_km, rel=0.08)  # type: ignore[misc]
+
+
+def test_the_fleets_totals_are_the_sum_of_the_vans(influx: InfluxServer) -> None:
+    whole = influx.query(expanded(panel_of("fleet", "Energy used", "stat")["targets"][0]["query"], SHOWN), DATABASE)
+    table = panel_of("fleet", "Vans", "table")
+    vans = rows(transformed(answers(influx, table), table["transformations"]))
+    assert sum(record["Used"] for record in vans) == pytest.approx(whole[0]["values"][0][1])  # type: ignore[misc]
