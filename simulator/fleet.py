@@ -205,6 +205,9 @@ class Fleet:
         self.soc[on_tour] = np.maximum(0.97 - driven_km * 0.30 / self.vehicles.usable_kwh[on_tour], 0.2)
         self.battery_c[on_tour] += 6.0
         self.mode[on_tour] = Mode.STOPPED
+        self.plugged[on_tour] = False
+        self.charging[on_tour] = False
+        self.plug_s[on_tour] = np.iinfo(np.int64).max
         self.until_s[on_tour] = self.time_s + np.floor(90.0 * unit(self.keys[on_tour], Purpose.DWELL)).astype(np.int64)
 
         home = np.nonzero(~out)[0]
@@ -439,16 +442,19 @@ class Fleet:
         self.odometer_m[vans] += speed
         mean = 0.5 * (old + speed)
         grade = np.where(speed > 0.5, climb / np.maximum(speed, 0.5), 0.0)
-        self.power_kw[vans] = physics.drive_power_kw(
-            self.vehicles.of(vans),
-            mass_kg=mass,
-            speed_mps=mean,
-            acceleration_mps2=speed - old,
-            grade=np.clip(grade, -0.12, 0.12),
-            air_c=self.battery_c[vans] * 0.0 + self._air_driving(vans),
-            soc=self.soc[vans],
-            battery_c=self.battery_c[vans],
-        ) - self.load_kw[vans]
+        self.power_kw[vans] = (
+            physics.drive_power_kw(
+                self.vehicles.of(vans),
+                mass_kg=mass,
+                speed_mps=mean,
+                acceleration_mps2=speed - old,
+                grade=np.clip(grade, -0.12, 0.12),
+                air_c=self.battery_c[vans] * 0.0 + self._air_driving(vans),
+                soc=self.soc[vans],
+                battery_c=self.battery_c[vans],
+            )
+            - self.load_kw[vans]
+        )
         self._integrate(vans, np.ones(vans.size))
 
         ended = left < 0.5

@@ -53,7 +53,9 @@ class Vehicles(NamedTuple):
 
     def of(self, vans: np.typing.NDArray[np.int64]) -> "Vehicles":
         """Some of the vans."""
-        return Vehicles(*(values[:, vans] if name == "volts" else values[vans] for name, values in self._asdict().items()))
+        return Vehicles(
+            *(values[:, vans] if name == "volts" else values[vans] for name, values in self._asdict().items())
+        )
 
 
 def make_vehicles(models: list[Model], health: Floats) -> Vehicles:

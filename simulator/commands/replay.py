@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recorded drives")
     parser.add_argument("--format", choices=FORMATS, help="what the files are; without it the first line tells")
     parser.add_argument("--speedup", type=positive, metavar="N", help="N times as fast as recorded; without it at once")
-    parser.add_argument("--thin", type=positive, metavar="SECONDS", help="one reading per so many seconds, and the last")
+    parser.add_argument(
+        "--thin", type=positive, metavar="SECONDS", help="one reading per so many seconds, and the last"
+    )
     parser.add_argument("--soc-step", type=positive, metavar="PCT", help="round the state of charge to this step")
     parser.add_argument("--hide", default="", metavar="FIELD,...", help="leave out these fields")
     parser.add_argument("--vehicle", metavar="ID", help="send everything as this vehicle")
@@ -28,7 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Publish the recordings; the exit status."""
     hidden = frozenset(name for name in arguments.hide.split(",") if name)
     try:
-        recordings = [load(path, format_name=arguments.format, vehicle_id=arguments.vehicle) for path in arguments.files]
+        recordings = [
+            recording
+            for path in arguments.files
+            for recording in load(path, format_name=arguments.format, vehicle_id=arguments.vehicle)
+        ]
     except RecordingError as error:
         print(f"vanpulse replay: {error}", file=sys.stderr)
         return 1

@@ -17,11 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--vans", type=positive_int, default=25, metavar="N", help="how many vans (25)")
     parser.add_argument(
-        "--rate", type=positive, metavar="HZ", help="messages per second and van; without it as vans do: every 10 s awake"
+        "--rate",
+        type=positive,
+        metavar="HZ",
+        help="messages per second and van; without it as vans do: every 10 s awake",
     )
     parser.add_argument("--speedup", type=positive, default=1.0, metavar="N", help="live time runs N times as fast (1)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same fleet (1)")
-    parser.add_argument("--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once (0)")
+    parser.add_argument(
+        "--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once (0)"
+    )
     parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write what really happened, as JSON lines")
     parser.add_argument("--dialect", default="native", metavar="NAME", help="native, ovms, gbt32960, saic or vss")

@@ -1,0 +1,327 @@
+"""Recorded drives as messages: read, put one behind the other, moved so that they end now.
+
+Formats: `twizy` (RSK Twizy EV Dataset), `i3` (Battery and Heating Data in Real Driving Cycles, TU Munich), `native` (JSON
+lines: native payloads with their `vehicle_id`, or objects with `topic` and `payload`) and `journal` (the agent's own).
+"""
+
+import csv
+import datetime
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from simulator.journals import JournalUnreadable, read_journal
+from simulator.streets import METRES_PER_DEGREE
+
+FORMATS: Final = ("twizy", "i3", "native", "journal")
+
+REST_BEFORE_S: Final = 120
+REST_AFTER_S: Final = 600
+REST_PERIOD_S: Final = 30
+LONGEST_GAP_S: Final = 12 * 3600
+"""A longer pause between two drives of a van becomes `SHORT_GAP_S`."""
+SHORT_GAP_S: Final = 2 * 3600
+
+I3_LATITUDE_DEG: Final = 48.2
+"""The i3 drives have no position: their speed is laid along this parallel, eastwards."""
+I3_LONGITUDE_DEG: Final = 11.0
+I3_ODOMETER_KM: Final = 10_000.0
+
+Row = dict[str, Any]
+"""One native payload without its time: the time is kept beside it."""
+
+
+class RecordingError(Exception):
+    """A file cannot be read as a recording; the text says why."""
+
+
+@dataclass
+class Recording:
+    """One file: rows in the order of time. `start_ms` is when it began by its own clock, `time_ms` counts from there."""
+
+    path: Path
+    vehicle_id: str
+    start_ms: int
+    rows: list[tuple[int, Row]]
+    rests: bool = True
+    """Whether the van stood before and after, unrecorded."""
+    laid_out: bool = False
+    """Whether position and odometer were made up, and go on where the drive before it ended."""
+
+    @property
+    def duration_ms(self) -> int:
+        """From the first row to the last."""
+        return self.rows[-1][0] - self.rows[0][0] if self.rows else 0
+
+
+@dataclass(frozen=True)
+class Thinning:
+    """What is taken away from a recording, so that an estimate can be judged against what was hidden."""
+
+    period_s: float | None = None
+    soc_step_pct: float | None = None
+    hidden: frozenset[str] = frozenset()
+
+    def rows(self, rows: list[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
+        """The rows that remain: the first, one per period, and the last."""
+        due_ms = -math.inf
+        last = len(rows) - 1
+        for i, (time_ms, row) in enumerate(rows):
+            if self.period_s is not None and i < last:
+                if time_ms < due_ms:
+                    continue
+                due_ms = time_ms + self.period_s * 1000.0
+            yield time_ms, self._row(row)
+
+    def _row(self, row: Row) -> Row:
+        if self.hidden:
+            row = {name: value for name, value in row.items() if name not in self.hidden}
+        if self.soc_step_pct is not None and isinstance(row.get("soc_pct"), float):
+            steps = math.floor(row["soc_pct"] / self.soc_step_pct + 0.5)
+            row = {**row, "soc_pct": round(steps * self.soc_step_pct, 6)}
+        return row
+
+
+def load(path: Path, *, format_name: str | None = None, vehicle_id: str | None = None) -> list[Recording]:
+    """Read one file; a file of several vans gives several recordings. Raises `RecordingError`."""
+    try:
+        name = format_name or _recognise(path)
+        recordings = _READERS[name](path)
+    except (OSError, KeyError, ValueError, msgspec.DecodeError, JournalUnreadable) as error:
+        raise RecordingError(f"{path}: {error}") from error
+    recordings = [recording for recording in recordings if recording.rows]
+    if not recordings:
+        raise RecordingError(f"{path}: no readings in it")
+    if vehicle_id is not None:
+        for recording in recordings:
+            recording.vehicle_id = vehicle_id
+    return recordings
+
+
+def timeline(
+    recordings: Iterable[Recording],
+    *,
+    end_ms: int,
+    thinning: Thinning | None = None,
+    prefix: str = "vans",
+) -> list[tuple[int, tuple[str, bytes]]]:
+    """All messages with their times, in the order of time; the last of every van is at `end_ms`.
+
+    Drives of one van follow each other in the order of their dates. Pauses keep their length up to 12 hours.
+    """
+    by_van: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        by_van.setdefault(recording.vehicle_id, []).append(recording)
+    encode = msgspec.json.Encoder().encode
+    messages: list[tuple[int, tuple[str, bytes]]] = []
+    for vehicle_id, drives in by_van.items():
+        rows = _one_after_the_other(sorted(drives, key=lambda drive: drive.start_ms), thinning or Thinning())
+        shift_ms = end_ms - rows[-1][0]
+        for time_ms, row in rows:
+            at_ms = time_ms + shift_ms
+            kind = row.get("kind") or _kind(row)
+            fields = {"time": at_ms, **{name: value for name, value in row.items() if name != "kind"}}
+            messages.append((at_ms, (f"{prefix}/{vehicle_id}/{kind}", encode(fields))))
+    messages.sort(key=lambda message: message[0])
+    return messages
+
+
+def _one_after_the_other(drives: list[Recording], thinning: Thinning) -> list[tuple[int, Row]]:
+    """The rows of all drives on one time line that begins at 0."""
+    line: list[tuple[int, Row]] = []
+    end_ms = 0
+    previous: Recording | None = None
+    for drive in drives:
+        if previous is not None:
+            gap_ms = drive.start_ms - (previous.start_ms + previous.duration_ms)
+            shortest_ms = (REST_BEFORE_S + REST_AFTER_S + 300) * 1000
+            if not shortest_ms <= gap_ms <= LONGEST_GAP_S * 1000:
+                gap_ms = SHORT_GAP_S * 1000
+            end_ms += gap_ms if previous.rests or drive.rests else max(gap_ms, 0)
+        rows = list(thinning.rows(drive.rows))
+        if drive.laid_out:
+            rows = _moved_on(rows, line[-1][1] if line else None)
+        shift_ms = end_ms - rows[0][0]
+        if drive.rests:
+            line += [(end_ms - s * 1000, _at_rest(rows[0][1])) for s in range(REST_BEFORE_S, 0, -REST_PERIOD_S)]
+        line += [(time_ms + shift_ms, row) for time_ms, row in rows]
+        end_ms = rows[-1][0] + shift_ms
+        if drive.rests:
+            after = range(REST_PERIOD_S, REST_AFTER_S + 1, REST_PERIOD_S)
+            line += [(end_ms + s * 1000, _at_rest(rows[-1][1])) for s in after]
+        previous = drive
+    return line
+
+
+def _moved_on(rows: list[tuple[int, Row]], before: Row | None) -> list[tuple[int, Row]]:
+    """The same drive from where the one before ended."""
+    if before is None:
+        return rows
+    moved = list(rows)
+    for name in ("odometer_km", "longitude_deg"):
+        if name in before and name in rows[0][1]:
+            offset = before[name] - rows[0][1][name]
+            moved = [(time_ms, {**row, name: round(row[name] + offset, 7)}) for time_ms, row in moved]
+    return moved
+
+
+def _at_rest(row: Row) -> Row:
+    """The same, standing: no speed, no power."""
+    still = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
+    return {**row, **still}
+
+
+def _kind(row: Row) -> str:
+    position = "latitude_deg" in row and "longitude_deg" in row
+    if "soc_pct" in row:
+        return "telemetry" if position else "soc"
+    return "location" if position else "load"
+
+
+def _recognise(path: Path) -> str:
+    """The format, by how the file begins."""
+    with path.open("rb") as file:
+        head = file.read(200)
+    if head.startswith(b"SQLite format 3"):
+        return "journal"
+    if head.startswith(b"Date,Time,Soc,"):
+        return "twizy"
+    if head.startswith(b"time_s,speed_kmh,"):
+        return "i3"
+    if head.lstrip().startswith(b"{"):
+        return "native"
+    raise RecordingError(f"{path}: not a known recording; give --format {'|'.join(FORMATS)}")
+
+
+def _read_twizy(path: Path) -> list[Recording]:
+    """Clock times advance rightly while dates are corrupt here and there: the most frequent date holds for the file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    if not table:
+        return []
+    month, day, year = (int(part) for part in Counter(row["Date"] for row in table).most_common(1)[0][0].split("/"))
+    midnight = datetime.datetime(year, month, day, tzinfo=datetime.UTC)
+    rows: list[tuple[int, Row]] = []
+    day_ms = 0
+    before_ms = -1
+    for row in table:
+        hours, minutes, seconds = (int(part) for part in row["Time"].split(":"))
+        at_ms = ((hours * 60 + minutes) * 60 + seconds) * 1000
+        if at_ms + day_ms < before_ms - 43_200_000:
+            day_ms += 86_400_000
+        before_ms = at_ms + day_ms
+        rows.append(
+            (
+                before_ms,
+                {
+                    "soc_pct": float(row["Soc"]),
+                    "latitude_deg": float(row["LAT"]),
+                    "longitude_deg": float(row["LON"]),
+                    "altitude_m": float(row["ALT"]),
+                    "speed_kmh": float(row["Speed"]),
+                    "ambient_temp_c": float(row["Temperature"]),
+                },
+            )
+        )
+    start_ms = int(midnight.timestamp() * 1000) + rows[0][0]
+    return [Recording(path, f"twizy-{path.stem.split('_')[0].lower()}", start_ms, rows)]
+
+
+_I3_FIELDS: Final = {
+    "speed_kmh": "speed_kmh",
+    "elevation_m": "altitude_m",
+    "voltage_v": "voltage_v",
+    "current_a": "current_a",
+    "power_kw": "battery_power_kw",
+    "battery_temp_c": "battery_temp_c",
+    "soc_pct": "soc_pct",
+    "ambient_c": "ambient_temp_c",
+}
+
+
+def _read_i3(path: Path) -> list[Recording]:
+    """Speed laid along a parallel; the recordings have no date, so their names give the order."""
+    with path.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    metres = 0.0
+    before_s: float | None = None
+    rows: list[tuple[int, Row]] = []
+    degrees_per_metre = 1.0 / (METRES_PER_DEGREE * math.cos(math.radians(I3_LATITUDE_DEG)))
+    for row in table:
+        fields = {ours: float(row[theirs]) for theirs, ours in _I3_FIELDS.items() if row[theirs]}
+        at_s = float(row["time_s"])
+        if before_s is not None:
+            metres += fields.get("speed_kmh", 0.0) / 3.6 * (at_s - before_s)
+        before_s = at_s
+        fields["latitude_deg"] = I3_LATITUDE_DEG
+        fields["longitude_deg"] = round(I3_LONGITUDE_DEG + metres * degrees_per_metre, 7)
+        fields["odometer_km"] = round(I3_ODOMETER_KM + metres / 1000.0, 4)
+        rows.append((round(at_s * 1000), fields))
+    number = re.search(r"([AB])(\d+)$", path.stem)
+    order = (ord(number[1]) - 65) * 1000 + int(number[2]) if number else 0
+    return [Recording(path, "i3", order * 7 * 86_400_000, rows, laid_out=True)]
+
+
+def _read_native(path: Path) -> list[Recording]:
+    with path.open("rb") as file:
+        lines = [msgspec.json.decode(line, type=dict[str, Any]) for line in file if line.strip()]
+    return _from_payloads(path, ((line.pop("topic", None), line.get("payload", line)) for line in lines))
+
+
+def _read_journal(path: Path) -> list[Recording]:
+    def payloads() -> Iterator[tuple[str | None, Any]]:
+        for topic, payload in read_journal(path):
+            try:
+                yield topic, msgspec.json.decode(payload)
+            except msgspec.DecodeError:
+                continue
+
+    return _from_payloads(path, payloads())
+
+
+def _from_payloads(path: Path, payloads: Iterable[tuple[str | None, Any]]) -> list[Recording]:
+    """Native payloads by van; what is not one is left out."""
+    vans: dict[str, list[tuple[int, Row]]] = {}
+    for topic, payload in payloads:
+        levels = topic.split("/") if topic else []
+        for element in payload if isinstance(payload, list) else [payload]:
+            if not isinstance(element, dict):
+                continue
+            row = dict(element)
+            time_ms = _time_ms(row.pop("time", None))
+            vehicle_id = row.pop("vehicle_id", None) or (levels[-2] if len(levels) > 2 else None)
+            if len(levels) > 2:
+                row["kind"] = levels[-1]
+            if time_ms is not None and isinstance(vehicle_id, str):
+                vans.setdefault(vehicle_id, []).append((time_ms, row))
+    recordings = []
+    for vehicle_id, rows in vans.items():
+        rows.sort(key=lambda row: row[0])
+        recordings.append(Recording(path, vehicle_id, rows[0][0], rows, rests=False))
+    return recordings
+
+
+def _time_ms(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        try:
+            moment = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return round(moment.timestamp() * 1000) if moment.tzinfo else None
+    return None
+
+
+_READERS: Final[dict[str, Callable[[Path], list[Recording]]]] = {
+    "twizy": _read_twizy,
+    "i3": _read_i3,
+    "native": _read_native,
+    "journal": _read_journal,
+}
