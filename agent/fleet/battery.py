@@ -40,7 +40,11 @@ def update(state: VanState, reading: Reading, context: Context) -> None:
     battery.power_kw = power
     battery.power_ms = time_ms
     if reading.ambient_temp_c is not None:
-        battery.temperature_c = reading.ambient_temp_c
+        battery.ambient_temp_c = reading.ambient_temp_c
+    if reading.battery_temp_c is not None:
+        battery.battery_temp_c = reading.battery_temp_c
+    if reading.plugged_in is not None:
+        battery.plugged_in = reading.plugged_in
     if reading.soc_pct is None:
         return
     what = soc.accept(battery, reading.soc_pct, time_ms, thresholds)

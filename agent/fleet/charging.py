@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from agent.fleet import emissions, estimate, ledger
+from agent.fleet import days, emissions, estimate, ledger
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import ChargeState, Mark, Mode, VanState
@@ -85,6 +85,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
         return []
     hours = max(end_ms - charge.start.time_ms, 1) / 3_600_000.0
     mean_kw = charge.charged_kwh / hours
+    state.day.charges += 1
     return [
         ChargeRecord(
             vehicle_id=state.vehicle_id,
@@ -99,6 +100,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
             kind=_kind(charge, mean_kw, context),
             latitude_deg=state.position.latitude_deg,
             longitude_deg=state.position.longitude_deg,
+            place=context.place_at(state.position.latitude_deg, state.position.longitude_deg),
             co2e_g=charge.co2e_g,
             inferred=inferred,
         )
@@ -118,6 +120,7 @@ def settle(state: VanState, context: Context) -> None:
     grid = energy / context.factors.charging.efficiency(kind, power)
     charge.grid_kwh += grid
     totals.grid_kwh += grid
+    days.add_cost(state.day, context.tariff, grid_kwh=grid, start_ms=charge.start.time_ms, end_ms=state.time_ms)
     ledger.emit(state, context)
     if state.emissions is not None:
         intensity, _ = context.factors.intensity.at(context.vehicle.country, state.time_ms)

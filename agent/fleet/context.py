@@ -1,11 +1,14 @@
 """What the van core is told besides the readings: master data, thresholds, factors. One per van, made once by the caller."""
 
-from typing import Any
+from functools import cached_property
 
 import msgspec
 
 from agent.factors.factor_set import Charging, Diesel, FactorSet, Grid, Load
 from agent.factors.intensity import Intensity
+from agent.fleet.alert_kinds import AlertLimits
+from agent.fleet.days import DayZone, Tariff
+from agent.fleet.places import Places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 
@@ -27,9 +30,27 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     vehicle: Vehicle
     thresholds: Thresholds
     factors: Factors
-    places: Any = None
+    places: Places | None = None
     utc_offset_min: int = 0
+    """Where midnight is, in minutes ahead of UTC."""
     energy_price_per_kwh: float | None = None
+    alert_limits: AlertLimits = AlertLimits()
+
+    @cached_property
+    def day_zone(self) -> DayZone:
+        """Where midnight is."""
+        return DayZone.of_offset(self.utc_offset_min)
+
+    @cached_property
+    def tariff(self) -> Tariff | None:
+        """What a kWh from the grid costs."""
+        return None if self.energy_price_per_kwh is None else Tariff(self.energy_price_per_kwh, self.day_zone)
+
+    def place_at(self, latitude_deg: float | None, longitude_deg: float | None) -> str | None:
+        """The geofence that a position lies in."""
+        if self.places is None or latitude_deg is None or longitude_deg is None:
+            return None
+        return self.places.at(latitude_deg, longitude_deg)
 
 
 def make_factors(

@@ -2,10 +2,9 @@
 
 from agent.fleet import emissions, estimate
 from agent.fleet.context import Context
-from agent.fleet.records import EmissionsRecord, EnergyRecord, Source, State
-from agent.fleet.state import Estimate, Mark, Mode, VanState
+from agent.fleet.records import EmissionsRecord, EnergyRecord, Source
+from agent.fleet.state import STATES, Estimate, Mark, Mode, VanState
 
-STATES: tuple[State, ...] = ("parked", "driving", "stopped", "charging", "offline")
 SOURCES: tuple[Source, ...] = ("soc", "power", "counter")
 RECENT_KM = 20.0
 """Over which consumption is averaged, fading."""

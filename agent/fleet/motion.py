@@ -67,7 +67,7 @@ def _on_trip(state: VanState, speed_kmh: float | None, moved_m: float, time_ms: 
         leaving = not standing
     if motion.mode == Mode.STOPPED:
         if leaving:
-            records = trips.end_stop(state, motion.rest.time_ms)
+            records = trips.end_stop(state, motion.rest.time_ms, context)
             _anchor(state)
             return records
         if standing:

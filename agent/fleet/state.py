@@ -10,7 +10,10 @@ from typing import Final
 import msgspec
 
 from agent.errors import JournalCorrupt
+from agent.fleet.alerts import AlertsState
+from agent.fleet.days import DayState
 from agent.fleet.emissions import EmissionsState
+from agent.fleet.records import State
 
 STATE_VERSION: Final = 1
 
@@ -23,6 +26,10 @@ class Mode(IntEnum):
     STOPPED = 2
     CHARGING = 3
     OFFLINE = 4
+
+
+STATES: Final[tuple[State, ...]] = ("parked", "driving", "stopped", "charging", "offline")
+"""The published names of the modes."""
 
 
 class Verdict(IntEnum):
@@ -76,7 +83,9 @@ class SocState(Part):
     power_ms: int = 0
     out_total_kwh: float | None = None
     in_total_kwh: float | None = None
-    temperature_c: float | None = None
+    ambient_temp_c: float | None = None
+    battery_temp_c: float | None = None
+    plugged_in: bool | None = None
 
 
 class Estimate(Part):
@@ -272,6 +281,12 @@ class VanState(Part):
     gap_from: Mark = msgspec.field(default_factory=Mark)
     """How things stood before the silence that has just ended; no time: there was none."""
     emissions: EmissionsState | None = None
+    alerts: AlertsState = msgspec.field(default_factory=AlertsState)
+    looked_ms: int = 0
+    """When the alerts were last looked after."""
+    day: DayState = msgspec.field(default_factory=DayState)
+    day_nn: float = 0.0
+    """Variance of the energy when the day began, kWh²."""
 
 
 def new_state(vehicle_id: str) -> VanState:

@@ -1,10 +1,15 @@
 """What one reading, or the passing of time, means for one van. The only entry to the van core."""
 
-from agent.fleet import battery, charging, distance, emissions, gaps, ledger, motion, trips
+from typing import Final
+
+from agent.fleet import battery, charging, daybook, days, distance, emissions, gaps, ledger, lookout, motion, trips
 from agent.fleet.context import Context
 from agent.fleet.records import Record
-from agent.fleet.state import Mode, VanState, Verdict
+from agent.fleet.state import STATES, Mode, VanState, Verdict
 from agent.readings import Reading
+
+LOOK_EVERY_MS: Final = 30_000
+"""How often the alerts are looked after, in event time."""
 
 
 def step(state: VanState, reading: Reading, received_ms: int, context: Context) -> list[Record]:
@@ -40,6 +45,8 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     gap_ms = time_ms - state.time_ms
     if gap_ms >= context.thresholds.asleep_after_s * 1000.0 or mode == Mode.OFFLINE:
         records = gaps.open_gap(state, time_ms, context)
+    if time_ms >= state.day.end_ms:
+        records = records + daybook.turn(state, time_ms, context, heard=True)
     if new_load:
         _load(state, reading)
     if time_ms > state.time_ms:
@@ -77,14 +84,18 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
     thresholds = context.thresholds
     motion_ = state.motion
     mode = motion_.mode
-    if mode == Mode.OFFLINE or silence_ms < thresholds.parked_after_s * 1000.0:
-        return []
     records: list[Record] = []
+    event_ms = state.time_ms + silence_ms
+    if 0 < state.day.end_ms <= event_ms and days.is_over(state.day, event_ms, heard=False):
+        records = daybook.turn(state, event_ms, context, heard=False)
+    if mode == Mode.OFFLINE or silence_ms < thresholds.parked_after_s * 1000.0:
+        return records
+    before = len(records)
     if mode == Mode.STOPPED or (mode == Mode.DRIVING and motion_.standing_ms):
-        records = gaps.fall_silent(state, context)
+        records += gaps.fall_silent(state, context)
     if silence_ms >= thresholds.offline_after_s * 1000.0 and state.time_ms:
         records += gaps.go_offline(state, context)
-    if records or motion_.mode != mode:
+    if len(records) > before or motion_.mode != mode:
         publish(state, state.time_ms, context, records)
     return records
 
@@ -94,10 +105,13 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
     state.derived_ms = time_ms
     if state.motion.mode == Mode.CHARGING:
         charging.settle(state, context)
-    records.append(ledger.energy_record(state, context, time_ms))
+    energy = ledger.energy_record(state, context, time_ms)
+    records.append(energy)
     record = ledger.emissions_record(state, context, time_ms)
     if record is not None:
         records.append(record)
+    if time_ms - state.looked_ms >= LOOK_EVERY_MS or STATES[state.motion.mode] != state.alerts.state:
+        records += lookout.look(state, time_ms, energy.range_km, context)
 
 
 def _refuse(state: VanState, time_ms: int) -> list[Record]:

@@ -87,6 +87,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         quality=transport.quality if transport else "default",
         inferred=trip.inferred,
     )
+    state.day.trips += 1
     motion = state.motion
     motion.mode = Mode.PARKED
     motion.standing_ms = 0
@@ -95,11 +96,12 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     return [record]
 
 
-def end_stop(state: VanState, end_ms: int) -> list[Record]:
+def end_stop(state: VanState, end_ms: int, context: Context) -> list[Record]:
     """The van leaves a stop and goes on with its trip."""
     motion = state.motion
     stand = motion.stand
     state.trip.stops += 1
+    state.day.stops += 1
     motion.mode = Mode.DRIVING
     motion.standing_ms = 0
     motion.fast_readings = 0
@@ -111,6 +113,7 @@ def end_stop(state: VanState, end_ms: int) -> list[Record]:
             dwell_s=(end_ms - stand.time_ms) / 1000.0,
             latitude_deg=stand.latitude_deg,
             longitude_deg=stand.longitude_deg,
+            place=context.place_at(stand.latitude_deg, stand.longitude_deg),
         )
     ]
 

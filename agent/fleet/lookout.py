@@ -1,0 +1,39 @@
+"""What the alerts are shown of a van."""
+
+from agent.fleet import alerts
+from agent.fleet.context import Context
+from agent.fleet.records import Record
+from agent.fleet.state import STATES, VanState
+
+
+def look(state: VanState, time_ms: int, range_km: float | None, context: Context) -> list[Record]:
+    """Raise and clear what is due."""
+    position, battery, places = state.position, state.soc, context.places
+    latitude, longitude = position.latitude_deg, position.longitude_deg
+    names = home_km = None
+    if places is not None and latitude is not None and longitude is not None:
+        names = places.around(latitude, longitude)
+        home_km = places.home_km(context.vehicle.depot, latitude, longitude)
+    state.looked_ms = time_ms
+    return list(
+        alerts.update(
+            state.alerts,
+            context.alert_limits,
+            alerts.Look(
+                vehicle_id=state.vehicle_id,
+                time_ms=time_ms,
+                state=STATES[state.motion.mode],
+                depot=context.vehicle.depot,
+                soc_pct=battery.soc_pct,
+                soc_time_ms=battery.time_ms,
+                battery_temp_c=battery.battery_temp_c,
+                plugged_in=battery.plugged_in,
+                range_km=range_km,
+                home_km=home_km,
+                places=names,
+                position_refusals=position.rejected,
+                soc_refusals=state.rejected_soc,
+            ),
+            places,
+        )
+    )
