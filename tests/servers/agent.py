@@ -18,6 +18,7 @@ from agent.journal import DeadLetter, JournalReader
 from agent.stores import make_history
 from tests.servers.ports import free_port
 
+ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
 
 
@@ -69,13 +70,13 @@ class Agent:
         """How it ended; None while it runs."""
         return None if self._process is None else self._process.poll()
 
-    def start(self, *, wait: bool = True) -> Self:
-        """Start it and, unless told otherwise, return once it is ready."""
+    def start(self, *words: str, wait: bool = True) -> Self:
+        """Start it and, unless told otherwise, return once it is ready. `words` replace `-m agent run`."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run"],
+                [sys.executable, *(words or ("-m", "agent", "run"))],
                 cwd=self.directory,
-                env=self.environment,
+                env=self.environment | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,91 @@
+"""The oracle: what the store must hold, computed by one undisturbed pass in this process, and every difference to it."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from agent import points
+from agent.config import FleetFile, Settings
+from agent.dialects import Decoder, make_dialects
+from agent.dialects.limits import Throttle
+from agent.messages import Batch, Message
+from agent.points import MEASUREMENTS, Row
+from agent.processor import Processor
+from agent.roster import Roster
+
+COMPARED = ("battery", "location", "energy", "emissions", "trip", "charge", "stop", "day", "alert")
+"""All measurements that come from readings. `fleet` depends on when minutes pass, `agent` on the process."""
+
+Key = tuple[str, int]
+Values = dict[str, Any]
+
+
+def undisturbed(messages: Iterable[tuple[str, bytes]]) -> dict[str, dict[Key, Values]]:
+    """The points of a run in which nothing ever went wrong, by measurement and (vehicle, time)."""
+    settings = Settings()
+    roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
+    processor = Processor(
+        Decoder(make_dialects(["native"])), roster, Throttle(rate_per_s=settings.fleet.messages_per_s)
+    )
+    found: dict[str, dict[Key, Values]] = {name: {} for name in COMPARED}
+    now_ms = time.time_ns() // 1_000_000
+    batch: list[Message] = []
+    offset = 0
+
+    def work() -> None:
+        processor.process(Batch(offset, now_ms, now_ms, batch), 0, len(batch))
+        rows, _ = processor.take_rows()
+        for name in COMPARED:
+            for row in rows[name]:
+                found[name][_key(row)] = _values(name, row)
+
+    for topic, payload in messages:
+        batch.append(Message(topic, payload))
+        if len(batch) == 1000:
+            work()
+            offset += len(batch)
+            batch.clear()
+    work()
+    if processor.letters or processor.counters.internal_errors:
+        raise AssertionError(f"the load itself is not clean: {processor.letters[:3]}")
+    return found
+
+
+def _key(row: Row) -> Key:
+    return row[0].vehicle_id, row[1]
+
+
+def _values(name: str, row: Row) -> Values:
+    fields = zip(MEASUREMENTS[name].field_names, row[2:], strict=True)
+    return {field: value for field, value in fields if value is not None}
+
+
+def differences(expected: dict[str, dict[Key, Values]], select: Any) -> list[str]:
+    """What is missing, invented, twice or different in the store; `select(measurement)` gives its points."""
+    found = []
+    for name, wanted in expected.items():
+        seen: dict[Key, Values] = {}
+        for point in select(name):
+            key = point["vehicle_id"], point["time_ms"]
+            if key in seen:
+                found.append(f"{name}: {key} is there twice")
+            seen[key] = {field: point[field] for field in MEASUREMENTS[name].field_names if field in point}
+        missing = [key for key in wanted if key not in seen]
+        invented = [key for key in seen if key not in wanted]
+        changed = [key for key in wanted if key in seen and seen[key] != wanted[key]]
+        for what, keys in (("missing", missing), ("invented", invented), ("different", changed)):
+            if keys:
+                first = keys[0]
+                found.append(
+                    f"{name}: {len(keys)} of {len(wanted)} {what}, as {first}: "
+                    f"expected {wanted.get(first)}, found {seen.get(first)}"
+                )
+    return found
+
+
+def sizes(expected: dict[str, dict[Key, Values]]) -> str:
+    """How much was compared."""
+    return ", ".join(f"{len(values):,} {name}" for name, values in expected.items() if values)
+
+
+assert set(COMPARED) <= set(points.MEASUREMENTS)

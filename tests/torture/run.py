@@ -1,0 +1,203 @@
+"""One torture: what is done to the agent, the broker and the store, and what came of it."""
+
+import random
+import sqlite3
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.stores import make_history
+from tests.servers.agent import Agent, wait_for
+from tests.servers.mosquitto import Mosquitto
+from tests.torture.failpoints import POINTS
+from tests.torture.load import Load
+from tests.torture.oracle import Key, Values, differences, sizes, undisturbed
+from tests.torture.store import InfluxUnderTorture, is_poison
+
+MESSAGES_PER_S = 400.0
+LONGEST_LIFE_S = 6.0
+BROKER_RESTART_EVERY = 12
+STORE_FAULT_EVERY = 3
+
+
+@dataclass
+class Report:
+    """What happened, and what the oracle says of it."""
+
+    store: str
+    seed: int
+    kills: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    messages: int = 0
+    redelivered: int = 0
+    seconds: float = 0.0
+    compared: str = ""
+    differences: list[str] = field(default_factory=list)
+
+
+class Torture:
+    """One run against one store."""
+
+    def __init__(self, directory: Path, *, store: str, kills: int, seed: int) -> None:
+        self.report = Report(store, seed)
+        self._directory = directory
+        self._kills = kills
+        self._random = random.Random(seed)
+        self._influx = InfluxUnderTorture() if store == "influxdb" else None
+
+    def run(self, *, progress: bool = False) -> Report:
+        """Torture, let everything settle, compare."""
+        began = time.monotonic()
+        start_ms = time.time_ns() // 1_000_000 - 6 * 24 * 3_600_000
+        broker = Mosquitto(self._directory, persistence=True, max_queued_messages=1_000_000)
+        settings = {"mqtt__url": broker.url, "store__flush_ms": 50, "journal__checkpoint_every_s": 0.3}
+        if self._influx is not None:
+            self._influx.start()
+            settings |= {"store__url": self._influx.url, "store__token": self._influx.token}
+        agent = Agent(self._directory / "agent", **settings)
+        load: Load | None = None
+        try:
+            broker.start()
+            # The subscription has to exist before the first message does.
+            agent.start()
+            load = Load(broker.port, per_s=MESSAGES_PER_S, start_ms=start_ms)
+            agent.kill()
+            for number in range(self._kills):
+                self._round(number, agent, broker)
+                if progress:
+                    sys.stderr.write(
+                        f"\r{self.report.store}: {number + 1} of {self._kills} kills, {load.issued:,} messages"
+                    )
+            agent.start()
+            load.finish()
+            self._settle(agent)
+            self.report.messages = load.issued
+            self._judge(agent, load)
+        finally:
+            if progress:
+                sys.stderr.write("\n")
+            if load is not None:
+                load.abandon()
+            if agent.returncode is None:
+                agent.kill()
+            broker.kill()
+            if self._influx is not None:
+                self._influx.stop()
+        self.report.redelivered = broker.log.count("Sending PUBLISH to vanpulse (d1")
+        self.report.seconds = time.monotonic() - began
+        return self.report
+
+    def _round(self, number: int, agent: Agent, broker: Mosquitto) -> None:
+        """One life of the agent, with what else goes wrong during it."""
+        if number % STORE_FAULT_EVERY == 1:
+            self._break_the_store(agent)
+        if number % 5 == 4:
+            agent.start(wait=False)
+            time.sleep(self._random.uniform(0.0, 3.0))
+            self.report.kills["any moment"] += 1
+            agent.kill()
+        else:
+            name = list(POINTS)[number % len(POINTS)]
+            agent.start("-m", "tests.torture.failpoints", name, str(self._random.randint(1, 6)), "run", wait=False)
+            if number % BROKER_RESTART_EVERY == BROKER_RESTART_EVERY - 1:
+                broker.restart()
+                self.report.faults["broker restarted"] += 1
+            try:
+                wait_for(lambda: agent.returncode is not None, "the end", timeout_s=LONGEST_LIFE_S)
+                if agent.returncode != -9:
+                    raise AssertionError(f"the agent ended by itself with {agent.returncode}:\n{agent.log[-2000:]}")
+                self.report.kills[name] += 1
+            except TimeoutError:
+                # The point was not reached, as when the store hangs: then it is killed from outside.
+                agent.kill()
+                self.report.kills["any moment"] += 1
+
+    def _break_the_store(self, agent: Agent) -> None:
+        if self._influx is not None:
+            self.report.faults[self._influx.break_somehow(self._random)] += 1
+            return
+        held_s = self._random.uniform(0.5, 2.5)
+        threading.Thread(target=_hold_lock, args=(agent.directory / "history.db", held_s)).start()
+        self.report.faults["history file locked"] += 1
+
+    def _settle(self, agent: Agent) -> None:
+        if self._influx is not None:
+            self._influx.heal()
+
+        def settled() -> bool:
+            metrics = agent.metrics()
+            return bool(metrics) and not metrics["journal_backlog_messages"] and not metrics["unconfirmed_messages"]
+
+        # Twice in a row, because the broker may still be handing over.
+        for _ in range(3):
+            wait_for(settled, "everything to be stored", timeout_s=120)
+            time.sleep(0.7)
+        wait_for(settled, "everything to be stored", timeout_s=120)
+        if agent.stop() != 0:
+            raise AssertionError(f"the agent did not end in order:\n{agent.log[-2000:]}")
+
+    def _judge(self, agent: Agent, load: Load) -> None:
+        expected = undisturbed(load.messages())
+        history = make_history(str(agent.settings["store__url"]), token=str(agent.settings.get("store__token", "")))
+        poison = self._take_poison(expected)
+        try:
+            self.report.differences = differences(expected, history.select)
+        finally:
+            history.close()
+        letters = agent.dead_letters()
+        others = [letter for letter in letters if letter.reason != "rejected_by_store"]
+        if others:
+            self.report.differences.append(f"{len(others)} dead letters, as {others[0]}")
+        refused = {int(letter.payload.rsplit(b" ", 1)[1]) for letter in letters if letter not in others}
+        if refused != poison:
+            self.report.differences.append(
+                f"refused lines: {len(refused ^ poison)} of {len(poison)} are not dead letters"
+            )
+        self.report.faults["lines refused for good"] += len(poison)
+        self.report.compared = sizes(expected)
+
+    def _take_poison(self, expected: dict[str, dict[Key, Values]]) -> set[int]:
+        """Take the readings that the store refuses for good out of what is expected; their times."""
+        if self._influx is None:
+            return set()
+        poison = {key for key in expected["battery"] if is_poison(f"battery,vehicle_id={key[0]} soc_pct=1 {key[1]}")}
+        for key in poison:
+            del expected["battery"][key]
+        return {time_ms for _, time_ms in poison}
+
+
+def _hold_lock(file: Path, held_s: float) -> None:
+    """Another program that writes to the history file and takes its time."""
+    if not file.exists():
+        return
+    connection = sqlite3.connect(file, timeout=5, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(held_s)
+        connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        return
+    finally:
+        connection.close()
+
+
+def print_table(reports: list[Report]) -> None:
+    """What was done and what came of it."""
+    for report in reports:
+        print(f"\nstore {report.store}, seed {report.seed}: {report.messages:,} messages in {report.seconds:.0f} s")
+        print(f"  {sum(report.kills.values())} kills")
+        for name, count in sorted(report.kills.items()):
+            print(f"    {count:5} {name}")
+        for name, count in sorted(report.faults.items()):
+            print(f"    {count:5} {name}")
+        print(f"  {report.redelivered:,} messages delivered again by the broker")
+        print(f"  compared: {report.compared}")
+        if report.differences:
+            print("  NOT as in an undisturbed run:")
+            for difference in report.differences:
+                print(f"    {difference}")
+        else:
+            print("  every row as in an undisturbed run: nothing lost, nothing twice, no number different")
