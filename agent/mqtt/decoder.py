@@ -40,11 +40,17 @@ class Decoder:
         self._rest = bytearray()
         self._wanted = 0
         """How many bytes `_rest` must hold before decoding can get any further."""
+        self._read: Callable[[memoryview], tuple[Any, int]] = mqtt5.read
 
     def hold(self, data: bytes) -> None:
         """Keep `data` undecoded until the next `feed`."""
         self._rest += data
         self._wanted = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is kept for later."""
+        return len(self._rest)
 
     def forget(self) -> None:
         """Drop the rest."""
@@ -59,13 +65,12 @@ class Decoder:
             data = bytes(self._rest)
             self._rest.clear()
         append_message, append_id = messages.append, packet_ids.append
-        read: Callable[[memoryview], tuple[Any, int]] = mqtt5.read
         qos1, max_packet_bytes = packets.PUBLISH_QOS1, self._max_packet_bytes
         view, size, position = memoryview(data), len(data), 0
         while position < size:
             first = data[position]
             try:
-                packet, length = read(view[position:])
+                packet, length = self._read(view[position:])
             except BaseException as error:  # the codec also raises a BaseException of its own
                 length = self._unreadable(error, data, position, messages, packet_ids)
                 if length == 0:
@@ -101,7 +106,9 @@ class Decoder:
 
         A whole PUBLISH is handed over raw and will be acknowledged: otherwise it would come back for ever.
         """
-        if not isinstance(error, ValueError | IndexError) and type(error).__name__ != "PanicException":
+        if type(error).__name__ == "PanicException":
+            self._read = _read_carefully
+        elif not isinstance(error, ValueError | IndexError):
             raise error
         try:
             length = packets.frame_length(data, position)
@@ -132,3 +139,17 @@ class Decoder:
         if packet_id is not None:
             packet_ids.append(packet_id)
         return length
+
+
+def _read_carefully(view: memoryview) -> tuple[Any, int]:
+    """Read one packet, but look at its texts first.
+
+    The codec panics on a text that is not UTF-8, which costs a trace on stderr each time. Brokers hardly pass one on,
+    so the look is taken only on a connection where it has happened once.
+    """
+    if view[0] & 0xF0 == packets.PUBLISH:
+        head = bytes(view[: packets.LONGEST_HEADER_BYTES])
+        length = packets.frame_length(head)
+        if length is not None and length <= len(view):
+            packets.check_texts(bytes(view[:length]))
+    return mqtt5.read(view)

@@ -19,6 +19,12 @@ QOS2_MARK: Final = 0x1000_0000
 
 _PUBACK: Final = 0x4002_0000
 _LENGTH_BYTES: Final = 4
+LONGEST_HEADER_BYTES: Final = 1 + _LENGTH_BYTES
+
+_TEXTS: Final = {0x03: 1, 0x08: 1, 0x26: 2}
+"""Properties of a PUBLISH that are texts, and how many: content type, response topic, user property."""
+_FIXED_BYTES: Final = {0x01: 1, 0x02: 4, 0x23: 2}
+_SUBSCRIPTION_ID: Final = 0x0B
 
 
 def frame_length(data: bytes | bytearray, position: int = 0) -> int | None:
@@ -50,6 +56,49 @@ def publish_packet_id(frame: bytes | bytearray | memoryview) -> int | None:
     if topic_at + 2 > len(frame) or id_at + 2 > len(frame):
         return None
     return int.from_bytes(frame[id_at : id_at + 2], "big") or None
+
+
+def check_texts(frame: bytes) -> None:
+    """Raise ValueError if any text of a complete PUBLISH is not UTF-8: its topic, or one among its properties."""
+    _, position = _variable_integer(frame, 1)
+    position = _check_text(frame, position)
+    if frame[0] & QOS_BITS:
+        position += 2
+    length, position = _variable_integer(frame, position)
+    end = position + length
+    while position < end:
+        identifier = frame[position]
+        position += 1
+        if identifier in _TEXTS:
+            for _ in range(_TEXTS[identifier]):
+                position = _check_text(frame, position)
+        elif identifier in _FIXED_BYTES:
+            position += _FIXED_BYTES[identifier]
+        elif identifier == _SUBSCRIPTION_ID:
+            _, position = _variable_integer(frame, position)
+        else:  # binary data; anything else is the codec's to refuse
+            position += 2 + int.from_bytes(frame[position : position + 2], "big")
+
+
+def _check_text(frame: bytes, position: int) -> int:
+    end = position + 2 + int.from_bytes(frame[position : position + 2], "big")
+    if end > len(frame):
+        raise ValueError("a text is longer than its packet")
+    frame[position + 2 : end].decode()
+    return end
+
+
+def _variable_integer(frame: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 7 * _LENGTH_BYTES, 7):
+        if position >= len(frame):
+            break
+        byte = frame[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise ValueError("a number of variable length has no end")
 
 
 def is_connack_311(frame: bytes) -> bool:
