@@ -151,7 +151,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             uri=True,
             isolation_level=None,
             check_same_thread=False,
-            timeout=10.0,
+            timeout=1.0,
         )
         application_id = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -185,7 +185,10 @@ def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
 
 
 class Reserve:
-    """Disk space held back in a file of its own: even deleting needs room, so a full disk could not be emptied."""
+    """Disk space held back in a file of its own: even deleting needs room, so a full disk could not be emptied.
+
+    It has to be larger than the WAL: what is in the WAL may need as much room again in the file itself.
+    """
 
     def __init__(self, path: Path, size_bytes: int) -> None:
         self._path = beside(path, "reserve")
@@ -193,12 +196,17 @@ class Reserve:
         self.held_bytes = self._path.stat().st_size if self._path.exists() else 0
         self.restore()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the space is held."""
+        return self.held_bytes >= self._size_bytes
+
     def restore(self) -> None:
-        """Take the space again, once there is twice as much free."""
-        if self.held_bytes >= self._size_bytes:
+        """Take the space again, if there is so much."""
+        if self.is_whole:
             return
         space = os.statvfs(self._path.parent)
-        if space.f_bavail * space.f_frsize < 2 * self._size_bytes:
+        if space.f_bavail * space.f_frsize < self._size_bytes - self.held_bytes:
             return
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

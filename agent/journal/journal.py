@@ -23,7 +23,8 @@ _DROP_SHARE: Final = 64
 """Dropping frees this fraction of the journal beyond what is needed, so that it is rare."""
 _WAL_PAGES: Final = 512
 """The WAL is moved into the file when it has this many pages: often enough that no single move takes long."""
-_WAL_PAGES_LIMIT: Final = 16 * _WAL_PAGES
+_WAL_SHARE: Final = 8
+"""At most this fraction of the reserve, so that there is always room to move it."""
 _REQUESTS_EVERY_S: Final = 1.0
 
 
@@ -63,6 +64,9 @@ class Journal:
         self._wal_pages = 0
         self._requests_at_s = 0.0
         self._prepare(max_bytes + reserve_bytes + dead_letter_bytes)
+        self._wal_pages_due = _WAL_PAGES
+        if reserve_bytes:
+            self._wal_pages_due = min(_WAL_PAGES, reserve_bytes // self._page_bytes // _WAL_SHARE)
         self._reserve = file.Reserve(path, reserve_bytes)
         self._letters = DeadLetterTable(connection, dead_letter_bytes)
         self._recount()
@@ -102,7 +106,7 @@ class Journal:
                 lock,
                 max_bytes=max_bytes,
                 when_full=when_full,
-                reserve_bytes=reserve_bytes,
+                reserve_bytes=min(reserve_bytes, max_bytes // 4),
                 dead_letter_bytes=min(dead_letter_bytes, max_bytes // 4),
             )
         except BaseException as error:
@@ -165,9 +169,11 @@ class Journal:
         crc = batches.checksum(offset, received_ms, listening_since_ms, count, blob)
         row = (offset, received_ms, listening_since_ms, count, crc, bytearray(blob))
         started_s = time.perf_counter()
-        if self._wal_pages > _WAL_PAGES_LIMIT:
+        if self._wal_pages > 2 * self._wal_pages_due:
             self._move_wal()
         try:
+            if not self._reserve.is_whole:
+                self._need_reserve()
             self._insert(row, pages)
         except (sqlite3.Error, JournalFull) as error:
             self._roll_back()
@@ -183,6 +189,13 @@ class Journal:
         self._wal_pages += pages + 2
         counters.count_commit(time.perf_counter() - started_s)
         return Batch(offset, received_ms, listening_since_ms, list(messages))
+
+    def _need_reserve(self) -> None:
+        """Nothing is taken in without the means to get rid of it again."""
+        self._reserve.restore()
+        self.counters.reserve_bytes = self._reserve.held_bytes
+        if not self._reserve.is_whole:
+            raise JournalFull(f"the disk of the journal {self.path} is full: its reserve cannot be held back any more")
 
     def _note_full(self) -> None:
         if self.counters.full_since_s is None:
@@ -328,7 +341,13 @@ class Journal:
         self.counters.checkpoint_offset = offset
         self.counters.next_offset = max(self.counters.next_offset, offset)
         self._wal_pages += sum(map(len, states.values())) // self._page_bytes + 8
+        if not self._reserve.is_whole:
+            self._take_back_reserve()
         self._recount_used()
+
+    def _take_back_reserve(self) -> None:
+        """The room that the WAL takes is the first to come free after a full disk."""
+        self._move_wal("TRUNCATE")
         self._reserve.restore()
 
     # -- dead letters
@@ -394,7 +413,7 @@ class Journal:
         Moves a grown WAL into the file, and does what the `deadletters` command has asked for; returns the batches that
         a replay of dead letters appended, which are to be processed like any other.
         """
-        if self._wal_pages >= _WAL_PAGES:
+        if self._wal_pages >= self._wal_pages_due:
             self._move_wal()
         now_s = time.monotonic()
         if now_s < self._requests_at_s:
@@ -411,9 +430,9 @@ class Journal:
         requests.done(self.path)
         return appended
 
-    def _move_wal(self) -> None:
+    def _move_wal(self, mode: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE") -> None:
         try:
-            _, in_wal, moved = self._execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            _, in_wal, moved = self._execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.Error as error:
             problem = file.translate(self.path, error)
             if not isinstance(problem, JournalFull):

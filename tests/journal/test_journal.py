@@ -1,0 +1,425 @@
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent.errors import JournalCorrupt, JournalFull, SettingsError
+from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader
+from agent.journal import requests as journal_requests
+from agent.messages import Batch, Kind, Message
+
+MIB = 1 << 20
+
+
+def open_journal(path: Path, **options: object) -> Journal:
+    return Journal.open(path, **{"max_bytes": 16 * MIB, "reserve_bytes": 0} | options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "journal.db"
+
+
+def messages(*names: str, size: int = 0) -> list[Message]:
+    return [Message(f"vans/{name}/soc", name.encode().ljust(size, name[-1:].encode())) for name in names]
+
+
+def letter(offset: int, index: int = 0, **changes: object) -> DeadLetter:
+    given = {
+        "reason": "schema",
+        "topic": "vans/a/soc",
+        "payload": b"{}",
+        "received_ms": 7,
+        "detail": "soc_pct is missing",
+    }
+    return DeadLetter(offset=offset, index=index, **given | changes)  # type: ignore[arg-type]
+
+
+def test_appended_batches_are_read_back(path: Path) -> None:
+    journal = open_journal(path)
+    first = journal.append(messages("a", "b"), received_ms=10, listening_since_ms=5)
+    second = journal.append([Message("", b"11", qos=0, kind=Kind.TICK)], received_ms=11, listening_since_ms=5)
+    assert (first.offset, second.offset, second.end) == (0, 2, 3)
+    assert journal.read(0, max_messages=100) == [first, second]
+    assert journal.read(1, max_messages=100) == [Batch(1, 10, 5, messages("b")), second]
+    assert journal.read(0, max_messages=1) == [first]
+    assert journal.read(3, max_messages=1) == []
+    journal.close()
+
+
+def test_what_was_appended_is_there_after_opening_again(path: Path) -> None:
+    journal = open_journal(path)
+    batch = journal.append(messages("a"), received_ms=1, listening_since_ms=0)
+    journal.close()
+    journal = open_journal(path)
+    assert journal.read(0, max_messages=9) == [batch]
+    assert journal.append(messages("b"), received_ms=2, listening_since_ms=0).offset == 1
+    journal.close()
+
+
+def test_checkpoint_deletes_what_is_consumed_and_keeps_states(path: Path) -> None:
+    journal = open_journal(path)
+    journal.append(messages("a", "b"), received_ms=1, listening_since_ms=0)
+    second = journal.append(messages("c", "d"), received_ms=2, listening_since_ms=0)
+    journal.checkpoint(3, states={"a": b"1", "b": b"2"}, fleet_state=b"fleet", counters=b"counters", state_version=4)
+    journal.checkpoint(3, states={"b": b"3"}, fleet_state=None, counters=None, state_version=4)
+    journal.close()
+    journal = open_journal(path)
+    found = journal.load()
+    assert dict(found.states) == {"a": b"1", "b": b"3"}
+    assert (found.offset, found.state_version, found.fleet_state, found.counters) == (3, 4, b"fleet", b"counters")
+    assert journal.read(0, max_messages=9) == [second]
+    assert journal.counters.oldest_received_ms == 2
+    assert journal.counters.backlog == 1
+    journal.close()
+
+
+def test_offsets_go_on_after_the_journal_was_drained(path: Path) -> None:
+    for start in (0, 3, 6):
+        journal = open_journal(path)
+        batch = journal.append(messages("a", "b", "c"), received_ms=1, listening_since_ms=0)
+        assert batch.offset == start
+        journal.checkpoint(batch.end, states={}, fleet_state=None, counters=None)
+        assert journal.counters.oldest_received_ms is None
+        journal.close()
+
+
+def test_full_journal_refuses_and_is_usable_again_after_a_checkpoint(path: Path) -> None:
+    journal = open_journal(path, max_bytes=MIB)
+    batches = fill(journal)
+    with pytest.raises(JournalFull):
+        journal.append(messages("x", size=50_000), received_ms=1, listening_since_ms=0)
+    assert journal.counters.full_since_s is not None
+    assert journal.read(0, max_messages=10_000) == batches
+    journal.checkpoint(batches[5].end, states={"a": b"s"}, fleet_state=None, counters=None)
+    batch = journal.append(messages("x", size=50_000), received_ms=1, listening_since_ms=0)
+    assert batch.offset == batches[-1].end
+    assert journal.counters.full_since_s is None
+    assert journal.counters.bytes_used <= MIB
+    journal.close()
+    assert path.stat().st_size <= MIB
+
+
+def fill(journal: Journal) -> list[Batch]:
+    batches: list[Batch] = []
+    with contextlib.suppress(JournalFull):
+        while len(batches) < 10_000:
+            number = len(batches)
+            batch = journal.append(messages(f"{number}", size=50_000), received_ms=number, listening_since_ms=0)
+            batches.append(batch)
+    return batches
+
+
+def test_drop_oldest_keeps_the_newest_and_counts_what_is_gone(path: Path) -> None:
+    journal = open_journal(path, max_bytes=MIB, when_full="drop_oldest")
+    journal.checkpoint(2, states={}, fleet_state=None, counters=None)
+    for number in range(100):
+        journal.append(messages(f"{number}", size=50_000), received_ms=number, listening_since_ms=0)
+        journal.tidy()
+    kept = journal.read(2, max_messages=1000)
+    assert kept[-1].received_ms == 99
+    assert 10 < len(kept) < 22
+    assert [batch.offset for batch in kept] == list(range(kept[0].offset, 102))
+    assert journal.counters.dropped_messages == 100 - len(kept)
+    assert journal.counters.oldest_received_ms == kept[0].received_ms
+    with pytest.raises(JournalFull):
+        journal.append(messages("huge", size=2 * MIB), received_ms=1, listening_since_ms=0)
+    assert journal.read(2, max_messages=1000) == kept
+    journal.close()
+
+
+def test_a_row_that_was_changed_is_skipped_counted_and_kept(path: Path) -> None:
+    journal = open_journal(path)
+    batches = [journal.append(messages(name, size=9000), received_ms=1, listening_since_ms=0) for name in "abc"]
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[content.index(b"b" * 3000) + 100] ^= 1
+    path.write_bytes(content)
+    journal = open_journal(path)
+    for _ in range(2):
+        assert journal.read(0, max_messages=100) == [batches[0], batches[2]]
+    (damaged,) = journal.dead_letters("journal_corrupt")
+    assert damaged.offset == 1
+    assert len(damaged.payload) > 9000
+    assert journal.counters.corrupt_rows == 2
+    journal.close()
+
+
+def test_a_changed_van_state_is_refused(path: Path) -> None:
+    journal = open_journal(path)
+    journal.checkpoint(0, states={"van-1": b"s" * 3000, "van-2": b"t" * 3000}, fleet_state=None, counters=None)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[content.index(b"t" * 1000)] ^= 1
+    path.write_bytes(content)
+    journal = open_journal(path)
+    with pytest.raises(JournalCorrupt, match=r"van-2.*agent\.journal\.salvage"):
+        dict(journal.load().states)
+    journal.close()
+
+
+def filled_file(path: Path) -> None:
+    journal = open_journal(path)
+    for number in range(40):
+        journal.append(messages(f"{number}", size=5000), received_ms=1, listening_since_ms=0)
+    journal.close()
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def overwrite_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"\0" * 100)
+
+
+def make_text(path: Path) -> None:
+    path.write_text("not a database\n" * 1000)
+
+
+def make_foreign(path: Path) -> None:
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE songs (title)")
+    connection.commit()
+    connection.close()
+
+
+def make_newer(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+def lose_the_file_but_not_the_wal(path: Path) -> None:
+    path.rename(path.with_name("journal.db-wal"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (truncate, "damaged.*agent.journal.salvage"),
+        (empty, "is empty"),
+        (overwrite_header, "damaged"),
+        (make_text, "damaged"),
+        (make_foreign, "another program"),
+        (make_newer, "newer version .format 99"),
+        (lose_the_file_but_not_the_wal, "journal.db-wal is there"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_and_left_as_it_is(path: Path, damage: object, words: str) -> None:
+    filled_file(path)
+    damage(path)  # type: ignore[operator]
+    before = {name: name.read_bytes() for name in path.parent.glob("journal.db*") if not name.name.endswith("-lock")}
+    with pytest.raises(JournalCorrupt, match=words):
+        open_journal(path)
+    for name, content in before.items():
+        assert name.read_bytes() == content
+    with pytest.raises(JournalCorrupt):
+        open_journal(path)
+
+
+def test_only_one_agent_can_have_it(path: Path) -> None:
+    journal = open_journal(path)
+    with pytest.raises(JournalInUse):
+        open_journal(path)
+    journal.close()
+    open_journal(path).close()
+
+
+def test_the_file_is_for_nobody_else(path: Path) -> None:
+    journal = open_journal(path)
+    journal.append(messages("a"), received_ms=1, listening_since_ms=0)
+    for file in path.parent.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file
+    journal.close()
+
+
+def test_settings_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"journal\.max_bytes"):
+        open_journal(tmp_path / "j.db", max_bytes=1000)
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"journal\.path"):
+        open_journal(tmp_path / "file" / "j.db")
+
+
+# -- dead letters
+
+
+def test_dead_letters_are_kept_once(path: Path) -> None:
+    journal = open_journal(path)
+    letters = [letter(4), letter(4, 1, reason="out_of_range"), letter(-77, reason="rejected_by_store"), letter(5)]
+    journal.add_dead_letters(letters)
+    journal.add_dead_letters([letter(4, detail="other words"), letter(5)])
+    assert list(journal.dead_letters()) == letters
+    assert list(journal.dead_letters("out_of_range")) == [letters[1]]
+    assert journal.counters.dead_letters == 4
+    with JournalReader(path) as reader:
+        assert list(reader.dead_letters()) == letters
+        assert reader.reasons() == {"out_of_range": 1, "rejected_by_store": 1, "schema": 2}
+        assert reader.dead_letters_by_key([(5, 0), (9, 9)]) == [letters[3]]
+    assert journal.remove_dead_letters([(4, 0), (6, 0)]) == 1
+    assert journal.counters.dead_letters == 3
+    journal.close()
+
+
+def test_the_oldest_dead_letters_make_room(path: Path) -> None:
+    journal = open_journal(path, dead_letter_bytes=100_000)
+    for number in range(50):
+        journal.add_dead_letters([letter(number, payload=b"p" * 5000)])
+    kept = [found.offset for found in journal.dead_letters()]
+    assert kept == list(range(kept[0], 50))
+    assert journal.counters.dead_letters_evicted == kept[0] > 25
+    assert journal.counters.dead_letter_bytes <= 100_000
+    journal.add_dead_letters([letter(60, payload=b"p" * 80_000)])
+    (*_, last) = journal.dead_letters()
+    assert len(last.payload) == 12_500
+    assert "was 80000 bytes" in last.detail
+    journal.close()
+
+
+def test_dead_letters_go_with_a_checkpoint(path: Path) -> None:
+    journal = open_journal(path)
+    journal.checkpoint(1, states={}, fleet_state=None, counters=None, letters=[letter(0)])
+    assert list(journal.dead_letters()) == [letter(0)]
+    journal.close()
+
+
+def test_replayed_letters_become_messages_with_their_arrival_time(path: Path) -> None:
+    journal = open_journal(path)
+    end = journal.append(messages(*"abcdef"), received_ms=7, listening_since_ms=0).end
+    letters = [
+        letter(0, received_ms=8, payload=b"late"),
+        letter(1),
+        letter(2, 0, payload=b"[1,2]"),
+        letter(2, 1, payload=b"[1,2]"),
+        letter(3, reason="journal_corrupt"),
+        letter(end, payload=b"not below the checkpoint"),
+    ]
+    journal.add_dead_letters(letters)
+    journal.checkpoint(end, states={}, fleet_state=None, counters=None)
+    appended = journal.replay_dead_letters([found.key for found in letters] + [(99, 0)])
+    assert appended == [
+        Batch(6, 7, 7, [Message("vans/a/soc", b"{}"), Message("vans/a/soc", b"[1,2]")]),
+        Batch(8, 8, 8, [Message("vans/a/soc", b"late")]),
+    ]
+    assert journal.read(6, max_messages=99) == appended
+    assert list(journal.dead_letters()) == letters[4:]
+    assert journal.append(messages("g"), received_ms=9, listening_since_ms=0).offset == 9
+    journal.close()
+
+
+def test_a_request_left_by_a_command_is_carried_out_between_batches(path: Path) -> None:
+    journal = open_journal(path)
+    end = journal.append(messages(*"abc"), received_ms=7, listening_since_ms=0).end
+    journal.add_dead_letters([letter(0), letter(1), letter(2)])
+    journal.checkpoint(end, states={}, fleet_state=None, counters=None)
+    assert journal_requests.ask(path, journal_requests.Request(replay=[(0, 0)], remove=[(1, 0)]))
+    assert not journal_requests.ask(path, journal_requests.Request(replay=[(2, 0)]))
+    assert journal_requests.waits(path)
+    (batch,) = journal.tidy()
+    assert batch.messages == [Message("vans/a/soc", b"{}")]
+    assert list(journal.dead_letters()) == [letter(2)]
+    assert not journal_requests.waits(path)
+    journal.close()
+
+
+# -- the WAL
+
+
+def test_the_wal_is_moved_between_batches_and_stays_small(path: Path) -> None:
+    journal = open_journal(path)
+    wal = path.with_name("journal.db-wal")
+    for number in range(300):
+        batch = journal.append(messages("a", size=40_000), received_ms=number, listening_since_ms=0)
+        journal.tidy()
+        if number % 10 == 9:
+            journal.checkpoint(batch.end, states={}, fleet_state=None, counters=None)
+    assert wal.stat().st_size < 4 * MIB
+    journal.close()
+
+
+def test_a_reader_does_not_stop_the_writer(path: Path) -> None:
+    journal = open_journal(path)
+    journal.add_dead_letters([letter(number) for number in range(1000)])
+    with JournalReader(path) as reader:
+        reading = reader.dead_letters()
+        next(reading)
+        for _ in range(10):
+            journal.append(messages("a"), received_ms=1, listening_since_ms=0)
+        assert sum(1 for _ in reading) == 999
+        assert reader.position() == (0, 10)
+        assert reader.bytes_used() > 0
+    journal.close()
+
+
+def test_counters_can_be_read_from_another_thread(path: Path) -> None:
+    journal = open_journal(path)
+    journal.append(messages("a", "b"), received_ms=5, listening_since_ms=0)
+    seen: list[tuple[int, int, float | None]] = []
+
+    def look() -> None:
+        counters = journal.counters
+        seen.append((counters.appended_messages, counters.backlog, counters.commit_quantile_s(0.99)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    ((appended, backlog, slowest_s),) = seen
+    assert (appended, backlog) == (2, 2)
+    assert slowest_s is not None
+    journal.close()
+
+
+# -- a process that is killed
+
+WRITER = """
+import sys
+from agent.journal import Journal
+from agent.messages import Message
+journal = Journal.open(sys.argv[1], max_bytes=16 << 20, reserve_bytes=0)
+number = journal.counters.next_offset
+while True:
+    messages = [Message("t", b"%d" % n) for n in range(number, number + 5)]
+    batch = journal.append(messages, received_ms=1, listening_since_ms=0)
+    number = batch.end
+    print(number, flush=True)
+    if number % 50 == 0:
+        end = number - 13
+        journal.checkpoint(end, states={"v": b"%d" % end}, fleet_state=None, counters=None)
+        print(-end, flush=True)
+    journal.tidy()
+"""
+
+
+def test_nothing_reported_as_committed_is_lost_when_the_writer_is_killed(path: Path) -> None:
+    rounds = 8
+    for number in range(rounds):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            reported = [int(child.stdout.readline()) for _ in range(40 + 37 * number)]
+            child.send_signal(signal.SIGKILL)
+            reported += [int(line) for line in child.stdout.read().split()]
+        journal = open_journal(path)
+        end, checkpoint = max(reported), -min(0, *reported)
+        assert journal.counters.next_offset >= end
+        found = journal.load()
+        assert found.offset >= checkpoint
+        if found.offset:
+            assert dict(found.states) == {"v": b"%d" % found.offset}
+        kept = [
+            message.payload for batch in journal.read(found.offset, max_messages=10**6) for message in batch.messages
+        ]
+        assert kept == [b"%d" % n for n in range(found.offset, journal.counters.next_offset)]
+        journal.close()
