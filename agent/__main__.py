@@ -82,7 +82,7 @@ def _call(command: Command, arguments: argparse.Namespace) -> int:
     if not command.needs_settings:
         start_logging("info")
         return int(module.run(arguments))
-    from agent import config  # noqa: PLC0415  # pydantic is not needed for --help
+    from agent import config  # pydantic is not needed for --help
 
     settings = config.load(arguments.config)
     start_logging(settings.log.level)
@@ -114,7 +114,7 @@ def _complain_about_group(group: BaseExceptionGroup[BaseException]) -> int:
 
 
 def _version() -> str:
-    from importlib import metadata  # noqa: PLC0415  # slow to import, rarely needed
+    from importlib import metadata  # slow to import, rarely needed
 
     try:
         return metadata.version("vanpulse")

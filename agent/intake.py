@@ -21,8 +21,8 @@ PAUSE_BYTES = 16 * 1024 * 1024
 
 PACE_S = 0.002
 FEW_MESSAGES = 64
-"""A batch below `FEW_MESSAGES` is followed by a pause of `PACE_S`: at moderate rates this halves the number of commits and
-costs less than a commit's own time in latency; when busy or idle it changes nothing."""
+"""A batch below `FEW_MESSAGES` is followed by a pause of `PACE_S`: at moderate rates this halves the number of commits
+and costs less than a commit's own time in latency; when busy or idle it changes nothing."""
 
 FULL_RETRY_S = 1.0
 
@@ -104,7 +104,7 @@ class Intake:
     def tick(self) -> None:
         """Let time pass for the vans: journaled between the messages, so that a replay sees it in the same place."""
         if not self.counters.journal_full:
-            self._ticks = [Message("", b"%d" % self._clock_ms(), 0, False, Kind.TICK)]
+            self._ticks = [Message("", b"%d" % self._clock_ms(), qos=0, kind=Kind.TICK)]
             self._arrived.set()
 
     def room_made(self) -> None:

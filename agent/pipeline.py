@@ -1,7 +1,7 @@
 """The story of a message, from the socket to the store: what runs, in which order it starts, in which it stops.
 
-Consumers start before producers and stop after them: store, worker, intake, receiver; then the other way round. A stop is an
-event, never a cancellation, and bounded in time: what is not finished by then is safe in the journal.
+Consumers start before producers and stop after them: store, worker, intake, receiver; then the other way round. A stop
+is an event, never a cancellation, and bounded in time: what is not finished by then is safe in the journal.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Pipeline:
         self._heartbeat = Heartbeat(self.vitals, write_aside=self._writer.write_aside)
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Run until `stop` is set. Raises `JournalBroken`, `JournalCorrupt` or `SettingsError`; all else is survived."""
+        """Run until `stop` is set. Raises `JournalBroken`, `JournalCorrupt` or `SettingsError`; survives all else."""
         started = time.monotonic()
         await self._store.open()
         await self._worker.restore()

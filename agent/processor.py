@@ -129,7 +129,7 @@ class Processor:
                     element += 1
             except Rejected as rejected:
                 self._refuse(rejected.reason, rejected.detail, message, batch, offset, element)
-            except Exception as error:  # noqa: BLE001  # one message must never stop the others
+            except Exception as error:  # one message must never stop the others
                 self._stumble(error, message, batch, offset, element)
         self.counters.messages += stop - start
 
@@ -194,9 +194,8 @@ class Processor:
         offline = positions_rejected = soc_rejected = 0
         for van in self.vans.values():
             state = van.state
-            heard_ms = state.last_arrival_ms
-            silence_ms = now_ms - (heard_ms if heard_ms > listening_since_ms else listening_since_ms)
-            records = tick(state, now_ms, silence_ms if silence_ms > 0 else 0, van.context)
+            silence_ms = max(0, now_ms - max(state.last_arrival_ms, listening_since_ms))
+            records = tick(state, now_ms, silence_ms, van.context)
             if records:
                 if not van.dirty:
                     van.dirty = True

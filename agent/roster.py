@@ -1,4 +1,4 @@
-"""Who the vans are: the fleet file, the models and the fleet settings joined into what the core needs to know of each."""
+"""Who the vans are: fleet file, models and fleet settings joined into what the core needs to know of each."""
 
 from pathlib import Path
 from typing import Final

@@ -190,7 +190,7 @@ class _Demo:
     def _introduce(self) -> None:
         history = self._directory / "history.db"
         sys.stdout.write(
-            f"{self._arguments.vans} vans are on the road; their last {self._arguments.hours:g} hours come first, fast.\n"
+            f"{self._arguments.vans} vans; their last {self._arguments.hours:g} hours come first, fast.\n"
             f"  live page  {self._live}\n"
             f"  broker     mqtt://127.0.0.1:{self._broker_port}   topics vans/#\n"
             f"  health     http://127.0.0.1:{self._health_port}/readyz  /metrics\n"
