@@ -1,0 +1,190 @@
+"""`vanpulse deadletters`: look at the messages that could not be used, and hand them back after a fix.
+
+A replay moves letters back into the journal as new messages, in one transaction: none is lost, none is there twice,
+whether the agent runs or not. Going through the broker would lose what its access rules forbid us to publish, and
+would judge old readings by a new time of arrival; here each keeps the time it arrived.
+"""
+
+import argparse
+import asyncio
+import base64
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from agent.commands.export import format_moment
+from agent.config import Settings
+from agent.errors import REASONS
+from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader, Key
+from agent.journal import requests as journal_requests
+from agent.journal.requests import NOT_REPLAYABLE, Request
+from agent.stores import make_store
+from agent.stores.influxdb import InfluxStore
+
+_ASK_SECONDS: Final = 40.0
+_LIST_PAYLOAD: Final = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do with which letters."""
+    parser.add_argument(
+        "action",
+        choices=("list", "show", "replay"),
+        help="list: one line each; show: with their whole payload; replay: process them again",
+    )
+    parser.add_argument("keys", nargs="*", metavar="KEY", type=parse_key, help="only these, as `list` names them")
+    parser.add_argument("--reason", choices=REASONS, help="only letters with this reason")
+    parser.add_argument("--format", choices=("text", "jsonl"), default="text", help="text (default) or jsonl")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List, show or replay."""
+    path: Path = settings.journal.path
+    if not path.exists():
+        sys.stderr.write(f"vanpulse: there is no journal {path} yet, so no dead letters\n")
+        return 0
+    with JournalReader(path) as reader:
+        found = reader.dead_letters_by_key(arguments.keys) if arguments.keys else reader.dead_letters(arguments.reason)
+        letters = (letter for letter in found if arguments.reason in {None, letter.reason})
+        if arguments.action == "replay":
+            return _replay(list(letters), settings)
+        write = _as_json if arguments.format == "jsonl" else _as_line if arguments.action == "list" else _as_text
+        number = 0
+        for letter in letters:
+            sys.stdout.write(write(letter))
+            number += 1
+    if sys.stdout.isatty():
+        sys.stderr.write(f"{number} dead letters\n")
+    return 0
+
+
+def parse_key(text: str) -> Key:
+    """`OFFSET.INDEX` or `OFFSET`."""
+    offset, _, index = text.partition(".")
+    try:
+        return int(offset), int(index or 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no key: `deadletters list` shows them, like 1234.0") from None
+
+
+def format_key(letter: DeadLetter) -> str:
+    """The key as `parse_key` takes it."""
+    return f"{letter.offset}.{letter.index}"
+
+
+# -- showing
+
+
+def _as_line(letter: DeadLetter) -> str:
+    payload = _payload(letter)[:_LIST_PAYLOAD]
+    when = format_moment(letter.received_ms)
+    return f"{format_key(letter)}\t{when}\t{letter.reason}\t{letter.topic!r}\t{letter.detail!r}\t{payload}\n"
+
+
+def _as_text(letter: DeadLetter) -> str:
+    return (
+        f"key       {format_key(letter)}\n"
+        f"received  {format_moment(letter.received_ms)}\n"
+        f"reason    {letter.reason}: {letter.detail!r}\n"
+        f"topic     {letter.topic!r}\n"
+        f"payload   {len(letter.payload)} bytes: {_payload(letter)}\n\n"
+    )
+
+
+def _as_json(letter: DeadLetter) -> str:
+    line: dict[str, Any] = {
+        "key": format_key(letter),
+        "received": format_moment(letter.received_ms),
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "topic": letter.topic,
+    }
+    try:
+        line["payload"] = letter.payload.decode()
+    except UnicodeDecodeError:
+        line["payload_base64"] = base64.b64encode(letter.payload).decode()
+    return msgspec.json.encode(line).decode() + "\n"
+
+
+def _payload(letter: DeadLetter) -> str:
+    """The payload on one line; foreign bytes never reach a terminal as they are."""
+    return repr(letter.payload)[1:]
+
+
+# -- replaying
+
+
+def _replay(letters: Sequence[DeadLetter], settings: Settings) -> int:
+    path = settings.journal.path
+    refused = [letter for letter in letters if letter.reason == "rejected_by_store"]
+    lines_written = asyncio.run(_write_again(refused, settings)) if refused else []
+    messages = [letter.key for letter in letters if journal_requests.can_be_replayed(letter)]
+    left = _carry_out(path, Request(replay=messages, remove=lines_written), settings)
+    again = len(messages) + len(lines_written) - len(left)
+    sys.stdout.write(f"{again} of {len(letters)} dead letters are processed again\n")
+    written = set(lines_written)
+    _explain(letter for letter in letters if letter.key in left or letter.key not in {*messages, *written})
+    return 0 if again == len(letters) else 1
+
+
+def _explain(letters: Iterable[DeadLetter]) -> None:
+    for reason, number in sorted(Counter(letter.reason for letter in letters).items()):
+        why = NOT_REPLAYABLE.get(reason, "not yet behind the checkpoint; try again in a moment")
+        sys.stderr.write(f"vanpulse: {number} with reason {reason} stay: {why}\n")
+
+
+def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
+    """Do it, or have the running agent do it; returns the keys of letters that stayed."""
+    wanted = [*request.replay, *request.remove]
+    if not wanted:
+        return set()
+    try:
+        journal = Journal.open(
+            path,
+            max_bytes=settings.journal.max_bytes,
+            when_full=settings.journal.when_full,
+            dead_letter_bytes=settings.journal.dead_letter_bytes,
+        )
+    except JournalInUse:
+        _ask_agent(path, request)
+    else:
+        try:
+            journal.replay_dead_letters(request.replay)
+            journal.remove_dead_letters(request.remove)
+        finally:
+            journal.close()
+    with JournalReader(path) as reader:
+        return {letter.key for letter in reader.dead_letters_by_key(wanted)}
+
+
+def _ask_agent(path: Path, request: Request) -> None:
+    _wait(lambda: journal_requests.ask(path, request), "an earlier request still waits for the agent")
+    _wait(lambda: not journal_requests.waits(path), "the agent has not taken the request; it will when it gets to it")
+
+
+def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _ASK_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.stderr.write(f"vanpulse: {otherwise}\n")
+            return
+        time.sleep(0.1)
+
+
+async def _write_again(letters: Sequence[DeadLetter], settings: Settings) -> list[Key]:
+    """Offer refused lines to the store once more; returns the letters whose lines it took."""
+    token = settings.store.token.get_secret_value() if settings.store.token else ""
+    store = make_store(settings.store.url, token=token, batch_points=settings.store.batch_points)
+    if not isinstance(store, InfluxStore):
+        return []
+    await store.open()
+    try:
+        refused = {row.line for row in await store.write_lines([letter.payload.decode() for letter in letters])}
+    finally:
+        await store.close()
+    return [letter.key for letter in letters if letter.payload.decode() not in refused]
