@@ -1,0 +1,1 @@
+"""A fleet of simulated vans, and recorded drives, as MQTT messages."""

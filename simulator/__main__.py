@@ -18,7 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     for name, (command, text) in COMMANDS.items():
         command.add_arguments(subparsers.add_parser(name, help=text, description=text))
     arguments = parser.parse_args(argv)
-    return COMMANDS[arguments.command][0].run(arguments)
+    status: int = COMMANDS[arguments.command][0].run(arguments)
+    return status
 
 
 if __name__ == "__main__":

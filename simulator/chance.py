@@ -34,7 +34,8 @@ def unit(keys: Keys, purpose: int, count: Integers | int = 0) -> Floats:
     """Uniform draws in [0, 1), one for each key."""
     counts = np.asarray(count, dtype=np.int64).astype(np.uint64)
     salt = _mix(np.array([purpose], dtype=np.uint64) * _MIX_1)
-    return (_mix(_mix(keys ^ salt) + counts * _GOLDEN) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    bits = _mix(_mix(keys ^ salt) + counts * _GOLDEN) >> np.uint64(11)
+    return np.asarray(bits.astype(np.float64) * 2.0**-53)
 
 
 def normal(keys: Keys, purpose: int, count: Integers | int = 0) -> Floats:

@@ -1,7 +1,7 @@
 """The fleet: every van's state in arrays, one second a step.
 
-A van is parked at its depot, drives, stands at a stop, has a break, or charges at a public charger. Time is whole seconds
-since the epoch; what the clock on the wall of a depot says decides who works.
+A van is parked at its depot, drives, stands at a stop, has a break, or charges at a public charger. Time is whole
+seconds since the epoch; what the clock on the wall of a depot says decides who works.
 """
 
 from collections.abc import Iterable
@@ -56,9 +56,13 @@ class Goal(IntEnum):
 class Watcher(Protocol):
     """Is told what happens, as it happens; vans by number."""
 
-    def load_changed(self, vans: Integers) -> None: ...
+    def load_changed(self, vans: Integers) -> None:
+        """These vans have another load now."""
+        ...
 
-    def stepped(self) -> None: ...
+    def stepped(self) -> None:
+        """A second has passed."""
+        ...
 
 
 class Fleet:
@@ -78,7 +82,7 @@ class Fleet:
         self.ids = [f"van-{number:0{max(3, len(str(vans)))}d}" for number in range(1, vans + 1)]
         self.tours = Tours(self.keys, self.depots, self.models)
         self.streets = Streets(self.depots)
-        self.health = 0.90 + 0.10 * unit(self.keys, Purpose.HEALTH)
+        self.health = 0.94 + 0.06 * unit(self.keys, Purpose.HEALTH)
         self.vehicles = physics.make_vehicles(self.models, self.health)
         self.watchers: list[Watcher] = []
         self._everyone = np.arange(vans)
@@ -94,14 +98,14 @@ class Fleet:
     def _clock_ahead(self, clock: str, live_s: int) -> Integers:
         """Seconds that each depot's wall clock, date and all, is ahead of UTC."""
         ahead = {}
-        for depot in set(depot.country for depot in self.depots):
-            ahead[depot] = utc_offset_s(depot, live_s)
+        for country in {depot.country for depot in self.depots}:
+            ahead[country] = utc_offset_s(country, live_s)
             if clock != "real":
                 hours, minutes = clock.split(":")
                 wanted = TUESDAY * DAY_S + int(hours) * 3600 + int(minutes) * 60
                 # Weeks apart, so that days keep their own chance.
                 weeks = live_s // (7 * DAY_S)
-                ahead[depot] = wanted + weeks * 7 * DAY_S - live_s
+                ahead[country] = wanted + weeks * 7 * DAY_S - live_s
         return np.array([ahead[depot.country] for depot in self.depots], dtype=np.int64)
 
     def _local(self, vans: Integers) -> tuple[Integers, Integers]:
@@ -589,14 +593,15 @@ def fleet_file(fleet: Fleet) -> str:
             f"latitude_deg = {depot.latitude_deg}",
             f"longitude_deg = {depot.longitude_deg}",
         ]
-    for vehicle_id, depot, model in zip(fleet.ids, fleet.depots, fleet.models, strict=True):
+    vans = zip(fleet.ids, fleet.depots, fleet.models, fleet.vehicles.usable_kwh.tolist(), strict=True)
+    for vehicle_id, depot, model, usable_kwh in vans:
         lines += [
             "",
             f"[vans.{vehicle_id}]",
             f'depot = "{depot.name}"',
             f'model = "{model.name}"',
             f'country = "{depot.country}"',
-            f"battery_kwh = {model.usable_kwh}",
+            f"battery_kwh = {usable_kwh:.1f}",
             f"payload_kg = {float(model.payload_kg)}",
             f'diesel_class = "{model.diesel_class}"',
         ]

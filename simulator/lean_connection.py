@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 class LeanConnection(asyncio.Protocol):
-    """Sends within the broker's Receive Maximum, keeps what is not acknowledged and sends it again after a reconnect."""
+    """Sends within the broker's Receive Maximum; keeps what is not acknowledged and sends it again on reconnecting."""
 
     def __init__(
         self,
@@ -105,6 +105,7 @@ class LeanConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Introduce ourselves."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # what create_connection gives
         self._transport = transport
         self._buffer = b""
@@ -112,6 +113,7 @@ class LeanConnection(asyncio.Protocol):
         transport.write(self._connect_packet)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits."""
         self._transport = None
         self._window = 0
         if self._ping is not None:
@@ -121,13 +123,16 @@ class LeanConnection(asyncio.Protocol):
         self._notify()
 
     def pause_writing(self) -> None:
+        """The socket's buffer is full."""
         self._write_paused = True
 
     def resume_writing(self) -> None:
+        """The socket's buffer has room again."""
         self._write_paused = False
         self._notify()
 
     def data_received(self, data: bytes) -> None:
+        """Count PUBACKs; the rare other packets go to `_other`."""
         buffer = self._buffer + data if self._buffer else data
         at = 0
         end = len(buffer)

@@ -1,9 +1,9 @@
 """Publishing at QoS 1 and knowing what the broker has acknowledged.
 
-Two senders behind one interface. `ClientSender` uses aiomqtt (MQTT 3.1.1, any broker): an independent client, which keeps
-the agent's own session honest. `LeanSender` speaks MQTT 5 on the `mqtt5` codec over any number of connections and is made
-for load. Both number the messages in the order in which they were handed over, reconnect for as long as it takes, and
-send again what has not been acknowledged.
+Two senders behind one interface. `ClientSender` uses aiomqtt (MQTT 3.1.1, any broker): an independent client, which
+keeps the agent's own session honest. `LeanSender` speaks MQTT 5 on the `mqtt5` codec over any number of connections and
+is made for load. Both number the messages in the order in which they were handed over, reconnect, and send again what
+has not been acknowledged.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ from simulator.lean_connection import LeanConnection, Refused
 DEFAULT_URL: Final = "mqtt://127.0.0.1:1883"
 RECONNECT_DELAYS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 BATCH_MESSAGES: Final = 500
+ACKNOWLEDGED_WITHIN_S: Final = 30.0
+"""A PUBACK that takes longer means a broken connection."""
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +108,7 @@ class Sender(Protocol):
 
 
 class ClientSender:
-    """aiomqtt, one connection, MQTT 3.1.1: a group of messages in flight at a time."""
+    """aiomqtt, one connection, MQTT 3.1.1: a sliding window of messages in flight."""
 
     def __init__(
         self,
@@ -125,6 +127,7 @@ class ClientSender:
         self._give_up_s = give_up_s
         self._stack = contextlib.AsyncExitStack()
         self._client: aiomqtt.Client | None = None
+        self._flying: dict[asyncio.Task[None], tuple[int, Outgoing]] = {}
 
     async def __aenter__(self) -> Self:
         await self._connect()
@@ -133,48 +136,73 @@ class ClientSender:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(aiomqtt.MqttError):
-            await self._stack.aclose()
-        self.summary.seconds = time.monotonic() - self.summary.started
+        try:
+            if kind is None:
+                await self.drain()
+        finally:
+            for task in self._flying:
+                task.cancel()
+            await asyncio.gather(*self._flying, return_exceptions=True)
+            with contextlib.suppress(aiomqtt.MqttError):
+                await self._stack.aclose()
+            self.summary.seconds = time.monotonic() - self.summary.started
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
-        for start in range(0, len(messages), self._in_flight):
-            await self._send_group(messages[start : start + self._in_flight])
+        """Return when all messages are under way."""
+        for message in messages:
+            while len(self._flying) >= self._in_flight:
+                await self._landed()
+            number = self.summary.messages
+            self.summary.messages += 1
+            self._fly(number, message)
 
     async def drain(self) -> None:
-        """Nothing to wait for: `send` returns after the PUBACKs."""
+        """Return when everything sent has been acknowledged."""
+        while self._flying:
+            await self._landed()
 
-    async def _send_group(self, group: Sequence[Outgoing]) -> None:
-        first = self.summary.messages
-        self.summary.messages += len(group)
-        waiting = list(range(len(group)))
-        while waiting:
-            client = self._client
-            if client is None:
-                await self._connect()
-                continue
-            results = await asyncio.gather(
-                *(client.publish(group[i][0], group[i][1], qos=1) for i in waiting), return_exceptions=True
-            )
-            failed = []
-            for i, result in zip(waiting, results, strict=True):
-                if isinstance(result, aiomqtt.MqttError):
-                    failed.append(i)
-                elif isinstance(result, BaseException):
-                    raise result
-                else:
-                    self.summary.acknowledged += 1
-                    if self._on_acknowledged is not None:
-                        self._on_acknowledged(first + i)
-            waiting = failed
-            if failed:
-                await self._disconnect()
+    def _fly(self, number: int, message: Outgoing) -> None:
+        client = self._client
+        if client is None:
+            raise Unreachable("not connected")
+        task = asyncio.create_task(client.publish(message[0], message[1], qos=1, timeout=ACKNOWLEDGED_WITHIN_S))
+        self._flying[task] = (number, message)
 
-    async def _disconnect(self) -> None:
-        self._client = None
+    async def _landed(self) -> None:
+        """Wait until at least one message has landed; connect again and repeat what did not."""
+        done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+        if any(isinstance(task.exception(), aiomqtt.MqttError) for task in done):
+            await self._again()
+            return
+        for task in done:
+            self._land(task)
+
+    def _land(self, task: asyncio.Task[None]) -> None:
+        task.result()
+        number, _ = self._flying.pop(task)
+        self.summary.acknowledged += 1
+        if self._on_acknowledged is not None:
+            self._on_acknowledged(number)
+
+    async def _again(self) -> None:
+        """The connection is gone: a new one, and everything unacknowledged once more, in order."""
         self.summary.reconnects += 1
         with contextlib.suppress(aiomqtt.MqttError):
             await self._stack.aclose()
+        self._client = None
+        for task in self._flying:
+            task.cancel()
+        await asyncio.gather(*self._flying, return_exceptions=True)
+        repeated = []
+        for task, flight in list(self._flying.items()):
+            if task.cancelled() or task.exception() is not None:
+                del self._flying[task]
+                repeated.append(flight)
+            else:
+                self._land(task)
+        await self._connect()
+        for number, message in sorted(repeated):
+            self._fly(number, message)
 
     async def _connect(self) -> None:
         broker = self._broker
@@ -189,7 +217,6 @@ class ClientSender:
                 identifier=self._client_id,
                 tls_context=broker.tls,
                 max_inflight_messages=self._in_flight,
-                # Nagle's algorithm and delayed TCP acknowledgements would cost 40 ms for every group.
                 socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
                 timeout=10,
             )
@@ -263,6 +290,7 @@ class LeanSender:
         self.summary.seconds = time.monotonic() - self.summary.started
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
+        """Return when all messages are under way."""
         first = self.summary.messages
         self.summary.messages += len(messages)
         if len(self._lines) == 1:
@@ -277,6 +305,7 @@ class LeanSender:
         await asyncio.gather(*(self._or_failure(self._lines[at].send(share)) for at, share in shares.items()))
 
     async def drain(self) -> None:
+        """Return when everything sent has been acknowledged."""
         for line in self._lines:
             await self._or_failure(line.drained())
 

@@ -1,7 +1,7 @@
 """Recorded drives as messages: read, put one behind the other, moved so that they end now.
 
-Formats: `twizy` (RSK Twizy EV Dataset), `i3` (Battery and Heating Data in Real Driving Cycles, TU Munich), `native` (JSON
-lines: native payloads with their `vehicle_id`, or objects with `topic` and `payload`) and `journal` (the agent's own).
+Formats: `twizy` (RSK Twizy EV Dataset), `i3` (Battery and Heating Data in Real Driving Cycles, TU Munich), `native`
+(JSON lines: native payloads with their `vehicle_id`, or objects with `topic` and `payload`) and `journal`.
 """
 
 import csv
@@ -43,7 +43,7 @@ class RecordingError(Exception):
 
 @dataclass
 class Recording:
-    """One file: rows in the order of time. `start_ms` is when it began by its own clock, `time_ms` counts from there."""
+    """One file: rows in the order of time. `start_ms` is when it began by its own clock."""
 
     path: Path
     vehicle_id: str
@@ -173,7 +173,7 @@ def _moved_on(rows: list[tuple[int, Row]], before: Row | None) -> list[tuple[int
 
 def _at_rest(row: Row) -> Row:
     """The same, standing: no speed, no power."""
-    still = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
+    still: Row = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
     return {**row, **still}
 
 

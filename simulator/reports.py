@@ -50,9 +50,7 @@ class Reporter:
 
     def readings(self) -> list[Reading]:
         """Everything that is said in the present second, in order of the vans."""
-        found: list[Reading] = []
-        for van in sorted(self._loads):
-            found.append(self._load(van))
+        found = [self._load(van) for van in sorted(self._loads)]
         self._loads.clear()
         if self._rate_hz is not None and self._rate_hz > 1.0:
             parts = round(self._rate_hz)
@@ -170,13 +168,13 @@ class Reporter:
         moving = vans[speed > 0.5]
         keys = self._fleet.keys[moving]
         for error, purpose in ((self._fix_north_m, 0), (self._fix_east_m, 1)):
-            draw = normal(keys, Purpose.FIX + 100 * purpose, np.int64(self._fleet.time_s))
+            draw = normal(keys, Purpose.FIX + 100 * purpose, self._fleet.time_s)
             error[moving] = 0.8 * error[moving] + 0.6 * FIX_NOISE_M * draw
 
     def shown_soc_pct(self, vans: Integers) -> Floats:
         """The state of charge as the van rounds it."""
         step = self._soc_step[vans]
-        return np.round(np.round(self._fleet.soc[vans] * 100.0 / step) * step, 2)
+        return np.asarray(np.round(np.round(self._fleet.soc[vans] * 100.0 / step) * step, 2))
 
 
 _BASE: Final = ("time", "seq", "soc_pct")

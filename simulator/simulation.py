@@ -20,7 +20,9 @@ DEFAULT_CLOCK: Final = "11:30"
 class Encoder(Protocol):
     """Puts readings into the messages of one kind of sender."""
 
-    def encode(self, readings: list[Reading]) -> list[Outgoing]: ...
+    def encode(self, readings: list[Reading]) -> list[Outgoing]:
+        """Topics and payloads, in the order of the readings."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a van is asked to do on a day: when it leaves, where it stops, how long, with which load. Pure draws of chance."""
+"""What a van is asked to do on a day: when it leaves, where it stops, for how long, with which load. All by chance."""
 
 from enum import IntEnum
 from typing import Final
@@ -74,7 +74,7 @@ class Tours:
         """Whether the vans go out on a day: Monday to Friday, two fifths on Saturdays, none on Sundays."""
         weekday = (day + 3) % 7
         saturday = unit(self._keys[vans], Purpose.SATURDAY, day) < 0.4
-        return (weekday < 5) | ((weekday == 5) & saturday)
+        return np.asarray((weekday < 5) | ((weekday == 5) & saturday))
 
     def shift_s(self, vans: Integers, day: Integers) -> Floats:
         """Seconds after local midnight at which the loaded van leaves."""

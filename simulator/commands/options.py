@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 
 from simulator.publisher import DEFAULT_URL, Summary
 
@@ -45,4 +46,10 @@ def broker_url(arguments: argparse.Namespace) -> str:
 def finish(summary: Summary, *, vans: int) -> None:
     """Print the one line that scripts and people read."""
     again = f", {summary.reconnects} reconnects" if summary.reconnects else ""
-    print(f"{summary.messages} messages of {vans} vans in {summary.seconds:.1f} s, all acknowledged{again}")
+    line = f"{summary.messages} messages of {vans} vans in {summary.seconds:.1f} s, all acknowledged{again}"
+    sys.stdout.write(line + "\n")
+
+
+def complain(command: str, error: Exception) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"vanpulse {command}: {error}\n")

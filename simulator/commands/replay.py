@@ -2,12 +2,11 @@
 
 import argparse
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from simulator.commands.options import add_broker, broker_url, finish, positive
+from simulator.commands.options import add_broker, broker_url, complain, finish, positive
 from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
 from simulator.recordings import FORMATS, RecordingError, Thinning, load, timeline
 
@@ -15,11 +14,9 @@ from simulator.recordings import FORMATS, RecordingError, Thinning, load, timeli
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recorded drives")
-    parser.add_argument("--format", choices=FORMATS, help="what the files are; without it the first line tells")
-    parser.add_argument("--speedup", type=positive, metavar="N", help="N times as fast as recorded; without it at once")
-    parser.add_argument(
-        "--thin", type=positive, metavar="SECONDS", help="one reading per so many seconds, and the last"
-    )
+    parser.add_argument("--format", choices=FORMATS, help="what the files are; else the first line tells")
+    parser.add_argument("--speedup", type=positive, metavar="N", help="N times as fast as recorded; else at once")
+    parser.add_argument("--thin", type=positive, metavar="SECONDS", help="one reading in so many seconds, and the last")
     parser.add_argument("--soc-step", type=positive, metavar="PCT", help="round the state of charge to this step")
     parser.add_argument("--hide", default="", metavar="FIELD,...", help="leave out these fields")
     parser.add_argument("--vehicle", metavar="ID", help="send everything as this vehicle")
@@ -36,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             for recording in load(path, format_name=arguments.format, vehicle_id=arguments.vehicle)
         ]
     except RecordingError as error:
-        print(f"vanpulse replay: {error}", file=sys.stderr)
+        complain("replay", error)
         return 1
     thinning = Thinning(period_s=arguments.thin, soc_step_pct=arguments.soc_step, hidden=hidden)
     messages = timeline(recordings, end_ms=int(time.time() * 1000), thinning=thinning, prefix=arguments.prefix)
@@ -44,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         summary = asyncio.run(_publish(messages, arguments))
     except Unreachable as error:
-        print(f"vanpulse replay: {error}", file=sys.stderr)
+        complain("replay", error)
         return 1
     finish(summary, vans=vans)
     return 0

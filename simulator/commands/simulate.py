@@ -2,15 +2,17 @@
 
 import argparse
 import asyncio
+import contextlib
+import datetime
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from simulator.commands.options import add_broker, broker_url, finish, positive, positive_int
+from simulator.commands.options import add_broker, broker_url, complain, finish, positive, positive_int
 from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
 from simulator.simulation import DEFAULT_CLOCK, Plan, Simulation
+from simulator.truth import Truth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=positive,
         metavar="HZ",
-        help="messages per second and van; without it as vans do: every 10 s awake",
+        help="messages per second and van; else every 10 s awake, less asleep",
     )
-    parser.add_argument("--speedup", type=positive, default=1.0, metavar="N", help="live time runs N times as fast (1)")
+    parser.add_argument("--speedup", type=positive, default=1.0, metavar="N", help="live time runs N times as fast")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same fleet (1)")
-    parser.add_argument(
-        "--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once (0)"
-    )
+    parser.add_argument("--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once")
     parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write what really happened, as JSON lines")
     parser.add_argument("--dialect", default="native", metavar="NAME", help="native, ovms, gbt32960, saic or vss")
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clock",
         default=DEFAULT_CLOCK,
         metavar="HH:MM",
-        help=f'what the depots\' clocks show now, on a working day ({DEFAULT_CLOCK}); "real" for the true hour and weekday',
+        help=f'hour of a working day at every depot, now ({DEFAULT_CLOCK}), or "real" for the true time',
     )
     parser.add_argument("--start", metavar="TIME", help="end of the past as RFC 3339 instead of now")
     parser.add_argument("--fleet-file", type=Path, metavar="FILE", help="write the fleet file for the agent")
@@ -46,8 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Simulate until told to stop; the exit status."""
     if arguments.start is not None:
-        import datetime
-
         live_s = int(datetime.datetime.fromisoformat(arguments.start).timestamp())
     else:
         live_s = int(time.time())
@@ -64,10 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.fleet_file is not None:
         simulation.write_fleet_file(arguments.fleet_file)
+        if arguments.seconds == 0 and arguments.hours == 0:
+            return 0
     try:
-        summary = asyncio.run(_publish(simulation, arguments))
+        with Truth(simulation.fleet, arguments.truth) if arguments.truth is not None else contextlib.nullcontext():
+            summary = asyncio.run(_publish(simulation, arguments))
     except Unreachable as error:
-        print(f"vanpulse simulate: {error}", file=sys.stderr)
+        complain("simulate", error)
         return 1
     finish(summary, vans=arguments.vans)
     return 0
