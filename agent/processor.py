@@ -195,7 +195,11 @@ class Processor:
         for van in self.vans.values():
             state = van.state
             silence_ms = max(0, now_ms - max(state.last_arrival_ms, listening_since_ms))
-            records = tick(state, now_ms, silence_ms, van.context)
+            try:
+                records = tick(state, now_ms, silence_ms, van.context)
+            except Exception as error:  # one van must never stop the others
+                self._stumble_at(f"a tick of {state.vehicle_id!r}", error)
+                continue
             if records:
                 if not van.dirty:
                     van.dirty = True
@@ -235,10 +239,13 @@ class Processor:
 
     def _stumble(self, error: Exception, message: Message, batch: Batch, offset: int, element: int) -> None:
         """An error of this program: the message is kept as a dead letter, to be replayed when the error is mended."""
-        if not self.counters.internal_errors:
-            log.exception("error of this program in a message under %r; further ones are only counted", message.topic)
-        self.counters.internal_errors += 1
+        self._stumble_at(f"a message under {message.topic!r}", error)
         self._refuse("malformed", f"internal error: {error!r}", message, batch, offset, element)
+
+    def _stumble_at(self, what: str, error: Exception) -> None:
+        if not self.counters.internal_errors:
+            log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
+        self.counters.internal_errors += 1
 
     def _add(self, vehicle_id: str, state: VanState, allowance: Allowance) -> Van:
         context = self._roster.context(vehicle_id)
