@@ -1,0 +1,182 @@
+"""`vanpulse report`: energy and emissions of a period, with what an auditor asks for beside them."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from agent.commands.report_figures import Sums, VanFigures, figures_of, gather
+from agent.commands.report_format import as_csv, as_json, as_markdown
+from agent.config import Settings, load_fleet
+from agent.errors import SettingsError
+from agent.factors.factor_set import FactorSet, load_factor_set
+from agent.fleet.thresholds import Thresholds
+from agent.points import MEASUREMENTS
+from agent.roster import Roster
+from agent.stores import make_history
+from agent.stores.base import History
+
+BLOCKS: Final = ("all", "summary", "depots", "vans", "trips", "charges", "quality")
+COUNTERS: Final = ("messages_total", "accepted_total", "duplicates_total", "late_total", "dead_letters_total")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--from", dest="start", metavar="T", help="first moment: 2026-06-01, or RFC 3339")
+    parser.add_argument("--to", dest="end", metavar="T", help="first moment after it, likewise")
+    parser.add_argument("--format", choices=("md", "csv", "json"), default="md", help="Markdown (default), CSV, JSON")
+    parser.add_argument("--block", choices=BLOCKS, default="all", help="one block alone; CSV has trips if not said")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the report."""
+    start_ms = _moment(arguments.start, settings.fleet.utc_offset, "--from")
+    end_ms = _moment(arguments.end, settings.fleet.utc_offset, "--to")
+    if start_ms is not None and end_ms is not None and start_ms >= end_ms:
+        raise SettingsError(f"--from {arguments.start} is not before --to {arguments.end}")
+    token = settings.store.token.get_secret_value() if settings.store.token else ""
+    with closing(make_history(settings.store.url, token=token)) as history:
+        report = make_report(history, settings, start_ms=start_ms, end_ms=end_ms, block=arguments.block)
+    write = {"md": as_markdown, "csv": as_csv, "json": as_json}[arguments.format]
+    for text in write(report, arguments.block):
+        sys.stdout.write(text)
+    return 0
+
+
+def make_report(
+    history: History, settings: Settings, *, start_ms: int | None, end_ms: int | None, block: str = "all"
+) -> dict[str, Any]:
+    """The whole report; blocks that were not asked for are left out, except the header."""
+    emissions = settings.emissions
+    factors = load_factor_set(emissions.factor_set)
+    roster = Roster(
+        load_fleet(settings.fleet),
+        fleet_settings=settings.fleet,
+        emissions=emissions,
+        derived_every_s=settings.store.derived_every_s,
+    )
+    charging = factors.charging(ac=emissions.charging_efficiency_ac, dc=emissions.charging_efficiency_dc)
+    vans = gather(
+        history,
+        vehicle_of=roster.vehicle,
+        factors=factors,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        efficiency_ac=charging.efficiency("ac"),
+    )
+    market = emissions.market_g_per_kwh
+    fleet, depots = Sums(), _by_depot(vans)
+    for van in vans:
+        fleet.add(van.sums)
+    blocks: dict[str, Callable[[], Any]] = {
+        "header": lambda: _header(settings, factors, vans, start_ms, end_ms),
+        "summary": lambda: {"vans": len(vans), **figures_of(fleet, market)},
+        "depots": lambda: [{"depot": depot, **figures_of(depots[depot], market)} for depot in sorted(depots)],
+        "vans": lambda: [_van(van, market) for van in vans],
+        "trips": lambda: list(_rows(history, "trip", start_ms, end_ms)),
+        "charges": lambda: list(_rows(history, "charge", start_ms, end_ms)),
+        "quality": lambda: _quality(history, fleet, start_ms, end_ms),
+    }
+    return {name: make() for name, make in blocks.items() if block in ("all", name) or name == "header"}
+
+
+def _by_depot(vans: list[VanFigures]) -> dict[str, Sums]:
+    depots: dict[str, Sums] = {}
+    for van in vans:
+        depots.setdefault(van.vehicle.depot, Sums()).add(van.sums)
+    return depots
+
+
+def _van(van: VanFigures, market: float | None) -> dict[str, Any]:
+    vehicle = van.vehicle
+    capacity = {} if van.usable_capacity_kwh is None else {"usable_capacity_kwh": van.usable_capacity_kwh}
+    return {
+        "vehicle_id": vehicle.vehicle_id,
+        "depot": vehicle.depot,
+        "model": vehicle.model,
+        "country": vehicle.country,
+        **figures_of(van.sums, market),
+        **capacity,
+    }
+
+
+def _header(
+    settings: Settings, factors: FactorSet, vans: list[VanFigures], start_ms: int | None, end_ms: int | None
+) -> dict[str, Any]:
+    emissions = settings.emissions
+    countries = sorted({van.vehicle.country for van in vans})
+    classes = sorted({van.vehicle.diesel_class for van in vans})
+    doubtful = [
+        f"{factor.factor} {factor.scope} = {factor.value:g} {factor.unit} ({factor.confidence}: {factor.source})"
+        for factor in factors.factors()
+        if factor.confidence in "TU" and factor.scope in {"*", *countries, *classes}
+    ]
+    return {
+        "from": _shown(start_ms),
+        "to": _shown(end_ms),
+        "boundary": "well-to-wheel (WTW); vehicle operation (TTW) of a battery van is 0; GWP100",
+        "method": "EN ISO 14083:2023 as CountEmissionsEU prescribes; g/t-km with empty running and idling in",
+        "distance": f"distance driven / {factors.load().distance_adjustment:g} for t-km (GLEC v3.2)",
+        "electricity": "location-based, carbon content of the pack followed charge by charge"
+        + ("" if emissions.intensity_file is None else f"; hourly values of {emissions.intensity_file.name}"),
+        "market_based": "no contract factor set"
+        if emissions.market_g_per_kwh is None
+        else f"{emissions.market_g_per_kwh:g} g/kWh on the energy bought",
+        "pollutants": "NOx and PM avoided are legal limits (Euro 6), PM of the exhaust alone",
+        "factor_set": f"{factors.name}: {factors.title}",
+        "electricity_g_per_kwh": {c: round(factors.for_country(c).annual_g_per_kwh, 1) for c in countries},
+        "diesel_wtw_g_per_km": {name: round(factors.diesel(name).wtw_g_per_km, 1) for name in classes},
+        "unconfirmed_factors": doubtful,
+        "thresholds": msgspec.to_builtins(Thresholds(derived_every_s=settings.store.derived_every_s)),
+    }
+
+
+def _rows(history: History, measurement: str, start_ms: int | None, end_ms: int | None) -> Iterator[dict[str, Any]]:
+    """Points with their times readable, columns in the order of the measurement."""
+    for point in history.select(measurement, start_ms=start_ms, end_ms=end_ms):
+        row = {"vehicle_id": point["vehicle_id"], "depot": point.get("depot")}
+        row |= {"start": _shown(point.get("start_ms")), "end": _shown(point["time_ms"])}
+        yield row | {name: point.get(name) for name in MEASUREMENTS[measurement].field_names if name != "start_ms"}
+
+
+def _quality(history: History, fleet: Sums, start_ms: int | None, end_ms: int | None) -> dict[str, Any]:
+    """What was inferred, refused, late or repeated. Counters begin anew when the agent does."""
+    before: dict[str, Any] = {}
+    if start_ms is not None:
+        before = next(iter(history.select("agent", end_ms=start_ms, latest=True)), {})
+    after = next(iter(history.select("agent", start_ms=start_ms, end_ms=end_ms, latest=True)), {})
+    counted = {}
+    for name in COUNTERS:
+        if name in after:
+            rise = after[name] - before.get(name, 0)
+            counted[name.removesuffix("_total")] = rise if rise >= 0 else after[name]
+    return {
+        "trips": fleet.trips,
+        "inferred_trips": fleet.inferred_trips,
+        "charges": fleet.charges,
+        "inferred_charges": fleet.inferred_charges,
+        **counted,
+    }
+
+
+def _moment(text: str | None, utc_offset: str, option: str) -> int | None:
+    """Milliseconds of a date (midnight where the fleet's days begin) or of an RFC 3339 time."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = datetime.fromisoformat(f"{moment.isoformat()}{utc_offset}")
+    except ValueError as error:
+        raise SettingsError(f"{option} {text!r} is not a time such as 2026-06-01 or 2026-06-01T08:00:00Z") from error
+    return round(moment.timestamp() * 1000)
+
+
+def _shown(time_ms: int | None) -> str | None:
+    if time_ms is None:
+        return None
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

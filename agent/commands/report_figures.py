@@ -1,0 +1,237 @@
+"""What a report says, computed from the history: sums per van, then the figures that follow from the sums."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from agent.factors.factor_set import FactorSet
+from agent.fleet.vehicle import Vehicle
+from agent.stores.base import History
+
+LOOK_BACK_MS: Final = 7 * 86_400_000
+"""How far before a period the counters of a van are looked for; a van silent for longer has not changed them."""
+ENERGY: Final = ("distance_km", "used_kwh", "regenerated_kwh", "charged_kwh", "grid_kwh", "idle_kwh")
+EMISSIONS: Final = ("co2e_g", "diesel_co2e_g", "avoided_nox_mg", "avoided_pm_mg")
+SHORTEST_KM: Final = 1.0
+"""Below this distance a figure per distance says nothing."""
+
+
+class Sums(msgspec.Struct, kw_only=True):
+    """What can be added up over trips, charges and vans. Kilometres of trips unless the name says otherwise."""
+
+    trips: int = 0
+    stops: int = 0
+    charges: int = 0
+    inferred_trips: int = 0
+    inferred_charges: int = 0
+    trip_km: float = 0.0
+    trip_kwh: float = 0.0
+    tonne_km: float = 0.0
+    weighed_km: float = 0.0
+    """Of trips whose load was measured."""
+    load_kg_km: float = 0.0
+    largest_load_kg_km: float = 0.0
+    empty_km: float = 0.0
+    parcels: int = 0
+    parcel_co2e_g: float = 0.0
+    primary_km: float = 0.0
+    modelled_km: float = 0.0
+    default_km: float = 0.0
+    charge_co2e_g: float = 0.0
+    charge_grid_kwh: float = 0.0
+    clean_grid_kwh: float = 0.0
+    """Charged at an intensity below the annual one."""
+    distance_km: float = 0.0
+    used_kwh: float = 0.0
+    regenerated_kwh: float = 0.0
+    charged_kwh: float = 0.0
+    grid_kwh: float = 0.0
+    idle_kwh: float = 0.0
+    co2e_g: float = 0.0
+    annual_co2e_g: float = 0.0
+    """The simple variant for auditors: net energy over the AC efficiency, at the annual intensity."""
+    diesel_co2e_g: float = 0.0
+    diesel_ttw_g: float = 0.0
+    diesel_l: float = 0.0
+    avoided_nox_mg: float = 0.0
+    avoided_pm_mg: float = 0.0
+
+    def add(self, other: "Sums") -> None:
+        """Add another van's sums."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class VanFigures(msgspec.Struct, kw_only=True):
+    """One van's sums, with what it is."""
+
+    vehicle: Vehicle
+    sums: Sums
+    usable_capacity_kwh: float | None = None
+
+
+def gather(
+    history: History,
+    *,
+    vehicle_of: Callable[[str], Vehicle],
+    factors: FactorSet,
+    start_ms: int | None,
+    end_ms: int | None,
+    efficiency_ac: float,
+) -> list[VanFigures]:
+    """The sums of every van that the history knows in the period, in order of their ids."""
+    vans: dict[str, VanFigures] = {}
+
+    def van(vehicle_id: str) -> VanFigures:
+        if vehicle_id not in vans:
+            vans[vehicle_id] = VanFigures(vehicle=vehicle_of(vehicle_id), sums=Sums())
+        return vans[vehicle_id]
+
+    for vehicle_id, point, change in _changes(history, "energy", ENERGY, start_ms, end_ms):
+        figures = van(vehicle_id)
+        figures.usable_capacity_kwh = point.get("usable_capacity_kwh")
+        for name in ENERGY:
+            setattr(figures.sums, name, change[name])
+    for vehicle_id, _, change in _changes(history, "emissions", EMISSIONS, start_ms, end_ms):
+        for name in EMISSIONS:
+            setattr(van(vehicle_id).sums, name, change[name])
+    for vehicle_id, sums in _by_days(history, start_ms, end_ms).items():
+        figures = van(vehicle_id)
+        if sums.distance_km > figures.sums.distance_km:
+            diesel = factors.diesel(figures.vehicle.diesel_class)
+            sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
+            sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
+            figures.sums = sums
+    for trip in history.select("trip", start_ms=start_ms, end_ms=end_ms):
+        _add_trip(van(trip["vehicle_id"]), trip, factors)
+    for charge in history.select("charge", start_ms=start_ms, end_ms=end_ms):
+        _add_charge(van(charge["vehicle_id"]), charge, factors)
+    for figures in vans.values():
+        _conclude(figures, factors, efficiency_ac)
+    return [vans[vehicle_id] for vehicle_id in sorted(vans)]
+
+
+def _changes(
+    history: History, measurement: str, names: Iterable[str], start_ms: int | None, end_ms: int | None
+) -> Iterable[tuple[str, dict[str, Any], dict[str, float]]]:
+    """By how much each van's counters rose in the period."""
+    before: dict[str, dict[str, Any]] = {}
+    if start_ms is not None:
+        back_ms = start_ms - LOOK_BACK_MS
+        for point in history.select(measurement, start_ms=back_ms, end_ms=start_ms, latest=True):
+            before[point["vehicle_id"]] = point
+    for point in history.select(measurement, start_ms=start_ms, end_ms=end_ms, latest=True):
+        vehicle_id = point["vehicle_id"]
+        begun = before.get(vehicle_id, {})
+        if start_ms is not None and not begun:
+            first = history.select(measurement, vehicle_id=vehicle_id, start_ms=start_ms, end_ms=end_ms)
+            begun = next(iter(first), {})
+        change = {name: point.get(f"{name}_total", 0.0) - begun.get(f"{name}_total", 0.0) for name in names}
+        yield vehicle_id, point, change
+
+
+def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> dict[str, Sums]:
+    """The same from van-days, which a store keeps for longer than counters; the day under way is not in them."""
+    vans: dict[str, Sums] = {}
+    for day in history.select("day", start_ms=start_ms, end_ms=end_ms):
+        sums = vans.setdefault(day["vehicle_id"], Sums())
+        for name in (*ENERGY, "co2e_g", "diesel_co2e_g"):
+            setattr(sums, name, getattr(sums, name) + day.get(name, 0.0))
+    return vans
+
+
+def _add_trip(figures: VanFigures, trip: dict[str, Any], factors: FactorSet) -> None:
+    sums, load, largest_kg = figures.sums, factors.load(), figures.vehicle.payload_kg
+    km, payload_kg = trip["distance_km"], trip.get("payload_kg")
+    sums.trips += 1
+    sums.stops += trip.get("stops", 0)
+    sums.inferred_trips += bool(trip.get("inferred"))
+    sums.trip_km += km
+    sums.trip_kwh += trip.get("energy_kwh", 0.0)
+    quality = f"{trip.get('quality', 'default')}_km"
+    setattr(sums, quality, getattr(sums, quality) + km)
+    if payload_kg is not None:
+        sums.weighed_km += km
+        sums.load_kg_km += payload_kg * km
+        sums.largest_load_kg_km += largest_kg * km
+        if payload_kg == 0:
+            sums.empty_km += km
+    carried_kg = load.default_payload_kg(largest_kg) if payload_kg is None else payload_kg
+    sums.tonne_km += carried_kg / 1000 * km / load.distance_adjustment
+    if trip.get("parcels") is not None:
+        sums.parcels += trip["parcels"]
+        sums.parcel_co2e_g += trip.get("co2e_g", 0.0)
+
+
+def _add_charge(figures: VanFigures, charge: dict[str, Any], factors: FactorSet) -> None:
+    sums = figures.sums
+    sums.charges += 1
+    sums.inferred_charges += bool(charge.get("inferred"))
+    co2e_g, grid_kwh = charge.get("co2e_g"), charge["grid_kwh"]
+    if co2e_g is not None:
+        sums.charge_co2e_g += co2e_g
+        sums.charge_grid_kwh += grid_kwh
+        if co2e_g < grid_kwh * factors.for_country(figures.vehicle.country).annual_g_per_kwh * 0.999999:
+            sums.clean_grid_kwh += grid_kwh
+
+
+def _conclude(figures: VanFigures, factors: FactorSet, efficiency_ac: float) -> None:
+    sums = figures.sums
+    diesel = factors.diesel(figures.vehicle.diesel_class)
+    grid = factors.for_country(figures.vehicle.country)
+    sums.annual_co2e_g = (sums.used_kwh - sums.regenerated_kwh) / efficiency_ac * grid.annual_g_per_kwh
+    sums.diesel_ttw_g = sums.diesel_co2e_g * diesel.ttw_g_per_km / diesel.wtw_g_per_km
+    sums.diesel_l = sums.distance_km * diesel.fuel_l_per_km
+
+
+def figures_of(sums: Sums, market_g_per_kwh: float | None = None) -> dict[str, Any]:
+    """What follows from sums; a figure that cannot be told is left out. Everything is well-to-wheel."""
+    km = sums.distance_km
+    net_kwh = sums.used_kwh - sums.regenerated_kwh
+    qualified_km = sums.primary_km + sums.modelled_km + sums.default_km
+    figures: dict[str, float | int | None] = {
+        "distance_km": km,
+        "trips": sums.trips,
+        "stops": sums.stops,
+        "charges": sums.charges,
+        "battery_kwh": net_kwh,
+        "idle_kwh": sums.idle_kwh,
+        "regenerated_kwh": sums.regenerated_kwh,
+        "charged_kwh": sums.charged_kwh,
+        "grid_kwh": sums.grid_kwh,
+        "driving_kwh_per_100km": _over(100 * (net_kwh - sums.idle_kwh), km, at_least=SHORTEST_KM),
+        "all_kwh_per_100km": _over(100 * net_kwh, km, at_least=SHORTEST_KM),
+        "kwh_per_stop": _over(net_kwh, sums.stops),
+        "co2e_kg": sums.co2e_g / 1000,
+        "co2e_ttw_kg": 0.0,
+        "co2e_wtt_kg": sums.co2e_g / 1000,
+        "co2e_annual_factor_kg": sums.annual_co2e_g / 1000,
+        "co2e_charged_location_kg": sums.charge_co2e_g / 1000,
+        "co2e_charged_market_kg": None if market_g_per_kwh is None else sums.grid_kwh * market_g_per_kwh / 1000,
+        "co2e_g_per_km": _over(sums.co2e_g, km, at_least=SHORTEST_KM),
+        "co2e_g_per_tkm": _over(sums.co2e_g, sums.tonne_km),
+        "co2e_g_per_parcel": _over(sums.parcel_co2e_g, sums.parcels),
+        "co2e_g_per_stop": _over(sums.co2e_g, sums.stops),
+        "tonne_km": sums.tonne_km,
+        "load_factor_pct": _over(100 * sums.load_kg_km, sums.largest_load_kg_km),
+        "empty_km_pct": _over(100 * sums.empty_km, sums.weighed_km),
+        "diesel_co2e_kg": sums.diesel_co2e_g / 1000,
+        "diesel_ttw_kg": sums.diesel_ttw_g / 1000,
+        "diesel_wtt_kg": (sums.diesel_co2e_g - sums.diesel_ttw_g) / 1000,
+        "avoided_co2e_kg": (sums.diesel_co2e_g - sums.co2e_g) / 1000,
+        "avoided_nox_g": sums.avoided_nox_mg / 1000,
+        "avoided_pm_g": sums.avoided_pm_mg / 1000,
+        "avoided_diesel_l": sums.diesel_l,
+        "charged_below_annual_intensity_pct": _over(100 * sums.clean_grid_kwh, sums.charge_grid_kwh),
+        "primary_km_pct": _over(100 * sums.primary_km, qualified_km),
+        "modelled_km_pct": _over(100 * sums.modelled_km, qualified_km),
+        "default_km_pct": _over(100 * sums.default_km, qualified_km),
+        "inferred_trips": sums.inferred_trips,
+        "inferred_charges": sums.inferred_charges,
+    }
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def _over(value: float, divisor: float, *, at_least: float = 1e-9) -> float | None:
+    return value / divisor if divisor >= at_least else None

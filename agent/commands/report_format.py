@@ -1,0 +1,138 @@
+"""How a report is written: Markdown for people, CSV for spreadsheets, JSON for programs."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+Report = dict[str, Any]
+
+TITLES: Final = {
+    "summary": "Fleet",
+    "depots": "Depots",
+    "vans": "Vans",
+    "trips": "Trips",
+    "charges": "Charges",
+    "quality": "Data quality",
+}
+ROWS_SHOWN: Final = 200
+"""A longer table is cut in Markdown, which says so."""
+COLUMNS: Final = {
+    name: tuple(columns.split())
+    for name, columns in {
+        "depots": "depot distance_km trips stops battery_kwh grid_kwh all_kwh_per_100km co2e_kg co2e_g_per_km "
+        "co2e_g_per_tkm co2e_g_per_parcel avoided_co2e_kg",
+        "vans": "vehicle_id depot model country distance_km trips stops battery_kwh grid_kwh all_kwh_per_100km "
+        "idle_kwh co2e_kg co2e_g_per_km co2e_g_per_tkm avoided_co2e_kg usable_capacity_kwh",
+        "trips": "vehicle_id start end distance_km stops energy_kwh uncertainty_kwh consumption_kwh_per_100km "
+        "payload_kg parcels co2e_g co2e_g_per_tkm quality inferred",
+        "charges": "vehicle_id start end place kind soc_start_pct soc_end_pct energy_kwh grid_kwh max_power_kw co2e_g "
+        "inferred",
+    }.items()
+}
+"""What Markdown shows of each table; CSV and JSON have all of it."""
+
+
+def as_json(report: Report, _block: str) -> Iterator[str]:
+    """One object with a member for each block."""
+    yield msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+
+
+def as_csv(report: Report, block: str) -> Iterator[str]:
+    """One table: the block asked for, else the trips."""
+    content = report["trips" if block == "all" else block]
+    rows = content if isinstance(content, list) else [{"figure": name, "value": content[name]} for name in content]
+    columns: dict[str, None] = {}
+    for row in rows:
+        columns.update(dict.fromkeys(row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _plain(value) for name, value in row.items()})
+        if out.tell() > 1 << 16:
+            yield out.getvalue()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue()
+
+
+def as_markdown(report: Report, _block: str) -> Iterator[str]:
+    """Headings and tables."""
+    yield "# Energy and emissions\n\n"
+    for name, value in report["header"].items():
+        if name == "unconfirmed_factors":
+            yield from _list("factors that nobody has confirmed", value)
+        elif isinstance(value, dict):
+            yield f"- {_words(name)}: {', '.join(f'{key} {_cell(entry)}' for key, entry in value.items())}\n"
+        else:
+            yield f"- {_words(name)}: {'not limited' if value is None else value}\n"
+    for name, title in TITLES.items():
+        if name in report:
+            yield f"\n## {title}\n\n"
+            content = report[name]
+            yield from _figures(content) if isinstance(content, dict) else _table(name, content)
+
+
+def _list(title: str, entries: list[str]) -> Iterator[str]:
+    yield f"- {title}: {'none' if not entries else ''}\n"
+    yield from (f"  - {entry}\n" for entry in entries)
+
+
+def _figures(figures: dict[str, Any]) -> Iterator[str]:
+    yield "| figure | value |\n|---|---:|\n"
+    yield from (f"| {_words(name)} | {_cell(value)} |\n" for name, value in figures.items())
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    columns = COLUMNS[name]
+    yield f"| {' | '.join(map(_words, columns))} |\n|{'---|' * len(columns)}\n"
+    for row in rows[:ROWS_SHOWN]:
+        yield f"| {' | '.join(_cell(row.get(column)) for column in columns)} |\n"
+    if len(rows) > ROWS_SHOWN:
+        yield f"\n{len(rows) - ROWS_SHOWN} more: `vanpulse report --block {name} --format csv` has all {len(rows)}.\n"
+
+
+UNITS: Final = {
+    "kwh_per_100km": "kWh/100 km",
+    "kwh_per_stop": "kWh/stop",
+    "g_per_km": "g/km",
+    "g_per_tkm": "g/t-km",
+    "g_per_parcel": "g/parcel",
+    "g_per_stop": "g/stop",
+    "g_per_kwh": "g/kWh",
+    "kwh": "kWh",
+    "kw": "kW",
+    "km_pct": "% of km",
+    "pct": "%",
+    "kg": "kg",
+    "km": "km",
+    "g": "g",
+    "l": "l",
+}
+WORDS: Final = {"co2e": "CO2e", "nox": "NOx", "pm": "PM", "ttw": "TTW", "wtt": "WTT", "wtw": "WTW", "soc": "SoC"}
+
+
+def _words(name: str) -> str:
+    """A field's name as people write it: the unit from its end, in its usual form."""
+    if name == "tonne_km":
+        return "transport, t-km"
+    ending = next((ending for ending in UNITS if name.endswith(f"_{ending}")), "")
+    words = [WORDS.get(word, word) for word in name.removesuffix(f"_{ending}").split("_")]
+    return " ".join(words) + (f", {UNITS[ending]}" if ending else "")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+    return str(value).replace("|", "\\|")
+
+
+def _plain(value: Any) -> Any:
+    return ("true" if value else "false") if isinstance(value, bool) else value

@@ -1,0 +1,298 @@
+import argparse
+import csv
+import io
+import json
+from collections import defaultdict
+
+import pytest
+
+from agent import points
+from agent.commands import report
+from agent.config import load
+from agent.errors import SettingsError
+from agent.factors.factor_set import load_factor_set
+from agent.fleet.records import ChargeRecord, DayRecord, EmissionsRecord, EnergyRecord, TripRecord
+from agent.stores import make_store
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+JUNE = 1_780_272_000_000  # 2026-06-01T00:00:00Z
+FACTORS = load_factor_set()
+DIESEL = FACTORS.diesel("van_3").wtw_g_per_km
+
+
+def counters(hours, *, km, used, grid=0.0, idle=0.0, vehicle_id="van-1"):
+    """`energy` and `emissions` of a van that uses energy of 300 g/kWh."""
+    time_ms = JUNE + round(hours * HOUR)
+    energy = EnergyRecord(
+        vehicle_id=vehicle_id,
+        time_ms=time_ms,
+        state="parked",
+        used_kwh_total=used,
+        charged_kwh_total=grid * 0.89,
+        grid_kwh_total=grid,
+        idle_kwh_total=idle,
+        distance_km_total=km,
+        usable_capacity_kwh=80.0,
+    )
+    emissions = EmissionsRecord(
+        vehicle_id=vehicle_id,
+        time_ms=time_ms,
+        co2e_g_total=used * 300,
+        diesel_co2e_g_total=km * DIESEL,
+        avoided_co2e_g_total=km * DIESEL - used * 300,
+        avoided_nox_mg_total=km * 125,
+        avoided_pm_mg_total=km * 4.5,
+        intensity_source="annual",
+    )
+    return [energy, emissions]
+
+
+def trip(hours, *, km, kwh, vehicle_id="van-1", **changes):
+    return TripRecord(
+        vehicle_id=vehicle_id,
+        time_ms=JUNE + round(hours * HOUR),
+        start_ms=JUNE + round((hours - 1) * HOUR),
+        duration_s=3600,
+        distance_km=km,
+        energy_kwh=kwh,
+        co2e_g=kwh * 300,
+        **changes,
+    )
+
+
+def charge(hours, *, kwh, g_per_kwh, vehicle_id="van-1", **changes):
+    return ChargeRecord(
+        vehicle_id=vehicle_id,
+        time_ms=JUNE + round(hours * HOUR),
+        start_ms=JUNE + round((hours - 4) * HOUR),
+        duration_s=4 * 3600,
+        energy_kwh=kwh * 0.89,
+        grid_kwh=kwh,
+        kind="ac",
+        co2e_g=kwh * g_per_kwh,
+        **changes,
+    )
+
+
+JUNE_OF_TWO_VANS = [
+    # What lies before the period has no part in it.
+    *counters(-30, km=1000, used=250, grid=290, idle=10),
+    trip(-30, km=50, kwh=12, payload_kg=400.0, quality="primary"),
+    charge(-20, kwh=99, g_per_kwh=100),
+    # van-1: 100 km, 25 kWh of which 1 idle.
+    trip(9, km=60, kwh=15, payload_kg=500.0, parcels=80, stops=70, quality="primary"),
+    trip(11, km=40, kwh=9, payload_kg=0.0, quality="modelled", inferred=True),
+    charge(20, kwh=30, g_per_kwh=100),
+    charge(22, kwh=10, g_per_kwh=400, inferred=True),
+    *counters(23, km=1100, used=275, grid=330, idle=11),
+    # van-2, first heard of in the period, with a trip of unknown load.
+    *counters(6, km=0, used=0, vehicle_id="van-2"),
+    trip(8, km=20, kwh=5, vehicle_id="van-2"),
+    *counters(12, km=20, used=5, vehicle_id="van-2"),
+    # After the period.
+    trip(50, km=500, kwh=100, payload_kg=400.0, quality="primary"),
+    *counters(50, km=1600, used=375, grid=430, idle=11),
+]
+PERIOD = ("--from", "2026-06-01", "--to", "2026-06-02")
+SETTINGS = {
+    "fleet": {"payload_kg": 1000.0, "depot": "north", "country": "DE"},
+    "emissions": {"market_g_per_kwh": 20.0},
+}
+
+
+def settings_of(tmp_path, sections):
+    file = tmp_path / "vanpulse.toml"
+    lines = []
+    for section, keys in sections.items():
+        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+    file.write_text("\n".join(lines))
+    return load(file)
+
+
+async def call(tmp_path, capsys, records, *words, settings=SETTINGS):
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    store = make_store(url)
+    await store.open()
+    rows, series = points.empty_rows(), defaultdict(dict)
+    for record in records:
+        van = series[record.vehicle_id] or points.Series(
+            vehicle_id=record.vehicle_id, depot="north", model="farizon-sv-83", country="DE"
+        )
+        series[record.vehicle_id] = van
+        points.add_record(rows, van, record)
+    await store.write(rows)
+    await store.close()
+    parser = argparse.ArgumentParser()
+    report.add_arguments(parser)
+    assert report.run(parser.parse_args(words), settings_of(tmp_path, {"store": {"url": url}} | settings)) == 0
+    return capsys.readouterr().out
+
+
+async def as_json(tmp_path, capsys, records=JUNE_OF_TWO_VANS, words=PERIOD, **kwargs):
+    return json.loads(await call(tmp_path, capsys, records, *words, "--format", "json", **kwargs))
+
+
+DEFAULT_KG = 364.0
+
+
+async def test_the_figures_of_a_period(tmp_path, capsys):
+    summary = (await as_json(tmp_path, capsys))["summary"]
+    tonne_km = (0.5 * 60 + 0.0 * 40 + DEFAULT_KG / 1000 * 20) / 1.05
+    expected = {
+        "vans": 2,
+        "distance_km": 120,
+        "trips": 3,
+        "stops": 70,
+        "charges": 2,
+        "battery_kwh": 30,
+        "idle_kwh": 1,
+        "grid_kwh": 40,
+        "driving_kwh_per_100km": 100 * 29 / 120,
+        "all_kwh_per_100km": 100 * 30 / 120,
+        "co2e_kg": 9,
+        "co2e_ttw_kg": 0,
+        "co2e_wtt_kg": 9,
+        "co2e_annual_factor_kg": 30 / 0.89 * 329.6 / 0.93 / 1000,
+        "co2e_charged_location_kg": 7,
+        "co2e_charged_market_kg": 40 * 20 / 1000,
+        "co2e_g_per_km": 75,
+        "co2e_g_per_tkm": 9000 / tonne_km,
+        "co2e_g_per_parcel": 15 * 300 / 80,
+        "co2e_g_per_stop": 9000 / 70,
+        "load_factor_pct": 100 * 500 * 60 / (1000 * 100),
+        "empty_km_pct": 40,
+        "diesel_co2e_kg": 120 * DIESEL / 1000,
+        "diesel_ttw_kg": 120 * 278.8 / 1000,
+        "diesel_wtt_kg": 120 * 67.1 / 1000,
+        "avoided_co2e_kg": (120 * DIESEL - 9000) / 1000,
+        "avoided_nox_g": 15,
+        "avoided_pm_g": 0.54,
+        "avoided_diesel_l": 13.2,
+        "charged_below_annual_intensity_pct": 75,
+        "primary_km_pct": 50,
+        "modelled_km_pct": 100 * 40 / 120,
+        "default_km_pct": 100 * 20 / 120,
+        "inferred_trips": 1,
+        "inferred_charges": 1,
+    }
+    for name, value in expected.items():
+        assert summary[name] == pytest.approx(value), name
+
+
+async def test_vans_depots_trips_and_charges(tmp_path, capsys):
+    content = await as_json(tmp_path, capsys)
+    assert [(van["vehicle_id"], van["distance_km"], van["usable_capacity_kwh"]) for van in content["vans"]] == [
+        ("van-1", 100.0, 80.0),
+        ("van-2", 20.0, 80.0),
+    ]
+    assert [(depot["depot"], depot["trips"]) for depot in content["depots"]] == [("north", 3)]
+    assert [row["end"] for row in content["trips"]] == [f"2026-06-01T{hour}:00:00Z" for hour in ("08", "09", "11")]
+    assert [row["grid_kwh"] for row in content["charges"]] == [30.0, 10.0]
+    assert content["quality"]["inferred_charges"] == 1
+
+
+async def test_the_header_says_how_it_was_made(tmp_path, capsys):
+    header = (await as_json(tmp_path, capsys))["header"]
+    assert (header["from"], header["to"]) == ("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z")
+    assert header["factor_set"].startswith("2025.1")
+    assert "well-to-wheel" in header["boundary"]
+    assert header["electricity_g_per_kwh"] == {"DE": 354.4}
+    assert header["diesel_wtw_g_per_km"] == {"van_3": 345.9}
+    assert any("diesel.nox van_3" in entry for entry in header["unconfirmed_factors"])
+    assert not any(" FR " in entry for entry in header["unconfirmed_factors"])
+    assert header["thresholds"]["departure_m"] == 200
+    assert "20 g/kWh" in header["market_based"]
+
+
+async def test_markdown_is_for_people(tmp_path, capsys):
+    text = await call(tmp_path, capsys, JUNE_OF_TWO_VANS, *PERIOD)
+    for line in ("# Energy and emissions", "## Fleet", "## Vans", "## Trips", "## Charges", "## Data quality"):
+        assert f"{line}\n" in text
+    assert "| CO2e, g/km | 75.0 |\n" in text
+    assert "| avoided NOx, g | 15.0 |\n" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables)
+    assert "None" not in text
+
+
+async def test_a_long_table_is_cut_and_says_so(tmp_path, capsys):
+    records = [trip(i / 20, km=1, kwh=0.2) for i in range(250)]
+    text = await call(tmp_path, capsys, records)
+    assert "50 more: `vanpulse report --block trips --format csv` has all 250." in text
+
+
+async def test_csv_is_one_table(tmp_path, capsys):
+    text = await call(tmp_path, capsys, JUNE_OF_TWO_VANS, *PERIOD, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["vehicle_id"], row["distance_km"], row["inferred"]) for row in rows] == [
+        ("van-2", "20.0", "false"),
+        ("van-1", "60.0", "false"),
+        ("van-1", "40.0", "true"),
+    ]
+    summary = await call(tmp_path, capsys, [], *PERIOD, "--format", "csv", "--block", "summary")
+    assert "\ndistance_km,120.0\n" in summary
+    vans = await call(tmp_path, capsys, [], *PERIOD, "--format", "csv", "--block", "vans")
+    assert vans.startswith("vehicle_id,depot,model,country,distance_km")
+
+
+async def test_one_block_alone_has_its_header(tmp_path, capsys):
+    content = await as_json(tmp_path, capsys, words=(*PERIOD, "--block", "vans"))
+    assert list(content) == ["header", "vans"]
+
+
+async def test_the_whole_history_without_a_period(tmp_path, capsys):
+    content = await as_json(tmp_path, capsys, words=())
+    assert content["summary"]["distance_km"] == 1620
+    assert content["header"]["from"] is None
+
+
+async def test_days_stand_in_where_the_store_has_let_the_counters_go(tmp_path, capsys):
+    day = DayRecord(
+        vehicle_id="van-1",
+        time_ms=JUNE,
+        distance_km=100,
+        used_kwh=25,
+        charged_kwh=35,
+        grid_kwh=40,
+        idle_kwh=1,
+        trips=2,
+        stops=70,
+        charges=1,
+        co2e_g=7500,
+        diesel_co2e_g=100 * DIESEL,
+        avoided_co2e_g=100 * DIESEL - 7500,
+    )
+    content = await as_json(tmp_path, capsys, [day, trip(9, km=60, kwh=15)])
+    summary = content["summary"]
+    assert (summary["distance_km"], summary["battery_kwh"], summary["co2e_kg"]) == (100, 25, 7.5)
+    assert summary["avoided_nox_g"] == 12.5
+    assert summary["trips"] == 1
+
+
+async def test_an_empty_history(tmp_path, capsys):
+    content = await as_json(tmp_path, capsys, [])
+    assert content["summary"]["vans"] == 0
+    assert content["trips"] == []
+    assert "co2e_g_per_km" not in content["summary"]
+    await call(tmp_path, capsys, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--from", "yesterday"), "--from 'yesterday' is not a time"),
+        (("--from", "2026-06-02", "--to", "2026-06-01"), "is not before"),
+    ],
+)
+async def test_a_bad_period_is_refused(tmp_path, capsys, words, says):
+    with pytest.raises(SettingsError, match=says):
+        await call(tmp_path, capsys, [], *words)
+
+
+async def test_a_day_begins_where_the_fleet_says(tmp_path, capsys):
+    settings = {"fleet": SETTINGS["fleet"] | {"utc_offset": "+02:00"}}
+    header = (await as_json(tmp_path, capsys, settings=settings))["header"]
+    assert header["from"] == "2026-05-31T22:00:00Z"
+    words = ("--from", "2026-06-01T00:00:00Z")
+    assert (await as_json(tmp_path, capsys, words=words, settings=settings))["header"]["from"] == "2026-06-01T00:00:00Z"
