@@ -1,0 +1,91 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from agent.messages import Message
+from agent.mqtt.backoff import Backoff
+from agent.mqtt.base import Delivery
+from agent.mqtt.client311 import Mqtt311Receiver
+from agent.mqtt.receiver import SessionReceiver
+from agent.mqtt.session import Mqtt5Receiver
+from tests.mqtt.fake_broker import FakeBroker
+from tests.mqtt.waiting import until
+
+Running = Callable[..., AbstractAsyncContextManager["Subscriber"]]
+
+
+class Subscriber:
+    """A receiver at work, and what it delivered."""
+
+    def __init__(self, receiver: SessionReceiver) -> None:
+        self.receiver = receiver
+        self.counters = receiver.counters
+        self.deliveries: list[Delivery] = []
+
+    @property
+    def messages(self) -> list[Message]:
+        return [message for delivery in self.deliveries for message in delivery.messages]
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [message.payload for message in self.messages]
+
+    def acknowledge_all(self) -> None:
+        for delivery in self.deliveries:
+            self.receiver.acknowledge(delivery)
+
+    async def subscribed(self) -> None:
+        await until(lambda: self.counters.subscribed_since_ms)
+
+    async def received(self, count: int) -> None:
+        await until(lambda: len(self.messages) >= count)
+
+
+@asynccontextmanager
+async def subscriber(
+    port: int, *, protocol: str = "5", on_delivery: Callable[[Delivery], None] | None = None, **settings: Any
+) -> AsyncIterator[Subscriber]:
+    """Runs while the block does; ends in order, or with the receiver's own exception."""
+    values: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "client_id": "agent",
+        "filters": ["vans/#"],
+        "keepalive_s": 30,
+        "max_packet_bytes": 4096,
+        "backoff": Backoff(first_s=0.01, cap_s=0.05),
+    }
+    if protocol == "5":
+        values |= {"receive_maximum": 100, "session_expiry_s": 600} | settings
+        receiver: SessionReceiver = Mqtt5Receiver(**values)
+    else:
+        receiver = Mqtt311Receiver(**values | settings)
+    subject = Subscriber(receiver)
+
+    def take(delivery: Delivery) -> None:
+        subject.deliveries.append(delivery)
+        if on_delivery is not None:
+            on_delivery(delivery)
+
+    task = asyncio.create_task(receiver.run(take))
+    try:
+        yield subject
+        await receiver.stop()
+        async with asyncio.timeout(10.0):
+            await task
+    finally:
+        task.cancel()
+
+
+@pytest.fixture
+def running() -> Running:
+    return subscriber
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[FakeBroker]:
+    async with FakeBroker() as fake:
+        yield fake
