@@ -22,9 +22,9 @@ ROWS_SHOWN: Final = 200
 COLUMNS: Final = {
     name: tuple(columns.split())
     for name, columns in {
-        "depots": "depot distance_km trips stops battery_kwh grid_kwh all_kwh_per_100km co2e_kg co2e_g_per_km "
+        "depots": "depot distance_km trips stops battery_kwh grid_kwh overall_kwh_per_100km co2e_kg co2e_g_per_km "
         "co2e_g_per_tkm co2e_g_per_parcel avoided_co2e_kg",
-        "vans": "vehicle_id depot model country distance_km trips stops battery_kwh grid_kwh all_kwh_per_100km "
+        "vans": "vehicle_id depot model country distance_km trips stops battery_kwh grid_kwh overall_kwh_per_100km "
         "idle_kwh co2e_kg co2e_g_per_km co2e_g_per_tkm avoided_co2e_kg usable_capacity_kwh",
         "trips": "vehicle_id start end distance_km stops energy_kwh uncertainty_kwh consumption_kwh_per_100km "
         "payload_kg parcels co2e_g co2e_g_per_tkm quality inferred",
