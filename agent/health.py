@@ -160,7 +160,7 @@ def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
 
 
 def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
-    counters = vitals.processor.counters
+    counters, survey = vitals.processor.counters, vitals.processor.survey()
     yield _counter("readings_accepted", "Readings taken.", counters.accepted)
     yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
     yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
@@ -168,10 +168,10 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("readings_throttled", "Readings of vans beyond their rate.", counters.throttled)
     yield _labelled("messages_rejected", "Dead letters by reason.", "reason", counters.rejected.items())
     yield _counter("internal_errors", "Messages that hit an error of this program.", counters.internal_errors)
-    yield _counter("positions_rejected", "Positions that cannot be.", counters.positions_rejected)
-    yield _counter("soc_rejected", "States of charge that cannot be.", counters.soc_rejected)
+    yield _counter("positions_rejected", "Positions that cannot be.", survey.positions_rejected)
+    yield _counter("soc_rejected", "States of charge that cannot be.", survey.soc_rejected)
     yield _gauge("vans", "Vans known.", len(vitals.processor.vans))
-    yield _gauge("vans_offline", "Vans that have been silent for too long.", vitals.processor.offline_vans)
+    yield _gauge("vans_offline", "Vans that have been silent for too long.", survey.offline)
 
 
 def _writer_metrics(vitals: Vitals) -> Iterator[Metric]:
