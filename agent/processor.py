@@ -15,10 +15,9 @@ from agent.dialects.limits import Allowance, Throttle
 from agent.errors import REASONS, Reason, Rejected
 from agent.fleet import Context, VanState, Verdict, decode_state, encode_state, new_state, step, tick
 from agent.fleet.alerts import active_payload
-from agent.fleet.ledger import STATES
 from agent.fleet.records import AlertRecord, Record
 from agent.fleet.rollup import VanRow, roll_up
-from agent.fleet.state import Mode
+from agent.fleet.state import STATES, Mode
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
