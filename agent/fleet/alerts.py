@@ -45,6 +45,8 @@ class AlertsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     positions: Strikes | None = None
     socs: Strikes | None = None
     record_ms: int = 0
+    due_ms: int = 0
+    """When the passing of time alone raises or clears something, so that a look is worth it; 0: never."""
 
 
 class Look(msgspec.Struct, gc=False, kw_only=True):
@@ -89,7 +91,22 @@ def update(state: AlertsState, limits: AlertLimits, look: Look, places: Places |
     state.positions = _refusals(log, limits, "position_implausible", state.positions, look.position_refusals)
     state.socs = _refusals(log, limits, "soc_implausible", state.socs, look.soc_refusals)
     state.state = look.state
+    state.due_ms = _due_ms(state, limits)
     return log.records
+
+
+def _due_ms(state: AlertsState, limits: AlertLimits) -> int:
+    due: list[float] = []
+    if state.unplugged_ms and not any(alert.kind == "not_plugged_in" for alert in state.active):
+        due.append(state.unplugged_ms + limits.plug_in_after_s * 1000)
+    for alert in state.active:
+        if alert.kind in ("soc_drop", "geofence_left"):
+            due.append(alert.since_ms + limits.event_hold_s * 1000)
+        elif alert.kind == "position_implausible" and state.positions is not None:
+            due.append(state.positions.last_ms + limits.implausible_quiet_s * 1000)
+        elif alert.kind == "soc_implausible" and state.socs is not None:
+            due.append(state.socs.last_ms + limits.implausible_quiet_s * 1000)
+    return int(min(due, default=0))
 
 
 def _is_calm(state: AlertsState, limits: AlertLimits, look: Look) -> bool:

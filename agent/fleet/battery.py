@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.fleet import estimate, soc
 from agent.fleet.context import Context
-from agent.fleet.state import Mode, VanState
+from agent.fleet.state import CHARGING, DRIVING, STOPPED, VanState
 from agent.readings import Reading
 
 DRIVING_AUX_KW: Final = 1.0
@@ -24,36 +24,64 @@ EDGE_SPREAD: Final = 0.5
 """How well the energy between two readings is known, relative; where in between an edge was crossed depends on it."""
 EDGE_STEPS: Final = 0.1
 """How well the edges of the steps are where they should be, in steps."""
+POWER_SPREAD: Final = 1.0 / 3.0
+"""Variance of the energy between two samples of power, over the square of what they differ by."""
+POWER_ERROR: Final = 1e-4
+"""Variance of a sensor's own error of 1 %."""
+SOURCE_SOC: Final = 0
+SOURCE_POWER: Final = 1
+SOURCE_COUNTER: Final = 2
 _MS_PER_H: Final = 3_600_000.0
 
 
-def update(state: VanState, reading: Reading, context: Context) -> None:
-    """Take power and state of charge of a reading that is newer than the last one of its stream."""
-    time_ms = reading.time_ms
-    thresholds = context.thresholds
-    battery = state.soc
+def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context) -> None:
+    """Take power and state of charge of a reading, `elapsed_ms` after the one before of this stream."""
+    battery, totals, e = state.soc, state.totals, state.estimate
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
-    if state.soc_time_ms:
-        _predict(state, power, time_ms - state.soc_time_ms, context)
+    last = battery.power_kw
     battery.power_kw = power
-    battery.power_ms = time_ms
+    if power is None or last is None or elapsed_ms > context.thresholds.power_gap_ms:
+        totals.source = SOURCE_SOC
+        if battery.time_ms:
+            _predict_blindly(state, elapsed_ms, context)
+    else:
+        hours = elapsed_ms / _MS_PER_H
+        energy = -0.5 * (power + last) * hours
+        spread = (power - last) * hours
+        e.pending_kwh += energy
+        e.pending_var += spread * spread * POWER_SPREAD + POWER_ERROR * energy * energy
+        totals.predicted_kwh += energy
+        totals.source = SOURCE_POWER
+        if power > 0.0 or last > 0.0:
+            mode = state.motion.mode
+            if mode == DRIVING or mode == STOPPED:
+                totals.regenerated_kwh += _positive_part(last, power) * hours
+    soc_pct = reading.soc_pct
+    if soc_pct is None:
+        return
+    if soc_pct == battery.soc_pct:
+        battery.time_ms = reading.time_ms
+        battery.candidates = 0
+        battery.seen_kwh = totals.predicted_kwh
+        return
+    what = soc.accept(battery, soc_pct, reading.time_ms, context.thresholds)
+    if what == soc.REJECTED:
+        state.rejected_soc += 1
+    elif what == soc.JUMPED:
+        reanchor(state, context)
+
+
+def note(state: VanState, reading: Reading) -> None:
+    """Keep what is only looked at now and then."""
+    battery = state.soc
     if reading.ambient_temp_c is not None:
         battery.ambient_temp_c = reading.ambient_temp_c
     if reading.battery_temp_c is not None:
         battery.battery_temp_c = reading.battery_temp_c
     if reading.plugged_in is not None:
         battery.plugged_in = reading.plugged_in
-    if reading.soc_pct is None:
-        return
-    what = soc.accept(battery, reading.soc_pct, time_ms, thresholds)
-    if what == soc.REJECTED:
-        state.rejected_soc += 1
-    elif what == soc.SAME:
-        battery.seen_kwh = state.totals.predicted_kwh
-    elif what == soc.JUMPED:
-        reanchor(state, context)
 
 
 def reanchor(state: VanState, context: Context) -> None:
@@ -84,30 +112,27 @@ def correct(state: VanState, context: Context) -> None:
     battery, e = state.soc, state.estimate
     if not e.started:
         return
+    since_ms = battery.time_ms - e.time_ms
     if battery.changed:
-        if battery.step_pct < FINE_PCT and battery.time_ms - e.time_ms < CORRECT_FINE_MS:
+        if battery.step_pct < FINE_PCT and since_ms < CORRECT_FINE_MS:
             return
         slope = context.thresholds.curve_slope_per_pct
-        moved_kwh = abs(state.totals.predicted_kwh - battery.seen_kwh)
-        moved_y = e.g * moved_kwh
+        moved_y = e.g * abs(state.totals.predicted_kwh - battery.seen_kwh)
         slack_y = EDGE_SPREAD * moved_y + EDGE_STEPS * battery.step_pct
         low, high = soc.interval_after_change(battery, slope, moved_y, slack_y)
-        estimate.predict(e)
-        estimate.correct(e, low, high)
-        e.time_ms = battery.time_ms
         battery.changed = False
         battery.seen_kwh = state.totals.predicted_kwh
-    elif battery.time_ms - e.time_ms >= CORRECT_FINE_MS:
+    elif since_ms >= CORRECT_FINE_MS:
         low, high = soc.interval(battery, context.thresholds.curve_slope_per_pct)
         y = e.y - e.g * (e.pending_kwh + e.k * e.pending_km)
-        if y < low:
-            estimate.predict(e)
-            estimate.correct(e, low, high)
+        if low <= y <= high:
             e.time_ms = battery.time_ms
-        elif y > high:
-            estimate.predict(e)
-            estimate.correct(e, low, high)
-            e.time_ms = battery.time_ms
+            return
+    else:
+        return
+    estimate.predict(e)
+    estimate.correct(e, low, high)
+    e.time_ms = battery.time_ms
 
 
 def correct_now(state: VanState, context: Context) -> None:
@@ -121,7 +146,7 @@ def correct_now(state: VanState, context: Context) -> None:
         return
     estimate.predict(e)
     low, high = soc.interval(battery, context.thresholds.curve_slope_per_pct)
-    if state.motion.mode == Mode.CHARGING:
+    if state.motion.mode == CHARGING:
         estimate.correct(e, low, high)
     else:
         estimate.correct(e, low, high)
@@ -131,44 +156,27 @@ def correct_now(state: VanState, context: Context) -> None:
 def add_distance(state: VanState, km: float) -> None:
     """The van has moved: without measured power, that is what tells the energy."""
     e = state.estimate
-    battery = state.soc
-    if not e.started:
-        return
-    if battery.power_kw is not None and state.location_time_ms - battery.power_ms < 60_000:
-        return
-    e.pending_km += km
-    e.pending_var += (PER_KM_SIGMA * e.k) ** 2 * km
-    state.totals.predicted_kwh += e.k * km
+    if state.soc.power_kw is None and e.started:
+        e.pending_km += km
+        e.pending_var += (PER_KM_SIGMA * e.k) ** 2 * km
+        state.totals.predicted_kwh += e.k * km
 
 
-def _predict(state: VanState, power: float | None, elapsed_ms: int, context: Context) -> None:
-    """Energy between the last reading of the battery and this one, and how uncertain it is."""
-    e, totals = state.estimate, state.totals
+def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None:
+    """Energy by time alone, and how uncertain it is: what is not distance."""
+    e = state.estimate
     hours = elapsed_ms / _MS_PER_H
     mode = state.motion.mode
-    last = state.soc.power_kw
-    if power is not None and last is not None and elapsed_ms <= context.thresholds.power_gap_s * 1000.0:
-        energy = -0.5 * (power + last) * hours
-        spread = (power - last) * hours
-        e.pending_kwh += energy
-        e.pending_var += spread * spread / 3.0 + 1e-4 * energy * energy
-        totals.predicted_kwh += energy
-        totals.source = 1
-        if (mode == Mode.DRIVING or mode == Mode.STOPPED) and (power > 0.0 or last > 0.0):
-            totals.regenerated_kwh += _positive_part(last, power) * hours
-            totals.regeneration_measured = True
-        return
-    totals.source = 0
-    if mode == Mode.CHARGING:
+    if mode == CHARGING:
         charge = state.charge
         so_far_h = max(state.soc_time_ms - charge.start.time_ms, 60_000) / _MS_PER_H
         rate = charge.charged_kwh / so_far_h
         energy = -rate * hours
         variance = (rate + 1.0) ** 2 * hours * 0.1
     elif (
-        mode == Mode.DRIVING
-        or mode == Mode.STOPPED
-        or state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_s * 1000.0
+        mode == DRIVING
+        or mode == STOPPED
+        or state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_ms
     ):
         energy = DRIVING_AUX_KW * hours
         variance = DRIVING_AUX_SIGMA_KW**2 * hours * DRIVING_AUX_HOURS
@@ -177,12 +185,12 @@ def _predict(state: VanState, power: float | None, elapsed_ms: int, context: Con
         variance = PARKED_SIGMA_KW**2 * hours
     e.pending_kwh += energy
     e.pending_var += variance
-    totals.predicted_kwh += energy
+    state.totals.predicted_kwh += energy
 
 
 def _positive_part(a: float, b: float) -> float:
     """Mean of the positive part of a line from a to b."""
     if a >= 0.0 and b >= 0.0:
         return 0.5 * (a + b)
-    high = max(b, a)
+    high = a if a > b else b
     return 0.5 * high * high / abs(a - b)

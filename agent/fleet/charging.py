@@ -5,50 +5,59 @@ from typing import Literal
 from agent.fleet import days, emissions, estimate, ledger
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
-from agent.fleet.state import ChargeState, Mark, Mode, VanState
+from agent.fleet.state import CHARGING, PARKED, ChargeState, Mark, VanState
+from agent.readings import Reading
 
 
-def update(state: VanState, flag: bool | None, soc_pct: float | None, time_ms: int, context: Context) -> list[Record]:
+def update(state: VanState, reading: Reading, context: Context) -> list[Record] | None:
     """A reading at rest or on the charger."""
-    charge, thresholds = state.charge, context.thresholds
-    if state.motion.mode == Mode.CHARGING:
-        return _on_charger(state, flag, soc_pct, time_ms, context)
+    if state.motion.mode == CHARGING:
+        return _on_charger(state, reading, context)
+    charge = state.charge
+    flag = reading.charging
     if flag:
-        return begin(state, ledger.mark(state, time_ms), flagged=True, context=context)
-    low = charge.low
-    if soc_pct is None:
-        return []
-    if low.soc_pct is None or soc_pct <= low.soc_pct:
-        charge.low = ledger.mark(state, time_ms)
-        return []
-    if flag is False:
-        return []
-    rise = soc_pct - low.soc_pct
-    hours = (time_ms - low.time_ms) / 3_600_000.0
-    if rise < max(2.0 * state.soc.step_pct, thresholds.charge_rise_pct) - 1e-9 or hours <= 0.0:
-        return []
-    if rise / state.estimate.g / hours < thresholds.charge_power_kw:
+        begin(state, ledger.mark(state, Mark(), reading.time_ms), flagged=True)
+        return None
+    soc_pct = state.soc.soc_pct
+    if soc_pct is None or state.soc.time_ms != reading.time_ms:
+        return None
+    low_pct = charge.low_pct
+    if low_pct is None or soc_pct <= low_pct:
+        charge.low_pct = soc_pct
+        charge.low_ms = reading.time_ms
+    elif flag is None:
+        _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context)
+    return None
+
+
+def _look_for_rise(state: VanState, rise_pct: float, time_ms: int, context: Context) -> None:
+    charge, thresholds = state.charge, context.thresholds
+    if rise_pct < max(2.0 * state.soc.step_pct, thresholds.charge_rise_pct) - 1e-9:
+        return
+    hours = (time_ms - charge.low_ms) / 3_600_000.0
+    if hours <= 0.0 or rise_pct / state.estimate.g / hours < thresholds.charge_power_kw:
         # Too slow for a charge: look at a shorter while from here on.
-        charge.low = ledger.mark(state, time_ms)
-        return []
-    return begin(state, low, flagged=False, context=context)
+        charge.low_pct = state.soc.soc_pct
+        charge.low_ms = time_ms
+        return
+    start = ledger.mark(state, Mark(), charge.low_ms)
+    start.soc_pct = charge.low_pct
+    begin(state, start, flagged=False)
 
 
-def begin(state: VanState, start: Mark, *, flagged: bool, context: Context) -> list[Record]:
+def begin(state: VanState, start: Mark, *, flagged: bool) -> None:
     """A charge is under way since `start`."""
-    ledger.enter_idle(state, start.net_kwh)
+    ledger.enter_idle(state.totals, start.net_kwh)
     state.charge = ChargeState(
         active=True, start=start, flagged=flagged, rise_ms=state.time_ms, rise_pct=state.soc.soc_pct or 0.0
     )
-    state.motion.mode = Mode.CHARGING
+    state.motion.mode = CHARGING
     ledger.post(state)
-    return []
 
 
-def _on_charger(
-    state: VanState, flag: bool | None, soc_pct: float | None, time_ms: int, context: Context
-) -> list[Record]:
+def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Record] | None:
     charge, thresholds = state.charge, context.thresholds
+    flag, soc_pct, time_ms = reading.charging, state.soc.soc_pct, reading.time_ms
     power = state.soc.power_kw
     if power is not None and power > (charge.max_power_kw or 0.0):
         charge.max_power_kw = power
@@ -57,16 +66,16 @@ def _on_charger(
         charge.rise_ms = time_ms
     if flag:
         charge.flagged = True
-        return []
+        return None
     if charge.flagged and flag is False:
         return end(state, context, time_ms)
     if not charge.flagged:
         since_rise_ms = time_ms - charge.rise_ms
         rise = max(charge.rise_pct - (charge.start.soc_pct or 0.0), state.soc.step_pct)
         per_step_ms = (charge.rise_ms - charge.start.time_ms) * state.soc.step_pct / rise
-        if since_rise_ms >= max(thresholds.charge_end_s * 1000.0, 3.0 * per_step_ms):
+        if since_rise_ms >= max(thresholds.charge_end_ms, 3.0 * per_step_ms):
             return end(state, context, charge.rise_ms)
-    return []
+    return None
 
 
 def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = False) -> list[Record]:
@@ -75,12 +84,12 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     charge, totals = state.charge, state.totals
     ledger.post(state)
     settle(state, context)
-    state.motion.mode = Mode.PARKED
+    state.motion.mode = PARKED
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = totals.net_kwh
-    state.charge = ChargeState(low=ledger.mark(state, state.time_ms))
-    state.motion.rest = ledger.mark(state, state.time_ms)
-    state.motion.wake = Mark()
+    state.charge = ChargeState(low_pct=state.soc.soc_pct, low_ms=state.time_ms)
+    ledger.mark(state, state.motion.rest, state.time_ms)
+    state.motion.wake.time_ms = 0
     if charge.charged_kwh <= 0.0:
         return []
     hours = max(end_ms - charge.start.time_ms, 1) / 3_600_000.0
@@ -121,7 +130,7 @@ def settle(state: VanState, context: Context) -> None:
     charge.grid_kwh += grid
     totals.grid_kwh += grid
     days.add_cost(state.day, context.tariff, grid_kwh=grid, start_ms=charge.start.time_ms, end_ms=state.time_ms)
-    ledger.emit(state, context)
+    ledger.emit(state)
     if state.emissions is not None:
         intensity, _ = context.factors.intensity.at(context.vehicle.country, state.time_ms)
         charge.co2e_g += emissions.charge(

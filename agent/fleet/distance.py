@@ -7,7 +7,7 @@ counted only when they have moved on by a step that depends on what the van is d
 from math import cos, radians, sqrt
 from typing import Final
 
-from agent.fleet.state import Mode, Position
+from agent.fleet.state import DRIVING, STOPPED, Position
 from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 
@@ -15,6 +15,8 @@ KM_PER_DEGREE: Final = 111.195
 """Of a great circle on a sphere of 6371 km."""
 GATE_SLACK_KM: Final = 0.03
 """What the errors of two fixes add to the distance between them."""
+NEAR_DEG_PER_MS: Final = 2e-7
+"""At most 31 m/s or 113 km/h in any direction: so near that a fix needs no closer look."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -28,80 +30,79 @@ def between_km(latitude_a: float, longitude_a: float, latitude_b: float, longitu
     return KM_PER_DEGREE * sqrt(dx * dx + dy * dy)
 
 
-def advance(position: Position, reading: Reading, mode: Mode, thresholds: Thresholds) -> float:
-    """Take the position, speed and odometer of a reading; returns the km driven since the one before."""
-    time_ms = reading.time_ms
-    by_fix = None
-    if reading.latitude_deg is not None and reading.longitude_deg is not None:
-        by_fix = _fix(position, reading, mode, thresholds)
-    by_speed = None
-    speed = reading.speed_kmh
-    if speed is not None:
-        if position.speed_kmh is not None:
-            elapsed_ms = time_ms - position.speed_ms
-            if elapsed_ms <= thresholds.speed_gap_s * 1000.0:
-                by_speed = 0.5 * (speed + position.speed_kmh) * elapsed_ms / _MS_PER_H
-        position.speed_kmh = speed
-        position.speed_ms = time_ms
-    by_odometer = None
+def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds) -> float:
+    """Take position, speed and odometer of a reading; returns the km driven in the `elapsed_ms` since the one before."""
+    km = -1.0
     odometer = reading.odometer_km
     if odometer is not None:
         last = position.odometer_km
-        if last is not None:
-            by_odometer = odometer - last
-            hours = (time_ms - position.odometer_ms) / _MS_PER_H
-            if not 0.0 <= by_odometer <= thresholds.fix_gate_kmh * hours + 1.0:
-                by_odometer = None
         position.odometer_km = odometer
-        position.odometer_ms = time_ms
-    if by_odometer is not None:
-        return by_odometer
-    if by_speed is not None:
-        return by_speed
-    return by_fix or 0.0
-
-
-def _fix(position: Position, reading: Reading, mode: Mode, thresholds: Thresholds) -> float | None:
-    latitude, longitude = reading.latitude_deg, reading.longitude_deg
-    if latitude is None or longitude is None:
-        return None
-    if latitude == position.raw_latitude_deg and longitude == position.raw_longitude_deg:
-        if position.raw_rejected:
+        if last is not None and (position.odometer_is_fine or odometer % 1.0 != 0.0):
+            position.odometer_is_fine = True
+            km = odometer - last
+            if not 0.0 <= km <= thresholds.fix_gate_kmh * elapsed_ms / _MS_PER_H + 1.0:
+                km = -1.0
+    speed = reading.speed_kmh
+    if speed is not None:
+        if km < 0.0 and position.speed_kmh is not None and elapsed_ms <= thresholds.speed_gap_ms:
+            km = 0.5 * (speed + position.speed_kmh) * elapsed_ms / _MS_PER_H
+        position.speed_kmh = speed
+    elif position.speed_kmh is not None:
+        position.speed_kmh = None
+    latitude = reading.latitude_deg
+    if latitude is not None:
+        if latitude != position.raw_latitude_deg or reading.longitude_deg != position.raw_longitude_deg:
+            by_fix = _fix(position, reading, mode, thresholds, counted=km >= 0.0)
+            if km < 0.0:
+                return by_fix
+        elif position.raw_rejected:
             position.rejected += 1
-        return None
+    if km < 0.0 and odometer is not None and last is not None and latitude is None and odometer > last:
+        return odometer - last if odometer - last < 100.0 else 0.0
+    return km if km > 0.0 else 0.0
+
+
+def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds, *, counted: bool) -> float:
+    """Take a new fix; returns the km it adds where nothing better has `counted` them."""
+    latitude, longitude, time_ms = reading.latitude_deg, reading.longitude_deg, reading.time_ms
     position.raw_latitude_deg = latitude
     position.raw_longitude_deg = longitude
+    if latitude is None or longitude is None:
+        return 0.0
     position.raw_rejected = False
-    if reading.accuracy_m is not None and reading.accuracy_m > thresholds.fix_accuracy_m:
-        return None
+    accuracy_m = reading.accuracy_m
+    if accuracy_m is not None and accuracy_m > thresholds.fix_accuracy_m:
+        return 0.0
     last_latitude, last_longitude = position.latitude_deg, position.longitude_deg
     if last_latitude is None or last_longitude is None:
         if latitude == 0.0 or longitude == 0.0:
             position.rejected += 1
             position.raw_rejected = True
-            return None
-        _place(position, latitude, longitude, reading.time_ms)
-        return None
-    hours = (reading.time_ms - position.time_ms) / _MS_PER_H
-    moved = between_km(last_latitude, last_longitude, latitude, longitude)
-    if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
-        position.rejected += 1
-        position.raw_rejected = True
-        if (latitude == 0.0 or longitude == 0.0) or not _agrees(position, reading, thresholds):
-            return None
-        _place(position, latitude, longitude, reading.time_ms)
-        position.candidates = 0
-        return None
+        else:
+            _place(position, latitude, longitude, time_ms)
+        return 0.0
+    near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
+    if not (-near_deg < latitude - last_latitude < near_deg and -near_deg < longitude - last_longitude < near_deg):
+        hours = (time_ms - position.time_ms) / _MS_PER_H
+        moved = between_km(last_latitude, last_longitude, latitude, longitude)
+        if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
+            position.rejected += 1
+            position.raw_rejected = True
+            if latitude != 0.0 and longitude != 0.0 and _agrees(position, reading, thresholds):
+                _place(position, latitude, longitude, time_ms)
+            return 0.0
     position.candidates = 0
     position.latitude_deg = latitude
     position.longitude_deg = longitude
-    position.time_ms = reading.time_ms
+    position.time_ms = time_ms
+    if counted:
+        position.anchor_latitude_deg = position.path_latitude_deg = latitude
+        position.anchor_longitude_deg = position.path_longitude_deg = longitude
+        return 0.0
     return _counted_km(position, latitude, longitude, mode, thresholds)
 
 
-def _counted_km(
-    position: Position, latitude: float, longitude: float, mode: Mode, thresholds: Thresholds
-) -> float | None:
+def _counted_km(position: Position, latitude: float, longitude: float, mode: int, thresholds: Thresholds) -> float:
     """Distance up to this fix, if it is a step beyond the anchor.
 
     Sideways errors of the fixes make a chain of them too long, by sigma²/d for a chord d, so that short chords are counted
@@ -109,9 +110,9 @@ def _counted_km(
     """
     anchor_latitude, anchor_longitude = position.anchor_latitude_deg or 0.0, position.anchor_longitude_deg or 0.0
     far = between_km(anchor_latitude, anchor_longitude, latitude, longitude)
-    if mode == Mode.DRIVING:
+    if mode == DRIVING:
         step_m = thresholds.fix_step_m
-    elif mode == Mode.STOPPED:
+    elif mode == STOPPED:
         step_m = thresholds.rest_radius_m
     else:
         step_m = thresholds.departure_m
@@ -156,5 +157,5 @@ def _agrees(position: Position, reading: Reading, thresholds: Thresholds) -> boo
     position.candidate_ms = reading.time_ms
     return (
         position.candidates >= thresholds.fix_anchors
-        and reading.time_ms - position.candidates_ms >= thresholds.fix_anchors_s * 1000.0
+        and reading.time_ms - position.candidates_ms >= thresholds.fix_anchors_ms
     )

@@ -1,27 +1,29 @@
 """Silence: what ends by it, and what must have happened during it (marked `inferred`)."""
 
-from agent.fleet import battery, charging, ledger, motion, trips
+import msgspec
+
+from agent.fleet import battery, charging, emissions, ledger, motion, trips
 from agent.fleet.context import Context
 from agent.fleet.records import Record
-from agent.fleet.state import Mark, Mode, VanState
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Mark, VanState
 from agent.readings import Reading
 
 
 def fall_silent(state: VanState, context: Context) -> list[Record]:
     """Nothing was heard for so long that the trip is over: it ended with the last reading."""
     battery.correct_now(state, context)
-    return trips.end(state, context, ledger.mark(state, state.time_ms))
+    return trips.end(state, context, ledger.mark(state, Mark(), state.time_ms))
 
 
 def go_offline(state: VanState, context: Context) -> list[Record]:
     """The van is offline since its last reading."""
     records: list[Record] = []
     mode = state.motion.mode
-    if mode == Mode.DRIVING or mode == Mode.STOPPED:
+    if mode == DRIVING or mode == STOPPED:
         records = fall_silent(state, context)
-    if mode == Mode.CHARGING:
+    if mode == CHARGING:
         return []
-    state.motion.mode = Mode.OFFLINE
+    state.motion.mode = OFFLINE
     return records
 
 
@@ -29,17 +31,20 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     """A reading after a silence: end what ended by it, and remember how things stood."""
     records: list[Record] = []
     mode = state.motion.mode
-    gap_s = (time_ms - state.time_ms) / 1000.0
+    gap_ms = time_ms - state.time_ms
     if state.time_ms == 0:
+        factors = context.factors
+        state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac"), factors.market_g_per_kwh)
         motion.wake_up(state, time_ms)
         return records
-    if mode == Mode.DRIVING and not state.motion.standing_ms and gap_s < context.thresholds.offline_after_s:
+    if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
-    if mode == Mode.DRIVING or mode == Mode.STOPPED:
+    if mode == DRIVING or mode == STOPPED:
         records = fall_silent(state, context)
-    if mode == Mode.OFFLINE:
-        state.motion.mode = Mode.PARKED
-    state.gap_from = ledger.mark(state, state.time_ms)
+    if mode == OFFLINE:
+        state.motion.mode = PARKED
+    state.returned = True
+    state.gap_from = ledger.mark(state, Mark(), state.time_ms)
     return records
 
 
@@ -47,21 +52,21 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
     """The first reading after the silence has been worked in: what does it tell about the time before?"""
     records: list[Record] = []
     before = state.gap_from
-    state.gap_from = Mark()
+    state.returned = False
     km = state.totals.distance_km - before.distance_km
     rise = reading.soc_pct - before.soc_pct if reading.soc_pct is not None and before.soc_pct is not None else 0.0
     thresholds = context.thresholds
-    if state.motion.mode != Mode.CHARGING and km >= thresholds.inferred_trip_km:
-        state.motion.rest = before
-        state.motion.wake = Mark()
+    if state.motion.mode != CHARGING and km >= thresholds.inferred_trip_km:
+        state.motion.rest = msgspec.structs.replace(before)
+        state.motion.wake.time_ms = 0
         trips.begin(state, context)
         state.trip.inferred = True
         ledger.post(state)
-        records += trips.end(state, context, ledger.mark(state, reading.time_ms))
-    if rise > thresholds.inferred_charge_pct or (state.motion.mode == Mode.CHARGING and rise > 0.0):
-        was_charging = state.motion.mode == Mode.CHARGING
+        records += trips.end(state, context, ledger.mark(state, Mark(), reading.time_ms))
+    if rise > thresholds.inferred_charge_pct or (state.motion.mode == CHARGING and rise > 0.0):
+        was_charging = state.motion.mode == CHARGING
         if not was_charging:
-            charging.begin(state, before, flagged=False, context=context)
+            charging.begin(state, msgspec.structs.replace(before), flagged=False)
         _absorb(state, rise, context)
         if not was_charging:
             records += charging.end(state, context, reading.time_ms, inferred=True)

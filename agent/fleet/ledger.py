@@ -1,18 +1,18 @@
 """Where each kWh is entered: driving, idling, charging. All published totals come from here and only ever grow."""
 
+from math import sqrt
+from typing import Final
+
 from agent.fleet import emissions, estimate
 from agent.fleet.context import Context
 from agent.fleet.records import EmissionsRecord, EnergyRecord, Source
-from agent.fleet.state import STATES, Estimate, Mark, Mode, VanState
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STATES, STOPPED, Mark, Totals, VanState
 
-SOURCES: tuple[Source, ...] = ("soc", "power", "counter")
-RECENT_KM = 20.0
+SOURCES: Final[tuple[Source, ...]] = ("soc", "power", "counter")
+RECENT_KM: Final = 20.0
 """Over which consumption is averaged, fading."""
-
-
-def net_out_kwh(e: Estimate) -> float:
-    """Best estimate of the energy that has left the battery so far, charging counted negative."""
-    return e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
+SHOWN_FROM_KM: Final = 1.0
+"""Consumption over less says nothing."""
 
 
 def post(state: VanState) -> None:
@@ -21,24 +21,25 @@ def post(state: VanState) -> None:
     While driving everything counts, with its sign. At rest a rise is held back until it is clear whether it is a charge;
     while charging a fall is held back in the same way.
     """
-    totals = state.totals
-    now = net_out_kwh(state.estimate)
+    totals, e = state.totals, state.estimate
+    now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
     change = now - totals.posted_kwh
     if change == 0.0:
         return
     mode = state.motion.mode
-    if mode == Mode.CHARGING:
+    if mode == CHARGING:
         if change < 0.0:
-            totals.charged_kwh -= change
-            state.charge.charged_kwh -= change
-            state.charge.pending_kwh -= change
+            charge = state.charge
             totals.posted_kwh = now
+            totals.charged_kwh -= change
+            charge.charged_kwh -= change
+            charge.pending_kwh -= change
         return
-    if change < 0.0 and mode != Mode.DRIVING and mode != Mode.STOPPED:
+    if change < 0.0 and mode != DRIVING and mode != STOPPED:
         return
     totals.posted_kwh = now
-    totals.net_kwh += change
-    used = totals.net_kwh + totals.regenerated_kwh
+    net = totals.net_kwh = totals.net_kwh + change
+    used = net + totals.regenerated_kwh
     if used > totals.used_kwh:
         totals.used_kwh = used
 
@@ -48,8 +49,8 @@ def settle(state: VanState) -> None:
 
     Afterwards used - regenerated = net, exactly.
     """
-    totals = state.totals
-    now = net_out_kwh(state.estimate)
+    totals, e = state.totals, state.estimate
+    now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
     totals.net_kwh += now - totals.posted_kwh
     totals.posted_kwh = now
     surplus = totals.used_kwh - (totals.net_kwh + totals.regenerated_kwh)
@@ -59,53 +60,38 @@ def settle(state: VanState) -> None:
         totals.used_kwh -= surplus
 
 
-def enter_idle(state: VanState, until_kwh: float) -> None:
+def enter_idle(totals: Totals, until_kwh: float) -> None:
     """Energy up to this net value went into idling."""
-    totals = state.totals
     if until_kwh > totals.idle_from_kwh:
         totals.idle_kwh += until_kwh - totals.idle_from_kwh
     totals.idle_from_kwh = until_kwh
 
 
-def mark(state: VanState, time_ms: int) -> Mark:
-    """Where the totals stand now."""
+def mark(state: VanState, into: Mark, time_ms: int) -> Mark:
+    """Write down where the totals stand now."""
     totals, position = state.totals, state.position
-    return Mark(
-        time_ms=time_ms,
-        net_kwh=totals.net_kwh,
-        predicted_kwh=totals.predicted_kwh,
-        distance_km=totals.distance_km,
-        soc_pct=state.soc.soc_pct,
-        latitude_deg=position.latitude_deg,
-        longitude_deg=position.longitude_deg,
-    )
+    into.time_ms = time_ms
+    into.net_kwh = totals.net_kwh
+    into.predicted_kwh = totals.predicted_kwh
+    into.distance_km = totals.distance_km
+    into.soc_pct = state.soc.soc_pct
+    into.latitude_deg = position.latitude_deg
+    into.longitude_deg = position.longitude_deg
+    return into
 
 
-def emit(state: VanState, context: Context) -> None:
-    """Hand the emissions what was used and driven since the last time."""
-    totals = state.totals
-    if state.emissions is not None:
-        emissions.use(state.emissions, totals.net_kwh - totals.emitted_kwh, totals.distance_km - totals.emitted_km)
-    totals.emitted_kwh = totals.net_kwh
-    totals.emitted_km = totals.distance_km
-
-
-def energy_record(state: VanState, context: Context, time_ms: int) -> EnergyRecord:
+def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
     """Where the van's energy stands."""
-    totals, e, recent = state.totals, state.estimate, state.consumption
-    power = state.soc.power_kw
-    consumption = range_km = None
-    if recent.km > 1.0 and recent.kwh > 0.0:
-        consumption = 100.0 * recent.kwh / recent.km
-        content = e.y / e.g
-        if content > 0.0:
-            range_km = content / consumption * 100.0
+    totals, e = state.totals, state.estimate
     mode = state.motion.mode
+    consumption, range_km = _outlook(state, mode)
+    power = state.soc.power_kw
+    known = e.started
     return EnergyRecord(
         vehicle_id=state.vehicle_id,
         time_ms=time_ms,
         state=STATES[mode],
-        power_kw=None if power is None or mode == Mode.OFFLINE else -power,
+        power_kw=None if power is None or mode == OFFLINE else -power,
         used_kwh_total=totals.used_kwh,
         regenerated_kwh_total=totals.regenerated_kwh,
         charged_kwh_total=totals.charged_kwh,
@@ -114,21 +100,51 @@ def energy_record(state: VanState, context: Context, time_ms: int) -> EnergyReco
         distance_km_total=totals.distance_km,
         consumption_kwh_per_100km=consumption,
         range_km=range_km,
-        usable_capacity_kwh=state.capacity.battery_kwh or None,
-        uncertainty_kwh=estimate.Z90 * max(e.nn + e.pending_var, 0.0) ** 0.5 if e.started else None,
-        source=SOURCES[totals.source] if e.started else None,
+        usable_capacity_kwh=state.capacity.battery_kwh if known else None,
+        uncertainty_kwh=estimate.Z90 * sqrt(e.nn + e.pending_var) if known and e.nn >= 0.0 else None,
+        source=SOURCES[totals.source] if known else None,
     )
+
+
+def _outlook(state: VanState, mode: int) -> tuple[float | None, float | None]:
+    """Recent consumption in kWh/100 km, brought up to date, and the range that it leaves."""
+    recent, totals, e = state.consumption, state.totals, state.estimate
+    km = totals.distance_km - recent.distance_km
+    if km > 0.0:
+        keep = 1.0 - km / RECENT_KM if km < RECENT_KM else 0.0
+        recent.kwh = recent.kwh * keep + totals.net_kwh - recent.net_kwh
+        recent.km = recent.km * keep + km
+        recent.distance_km = totals.distance_km
+        recent.net_kwh = totals.net_kwh
+    elif mode != STOPPED and mode != DRIVING:
+        recent.net_kwh = totals.net_kwh
+    if recent.km < SHOWN_FROM_KM or recent.kwh <= 0.0:
+        return None, None
+    consumption = 100.0 * recent.kwh / recent.km
+    content = e.y / e.g - e.pending_kwh - e.k * e.pending_km
+    return consumption, content / consumption * 100.0 if content > 0.0 else None
+
+
+def emit(state: VanState) -> None:
+    """Hand the emissions what was used and driven since the last time."""
+    totals = state.totals
+    if state.emissions is not None:
+        net, km = totals.net_kwh, totals.distance_km
+        emissions.use(state.emissions, net - totals.emitted_kwh, km - totals.emitted_km)
+        totals.emitted_kwh = net
+        totals.emitted_km = km
 
 
 def emissions_record(state: VanState, context: Context, time_ms: int) -> EmissionsRecord | None:
     """Where the van's emissions stand."""
     if state.emissions is None:
         return None
-    emit(state, context)
-    intensity, source = context.factors.intensity.at(context.vehicle.country, time_ms)
+    emit(state)
+    factors = context.factors
+    intensity, source = factors.intensity.at(context.vehicle.country, time_ms)
     return emissions.record(
         state.emissions,
-        context.factors.diesel,
+        factors.diesel,
         vehicle_id=state.vehicle_id,
         time_ms=time_ms,
         grid_g_per_kwh=intensity,

@@ -4,60 +4,69 @@ from agent.fleet import charging, ledger, trips
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
 from agent.fleet.records import Record
-from agent.fleet.state import Mark, Mode, VanState
+from agent.fleet.state import CHARGING, DRIVING, STOPPED, Motion, VanState
 
 
-def update(state: VanState, speed_kmh: float | None, km: float, time_ms: int, context: Context) -> list[Record]:
+def update(state: VanState, speed_kmh: float | None, time_ms: int, context: Context) -> list[Record] | None:
     """Take the movement of one reading; returns what ended by it."""
     motion, thresholds = state.motion, context.thresholds
     mode = motion.mode
-    moved_m = _displacement_m(state)
     if speed_kmh is not None and speed_kmh > thresholds.moving_speed_kmh:
         motion.fast_readings += 1
-    else:
+    elif motion.fast_readings:
         motion.fast_readings = 0
-    if mode == Mode.DRIVING or mode == Mode.STOPPED:
+    position = state.position
+    moved_m = 0.0
+    if position.latitude_deg != motion.anchor_latitude_deg or position.longitude_deg != motion.anchor_longitude_deg:
+        moved_m = _displacement_m(state)
+    if mode == DRIVING or mode == STOPPED:
         return _on_trip(state, speed_kmh, moved_m, time_ms, context)
-    away_km = state.totals.distance_km - motion.rest.distance_km
-    if motion.fast_readings >= 2 or moved_m >= thresholds.departure_m or away_km >= thresholds.departure_odometer_km:
-        if mode == Mode.CHARGING and state.charge.flagged and motion.fast_readings < 2:
-            return []
+    if (
+        motion.fast_readings >= 2
+        or moved_m >= thresholds.departure_m
+        or state.totals.distance_km - motion.rest.distance_km >= thresholds.departure_odometer_km
+    ):
         return depart(state, context)
-    if motion.fast_readings == 0:
-        if mode != Mode.CHARGING:
-            settle_rest(state, time_ms, context)
-    return []
+    if motion.fast_readings == 0 and mode != CHARGING:
+        settle_rest(state, time_ms, context)
+    return None
 
 
 def depart(state: VanState, context: Context) -> list[Record]:
     """The van has left its resting place."""
     records: list[Record] = []
-    if state.motion.mode == Mode.CHARGING:
+    if state.motion.mode == CHARGING:
         records = charging.end(state, context, state.charge.rise_ms)
     trips.begin(state, context)
-    _anchor(state)
     return records
 
 
 def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
     """The van is at rest: remember how things stand, and enter what it used as idling once it is clearly no trip."""
     motion = state.motion
-    ledger.post(state)
-    rest = motion.rest = ledger.mark(state, time_ms)
+    ledger.mark(state, motion.rest, time_ms)
     if motion.anchor_latitude_deg is None:
-        _anchor(state)
-    if time_ms - motion.wake.time_ms > context.thresholds.wake_up_s * 1000.0:
-        ledger.enter_idle(state, rest.net_kwh)
+        anchor(state)
+    if time_ms - motion.wake.time_ms > context.thresholds.wake_up_ms:
+        ledger.enter_idle(state.totals, motion.rest.net_kwh)
 
 
 def wake_up(state: VanState, time_ms: int) -> None:
     """First reading after a silence at rest."""
-    motion = state.motion
-    motion.wake = ledger.mark(state, time_ms)
-    motion.rest = motion.wake
+    ledger.mark(state, state.motion.wake, time_ms)
+    ledger.mark(state, state.motion.rest, time_ms)
 
 
-def _on_trip(state: VanState, speed_kmh: float | None, moved_m: float, time_ms: int, context: Context) -> list[Record]:
+def anchor(state: VanState) -> None:
+    """Here is where the van rests: displacement is judged from here."""
+    motion, position = state.motion, state.position
+    motion.anchor_latitude_deg = position.latitude_deg
+    motion.anchor_longitude_deg = position.longitude_deg
+
+
+def _on_trip(
+    state: VanState, speed_kmh: float | None, moved_m: float, time_ms: int, context: Context
+) -> list[Record] | None:
     motion, thresholds = state.motion, context.thresholds
     if speed_kmh is not None:
         standing = speed_kmh < thresholds.standing_speed_kmh
@@ -65,42 +74,44 @@ def _on_trip(state: VanState, speed_kmh: float | None, moved_m: float, time_ms: 
     else:
         standing = moved_m < thresholds.rest_radius_m
         leaving = not standing
-    if motion.mode == Mode.STOPPED:
+    if motion.mode == STOPPED:
         if leaving:
-            records = trips.end_stop(state, motion.rest.time_ms, context)
-            _anchor(state)
-            return records
+            return _leave_stop(state, context)
         if standing:
-            motion.rest = Mark(time_ms=time_ms)
-            if time_ms - motion.standing_ms >= thresholds.parked_after_s * 1000.0:
+            motion.rest.time_ms = time_ms
+            if time_ms - motion.standing_ms >= thresholds.parked_after_ms:
                 return trips.end(state, context, motion.stand)
-        return []
+        return None
     if not standing:
         motion.standing_ms = 0
-        _anchor(state)
+        anchor(state)
     elif motion.standing_ms == 0:
-        motion.standing_ms = time_ms
-        motion.stand = ledger.mark(state, time_ms)
-        motion.rest = motion.stand
-        _anchor(state)
+        _begin_stand(state, motion, time_ms, by_fixes=speed_kmh is None)
     else:
-        motion.rest = Mark(time_ms=time_ms)
-        if time_ms - motion.standing_ms >= thresholds.stop_after_s * 1000.0:
-            motion.mode = Mode.STOPPED
-    return []
+        motion.rest.time_ms = time_ms
+        if time_ms - motion.standing_ms >= thresholds.stop_after_ms:
+            motion.mode = STOPPED
+    return None
 
 
-def _anchor(state: VanState) -> None:
-    motion, position = state.motion, state.position
-    motion.anchor_latitude_deg = position.latitude_deg
-    motion.anchor_longitude_deg = position.longitude_deg
+def _begin_stand(state: VanState, motion: Motion, time_ms: int, *, by_fixes: bool) -> None:
+    motion.standing_ms = time_ms
+    ledger.mark(state, motion.stand, time_ms)
+    motion.rest.time_ms = time_ms
+    if not by_fixes:
+        anchor(state)
+
+
+def _leave_stop(state: VanState, context: Context) -> list[Record]:
+    """The van goes on with its trip."""
+    records = trips.end_stop(state, state.motion.rest.time_ms, context)
+    anchor(state)
+    return records
 
 
 def _displacement_m(state: VanState) -> float:
     motion, position = state.motion, state.position
     if motion.anchor_latitude_deg is None or position.latitude_deg is None:
-        return 0.0
-    if motion.anchor_latitude_deg == position.latitude_deg and motion.anchor_longitude_deg == position.longitude_deg:
         return 0.0
     return 1000.0 * between_km(
         motion.anchor_latitude_deg,

@@ -54,9 +54,7 @@ def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
     return estimate.linear(low, slope_per_pct), estimate.linear(high, slope_per_pct)
 
 
-def interval_after_change(
-    state: SocState, slope_per_pct: float, moved_y: float, slack_y: float
-) -> tuple[float, float]:
+def interval_after_change(state: SocState, slope_per_pct: float, moved_y: float, slack_y: float) -> tuple[float, float]:
     """The same where the reading has just changed: an edge was crossed at most `moved_y` ago, which is much narrower.
 
     `slack_y` is how well that is known; it widens both ends, so that the middle stays where it is most likely.

@@ -18,14 +18,21 @@ from agent.fleet.records import State
 STATE_VERSION: Final = 1
 
 
-class Mode(IntEnum):
-    """What the van is doing."""
+PARKED: Final = 0
+DRIVING: Final = 1
+STOPPED: Final = 2
+CHARGING: Final = 3
+OFFLINE: Final = 4
 
-    PARKED = 0
-    DRIVING = 1
-    STOPPED = 2
-    CHARGING = 3
-    OFFLINE = 4
+
+class Mode(IntEnum):
+    """What the van is doing. The core itself compares plain integers, which is several times faster."""
+
+    PARKED = PARKED
+    DRIVING = DRIVING
+    STOPPED = STOPPED
+    CHARGING = CHARGING
+    OFFLINE = OFFLINE
 
 
 STATES: Final[tuple[State, ...]] = ("parked", "driving", "stopped", "charging", "offline")
@@ -168,15 +175,15 @@ class Position(Part):
     raw_rejected: bool = False
     rejected: int = 0
     speed_kmh: float | None = None
-    speed_ms: int = 0
     odometer_km: float | None = None
-    odometer_ms: int = 0
+    odometer_is_fine: bool = False
+    """It shows parts of a kilometre."""
 
 
 class Motion(Part):
     """Trips, stops and parking."""
 
-    mode: Mode = Mode.PARKED
+    mode: int = PARKED
     fast_readings: int = 0
     standing_ms: int = 0
     """Since when the van has been standing; 0: it is not."""
@@ -226,7 +233,9 @@ class ChargeState(Part):
     max_power_kw: float | None = None
     rise_ms: int = 0
     rise_pct: float = 0.0
-    low: Mark = msgspec.field(default_factory=Mark)
+    low_pct: float | None = None
+    """The lowest state of charge at this resting place: a rise from here may be a charge."""
+    low_ms: int = 0
 
 
 class Capacity(Part):
@@ -245,6 +254,7 @@ class Consumption(Part):
     kwh: float = 0.0
     km: float = 0.0
     net_kwh: float = 0.0
+    distance_km: float = 0.0
 
 
 class VanState(Part):
@@ -259,15 +269,15 @@ class VanState(Part):
     load_time_ms: int = 0
     last_arrival_ms: int = 0
     """When the last reading arrived: what silence is judged by."""
-    verdict: Verdict = Verdict.ACCEPTED
+    verdict: int = Verdict.ACCEPTED
     """What became of the last reading."""
     accepted: int = 0
     duplicates: int = 0
     late: int = 0
     rejected_soc: int = 0
     recent_ms: list[int] = msgspec.field(default_factory=lambda: [0] * 8)
-    derived_ms: int = 0
-    """When `energy` was written last."""
+    due_ms: int = 0
+    """When `energy` is due again."""
     soc: SocState = msgspec.field(default_factory=SocState)
     estimate: Estimate = msgspec.field(default_factory=Estimate)
     totals: Totals = msgspec.field(default_factory=Totals)
@@ -278,8 +288,10 @@ class VanState(Part):
     charge: ChargeState = msgspec.field(default_factory=ChargeState)
     capacity: Capacity = msgspec.field(default_factory=Capacity)
     consumption: Consumption = msgspec.field(default_factory=Consumption)
+    returned: bool = False
+    """This reading is the first after a silence."""
     gap_from: Mark = msgspec.field(default_factory=Mark)
-    """How things stood before the silence that has just ended; no time: there was none."""
+    """How things stood before the last silence."""
     emissions: EmissionsState | None = None
     alerts: AlertsState = msgspec.field(default_factory=AlertsState)
     looked_ms: int = 0

@@ -2,120 +2,157 @@
 
 from typing import Final
 
-from agent.fleet import battery, charging, daybook, days, distance, emissions, gaps, ledger, lookout, motion, trips
+from agent.fleet import battery, charging, daybook, days, distance, gaps, ledger, lookout, trips
+from agent.fleet import motion as motion_of
 from agent.fleet.context import Context
 from agent.fleet.records import Record
-from agent.fleet.state import STATES, Mode, VanState, Verdict
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STATES, STOPPED, VanState, Verdict
 from agent.readings import Reading
 
 LOOK_EVERY_MS: Final = 30_000
 """How often the alerts are looked after, in event time."""
+CORRECT_EVERY_MS: Final = 60_000
+"""How often an unchanged state of charge is held against the estimate."""
+STREAMS_APART_MS: Final = 5_000
+"""State of charge and location may come in messages of their own, at times a little apart."""
+LOCATION_GONE_MS: Final = 60_000
+"""Without a location for this long, the battery's readings go on alone."""
+PARKED_EVERY_S: Final = 60.0
+"""A van that has been parked for LONG_PARKED_MS has little news."""
+LONG_PARKED_MS: Final = 600_000
+ACCEPTED: Final = int(Verdict.ACCEPTED)
 
 
 def step(state: VanState, reading: Reading, received_ms: int, context: Context) -> list[Record]:
     """Work one reading into the state, in place, and return what there is to say.
 
-    `state.verdict` says what became of the reading: `DUPLICATE` and `LATE` ones have changed no total and gave no record.
-    The result depends on the arguments alone.
+    `state.verdict` says what became of the reading: `DUPLICATE` and `LATE` ones changed no total and gave no record.
+    The result depends on the arguments alone. Written for speed: every line here runs for every reading.
     """
     state.last_arrival_ms = received_ms
-    if reading.stale:
-        state.verdict = Verdict.STALE
-        return []
     time_ms = reading.time_ms
-    has_battery = (
-        reading.soc_pct is not None
-        or reading.battery_power_kw is not None
-        or reading.charging is not None
-        or reading.current_a is not None
-    )
-    has_location = reading.latitude_deg is not None or reading.speed_kmh is not None or reading.odometer_km is not None
-    new_battery = has_battery and time_ms > state.soc_time_ms
-    new_location = has_location and time_ms > state.location_time_ms
-    new_load = (reading.payload_kg is not None or reading.parcels is not None) and time_ms > state.load_time_ms
-    if not (new_battery or new_location or new_load):
-        return _refuse(state, time_ms)
-    state.verdict = Verdict.ACCEPTED
-    state.recent_ms[state.accepted & 7] = time_ms
-    state.accepted += 1
-    if state.emissions is None:
-        _start(state, context)
+    soc_ms, location_ms = state.soc_time_ms, state.location_time_ms
+    new_battery = time_ms > soc_ms and (reading.soc_pct is not None or _has_battery(reading))
+    new_location = time_ms > location_ms and (reading.latitude_deg is not None or _has_location(reading))
+    if not (new_battery or new_location) or reading.stale:
+        return _set_aside(state, reading)
+    state.verdict = ACCEPTED
+    count = state.accepted = state.accepted + 1
+    state.recent_ms[count & 7] = time_ms
+    motion = state.motion
+    mode = motion.mode
     records: list[Record] = []
-    mode = state.motion.mode
-    gap_ms = time_ms - state.time_ms
-    if gap_ms >= context.thresholds.asleep_after_s * 1000.0 or mode == Mode.OFFLINE:
-        records = gaps.open_gap(state, time_ms, context)
+    if time_ms - state.time_ms >= context.thresholds.asleep_after_ms or mode == OFFLINE:
+        records += gaps.open_gap(state, time_ms, context)
     if time_ms >= state.day.end_ms:
-        records = records + daybook.turn(state, time_ms, context, heard=True)
-    if new_load:
-        _load(state, reading)
+        records += daybook.turn(state, time_ms, context, heard=True)
     if time_ms > state.time_ms:
         state.time_ms = time_ms
-    km = 0.0
     if new_location:
-        km = distance.advance(state.position, reading, state.motion.mode, context.thresholds)
+        km = distance.advance(state.position, reading, time_ms - location_ms, motion.mode, context.thresholds)
         state.location_time_ms = time_ms
         if km > 0.0:
             state.totals.distance_km += km
-            battery.add_distance(state, km)
+            if state.soc.power_kw is None:
+                battery.add_distance(state, km)
     if new_battery:
-        battery.update(state, reading, context)
+        battery.update(state, reading, time_ms - soc_ms, context)
         state.soc_time_ms = time_ms
-    if state.gap_from.time_ms:
+    if state.returned:
         records += gaps.close_gap(state, reading, context)
-    if state.location_time_ms >= state.soc_time_ms - 5000 or state.soc_time_ms - state.location_time_ms > 60_000:
-        battery.correct(state, context)
+    if state.soc.changed or time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS:
+        _correct(state, context)
     ledger.post(state)
+    ended = None
     if new_location:
-        records += motion.update(state, reading.speed_kmh, km, time_ms, context)
-    elif state.motion.mode == Mode.PARKED and state.location_time_ms < time_ms - 60_000:
-        motion.settle_rest(state, time_ms, context)
-    if new_battery and state.motion.mode != Mode.DRIVING and state.motion.mode != Mode.STOPPED:
-        if state.motion.fast_readings == 0:
-            records += charging.update(state, reading.charging, reading.soc_pct and state.soc.soc_pct, time_ms, context)
-    _fade(state, km)
-    if time_ms - state.derived_ms >= context.thresholds.derived_every_s * 1000.0 or state.motion.mode != mode:
+        speed = reading.speed_kmh
+        if motion.mode == DRIVING and speed is not None and speed >= context.thresholds.standing_speed_kmh:
+            if motion.standing_ms:
+                motion.standing_ms = 0
+        else:
+            ended = motion_of.update(state, speed, time_ms, context)
+    elif motion.mode == PARKED and time_ms - location_ms > LOCATION_GONE_MS:
+        motion_of.settle_rest(state, time_ms, context)
+    if ended:
+        records += ended
+    if new_battery and (motion.mode == PARKED or motion.mode == CHARGING) and not motion.fast_readings:
+        ended = charging.update(state, reading, context)
+        if ended:
+            records += ended
+    if reading.payload_kg is not None or reading.parcels is not None:
+        _load(state, reading)
+    if time_ms >= state.due_ms or motion.mode != mode:
+        if new_battery:
+            battery.note(state, reading)
         publish(state, time_ms, context, records)
     return records
 
 
 def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> list[Record]:
-    """The passing of time: `silence_ms` since the van was last heard, so its own time is `state.time_ms + silence_ms`."""
-    thresholds = context.thresholds
-    motion_ = state.motion
-    mode = motion_.mode
+    """The passing of time: `silence_ms` since the van was heard, so its own time is `state.time_ms + silence_ms`."""
+    motion = state.motion
+    mode = motion.mode
+    day_end_ms = state.day.end_ms
+    if (mode == OFFLINE or silence_ms < context.thresholds.parked_after_ms) and (
+        not 0 < day_end_ms <= state.time_ms + silence_ms
+    ):
+        return []
     records: list[Record] = []
     event_ms = state.time_ms + silence_ms
-    if 0 < state.day.end_ms <= event_ms and days.is_over(state.day, event_ms, heard=False):
-        records = daybook.turn(state, event_ms, context, heard=False)
-    if mode == Mode.OFFLINE or silence_ms < thresholds.parked_after_s * 1000.0:
-        return records
-    before = len(records)
-    if mode == Mode.STOPPED or (mode == Mode.DRIVING and motion_.standing_ms):
-        records += gaps.fall_silent(state, context)
-    if silence_ms >= thresholds.offline_after_s * 1000.0 and state.time_ms:
-        records += gaps.go_offline(state, context)
-    if len(records) > before or motion_.mode != mode:
+    if days.is_over(state.day, event_ms, heard=False):
+        records += daybook.turn(state, event_ms, context, heard=False)
+    closed = len(records)
+    if silence_ms >= context.thresholds.parked_after_ms and mode != OFFLINE:
+        if mode == STOPPED or (mode == DRIVING and motion.standing_ms):
+            records += gaps.fall_silent(state, context)
+        if silence_ms >= context.thresholds.offline_after_ms and state.time_ms:
+            records += gaps.go_offline(state, context)
+    if len(records) > closed or motion.mode != mode:
         publish(state, state.time_ms, context, records)
     return records
 
 
 def publish(state: VanState, time_ms: int, context: Context, records: list[Record]) -> None:
     """Add where energy and emissions stand now."""
-    state.derived_ms = time_ms
-    if state.motion.mode == Mode.CHARGING:
+    motion = state.motion
+    mode = motion.mode
+    every_s = context.thresholds.derived_every_s
+    if mode == PARKED and motion.rest.time_ms - motion.wake.time_ms > LONG_PARKED_MS and every_s < PARKED_EVERY_S:
+        every_s = PARKED_EVERY_S
+    state.due_ms = time_ms + int(every_s * 1000.0)
+    if mode == CHARGING:
         charging.settle(state, context)
-    energy = ledger.energy_record(state, context, time_ms)
+    energy = ledger.energy_record(state, time_ms)
     records.append(energy)
     record = ledger.emissions_record(state, context, time_ms)
     if record is not None:
         records.append(record)
-    if time_ms - state.looked_ms >= LOOK_EVERY_MS or STATES[state.motion.mode] != state.alerts.state:
+    if time_ms - state.looked_ms >= LOOK_EVERY_MS or STATES[mode] != state.alerts.state:
         records += lookout.look(state, time_ms, energy.range_km, context)
 
 
-def _refuse(state: VanState, time_ms: int) -> list[Record]:
-    if time_ms in state.recent_ms:
+def _has_battery(reading: Reading) -> bool:
+    return (
+        reading.battery_power_kw is not None
+        or reading.charging is not None
+        or (reading.voltage_v is not None and reading.current_a is not None)
+    )
+
+
+def _has_location(reading: Reading) -> bool:
+    return reading.speed_kmh is not None or reading.odometer_km is not None
+
+
+def _set_aside(state: VanState, reading: Reading) -> list[Record]:
+    """What is no news of battery or place: a load, or something that changes nothing."""
+    time_ms = reading.time_ms
+    if reading.stale:
+        state.verdict = Verdict.STALE
+    elif (reading.payload_kg is not None or reading.parcels is not None) and time_ms > state.load_time_ms:
+        state.verdict = Verdict.ACCEPTED
+        state.accepted += 1
+        _load(state, reading)
+    elif time_ms in state.recent_ms or time_ms == state.load_time_ms:
         state.duplicates += 1
         state.verdict = Verdict.DUPLICATE
     else:
@@ -124,9 +161,11 @@ def _refuse(state: VanState, time_ms: int) -> list[Record]:
     return []
 
 
-def _start(state: VanState, context: Context) -> None:
-    factors = context.factors
-    state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac"), factors.market_g_per_kwh)
+def _correct(state: VanState, context: Context) -> None:
+    """Not before the other stream has caught up: what was driven must be known when the energy is judged."""
+    behind_ms = state.soc_time_ms - state.location_time_ms
+    if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
+        battery.correct(state, context)
 
 
 def _load(state: VanState, reading: Reading) -> None:
@@ -137,16 +176,3 @@ def _load(state: VanState, reading: Reading) -> None:
     if reading.parcels is not None:
         load.trip_parcels = max(load.trip_parcels or 0, reading.parcels)
     state.load_time_ms = reading.time_ms
-
-
-def _fade(state: VanState, km: float) -> None:
-    """Recent consumption: energy of trips over their distance."""
-    recent = state.consumption
-    net = state.totals.net_kwh
-    if km > 0.0:
-        keep = 1.0 - km / ledger.RECENT_KM if km < ledger.RECENT_KM else 0.0
-        recent.kwh = recent.kwh * keep + net - recent.net_kwh
-        recent.km = recent.km * keep + km
-    elif state.motion.mode != Mode.PARKED:
-        recent.kwh += net - recent.net_kwh
-    recent.net_kwh = net

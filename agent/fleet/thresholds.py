@@ -20,15 +20,15 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """The same by odometer."""
     rest_radius_m: float = 80.0
     """All distinct fixes within this: standing, where no speed is sent."""
-    stop_after_s: float = 60.0
+    stop_after_ms: int = 60_000
     """Standing this long on a trip is a stop."""
-    parked_after_s: float = 300.0
+    parked_after_ms: int = 300_000
     """Standing this long ends the trip."""
-    wake_up_s: float = 300.0
+    wake_up_ms: int = 300_000
     """A trip reaches back to the moment the van woke up, if that was at most this long before it moved."""
-    asleep_after_s: float = 300.0
+    asleep_after_ms: int = 300_000
     """Silent for this long and then not moved: the van slept, a new reading is a waking up."""
-    offline_after_s: float = 900.0
+    offline_after_ms: int = 900_000
     """Silent for this long: offline; a trip under way ends at the last reading."""
 
     fix_gate_kmh: float = 160.0
@@ -37,15 +37,15 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """A position less certain than this is refused."""
     fix_anchors: int = 3
     """So many refused positions that agree with each other ..."""
-    fix_anchors_s: float = 30.0
+    fix_anchors_ms: int = 30_000
     """... over this time are a new place."""
     fix_step_m: float = 40.0
     """Shorter moves between fixes are not counted until they add up: receivers drift."""
     fix_chord_km: float = 0.2
     """Shorter chords are smoothed before they are added up."""
-    speed_gap_s: float = 60.0
+    speed_gap_ms: int = 60_000
     """Speed is integrated between readings at most this far apart."""
-    power_gap_s: float = 60.0
+    power_gap_ms: int = 60_000
     """Battery power is integrated between readings at most this far apart."""
 
     soc_rise_pct_per_min: float = 4.0
@@ -58,7 +58,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Rise at rest that is a charge, where no flag is sent; at least two quantisation steps."""
     charge_power_kw: float = 1.0
     """Mean power such a rise must have."""
-    charge_end_s: float = 900.0
+    charge_end_ms: int = 900_000
     """No rise for this long ends a charge that no flag ends; at least three times the time per step."""
     inferred_charge_pct: float = 2.0
     """Rise over a silence that is a charge nobody reported."""

@@ -1,24 +1,23 @@
 """Trips and stops: how they begin and end, and what is said about them."""
 
+import msgspec
+
 from agent.fleet import emissions, estimate, ledger
 from agent.fleet.context import Context
 from agent.fleet.records import Record, StopRecord, TripRecord
-from agent.fleet.state import LoadState, Mark, Mode, TripState, VanState
-
-SHOWN_FROM_KM = 1.0
-"""Consumption of a shorter trip says nothing."""
+from agent.fleet.state import DRIVING, PARKED, LoadState, Mark, TripState, VanState
 
 
 def begin(state: VanState, context: Context) -> None:
     """The van has left: the trip reaches back to when it woke up, or to when it was last seen at rest."""
     motion = state.motion
-    woke = motion.rest.time_ms - motion.wake.time_ms <= context.thresholds.wake_up_s * 1000.0
+    woke = motion.rest.time_ms - motion.wake.time_ms <= context.thresholds.wake_up_ms
     start = motion.wake if woke else motion.rest
     ledger.settle(state)
-    ledger.enter_idle(state, start.net_kwh)
+    ledger.enter_idle(state.totals, start.net_kwh)
     if not woke:
         estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
-    state.trip = TripState(start=start, regenerated_kwh=state.totals.regenerated_kwh)
+    state.trip = TripState(start=msgspec.structs.replace(start), regenerated_kwh=state.totals.regenerated_kwh)
     load = state.load
     state.load = LoadState(
         payload_kg=load.payload_kg,
@@ -26,7 +25,7 @@ def begin(state: VanState, context: Context) -> None:
         distance_km=start.distance_km,
         trip_parcels=load.parcels,
     )
-    motion.mode = Mode.DRIVING
+    motion.mode = DRIVING
     motion.standing_ms = 0
     motion.fast_readings = 0
 
@@ -44,7 +43,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = end_kwh
     weigh(load, totals.distance_km)
-    ledger.emit(state, context)
+    ledger.emit(state)
     known = state.estimate.started
     co2e = transport = None
     if state.emissions is not None and known:
@@ -71,7 +70,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         uncertainty_kwh=estimate.Z90 * variance**0.5 if known else None,
         soc_start_pct=trip.start.soc_pct,
         soc_end_pct=end.soc_pct,
-        consumption_kwh_per_100km=100.0 * energy / distance if known and distance >= SHOWN_FROM_KM else None,
+        consumption_kwh_per_100km=100.0 * energy / distance if known and distance >= ledger.SHOWN_FROM_KM else None,
         stops=trip.stops,
         start_latitude_deg=trip.start.latitude_deg,
         start_longitude_deg=trip.start.longitude_deg,
@@ -88,11 +87,13 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         inferred=trip.inferred,
     )
     state.day.trips += 1
+    state.charge.low_pct = None
     motion = state.motion
-    motion.mode = Mode.PARKED
+    motion.mode = PARKED
     motion.standing_ms = 0
     motion.fast_readings = 0
-    motion.rest = end
+    if end is not motion.rest:
+        motion.rest = msgspec.structs.replace(end)
     return [record]
 
 
@@ -102,7 +103,7 @@ def end_stop(state: VanState, end_ms: int, context: Context) -> list[Record]:
     stand = motion.stand
     state.trip.stops += 1
     state.day.stops += 1
-    motion.mode = Mode.DRIVING
+    motion.mode = DRIVING
     motion.standing_ms = 0
     motion.fast_readings = 0
     return [
