@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import estimate, soc
+from agent.fleet import estimate, evidence, soc
 from agent.fleet.context import Context
 from agent.fleet.state import CHARGING, DRIVING, STOPPED, VanState
 from agent.readings import Reading
@@ -28,6 +28,10 @@ POWER_SPREAD: Final = 1.0 / 3.0
 """Variance of the energy between two samples of power, over the square of what they differ by."""
 POWER_ERROR: Final = 1e-4
 """Variance of a sensor's own error of 1 %."""
+COUNTER_ERROR: Final = 1e-5
+"""Variance of a counter's own error of 0.3 %."""
+COUNTER_JUMP_KWH: Final = 300.0
+"""More than a battery holds: the counter was reset or replaced."""
 SOURCE_SOC: Final = 0
 SOURCE_POWER: Final = 1
 SOURCE_COUNTER: Final = 2
@@ -35,29 +39,47 @@ _MS_PER_H: Final = 3_600_000.0
 
 
 def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context) -> None:
-    """Take power and state of charge of a reading, `elapsed_ms` after the one before of this stream."""
+    """Take power, counters and state of charge of a reading, `elapsed_ms` after the one before of this stream."""
     battery, totals, e = state.soc, state.totals, state.estimate
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
-    last = battery.power_kw
-    battery.power_kw = power
+    last = battery.raw_power_kw
+    if battery.power_sign < 0 and power is not None:
+        power = -power
+    battery.raw_power_kw = power
+    battery.power_kw = power if battery.power_trusted else None
+    energy = variance = 0.0
     if power is None or last is None or elapsed_ms > context.thresholds.power_gap_ms:
-        totals.source = SOURCE_SOC
-        if battery.time_ms:
-            _predict_blindly(state, elapsed_ms, context)
+        source = SOURCE_SOC
+        battery.blind_ms += elapsed_ms
     else:
         hours = elapsed_ms / _MS_PER_H
         energy = -0.5 * (power + last) * hours
         spread = (power - last) * hours
+        variance = spread * spread * POWER_SPREAD + POWER_ERROR * energy * energy
+        battery.power_sum_kwh += energy
+        battery.power_sum_var += variance
+        source = SOURCE_POWER if battery.power_trusted else SOURCE_SOC
+    returned = None
+    if reading.energy_out_total_kwh is not None:
+        counted = _count(state, reading)
+        if counted is not None and battery.counter_trusted:
+            energy, returned = counted
+            variance = COUNTER_ERROR * energy * energy
+            source = SOURCE_COUNTER
+    totals.source = source
+    if source == SOURCE_SOC:
+        if battery.time_ms:
+            _predict_blindly(state, elapsed_ms, context)
+    else:
         e.pending_kwh += energy
-        e.pending_var += spread * spread * POWER_SPREAD + POWER_ERROR * energy * energy
+        e.pending_var += variance
         totals.predicted_kwh += energy
-        totals.source = SOURCE_POWER
-        if power > 0.0 or last > 0.0:
-            mode = state.motion.mode
-            if mode == DRIVING or mode == STOPPED:
-                totals.regenerated_kwh += _positive_part(last, power) * hours
+        if returned is None and power is not None and last is not None and (power > 0.0 or last > 0.0):
+            returned = _positive_part(last, power) * elapsed_ms / _MS_PER_H
+        if returned and state.motion.mode in (DRIVING, STOPPED):
+            totals.regenerated_kwh += returned
     soc_pct = reading.soc_pct
     if soc_pct is None:
         return
@@ -71,6 +93,22 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         state.rejected_soc += 1
     elif what == soc.JUMPED:
         reanchor(state, context)
+        evidence.open_window(state)
+
+
+def _count(state: VanState, reading: Reading) -> tuple[float, float] | None:
+    """Energy by the lifetime counters since the last reading that had them: net out, and in."""
+    battery = state.soc
+    out_kwh, in_kwh = reading.energy_out_total_kwh, reading.energy_in_total_kwh
+    last_out_kwh, last_in_kwh = battery.out_total_kwh, battery.in_total_kwh
+    battery.out_total_kwh, battery.in_total_kwh = out_kwh, in_kwh
+    if out_kwh is None or in_kwh is None or last_out_kwh is None or last_in_kwh is None:
+        return None
+    out, returned = out_kwh - last_out_kwh, in_kwh - last_in_kwh
+    if not (0.0 <= out <= COUNTER_JUMP_KWH and 0.0 <= returned <= COUNTER_JUMP_KWH):
+        return None
+    battery.counter_sum_kwh += out - returned
+    return out - returned, returned
 
 
 def note(state: VanState, reading: Reading) -> None:
@@ -113,7 +151,8 @@ def correct(state: VanState, context: Context) -> None:
     if not e.started:
         return
     since_ms = battery.time_ms - e.time_ms
-    if battery.changed:
+    changed = battery.changed
+    if changed:
         if battery.step_pct < FINE_PCT and since_ms < CORRECT_FINE_MS:
             return
         slope = context.thresholds.curve_slope_per_pct
@@ -133,6 +172,8 @@ def correct(state: VanState, context: Context) -> None:
     estimate.predict(e)
     estimate.correct(e, low, high)
     e.time_ms = battery.time_ms
+    if changed:
+        evidence.look(state, context)
 
 
 def correct_now(state: VanState, context: Context) -> None:

@@ -87,9 +87,19 @@ class SocState(Part):
     candidates: int = 0
     changed: bool = False
     power_kw: float | None = None
-    power_ms: int = 0
+    """As believed: `None` where it is not sent or contradicts the state of charge."""
+    raw_power_kw: float | None = None
+    power_trusted: bool = True
+    power_sign: int = 1
+    reversals: int = 0
+    power_sum_kwh: float = 0.0
+    """All energy by power so far, positive out of the battery, with its variance, and the time without power."""
+    power_sum_var: float = 0.0
+    blind_ms: int = 0
     out_total_kwh: float | None = None
     in_total_kwh: float | None = None
+    counter_trusted: bool = False
+    counter_sum_kwh: float = 0.0
     ambient_temp_c: float | None = None
     battery_temp_c: float | None = None
     plugged_in: bool | None = None
@@ -242,10 +252,17 @@ class Capacity(Part):
     """What the battery holds, as learnt."""
 
     battery_kwh: float = 0.0
-    samples: list[float] = msgspec.field(default_factory=list)
+    samples_kwh: list[float] = msgspec.field(default_factory=list)
     window_y: float | None = None
-    window_kwh: float = 0.0
+    """Where the window of `agent.fleet.evidence` begins."""
     window_ms: int = 0
+    window_power_kwh: float = 0.0
+    window_power_var: float = 0.0
+    window_blind_ms: int = 0
+    window_counter_kwh: float = 0.0
+    window_net_kwh: float = 0.0
+    efficiencies_ac: list[float] = msgspec.field(default_factory=list)
+    efficiencies_dc: list[float] = msgspec.field(default_factory=list)
 
 
 class Consumption(Part):
