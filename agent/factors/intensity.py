@@ -62,6 +62,9 @@ class Intensity:
 
     def mean(self, country: str, start_ms: int, end_ms: int) -> tuple[float, Source]:
         """The mean over a time, for energy that flowed evenly; `hourly` only if hourly values cover all of it."""
+        recent = self._recent.get(country)
+        if recent is not None and recent[0] <= start_ms and end_ms <= recent[1]:
+            return recent[2]
         if end_ms <= start_ms:
             return self.at(country, start_ms)
         total, time_ms, source = 0.0, start_ms, "hourly"

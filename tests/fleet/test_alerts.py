@@ -352,7 +352,12 @@ lives = st.lists(
 
 
 def walk(life):
-    """The looks of a life, and the records and the state after each."""
+    """The records and the state after each look of a life."""
+    return ((records, encoded) for _, records, encoded in looks_of(life))
+
+
+def looks_of(life):
+    """The looks of a life, each with its records and the state after it."""
     state, time_ms, positions, socs = AlertsState(), START, 0, 0
     for step in life:
         step = dict(step)
@@ -360,8 +365,8 @@ def walk(life):
         positions += step.pop("positions")
         socs += step.pop("socs")
         counts = {"position_refusals": positions, "soc_refusals": socs}
-        records = update(state, LIMITS, Look(vehicle_id="v", time_ms=time_ms, depot="home", **step, **counts), PLACES)
-        yield records, msgspec.msgpack.encode(state)
+        look = Look(vehicle_id="v", time_ms=time_ms, depot="home", **step, **counts)
+        yield look, update(state, LIMITS, look, PLACES), msgspec.msgpack.encode(state)
 
 
 @given(lives)
@@ -385,3 +390,17 @@ def test_what_is_raised_is_cleared_before_it_is_raised_again(life):
         state = msgspec.msgpack.decode(encoded, type=AlertsState)
         assert Counter(alert.kind for alert in state.active) == +raised
     assert all(before < after for before, after in pairwise(times))
+
+
+@given(lives, st.floats(0, 1))
+def test_time_alone_changes_nothing_before_it_is_due(life, share):
+    *_, (look, _, encoded) = [(None, None, None), *looks_of(life)]
+    if look is None:
+        return
+    state = msgspec.msgpack.decode(encoded, type=AlertsState)
+    for _ in range(LIMITS.fence_readings):  # a border just crossed is confirmed by looking again
+        update(state, LIMITS, look, PLACES)
+    due_ms = state.due_ms
+    for moment in (look.time_ms + int(share * ((due_ms or START + 10**9) - 1 - look.time_ms)), due_ms):
+        records = update(state, LIMITS, msgspec.structs.replace(look, time_ms=moment), PLACES) if moment else []
+        assert bool(records) == (moment == due_ms != 0)
