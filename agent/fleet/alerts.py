@@ -3,73 +3,12 @@
 `update` may be called as often as one likes; it looks at where the van stands, not at every reading.
 """
 
-from typing import Any, Literal
-
-import msgspec
-
-from agent.fleet.alert_kinds import MESSAGES, SEVERITY, AlertLimits, Kind
+from agent.fleet.alert_kinds import AlertLimits, Kind
+from agent.fleet.alert_state import Active, AlertsState, Log, Look, Strikes, active_payload
 from agent.fleet.places import Names, Places
-from agent.fleet.records import AlertRecord, State
+from agent.fleet.records import AlertRecord
 
-
-class Active(msgspec.Struct, array_like=True, gc=False):
-    """An alert that has been raised and not cleared."""
-
-    kind: Kind
-    since_ms: int
-    message: str
-    value: float | None = None
-    place: str | None = None
-
-
-class Strikes(msgspec.Struct, array_like=True, gc=False):
-    """Refused values: how many the van has had in all, and how many of them lately."""
-
-    seen: int = 0
-    count: int = 0
-    last_ms: int = 0
-
-
-class AlertsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
-    """What is remembered of one van's alerts."""
-
-    active: list[Active] = []
-    state: State = "parked"
-    soc_pct: float | None = None
-    soc_ms: int = 0
-    unplugged_ms: int = 0
-    """Since when it has been standing in its depot without a cable; 0: it is not."""
-    places: Names | None = None
-    next_places: Names | None = None
-    next_looks: int = 0
-    positions: Strikes | None = None
-    socs: Strikes | None = None
-    record_ms: int = 0
-    due_ms: int = 0
-    """When the passing of time alone raises or clears something, so that a look is worth it; 0: never."""
-
-
-class Look(msgspec.Struct, gc=False, kw_only=True):
-    """Where a van stands. `None` is "not known".
-
-    `places` are those of its last good position. `position_refusals` and `soc_refusals` count, over the van's life, the
-    values that were too strange to be true.
-    """
-
-    vehicle_id: str
-    time_ms: int
-    state: State
-    depot: str
-    soc_pct: float | None = None
-    soc_time_ms: int = 0
-    """When the state of charge was read; 0: now."""
-    battery_temp_c: float | None = None
-    plugged_in: bool | None = None
-    range_km: float | None = None
-    home_km: float | None = None
-    places: Names | None = None
-    position_refusals: int = 0
-    soc_refusals: int = 0
+__all__ = ["Active", "AlertsState", "Look", "Strikes", "active_payload", "update"]
 
 
 def update(state: AlertsState, limits: AlertLimits, look: Look, places: Places | None = None) -> list[AlertRecord]:
@@ -78,7 +17,7 @@ def update(state: AlertsState, limits: AlertLimits, look: Look, places: Places |
         if look.soc_pct is not None:
             state.soc_pct, state.soc_ms = look.soc_pct, look.soc_time_ms or look.time_ms
         return []
-    log = _Log(state, look)
+    log = Log(state, look)
     at_home = look.depot in (look.places if look.places is not None else state.places or ())
     _state_of_charge(log, limits)
     _sudden_drop(log, limits)
@@ -130,80 +69,7 @@ def _is_calm(state: AlertsState, limits: AlertLimits, look: Look) -> bool:
     )
 
 
-def active_payload(vehicle_id: str, state: AlertsState) -> bytes:
-    """The alerts in force as JSON, for a retained message; empty when there are none, which deletes it."""
-    if not state.active:
-        return b""
-    alerts: list[dict[str, Any]] = []
-    for alert in state.active:
-        entry: dict[str, Any] = {
-            "kind": alert.kind,
-            "severity": SEVERITY[alert.kind],
-            "since_ms": alert.since_ms,
-            "message": alert.message,
-        }
-        if alert.value is not None:
-            entry["value"] = alert.value
-        if alert.place is not None:
-            entry["place"] = alert.place
-        alerts.append(entry)
-    return msgspec.json.encode({"vehicle_id": vehicle_id, "time_ms": state.record_ms, "alerts": alerts})
-
-
-class _Log:
-    """Changes of one update, entered into the state and kept as records."""
-
-    __slots__ = ("look", "records", "state")
-
-    def __init__(self, state: AlertsState, look: Look) -> None:
-        self.state = state
-        self.look = look
-        self.records: list[AlertRecord] = []
-
-    def find(self, kind: Kind, place: str | None = None) -> Active | None:
-        for alert in self.state.active:
-            if alert.kind == kind and (place is None or alert.place == place):
-                return alert
-        return None
-
-    def judge(self, kind: Kind, value: float | None, *, begins: bool, ends: bool) -> None:
-        """Raise it if it begins and is not there yet; clear it if it is there and ends."""
-        if begins or (ends and self.state.active):
-            alert = self.find(kind)
-            if begins and alert is None:
-                self.begin(kind, value)
-            elif ends and alert is not None:
-                self.end(alert, value)
-
-    def begin(self, kind: Kind, value: float | None = None, place: str | None = None) -> None:
-        message = f"{self.look.vehicle_id}: {MESSAGES[kind][0].format(value=value, place=place)}"
-        self.state.active.append(
-            Active(kind=kind, since_ms=self.look.time_ms, message=message, value=value, place=place)
-        )
-        self._record(kind, "raised", value, message)
-
-    def end(self, alert: Active, value: float | None = None) -> None:
-        self.state.active.remove(alert)
-        text = MESSAGES[alert.kind][1].format(value=value, place=alert.place)
-        self._record(alert.kind, "cleared", value, f"{self.look.vehicle_id}: {text}")
-
-    def _record(self, kind: Kind, change: Literal["raised", "cleared"], value: float | None, message: str) -> None:
-        time_ms = max(self.look.time_ms, self.state.record_ms + 1)
-        self.state.record_ms = time_ms
-        self.records.append(
-            AlertRecord(
-                vehicle_id=self.look.vehicle_id,
-                time_ms=time_ms,
-                kind=kind,
-                severity=SEVERITY[kind],
-                state=change,
-                value=value,
-                message=message,
-            )
-        )
-
-
-def _state_of_charge(log: _Log, limits: AlertLimits) -> None:
+def _state_of_charge(log: Log, limits: AlertLimits) -> None:
     soc_pct = log.look.soc_pct
     if soc_pct is not None:
         log.judge("soc_low", soc_pct, begins=soc_pct < limits.soc_low_pct, ends=soc_pct >= limits.soc_low_clear_pct)
@@ -215,7 +81,7 @@ def _state_of_charge(log: _Log, limits: AlertLimits) -> None:
         )
 
 
-def _sudden_drop(log: _Log, limits: AlertLimits) -> None:
+def _sudden_drop(log: Log, limits: AlertLimits) -> None:
     look, state = log.look, log.state
     alert = log.find("soc_drop") if state.active else None
     if alert is not None and (look.state == "charging" or _held(look, alert, limits)):
@@ -235,7 +101,7 @@ def _held(look: Look, alert: Active, limits: AlertLimits) -> bool:
     return look.time_ms - alert.since_ms >= limits.event_hold_s * 1000
 
 
-def _way_home(log: _Log, limits: AlertLimits, *, at_home: bool) -> None:
+def _way_home(log: Log, limits: AlertLimits, *, at_home: bool) -> None:
     range_km, home_km = log.look.range_km, log.look.home_km
     if range_km is None or home_km is None:
         return
@@ -248,7 +114,7 @@ def _way_home(log: _Log, limits: AlertLimits, *, at_home: bool) -> None:
     )
 
 
-def _cable(log: _Log, limits: AlertLimits, *, at_home: bool) -> None:
+def _cable(log: Log, limits: AlertLimits, *, at_home: bool) -> None:
     """Standing in its own depot and not charging; a van that does not report its cable only when it is not full."""
     look, state = log.look, log.state
     loose = look.plugged_in is False or (
@@ -263,7 +129,7 @@ def _cable(log: _Log, limits: AlertLimits, *, at_home: bool) -> None:
     log.judge("not_plugged_in", standing_s / 60, begins=standing_s >= limits.plug_in_after_s, ends=False)
 
 
-def _charge_end(log: _Log, limits: AlertLimits) -> None:
+def _charge_end(log: Log, limits: AlertLimits) -> None:
     look = log.look
     full = look.soc_pct is not None and look.soc_pct >= limits.charge_target_pct
     over = full or look.plugged_in is False or look.state in ("charging", "driving")
@@ -271,7 +137,7 @@ def _charge_end(log: _Log, limits: AlertLimits) -> None:
     log.judge("charge_ended_early", look.soc_pct, begins=ended and not over, ends=over)
 
 
-def _silence(log: _Log, *, away: bool) -> None:
+def _silence(log: Log, *, away: bool) -> None:
     """Offline from the road, or from a place that is not its depot."""
     before = log.state.state
     on_duty = before in ("driving", "stopped") or (before != "offline" and away)
@@ -279,14 +145,14 @@ def _silence(log: _Log, *, away: bool) -> None:
     log.judge("offline_on_duty", None, begins=silent and on_duty, ends=not silent)
 
 
-def _temperature(log: _Log, limits: AlertLimits) -> None:
+def _temperature(log: Log, limits: AlertLimits) -> None:
     temp_c = log.look.battery_temp_c
     if temp_c is not None:
         log.judge("battery_hot", temp_c, begins=temp_c > limits.hot_c, ends=temp_c < limits.hot_clear_c)
         log.judge("battery_cold", temp_c, begins=temp_c < limits.cold_c, ends=temp_c > limits.cold_clear_c)
 
 
-def _fences(log: _Log, limits: AlertLimits, places: Places | None) -> None:
+def _fences(log: Log, limits: AlertLimits, places: Places | None) -> None:
     look, state = log.look, log.state
     if state.active:
         for alert in [a for a in state.active if a.kind == "geofence_left" and _held(look, a, limits)]:
@@ -305,7 +171,7 @@ def _fences(log: _Log, limits: AlertLimits, places: Places | None) -> None:
         _cross(log, places, before, look.places)
 
 
-def _cross(log: _Log, places: Places | None, before: Names, after: Names) -> None:
+def _cross(log: Log, places: Places | None, before: Names, after: Names) -> None:
     for name in before:
         if name not in after:
             inside = log.find("geofence_entered", name)
@@ -323,7 +189,7 @@ def _cross(log: _Log, places: Places | None, before: Names, after: Names) -> Non
             log.begin("geofence_entered", place=name)
 
 
-def _refusals(log: _Log, limits: AlertLimits, kind: Kind, strikes: Strikes | None, total: int) -> Strikes | None:
+def _refusals(log: Log, limits: AlertLimits, kind: Kind, strikes: Strikes | None, total: int) -> Strikes | None:
     """Count refused values that come close together; nothing is kept for a van that never had one."""
     if strikes is None:
         if total == 0:
