@@ -100,6 +100,7 @@ class Log:
         self.records: list[AlertRecord] = []
 
     def find(self, kind: Kind, place: str | None = None) -> Active | None:
+        """The alert of this kind that is in force, of this place if one is given."""
         for alert in self.state.active:
             if alert.kind == kind and (place is None or alert.place == place):
                 return alert
@@ -115,6 +116,7 @@ class Log:
                 self.end(alert, value)
 
     def begin(self, kind: Kind, value: float | None = None, place: str | None = None) -> None:
+        """Raise it."""
         message = f"{self.look.vehicle_id}: {MESSAGES[kind][0].format(value=value, place=place)}"
         self.state.active.append(
             Active(kind=kind, since_ms=self.look.time_ms, message=message, value=value, place=place)
@@ -122,6 +124,7 @@ class Log:
         self._record(kind, "raised", value, message)
 
     def end(self, alert: Active, value: float | None = None) -> None:
+        """Clear it."""
         self.state.active.remove(alert)
         text = MESSAGES[alert.kind][1].format(value=value, place=alert.place)
         self._record(alert.kind, "cleared", value, f"{self.look.vehicle_id}: {text}")
