@@ -83,6 +83,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     soc_pct = reading.soc_pct
     if soc_pct is None:
         return
+    if reading.battery_temp_c is not None or reading.ambient_temp_c is not None:
+        note(state, reading)
     if soc_pct == battery.soc_pct:
         battery.time_ms = reading.time_ms
         battery.candidates = 0

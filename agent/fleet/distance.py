@@ -82,7 +82,7 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
             _place(position, latitude, longitude, time_ms)
         return 0.0
     near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
-    if not (-near_deg < latitude - last_latitude < near_deg and -near_deg < longitude - last_longitude < near_deg):
+    if abs(latitude - last_latitude) > near_deg or abs(longitude - last_longitude) > near_deg:
         hours = (time_ms - position.time_ms) / _MS_PER_H
         moved = between_km(last_latitude, last_longitude, latitude, longitude)
         if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
@@ -96,9 +96,12 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
     position.longitude_deg = longitude
     position.time_ms = time_ms
     if counted:
-        position.anchor_latitude_deg = position.path_latitude_deg = latitude
-        position.anchor_longitude_deg = position.path_longitude_deg = longitude
+        position.path_is_behind = True
         return 0.0
+    if position.path_is_behind:
+        position.path_is_behind = False
+        position.anchor_latitude_deg = position.path_latitude_deg = last_latitude
+        position.anchor_longitude_deg = position.path_longitude_deg = last_longitude
     return _counted_km(position, latitude, longitude, mode, thresholds)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from agent.fleet import emissions, estimate
 from agent.fleet.context import Context
+from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import EmissionsRecord, EnergyRecord, Source
 from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STATES, STOPPED, Mark, Totals, VanState
 
@@ -84,7 +85,7 @@ def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
     """Where the van's energy stands."""
     totals, e = state.totals, state.estimate
     mode = state.motion.mode
-    consumption, range_km = _outlook(state, mode)
+    recent = state.consumption
     power = state.soc.power_kw
     known = e.started
     return EnergyRecord(
@@ -98,16 +99,16 @@ def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
         grid_kwh_total=totals.grid_kwh,
         idle_kwh_total=totals.idle_kwh,
         distance_km_total=totals.distance_km,
-        consumption_kwh_per_100km=consumption,
-        range_km=range_km,
+        consumption_kwh_per_100km=recent.per_100km_kwh,
+        range_km=recent.range_km,
         usable_capacity_kwh=state.capacity.battery_kwh if known else None,
         uncertainty_kwh=estimate.Z90 * sqrt(e.nn + e.pending_var) if known and e.nn >= 0.0 else None,
         source=SOURCES[totals.source] if known else None,
     )
 
 
-def _outlook(state: VanState, mode: int) -> tuple[float | None, float | None]:
-    """Recent consumption in kWh/100 km, brought up to date, and the range that it leaves."""
+def look_ahead(state: VanState) -> None:
+    """Bring recent consumption up to date, and the range that it leaves."""
     recent, totals, e = state.consumption, state.totals, state.estimate
     km = totals.distance_km - recent.distance_km
     if km > 0.0:
@@ -116,13 +117,14 @@ def _outlook(state: VanState, mode: int) -> tuple[float | None, float | None]:
         recent.km = recent.km * keep + km
         recent.distance_km = totals.distance_km
         recent.net_kwh = totals.net_kwh
-    elif mode != STOPPED and mode != DRIVING:
+    elif state.motion.mode not in (STOPPED, DRIVING):
         recent.net_kwh = totals.net_kwh
     if recent.km < SHOWN_FROM_KM or recent.kwh <= 0.0:
-        return None, None
-    consumption = 100.0 * recent.kwh / recent.km
+        recent.per_100km_kwh = recent.range_km = None
+        return
+    recent.per_100km_kwh = 100.0 * recent.kwh / recent.km
     content = e.y / e.g - e.pending_kwh - e.k * e.pending_km
-    return consumption, content / consumption * 100.0 if content > 0.0 else None
+    recent.range_km = max(0.0, content / recent.per_100km_kwh * 100.0)
 
 
 def emit(state: VanState) -> None:
@@ -130,20 +132,19 @@ def emit(state: VanState) -> None:
     totals = state.totals
     if state.emissions is not None:
         net, km = totals.net_kwh, totals.distance_km
-        emissions.use(state.emissions, net - totals.emitted_kwh, km - totals.emitted_km)
-        totals.emitted_kwh = net
-        totals.emitted_km = km
+        if net != totals.emitted_kwh or km != totals.emitted_km:
+            emissions.use(state.emissions, net - totals.emitted_kwh, km - totals.emitted_km)
+            totals.emitted_kwh = net
+            totals.emitted_km = km
 
 
-def emissions_record(state: VanState, context: Context, time_ms: int) -> EmissionsRecord | None:
+def emissions_record(state: VanState, own: EmissionsState, context: Context, time_ms: int) -> EmissionsRecord:
     """Where the van's emissions stand."""
-    if state.emissions is None:
-        return None
     emit(state)
     factors = context.factors
     intensity, source = factors.intensity.at(context.vehicle.country, time_ms)
     return emissions.record(
-        state.emissions,
+        own,
         factors.diesel,
         vehicle_id=state.vehicle_id,
         time_ms=time_ms,

@@ -6,7 +6,7 @@ from agent.fleet.records import Record
 from agent.fleet.state import STATES, VanState
 
 
-def look(state: VanState, time_ms: int, range_km: float | None, context: Context) -> list[Record]:
+def look(state: VanState, time_ms: int, context: Context) -> list[Record]:
     """Raise and clear what is due."""
     position, battery, places = state.position, state.soc, context.places
     latitude, longitude = position.latitude_deg, position.longitude_deg
@@ -15,6 +15,7 @@ def look(state: VanState, time_ms: int, range_km: float | None, context: Context
         names = places.around(latitude, longitude)
         home_km = places.home_km(context.vehicle.depot, latitude, longitude)
     state.looked_ms = time_ms
+    state.looked_mode = state.motion.mode
     return list(
         alerts.update(
             state.alerts,
@@ -28,7 +29,7 @@ def look(state: VanState, time_ms: int, range_km: float | None, context: Context
                 soc_time_ms=battery.time_ms,
                 battery_temp_c=battery.battery_temp_c,
                 plugged_in=battery.plugged_in,
-                range_km=range_km,
+                range_km=state.consumption.range_km,
                 home_km=home_km,
                 places=names,
                 position_refusals=position.rejected,

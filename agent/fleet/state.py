@@ -175,6 +175,8 @@ class Position(Part):
     path_latitude_deg: float = 0.0
     path_longitude_deg: float = 0.0
     """The point on the smoothed path up to which distance has been counted."""
+    path_is_behind: bool = False
+    """Distance has been counted by odometer or speed since: the path goes on from the last fix."""
     raw_latitude_deg: float | None = None
     raw_longitude_deg: float | None = None
     candidate_latitude_deg: float = 0.0
@@ -272,6 +274,9 @@ class Consumption(Part):
     km: float = 0.0
     net_kwh: float = 0.0
     distance_km: float = 0.0
+    per_100km_kwh: float | None = None
+    """As published."""
+    range_km: float | None = None
 
 
 class VanState(Part):
@@ -312,6 +317,7 @@ class VanState(Part):
     emissions: EmissionsState | None = None
     alerts: AlertsState = msgspec.field(default_factory=AlertsState)
     looked_ms: int = 0
+    looked_mode: int = PARKED
     """When the alerts were last looked after."""
     day: DayState = msgspec.field(default_factory=DayState)
     day_nn: float = 0.0

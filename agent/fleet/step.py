@@ -6,7 +6,7 @@ from agent.fleet import battery, charging, daybook, days, distance, gaps, ledger
 from agent.fleet import motion as motion_of
 from agent.fleet.context import Context
 from agent.fleet.records import Record
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STATES, STOPPED, VanState, Verdict
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, VanState, Verdict
 from agent.readings import Reading
 
 LOOK_EVERY_MS: Final = 30_000
@@ -82,8 +82,6 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if reading.payload_kg is not None or reading.parcels is not None:
         _load(state, reading)
     if time_ms >= state.due_ms or motion.mode != mode:
-        if new_battery:
-            battery.note(state, reading)
         publish(state, time_ms, context, records)
     return records
 
@@ -119,16 +117,17 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
     every_s = context.thresholds.derived_every_s
     if mode == PARKED and motion.rest.time_ms - motion.wake.time_ms > LONG_PARKED_MS and every_s < PARKED_EVERY_S:
         every_s = PARKED_EVERY_S
-    state.due_ms = time_ms + int(every_s * 1000.0)
+    state.due_ms = time_ms + int(every_s * 1000.0)  # a whole number, or times drift
     if mode == CHARGING:
         charging.settle(state, context)
-    energy = ledger.energy_record(state, time_ms)
-    records.append(energy)
-    record = ledger.emissions_record(state, context, time_ms)
-    if record is not None:
-        records.append(record)
-    if time_ms - state.looked_ms >= LOOK_EVERY_MS or STATES[mode] != state.alerts.state:
-        records += lookout.look(state, time_ms, energy.range_km, context)
+    look = time_ms - state.looked_ms >= LOOK_EVERY_MS or mode != state.looked_mode
+    if look:
+        ledger.look_ahead(state)
+    records.append(ledger.energy_record(state, time_ms))
+    if state.emissions is not None:
+        records.append(ledger.emissions_record(state, state.emissions, context, time_ms))
+    if look:
+        records += lookout.look(state, time_ms, context)
 
 
 def _has_battery(reading: Reading) -> bool:
