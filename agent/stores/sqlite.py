@@ -13,7 +13,7 @@ from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
 from agent.points import MEASUREMENTS, Measurement, Row, Rows, Series
 from agent.stores.base import RejectedRow
 from agent.stores.rowcode import compile_function, variables
-from agent.stores.sqlite_schema import PAGE_BYTES, points_table, prepare, upsert
+from agent.stores.sqlite_schema import LAST_POINTS_MS, PAGE_BYTES, points_table, prepare, upsert
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._ids: dict[Series, int] = {}
         self._ids_by_tags: dict[tuple[str | None, ...], int] = {}
+        self._last: dict[str, dict[Series, int]] = {name: {} for name in MEASUREMENTS}
         self._binders = {name: _binder(measurement) for name, measurement in MEASUREMENTS.items()}
         self._statements = {
             name: [(rows, upsert(measurement, rows)) for rows in _STATEMENT_ROWS]
@@ -107,7 +108,7 @@ class SqliteStore:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch(mode=0o640, exist_ok=True)
-            connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0, cached_statements=256)
+            connection = sqlite3.connect(self.path, isolation_level=None, timeout=1.0, cached_statements=256)
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             prepare(self.path, connection)
             for pragma in (
@@ -135,6 +136,7 @@ class SqliteStore:
             raise
         self._newest_ms = newest or 0
         self._ids.clear()
+        self._last = {name: {} for name in MEASUREMENTS}
         self._connection = connection
         return connection
 
@@ -157,6 +159,7 @@ class SqliteStore:
                 if points:
                     self._add_series(connection, points)
                     rejected += self._write_measurement(connection, name, points)
+                    self._note_last(connection, name, points)
             if self._keep_ms is not None:
                 self._delete_old(connection, max(100, 2 * sum(map(len, rows.values()))))
             connection.execute("COMMIT")
@@ -200,6 +203,20 @@ class SqliteStore:
                         rejected += self._write_singly(connection, name, chunk)
                 done += number
         return rejected
+
+    def _note_last(self, connection: sqlite3.Connection, name: str, points: list[Row]) -> None:
+        """Keep `last_points` within its promise; a series comes up once per `LAST_POINTS_MS` of its own time."""
+        last = self._last[name]
+        newest = {point[0]: point[1] for point in sorted(points, key=_TIME)}
+        moved = {series: time_ms for series, time_ms in newest.items() if time_ms >= last.get(series, -(2**62))}
+        if not moved:
+            return
+        connection.executemany(
+            "INSERT INTO last_points VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET time_ms = max(time_ms, excluded.time_ms)",
+            [(name, self._ids[series], time_ms) for series, time_ms in moved.items()],
+        )
+        last.update({series: time_ms + LAST_POINTS_MS for series, time_ms in moved.items()})
 
     def _write_singly(self, connection: sqlite3.Connection, name: str, points: Iterable[Row]) -> list[RejectedRow]:
         rejected = []

@@ -7,8 +7,12 @@ from typing import Any, Final
 
 from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.points import MEASUREMENTS, Measurement
-from agent.stores.sqlite_schema import APPLICATION_ID, points_table
+from agent.stores.sqlite_schema import APPLICATION_ID, LAST_POINTS_MS, points_table
 
+_StoredRow = tuple[Any, ...]
+"""time_ms, series_id, and the fields in their order."""
+
+_FAR_MS: Final = 2**62
 _PAGE: Final = 2000
 """Points per read: a reading transaction that stays open would keep the writer's WAL from being reused."""
 
@@ -43,11 +47,9 @@ class SqliteHistory:
         described = MEASUREMENTS[measurement]
         try:
             numbers = self._series(described, vehicle_id)
-            pages = self._pages(described, numbers, vehicle_id, start_ms, end_ms, newest_first=latest)
-            if latest:
-                yield from self._newest(described, numbers, pages)
-            else:
-                yield from (_point(described, numbers, row) for row in pages)
+            chosen = None if vehicle_id is None else set(numbers)
+            read = self._newest if latest else self._pages
+            yield from (_point(described, numbers, row) for row in read(described, chosen, start_ms, end_ms))
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from error
 
@@ -61,22 +63,20 @@ class SqliteHistory:
     def _pages(
         self,
         measurement: Measurement,
-        numbers: dict[int, tuple[str | None, ...]],
-        vehicle_id: str | None,
+        chosen: set[int] | None,
         start_ms: int | None,
         end_ms: int | None,
         *,
-        newest_first: bool,
-    ) -> Iterator[tuple[Any, ...]]:
+        newest_first: bool = False,
+    ) -> Iterator[_StoredRow]:
         """Points in order of time, read page by page, each page from behind the last."""
-        fields = ", ".join(f'"{name}"' for name in measurement.field_names)
-        low, high = start_ms if start_ms is not None else -(2**62), end_ms if end_ms is not None else 2**62
+        low, high = start_ms if start_ms is not None else -_FAR_MS, end_ms if end_ms is not None else _FAR_MS
         after = (high, -1) if newest_first else (low, -1)
         order, sign = ("DESC", "<") if newest_first else ("ASC", ">")
-        chosen = f"AND series_id IN ({', '.join(map(str, numbers))})" if vehicle_id is not None else ""
+        which = "" if chosen is None else f"AND series_id IN ({', '.join(map(str, sorted(chosen)))})"
         query = (
-            f"SELECT time_ms, series_id, {fields} FROM {points_table(measurement)} "  # noqa: S608
-            f"WHERE (time_ms, series_id) {sign} (?, ?) AND time_ms >= ? AND time_ms < ? {chosen} "
+            f"SELECT {_columns(measurement)} FROM {points_table(measurement)} "  # noqa: S608
+            f"WHERE (time_ms, series_id) {sign} (?, ?) AND time_ms >= ? AND time_ms < ? {which} "
             f"ORDER BY time_ms {order}, series_id {order} LIMIT {_PAGE}"
         )
         while rows := self._connection.execute(query, (*after, low, high)).fetchall():
@@ -84,27 +84,50 @@ class SqliteHistory:
             after = (rows[-1][0], rows[-1][1])
 
     def _newest(
-        self,
-        measurement: Measurement,
-        numbers: dict[int, tuple[str | None, ...]],
-        rows: Iterator[tuple[Any, ...]],
-    ) -> Iterator[dict[str, Any]]:
-        """The first row of each series, until every series has been met; in order of time."""
-        found: dict[int, tuple[Any, ...]] = {}
-        for row in rows:
-            found.setdefault(row[1], row)
-            if len(found) >= max(1, len(numbers)):
-                break
-        yield from (_point(measurement, numbers, row) for row in reversed(found.values()))
+        self, measurement: Measurement, chosen: set[int] | None, start_ms: int | None, end_ms: int | None
+    ) -> list[_StoredRow]:
+        """The newest point of each series, in order of time: most are found near the end, the rest one by one."""
+        last = dict(
+            self._connection.execute(
+                "SELECT series_id, time_ms FROM last_points WHERE measurement = ?", (measurement.name,)
+            )
+        )
+        missing = {number for number in last if chosen is None or number in chosen}
+        if not missing:
+            return []
+        near_ms = max(last[number] for number in missing) - LAST_POINTS_MS
+        if start_ms is not None:
+            near_ms = max(near_ms, start_ms)
+        near = {number for number in missing if last[number] >= near_ms}
+        found: list[_StoredRow] = []
+        for row in self._pages(measurement, chosen, near_ms, end_ms, newest_first=True):
+            if row[1] in missing:
+                missing.remove(row[1])
+                found.append(row)
+                if near.isdisjoint(missing):
+                    break
+        table, columns = points_table(measurement), _columns(measurement)
+        for number in missing:
+            # With an end before its newest point, a series has to be searched for from there.
+            low, high = (last[number], last[number] + LAST_POINTS_MS) if end_ms is None else (-_FAR_MS, end_ms)
+            query = (
+                f"SELECT {columns} FROM {table} WHERE series_id = ? AND time_ms >= ? AND time_ms < ? "  # noqa: S608
+                "ORDER BY time_ms DESC LIMIT 1"
+            )
+            low = low if start_ms is None else max(low, start_ms)
+            found += self._connection.execute(query, (number, low, high)).fetchall()
+        return sorted(found)
 
     def close(self) -> None:
         """Release the connection."""
         self._connection.close()
 
 
-def _point(
-    measurement: Measurement, numbers: dict[int, tuple[str | None, ...]], row: tuple[Any, ...]
-) -> dict[str, Any]:
+def _columns(measurement: Measurement) -> str:
+    return ", ".join(("time_ms", "series_id", *(f'"{name}"' for name in measurement.field_names)))
+
+
+def _point(measurement: Measurement, numbers: dict[int, tuple[str | None, ...]], row: _StoredRow) -> dict[str, Any]:
     tags = zip(measurement.tags, numbers.get(row[1], ()), strict=False)
     point: dict[str, Any] = {"time_ms": row[0], **{tag: text for tag, text in tags if text is not None}}
     for field, value in zip(measurement.fields, row[2:], strict=True):

@@ -3,6 +3,9 @@
 Each measurement has a table `<name>_points` with the points keyed by (time, series), and a view `<name>` that joins the
 tags to them: `SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= …`. Time comes first in the key, because points
 arrive in order of time: appending to one place of the file costs a third of writing to a thousand.
+
+`last_points` says where the newest point of a series is to be looked for: within `LAST_POINTS_MS` from the time it
+names. Kept exactly it would cost as much as the points.
 """
 
 import sqlite3
@@ -16,6 +19,7 @@ APPLICATION_ID: Final = 0x7670_6873
 """`vphs`: says that a SQLite file is a history of this program."""
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 4096
+LAST_POINTS_MS: Final = 600_000
 
 _COLUMN_TYPES: Final = {"float": "REAL", "integer": "INTEGER", "boolean": "INTEGER", "text": "TEXT"}
 
@@ -37,6 +41,10 @@ def prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute(
         "CREATE TABLE IF NOT EXISTS series "
         "(id INTEGER PRIMARY KEY, vehicle_id TEXT, depot TEXT, model TEXT, country TEXT) STRICT"
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS last_points (measurement TEXT NOT NULL, series_id INTEGER NOT NULL, "
+        "time_ms INTEGER NOT NULL, PRIMARY KEY (measurement, series_id)) WITHOUT ROWID, STRICT"
     )
     for measurement in MEASUREMENTS.values():
         _prepare_measurement(connection, measurement)
