@@ -6,7 +6,7 @@ seconds since the epoch; what the clock on the wall of a depot says decides who 
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -51,6 +51,15 @@ class Goal(IntEnum):
     STOP = 0
     DEPOT = 1
     CHARGER = 2
+
+
+class Crew(NamedTuple):
+    """The vans that drive, and what does not change while they do."""
+
+    vans: Integers
+    vehicles: physics.Vehicles
+    streets: Streets
+    trunk_limit_mps: Floats
 
 
 class Watcher(Protocol):
@@ -150,7 +159,7 @@ class Fleet:
         self.v = np.zeros(n)
         self.direction = np.zeros(n, dtype=np.int64)
         self.speed_mps = np.zeros(n)
-        self.altitude_m = self.streets.altitude(self.u, self.v)
+        _, self.altitude_m = self.streets.stretch(self.u, self.v, self.direction)
         self.leg_m = np.zeros((n, 3))
         """What is left of the three streets of a leg."""
         self.leg_direction = np.zeros((n, 3), dtype=np.int64)
@@ -167,7 +176,10 @@ class Fleet:
         self.hold_until_s = np.zeros(n, dtype=np.int64)
         self.on_since_s = np.zeros(n, dtype=np.int64)
         self.soc = np.ones(n)
-        self.battery_c = self.air_c(self._everyone) + 3.0
+        self._air = self.air_c(self._everyone)
+        """Looked up once a minute."""
+        self._crew: Crew | None = None
+        self.battery_c = self._air + 3.0
         self.power_kw = np.zeros(n)
         """At the terminals, positive into the battery."""
         self.volt = physics.open_circuit_v(self.vehicles, self.soc)
@@ -180,7 +192,6 @@ class Fleet:
         self.regenerated_kwh = self.used_kwh * 0.16
         self.charged_kwh = self.used_kwh * 0.86
         self.grid_kwh = self.charged_kwh / 0.88
-        self.idle_kwh = np.zeros(n)
 
     def _begin(self) -> None:
         """Put every van where its day has it by now."""
@@ -204,7 +215,7 @@ class Fleet:
         self.had_lunch[on_tour] = second[on_tour] > self.tours.lunch_s(on_tour, day[on_tour])[0]
         self._load(on_tour)
         self.u[on_tour], self.v[on_tour] = self.tours.stop_at(on_tour, day[on_tour], done[on_tour])
-        self.altitude_m = self.streets.altitude(self.u, self.v)
+        _, self.altitude_m = self.streets.stretch(self.u, self.v, self.direction)
         driven_km = (self.tours.stem_m(on_tour) + done[on_tour] * way[on_tour]) / 1000.0
         self.soc[on_tour] = np.maximum(0.97 - driven_km * 0.30 / self.vehicles.usable_kwh[on_tour], 0.2)
         self.battery_c[on_tour] += 6.0
@@ -251,6 +262,8 @@ class Fleet:
     def step(self) -> None:
         """One second."""
         self.time_s += 1
+        if self.time_s % 60 == 0:
+            self._air = self.air_c(self._everyone)
         driving = np.nonzero(self.mode == Mode.DRIVING)[0]
         if driving.size:
             self._drive(driving)
@@ -411,35 +424,40 @@ class Fleet:
 
     def _drive(self, vans: Integers) -> None:
         """Move one second: as fast as limits, corners, crossings and the motor allow."""
+        crew = self._crew
+        if crew is None or not np.array_equal(crew.vans, vans):
+            crew = self._crew = Crew(
+                vans, self.vehicles.of(vans), self.streets.of(vans), self.tours.trunk_limit_mps[vans]
+            )
+        vehicles = crew.vehicles
         at = self.leg_at[vans]
         left = self.leg_m[vans, at]
         hop_left = self.hop_m[vans]
         old = self.speed_mps[vans]
         trunk = self._on_trunk(vans, left)
-        limit = np.where(trunk, self.tours.trunk_limit_mps[vans], self.street_limit_mps[vans])
+        limit = np.where(trunk, crew.trunk_limit_mps, self.street_limit_mps[vans])
         speed = np.minimum(limit, _slow_down(self.leg_exit_mps[vans, at], left))
         speed = np.minimum(speed, _slow_down(self.hop_exit_mps[vans], hop_left))
         # The town sign at the end of a trunk road.
         sign = np.where(trunk, _slow_down(self.street_limit_mps[vans], left - TRUNK_END_M), 99.0)
         speed = np.minimum(speed, sign)
-        mass = self.vehicles.kerb_kg[vans] + 80.0 + self.payload_kg[vans]
-        strong = self.vehicles.motor_kw[vans] * 600.0 / (mass * np.maximum(old, 4.0))
+        mass = vehicles.kerb_kg + 80.0 + self.payload_kg[vans]
+        strong = vehicles.motor_kw * 600.0 / (mass * np.maximum(old, 4.0))
         speed = np.minimum(speed, old + np.minimum(strong, ACCELERATION_MPS2))
         held = self.hold_until_s[vans] > self.time_s
         speed = np.where(held, 0.0, np.maximum(speed, np.minimum(left, 0.6)))
 
         u, v, direction = self.u[vans], self.v[vans], self.direction[vans]
-        streets = self.streets.of(vans)
-        step = np.minimum(speed / streets.stretch(u, v, direction), left)
+        metres, altitude = crew.streets.stretch(u, v, direction)
+        step = np.minimum(speed / metres, left)
         sign_of = np.where(direction % 2 == 0, step, -step)
         along_v = direction >= NORTH
-        self.u[vans] = u = u + np.where(along_v, 0.0, sign_of)
-        self.v[vans] = v = v + np.where(along_v, sign_of, 0.0)
+        self.u[vans] = u + np.where(along_v, 0.0, sign_of)
+        self.v[vans] = v + np.where(along_v, sign_of, 0.0)
         left = left - step
         hop_left = hop_left - step
         self.leg_m[vans, at] = left
         self.hop_m[vans] = hop_left
-        altitude = streets.altitude(u, v)
         climb = altitude - self.altitude_m[vans]
         self.altitude_m[vans] = altitude
         self.speed_mps[vans] = speed
@@ -448,18 +466,18 @@ class Fleet:
         grade = np.where(speed > 0.5, climb / np.maximum(speed, 0.5), 0.0)
         self.power_kw[vans] = (
             physics.drive_power_kw(
-                self.vehicles.of(vans),
+                vehicles,
                 mass_kg=mass,
                 speed_mps=mean,
                 acceleration_mps2=speed - old,
                 grade=np.clip(grade, -0.12, 0.12),
-                air_c=self.battery_c[vans] * 0.0 + self._air_driving(vans),
+                air_c=self._air[vans],
                 soc=self.soc[vans],
                 battery_c=self.battery_c[vans],
             )
             - self.load_kw[vans]
         )
-        self._integrate(vans, np.ones(vans.size))
+        self._integrate(vans, vehicles, np.ones(vans.size))
 
         ended = left < 0.5
         crossed = ~ended & (hop_left < 0.5)
@@ -471,12 +489,6 @@ class Fleet:
             some = vans[ended]
             self.leg_m[some, self.leg_at[some]] = 0.0
             self._enter_street(some)
-
-    def _air_driving(self, vans: Integers) -> Floats:
-        """Outside temperature of driving vans, looked up once a minute."""
-        if self.time_s % 60 == 0 or not hasattr(self, "_air"):
-            self._air = self.air_c(self._everyone)
-        return self._air[vans]
 
     def _arrive(self, vans: Integers) -> None:
         self.speed_mps[vans] = 0.0
@@ -525,10 +537,10 @@ class Fleet:
             self.charging[begins] = self.soc[begins] < self.target[begins] - 1e-9
             self.plug_s[begins] = np.iinfo(np.int64).max
         charging = self.charging[vans]
+        vehicles = self.vehicles.of(vans)
         power = np.choose(mode, (-STANDBY_KW, -STANDBY_KW, -STOPPED_KW, -BREAK_KW, -BREAK_KW))
         power = np.where(self.plugged[vans] & parked, 0.0, power)
         if charging.any():
-            vehicles = self.vehicles.of(vans)
             soc = self.soc[vans]
             offered = np.where(
                 parked, physics.ac_charge_kw(vehicles, soc), physics.dc_charge_kw(vehicles, soc, self.battery_c[vans])
@@ -537,15 +549,14 @@ class Fleet:
             offered = np.minimum(offered, np.maximum(room_kwh, 1e-3) * 3600.0 / seconds * 1.02)
             power = np.where(charging, offered, power)
         self.power_kw[vans] = power
-        self._integrate(vans, seconds)
+        self._integrate(vans, vehicles, seconds)
         full = vans[charging & (self.soc[vans] >= self.target[vans] - 1e-4)]
         self.charging[full] = False
         done = full[self.mode[full] == Mode.FAST_CHARGING]
         self.until_s[done] = self.time_s + 60
 
-    def _integrate(self, vans: Integers, seconds: Floats) -> None:
+    def _integrate(self, vans: Integers, vehicles: physics.Vehicles, seconds: Floats) -> None:
         """Charge, heat and counters for constant power over some seconds."""
-        vehicles = self.vehicles.of(vans)
         power = self.power_kw[vans]
         soc = self.soc[vans]
         battery_c = self.battery_c[vans]
@@ -558,7 +569,7 @@ class Fleet:
         self.volt[vans] = open_v + ampere * ohm
         heat_kwh = ampere**2 * ohm / 1000.0 * hours
         warmth = BATTERY_HEAT_KWH_PER_K * vehicles.usable_kwh
-        air = self._air_driving(vans)
+        air = self._air[vans]
         self.battery_c[vans] = battery_c + heat_kwh / warmth - (battery_c - air) * seconds / BATTERY_COOLING_S
         energy = power * hours
         out = np.maximum(-energy, 0.0)
@@ -571,7 +582,6 @@ class Fleet:
             self.mode[vans] == Mode.FAST_CHARGING, physics.DC_EFFICIENCY, physics.ac_efficiency(vehicles.ac_kw)
         )
         self.grid_kwh[vans] += np.where(charging, into / efficiency, 0.0)
-        self.idle_kwh[vans] += np.where(self.mode[vans] == Mode.PARKED, out, 0.0)
         self.settled_s[vans] = self.time_s
 
 

@@ -1,7 +1,16 @@
 """Reading the raw messages out of an agent's journal file, without the agent."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+PUBLISH: Final = 0
+"""The kind of a journaled message that was published; others are ticks and refused packets."""
+
+_decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
 
 
 class JournalUnreadable(Exception):
@@ -10,5 +19,14 @@ class JournalUnreadable(Exception):
 
 def read_journal(path: Path) -> Iterator[tuple[str, bytes]]:
     """Topic and payload of every published message that the journal still holds, in order."""
-    raise JournalUnreadable(f"{path}: journals are not readable yet")
-    yield  # pragma: no cover
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        for (blob,) in connection.execute('SELECT messages FROM batches ORDER BY "offset"'):
+            # A message is [topic, payload, quality of service, retained, kind].
+            for topic, payload, *_, kind in _decode(blob):
+                if kind == PUBLISH:
+                    yield topic, payload
+    except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
+        raise JournalUnreadable(f"{path} is not a journal of the agent: {error}") from error
+    finally:
+        connection.close()

@@ -46,6 +46,7 @@ class Streets:
         self._altitude = np.array([depot.altitude_m for depot in depots])
         self._hills = np.array([depot.hills_m for depot in depots])
         self._phase = np.array([depot.street_angle_deg * 0.37 for depot in depots])
+        self._start = sum(amplitude for amplitude, _ in _BENDS) * np.sin(self._phase)
 
     def of(self, vans: Integers) -> "Streets":
         """The streets of some of the vans."""
@@ -54,19 +55,14 @@ class Streets:
             setattr(some, name, values[vans])
         return some
 
-    def stretch(self, u: Floats, v: Floats, direction: Integers) -> Floats:
-        """Metres on the ground for one metre on the grid."""
-        x, df = self._bend(v)
-        _, dg = self._bend(u + x)
-        along_v = direction >= NORTH
-        return np.where(along_v, np.sqrt(df**2 + (1.0 + dg * df) ** 2), np.sqrt(1.0 + dg**2))
-
-    def altitude(self, u: Floats, v: Floats) -> Floats:
-        """Height above the sea in metres."""
-        f, _ = self._bend(v)
+    def stretch(self, u: Floats, v: Floats, direction: Integers) -> tuple[Floats, Floats]:
+        """Metres on the ground for one metre on the grid, and the height above the sea in metres."""
+        f, df = self._bend(v)
         x = u + f
-        g, _ = self._bend(x)
-        return self._height(x, v + g)
+        g, dg = self._bend(x)
+        along_v = direction >= NORTH
+        metres = np.sqrt(np.where(along_v, df**2 + (1.0 + dg * df) ** 2, 1.0 + dg**2))
+        return metres, self._height(x, v + g)
 
     def place(self, u: Floats, v: Floats, direction: Integers) -> Place:
         """Position, height and heading."""
@@ -85,17 +81,17 @@ class Streets:
         return Place(latitude, longitude, self._height(x, y), heading)
 
     def _height(self, x: Floats, y: Floats) -> Floats:
-        total = np.zeros_like(x)
-        for share, length in _HILLS:
-            total = total + share * (np.sin(x / length + self._phase) + np.sin(y / (length * 1.3) - self._phase))
-        return self._altitude + 0.5 * self._hills * total
+        (hill, hill_length), (mound, mound_length) = _HILLS
+        phase = self._phase
+        hills = np.sin(x / hill_length + phase) + np.sin(y / (1.3 * hill_length) - phase)
+        mounds = np.sin(x / mound_length + phase) + np.sin(y / (1.3 * mound_length) - phase)
+        return np.asarray(self._altitude + 0.5 * self._hills * (hill * hills + mound * mounds))
 
     def _bend(self, at: Floats) -> tuple[Floats, Floats]:
         """The shift at a grid coordinate and its slope."""
-        shift = np.zeros_like(at)
-        slope = np.zeros_like(at)
-        for amplitude, length in _BENDS:
-            angle = at / length + self._phase
-            shift = shift + amplitude * (np.sin(angle) - np.sin(self._phase))
-            slope = slope + amplitude / length * np.cos(angle)
+        (wide_m, wide_length), (narrow_m, narrow_length) = _BENDS
+        wide = at / wide_length + self._phase
+        narrow = at / narrow_length + self._phase
+        shift = wide_m * np.sin(wide) + narrow_m * np.sin(narrow) - self._start
+        slope = wide_m / wide_length * np.cos(wide) + narrow_m / narrow_length * np.cos(narrow)
         return shift, slope

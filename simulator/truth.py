@@ -1,8 +1,8 @@
 """What really happened: trips, stops, charges and totals of every van, as JSON lines.
 
 The definitions are those of the agent. A trip begins with the first movement after 300 s or more at rest and ends when
-the van has come to rest for 300 s; a stop is a rest of 60 s to 300 s on a trip; a charge lasts while energy flows from a
-charger. Energy is at the battery's terminals, net of what braking returned; distance is the odometer's.
+the van has come to rest for 300 s; a stop is a rest of 60 s to 300 s on a trip; a charge lasts while energy flows from
+a charger. Energy is at the battery's terminals, net of what braking returned; distance is the odometer's.
 """
 
 from pathlib import Path
@@ -24,6 +24,7 @@ class Truth:
     """Watches a fleet and writes what it does. A context manager: leaving it writes the last totals."""
 
     def __init__(self, fleet: Fleet, path: Path) -> None:
+        """Begin now; the file is made anew."""
         self._fleet = fleet
         self._file = path.open("wb")
         self._encode = msgspec.json.Encoder().encode
@@ -41,6 +42,9 @@ class Truth:
         self._trip_marks = self._marks()
         self._rest_marks = self._marks()
         self._charge_marks = self._marks()
+        self._parked_kwh = np.zeros(n)
+        """Used off trips, up to the last departure."""
+        self._parked_from_kwh = self._begin_marks["net_kwh"].copy()
         self._peak_kw = np.zeros(n)
         fleet.watchers.append(self)
         self._write(
@@ -95,6 +99,7 @@ class Truth:
         self._trip_marks["time_s"][starting] -= 1
         self._trip_marks["odometer_m"][starting] -= fleet.speed_mps[starting]
         self._trip_marks["net_kwh"][starting] += fleet.power_kw[starting] / 3600.0
+        self._parked_kwh[starting] += self._trip_marks["net_kwh"][starting] - self._parked_from_kwh[starting]
 
     def _stop(self, van: int) -> None:
         self._stops[van] += 1
@@ -117,6 +122,7 @@ class Truth:
         for van in vans.tolist():
             begin = {name: values[van].item() for name, values in self._trip_marks.items()}
             end = {name: values[van].item() for name, values in self._rest_marks.items()}
+            self._parked_from_kwh[van] = end["net_kwh"]
             if end["odometer_m"] - begin["odometer_m"] < 1.0:
                 continue
             self._trips[van] += 1
@@ -176,6 +182,8 @@ class Truth:
         fleet = self._fleet
         now = self._marks()
         lines = {name: (now[name] - self._begin_marks[name]).tolist() for name in now}
+        since = np.where(self._on_trip, 0.0, now["net_kwh"] - self._parked_from_kwh)
+        parked_kwh = (self._parked_kwh + since).tolist()
         for van, vehicle_id in enumerate(fleet.ids):
             self._write(
                 kind="total",
@@ -187,7 +195,7 @@ class Truth:
                 regenerated_kwh=round(lines["regenerated_kwh"][van], 4),
                 charged_kwh=round(lines["charged_kwh"][van], 4),
                 grid_kwh=round(lines["grid_kwh"][van], 4),
-                idle_kwh=round(lines["idle_kwh"][van], 4),
+                idle_kwh=round(parked_kwh[van], 4),
                 soc_pct=round(100.0 * float(fleet.soc[van]), 2),
                 trips=int(self._trips[van]),
                 stops=int(self._stops[van]),
@@ -205,7 +213,6 @@ class Truth:
             "regenerated_kwh": fleet.regenerated_kwh[vans].copy(),
             "charged_kwh": fleet.charged_kwh[vans].copy(),
             "grid_kwh": fleet.grid_kwh[vans].copy(),
-            "idle_kwh": fleet.idle_kwh[vans].copy(),
             "soc": fleet.soc[vans].copy(),
         }
 

@@ -1,0 +1,187 @@
+"""`vanpulse compare TRUTH`: what the simulator knows against what the agent computed."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from agent.config import Settings
+from agent.errors import SettingsError
+from agent.stores import History, make_history
+
+OVERLAP_S: Final = 600.0
+"""An event of the agent belongs to a true one if they overlap, or lie at most this far apart."""
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    truth: float
+    agent: float
+    digits: int = 0
+
+    @property
+    def difference(self) -> str:
+        """In percent of the truth."""
+        if self.truth == 0.0:
+            return "" if self.agent == 0.0 else "–"
+        return f"{100.0 * (self.agent - self.truth) / self.truth:+.2f} %"
+
+
+class Truth(msgspec.Struct):
+    """The truth file: its events, and the last totals of each van."""
+
+    start_ms: int
+    end_ms: int
+    totals: dict[str, dict[str, Any]]
+    events: dict[str, list[dict[str, Any]]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("truth", type=Path, metavar="TRUTH", help="file written by `vanpulse simulate --truth`")
+    parser.add_argument("--vehicle", metavar="ID", help="only this van")
+    parser.add_argument("--by-vehicle", action="store_true", help="one table per van")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the table; the exit status."""
+    truth = read_truth(arguments.truth)
+    vans = sorted(truth.totals)
+    if arguments.vehicle is not None:
+        if arguments.vehicle not in truth.totals:
+            raise SettingsError(f"{arguments.truth} knows no vehicle {arguments.vehicle!r}")
+        vans = [arguments.vehicle]
+    history = make_history(settings.store.url, token=_token(settings))
+    try:
+        groups = [[van] for van in vans] if arguments.by_vehicle else [vans]
+        for group in groups:
+            heading = group[0] if len(group) == 1 else f"{len(group)} vans"
+            sys.stdout.write(table(heading, compare(truth, history, group)))
+    finally:
+        history.close()
+    return 0
+
+
+def read_truth(path: Path) -> Truth:
+    """Read a truth file; raises `SettingsError` when it is none."""
+    totals: dict[str, dict[str, Any]] = {}
+    events: dict[str, list[dict[str, Any]]] = {"trip": [], "stop": [], "charge": []}
+    start_ms = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                entry = msgspec.json.decode(line, type=dict[str, Any])
+                match entry["kind"]:
+                    case "definitions":
+                        start_ms = entry["start_ms"]
+                    case "total":
+                        totals[entry["vehicle_id"]] = entry
+                    case kind:
+                        events[kind].append(entry)
+    except (OSError, msgspec.DecodeError, KeyError) as error:
+        raise SettingsError(f"{path} is not a truth file of the simulator: {error}") from error
+    if not totals:
+        raise SettingsError(f"{path} has no totals yet; the simulator writes them every 10 simulated minutes")
+    return Truth(start_ms, max(entry["end_ms"] for entry in totals.values()), totals, events)
+
+
+def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
+    """The lines for these vans together."""
+    wanted = set(vans)
+    totals = [truth.totals[van] for van in vans]
+    energy = [
+        point
+        for van in vans
+        for point in list(history.select("energy", vehicle_id=van, end_ms=truth.end_ms + 1, latest=True))
+    ]
+
+    def total(name: str) -> float:
+        return sum(entry[name] for entry in totals)
+
+    def computed(name: str) -> float:
+        return sum(point.get(name, 0.0) for point in energy)
+
+    net = computed("used_kwh_total") - computed("regenerated_kwh_total")
+    rows = [
+        Row("vans seen", len(vans), len(energy)),
+        Row("distance, km", total("distance_km"), computed("distance_km_total"), 2),
+        Row("energy used, net, kWh", total("net_kwh"), net, 2),
+        Row("energy charged, kWh", total("charged_kwh"), computed("charged_kwh_total"), 2),
+        Row("energy from the grid, kWh", total("grid_kwh"), computed("grid_kwh_total"), 2),
+        Row("energy lost parked, kWh", total("idle_kwh"), computed("idle_kwh_total"), 2),
+    ]
+    for kind, name, fields in (
+        ("trip", "trips", ("distance_km", "energy_kwh")),
+        ("stop", "stops", ("dwell_s",)),
+        ("charge", "charges", ("energy_kwh", "grid_kwh")),
+    ):
+        true = [event for event in truth.events[kind] if event["vehicle_id"] in wanted]
+        found = [
+            point
+            for van in vans
+            for point in history.select(kind, vehicle_id=van, start_ms=truth.start_ms, end_ms=truth.end_ms + 1)
+        ]
+        rows.append(Row(name, len(true), len(found)))
+        rows += [
+            Row(f"  {field}, sum", sum(event[field] for event in true), sum(p.get(field, 0.0) for p in found), 2)
+            for field in fields
+        ]
+        pairs, missed, invented = match_events(true, found)
+        rows.append(Row("  matched one to one", len(true), len(pairs)))
+        rows.append(Row("  without a counterpart, truth / agent", missed, invented))
+        for field in fields:
+            rows += _pair_error(pairs, field)
+    return rows
+
+
+def match_events(
+    true: list[dict[str, Any]], found: list[dict[str, Any]]
+) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], int, int]:
+    """Pair events of one van by overlap in time, each at most once; also how many remain on either side."""
+    by_van: dict[str, list[dict[str, Any]]] = {}
+    for point in found:
+        by_van.setdefault(point["vehicle_id"], []).append(point)
+    pairs = []
+    for event in true:
+        candidates = by_van.get(event["vehicle_id"], [])
+        best = max(candidates, key=lambda point, event=event: _overlap_s(event, point), default=None)  # type: ignore[misc]
+        if best is not None and _overlap_s(event, best) > -OVERLAP_S:
+            pairs.append((event, best))
+            candidates.remove(best)
+    return pairs, len(true) - len(pairs), len(found) - len(pairs)
+
+
+def _overlap_s(event: dict[str, Any], point: dict[str, Any]) -> float:
+    """Seconds that two events share; negative is how far apart they are."""
+    begin = max(event["start_ms"], point["start_ms"])
+    return float(min(event["end_ms"], point["time_ms"]) - begin) / 1000.0
+
+
+def _pair_error(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]], field: str) -> list[Row]:
+    """The mean error of single events, in percent, where the true value is worth a comparison."""
+    errors = [
+        100.0 * abs(point[field] - event[field]) / abs(event[field])
+        for event, point in pairs
+        if field in point and abs(event[field]) >= 0.5
+    ]
+    return [Row(f"  {field}, mean error each, %", 0.0, sum(errors) / len(errors), 2)] if errors else []
+
+
+def table(heading: str, rows: list[Row]) -> str:
+    """The lines as text."""
+    lines = [f"{heading:<40}{'truth':>14}{'agent':>14}{'difference':>12}"]
+    lines += [
+        f"{row.what:<40}{row.truth:>14,.{row.digits}f}{row.agent:>14,.{row.digits}f}{row.difference:>12}"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def _token(settings: Settings) -> str:
+    token = settings.store.token
+    return token.get_secret_value() if token is not None else ""
