@@ -211,7 +211,8 @@ def _messages(fleet: list[Van], second: int) -> Iterator[Message]:
     for van in fleet:
         before = van.charging
         van.advance(second, PERIOD_S)
-        awake = van.speed_kmh or van.charging or before or second % ASLEEP_PERIOD_S == 0
+        on_duty = 7 * 3600 <= second % DAY_S < 17 * 3600
+        awake = on_duty or van.charging or before or second % ASLEEP_PERIOD_S == 0
         if second in van.silent_s or not awake:
             continue
         yield _message(van, "telemetry", van.telemetry(second))
