@@ -125,3 +125,11 @@ def grouped(amounts: Standing, group: Callable[[str], str]) -> dict[str, Amounts
     for vehicle_id, each in amounts.items():
         groups.setdefault(group(vehicle_id), []).append(each)
     return {name: total(each) for name, each in groups.items()}
+
+
+def kwh_per_100km(amounts: Amounts) -> float | None:
+    """Consumption net of what braking returned; None before anything was driven."""
+    distance_km, used_kwh = amounts.get("distance_km"), amounts.get("used_kwh")
+    if used_kwh is None or not distance_km:
+        return None
+    return (used_kwh - amounts.get("regenerated_kwh", 0.0)) / distance_km * 100

@@ -1,7 +1,8 @@
 """What reads the store, for however many browsers look.
 
 Rows are read in threads and applied in the event loop, so pages never see half a tick and need no lock. Two connections:
-one follows what is new, tick by tick; the other reads what takes longer, in slices: full hours, and vans that are watched.
+one follows what is new, tick by tick; the other reads what takes longer, in slices: the last days' events, full hours
+and the vans that are watched.
 """
 
 import asyncio
@@ -11,13 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from functools import partial
+from itertools import islice
 from typing import Any, Final, Literal
 
 from agent.stores.base import History
 from dashboards.live.agent_metrics import Metrics, MetricsClient
 from dashboards.live.channel import FAILURES, Channel, Sweep, timed
 from dashboards.live.fleet_view import FleetView
-from dashboards.live.hours import Amounts, HourBook, Standing, full_hours, midnight_ms, standing
+from dashboards.live.hour_reading import HourReader
+from dashboards.live.hours import Amounts, HourBook, Standing, midnight_ms, standing
 from dashboards.live.van_view import VanView
 
 log = logging.getLogger(__name__)
@@ -29,22 +33,18 @@ EVENTS: Final = ("alert", "trip", "charge")
 VAN_MEASUREMENTS: Final = ("battery", "location", "energy", "trip", "charge")
 
 DAY_MS: Final = 86_400_000
-OVERLAP_MS: Final = 30_000
-"""Read again on every tick: what was written late, or by a van whose clock is behind."""
-WIDE_OVERLAP_MS: Final = 600_000
-WIDE_EVERY: Final = 60
-"""Ticks between reads with the wide overlap."""
-LOOK_BACK_MS: Final = 8 * DAY_MS
-"""How far back silent vans are looked for."""
-LOOK_AHEAD_MS: Final = 600_000
+OVERLAP_MS: Final = 3_000
+"""Read again on every tick: what took a moment to arrive."""
+WIDE_OVERLAP_MS: Final = 30_000
+WIDE_EVERY: Final = 5
+"""Ticks between reads with the wide overlap, for vans whose clock is behind."""
+ALL_EVERY: Final = 120
+"""Ticks between reads of every van's newest, however old."""
+TICK_ROWS: Final = 10_000
+"""Rows of a measurement read one by one; beyond that, as while history is filled in, only each van's newest counts."""
 EVENTS_BACK_MS: Final = 7 * DAY_MS
 EVENTS_OVERLAP_MS: Final = 900_000
-EVENTS_WIDE_OVERLAP_MS: Final = 6 * 3_600_000
-HOUR_WINDOW_MS: Final = 120_000
-"""How long before a full hour a van's counters still stand for that hour."""
-FIRST_ROWS: Final = 100_000
-"""Rows looked through for the first counters of vans that were silent at the start of the day."""
-SWEEP_BUDGET_S: Final = 0.4
+SWEEP_BUDGET_S: Final = 0.2
 RETRY_S: Final = 3.0
 
 StoreState = Literal["starting", "empty", "live", "unreachable"]
@@ -87,9 +87,8 @@ class Reader:
         self._subscribers: dict[Callable[[], None], None] = {}
         self._watched: dict[tuple[str, int], _Watched] = {}
         self._ticks = 0
-        self._older: Sweep | None = None
-        self._hours_due_s = 0.0
-        self._hours_front_ms = 0
+        self._events: Sweep | None = None
+        self._hour_reader = HourReader(zone)
         self._today: tuple[tuple[int, int], Standing] = ((-1, 0), {})
         self._by_hour: tuple[tuple[int, int], list[tuple[int, Amounts]]] = ((-1, 0), [])
 
@@ -156,52 +155,22 @@ class Reader:
 
     async def tick(self) -> None:
         """Read what is new and apply it; raises one of `FAILURES`."""
-        front_ms, newest_ms = self.view.front_ms(), self.view.newest_ms
-        if front_ms is None or newest_ms is None:
-            await self._look_back()
-        else:
-            self._apply(await self._new.read(lambda history: self._read_new(history, front_ms, newest_ms)))
-            self._ticks += 1
-            await self._look_further_back()
+        self._apply(await self._new.read(self._read_new))
+        self._ticks += 1
         state: StoreState = "live" if self.view.vans else "empty"
         if state != self.state:
             log.info("the store answers: %d vans", len(self.view.vans))
         self.state, self.problem = state, ""
 
-    async def _look_back(self) -> None:
-        """Find the newest of the store, which may be seconds or years old."""
-        now_ms = self.clock_ms() + LOOK_AHEAD_MS
-        sweep = Sweep(end_ms=now_ms, oldest_ms=now_ms - LOOK_BACK_MS, slice_ms=LOOK_AHEAD_MS + OVERLAP_MS)
-        while not sweep.done and not self.view.vans:
-            await self._sweep_back(sweep)
-        if not self.view.vans:
-            self._apply(await self._new.read(lambda history: _Rows(latest=_latest(history, None, None))))
-            sweep.end_ms = sweep.oldest_ms
-        self._older = sweep
-
-    async def _look_further_back(self) -> None:
-        """Go on looking for vans that are silent, a little on each tick, until all have been met."""
-        started_s = time.monotonic()
-        while self._older is not None and time.monotonic() - started_s < SWEEP_BUDGET_S:
-            known = self.view.agent.get("vans")
-            if self._older.done or (known is not None and len(self.view.vans) >= known):
-                self._older = None
-            else:
-                await self._sweep_back(self._older)
-
-    async def _sweep_back(self, sweep: Sweep) -> None:
-        start_ms, end_ms = sweep.next()
-        latest, took_s = await self._new.read(timed(lambda history: _latest(history, start_ms, end_ms)))
-        sweep.took(start_ms, took_s)
-        self._apply(_Rows(latest=latest))
-
-    def _read_new(self, history: History, front_ms: int, newest_ms: int) -> _Rows:
-        wide = self._ticks % WIDE_EVERY == WIDE_EVERY - 1
-        events_ms = EVENTS_BACK_MS if not self._ticks else EVENTS_WIDE_OVERLAP_MS if wide else EVENTS_OVERLAP_MS
+    def _read_new(self, history: History) -> _Rows:
+        front_ms, newest_ms = self.view.front_ms(), self.view.newest_ms
+        if front_ms is None or newest_ms is None:
+            return _Rows(latest=_newest(history, None))
+        overlap_ms = WIDE_OVERLAP_MS if self._ticks % WIDE_EVERY == 0 else OVERLAP_MS
         agent_ms = self.view.agent.get("time_ms")
         return _Rows(
-            latest=_latest(history, front_ms - (WIDE_OVERLAP_MS if wide else OVERLAP_MS), None),
-            events={name: list(history.select(name, start_ms=newest_ms - events_ms)) for name in EVENTS},
+            latest=_newest(history, None if self._ticks % ALL_EVERY == 0 else front_ms - overlap_ms),
+            events={name: list(history.select(name, start_ms=newest_ms - EVENTS_OVERLAP_MS)) for name in EVENTS},
             agent=list(history.select("agent", start_ms=agent_ms + 1 if agent_ms else newest_ms - DAY_MS)),
         )
 
@@ -216,11 +185,26 @@ class Reader:
     # -- what takes longer
 
     async def read_slow(self) -> None:
-        """Go on with the vans that are watched and with the full hours; raises one of `FAILURES`."""
-        if self.view.newest_ms is not None:
-            for watched in list(self._watched.values()):
-                await self._read_van(watched, self.view.newest_ms)
-            await self._read_hours_if_due()
+        """Go on with what takes longer, for a fraction of a second each; raises one of `FAILURES`."""
+        newest_ms, front_ms = self.view.newest_ms, self.view.front_ms()
+        if newest_ms is None or front_ms is None:
+            return
+        for watched in list(self._watched.values()):
+            await self._read_van(watched, newest_ms)
+        await self._read_events(newest_ms)
+        if self._hour_reader.due(front_ms):
+            self.hours = await self._hour_reader.read(self._slow, front_ms, self.view.vans.keys())
+
+    async def _read_events(self, newest_ms: int) -> None:
+        """The last days' alerts, trips and charges, newest first."""
+        if self._events is None:
+            self._events = Sweep(end_ms=newest_ms + 1, oldest_ms=newest_ms - EVENTS_BACK_MS, slice_ms=3_600_000)
+        started_s = time.monotonic()
+        while not self._events.done and time.monotonic() - started_s < SWEEP_BUDGET_S:
+            start_ms, end_ms = self._events.next()
+            events, took_s = await self._slow.read(timed(partial(_events, start_ms=start_ms, end_ms=end_ms)))
+            self._events.took(start_ms, took_s)
+            self._apply(_Rows(events=events))
 
     async def _read_van(self, watched: "_Watched", newest_ms: int) -> None:
         view = watched.view
@@ -240,30 +224,11 @@ class Reader:
         while not watched.sweep.done and time.monotonic() - started_s < SWEEP_BUDGET_S:
             start_ms, end_ms = watched.sweep.next()
             older, took_s = await self._slow.read(
-                timed(lambda history, low=start_ms, high=end_ms: _of_van(history, view.vehicle_id, low, high))  # type: ignore[misc]
+                timed(partial(_of_van, vehicle_id=view.vehicle_id, start_ms=start_ms, end_ms=end_ms))
             )
             watched.sweep.took(start_ms, took_s)
             for name, points in older.items():
                 view.add(name, points)
-
-    async def _read_hours_if_due(self) -> None:
-        front_ms = self.view.front_ms()
-        if front_ms is None:
-            return
-        jumped = front_ms - self._hours_front_ms > 300_000
-        if time.monotonic() < self._hours_due_s and not jumped:
-            return
-        started_s = time.monotonic()
-        hours = full_hours(front_ms, self.zone)
-        book = HourBook()
-        for hour in reversed(hours):
-            book.at[hour] = await self._slow.read(lambda history, at=hour: _standing_at(history, at))  # type: ignore[misc]
-        missing = {vehicle_id for vehicle_id in self.view.vans if vehicle_id not in book.at[hours[0]]}
-        if missing:
-            book.first = await self._slow.read(lambda history: _first_standing(history, hours[0], missing))
-        self.hours = book
-        self._hours_front_ms = front_ms
-        self._hours_due_s = time.monotonic() + max(20.0, 60 * (time.monotonic() - started_s))
 
     async def _follow_metrics(self, client: MetricsClient) -> None:
         while True:
@@ -314,8 +279,15 @@ class _Watched:
     sweep: Sweep | None = None
 
 
-def _latest(history: History, start_ms: int | None, end_ms: int | None) -> dict[str, Points]:
-    return {name: list(history.select(name, start_ms=start_ms, end_ms=end_ms, latest=True)) for name in LATEST}
+def _newest(history: History, start_ms: int | None) -> dict[str, Points]:
+    """Points from `start_ms` on, or every van's newest: the view takes what is newer than it has."""
+    found: dict[str, Points] = {}
+    for name in LATEST:
+        points = [] if start_ms is None else list(islice(history.select(name, start_ms=start_ms), TICK_ROWS))
+        if start_ms is None or len(points) == TICK_ROWS:
+            points = list(history.select(name, latest=True))
+        found[name] = points
+    return found
 
 
 def _of_van(history: History, vehicle_id: str, start_ms: int, end_ms: int) -> dict[str, Points]:
@@ -325,27 +297,5 @@ def _of_van(history: History, vehicle_id: str, start_ms: int, end_ms: int) -> di
     }
 
 
-def _standing_at(history: History, hour_ms: int) -> Standing:
-    """The counters just before a full hour."""
-    into: Standing = {}
-    for measurement in ("energy", "emissions"):
-        points = history.select(measurement, start_ms=hour_ms - HOUR_WINDOW_MS, end_ms=hour_ms, latest=True)
-        standing(points, measurement, into)
-    return into
-
-
-def _first_standing(history: History, start_ms: int, missing: set[str]) -> dict[str, tuple[int, Amounts]]:
-    """The first counters at or after `start_ms` of the vans in `missing`, as far as they are found soon."""
-    first_ms: dict[str, int] = {}
-    into: Standing = {}
-    for measurement in ("energy", "emissions"):
-        wanted = set(missing)
-        for number, point in enumerate(history.select(measurement, start_ms=start_ms)):
-            vehicle_id = point.get("vehicle_id")
-            if vehicle_id in wanted:
-                wanted.discard(vehicle_id)
-                first_ms[vehicle_id] = point["time_ms"]
-                standing((point,), measurement, into)
-            if not wanted or number > FIRST_ROWS:
-                break
-    return {vehicle_id: (first_ms[vehicle_id], into[vehicle_id]) for vehicle_id in into}
+def _events(history: History, start_ms: int, end_ms: int) -> dict[str, Points]:
+    return {name: list(history.select(name, start_ms=start_ms, end_ms=end_ms)) for name in EVENTS}

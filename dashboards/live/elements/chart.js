@@ -16,8 +16,7 @@ export default {
     series: Array, // {name, color, data: [[ms, value], …], type, area, stack, width}
     low: Number,
     high: Number,
-    zero: Boolean,
-    step: Number, // hours between labels of bars
+    barMs: { type: Number, default: 3_600_000 }, // what one bar stands for; its time is the middle
   },
   data() {
     return { empty: false };
@@ -84,6 +83,7 @@ export default {
           min: this.low ?? null,
           max: this.high ?? null,
           splitNumber: 4,
+          interval: this.low === 0 && this.high === 100 ? 25 : null,
           axisLabel: { color: ink, fontSize: 11, formatter: (value) => vp.number(value, value % 1 ? 1 : 0) },
           splitLine: { lineStyle: { color: line } },
         },
@@ -111,7 +111,7 @@ export default {
       const box = document.createElement("div");
       const head = document.createElement("b");
       const ms = items[0].value[0];
-      head.textContent = bars ? `${vp.clockTime(ms - 1_800_000)} to ${vp.clockTime(ms + 1_800_000)}` : vp.time(ms);
+      head.textContent = bars ? `${vp.clockTime(ms - this.barMs / 2)} to ${vp.clockTime(ms + this.barMs / 2)}` : vp.time(ms);
       box.append(head);
       for (const item of items) {
         const row = document.createElement("div");

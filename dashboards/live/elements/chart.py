@@ -33,6 +33,7 @@ class Chart(Element, component="chart.js"):
         digits: int = 1,
         low: float | None = None,
         high: float | None = None,
+        bar_ms: int = 3_600_000,
     ) -> None:
         super().__init__()
         self._sent = [one._asdict() for one in series]
@@ -41,6 +42,7 @@ class Chart(Element, component="chart.js"):
         self._props["note"] = note
         self._props["digits"] = digits
         self._props["series"] = self._sent
+        self._props["bar-ms"] = bar_ms
         if low is not None:
             self._props["low"] = low
         if high is not None:

@@ -1,5 +1,4 @@
 // A real table, sortable and searchable in the browser; rows are patched by key, so a tick touches only what changed.
-const PAGE = 250;
 const RESORT_MS = 2000;
 
 export default {
@@ -37,7 +36,7 @@ export default {
         </table>
         <p v-if="!matches" class="vp-nothing">{{ size ? "Nothing matches the search." : nothing }}</p>
         <button v-if="matches > limit" type="button" class="vp-more" @click="more">
-          Show more: {{ matches - limit }} left
+          Show more ({{ matches - limit }} left)
         </button>
       </div>
     </div>`,
@@ -51,6 +50,7 @@ export default {
     sort: { type: Array, default: () => [0, 1] }, // column, 1 = ascending, -1 = descending
     link: String, // "/van/{}"
     broadcast: Boolean, // tell the map what is filtered
+    page: { type: Number, default: 250 }, // rows shown before "Show more"
   },
   data() {
     return {
@@ -59,7 +59,7 @@ export default {
       counts: {},
       sortColumn: this.sort[0],
       direction: this.sort[1],
-      limit: PAGE,
+      limit: this.page,
       matches: 0,
       size: 0,
       states: ["driving", "stopped", "charging", "parked", "offline"],
@@ -127,7 +127,7 @@ export default {
       );
     },
     filter() {
-      this.limit = PAGE;
+      this.limit = this.page;
       this.order();
     },
     toggle(state) {
@@ -135,7 +135,7 @@ export default {
       this.filter();
     },
     more() {
-      this.limit += PAGE;
+      this.limit += Math.max(this.page, 100);
       this.order();
     },
     sortBy(index) {
@@ -147,7 +147,7 @@ export default {
       this.order();
     },
     isText(column) {
-      return ["text", "state", "link", "severity", "verdict"].includes(column.type);
+      return ["text", "message", "state", "link", "severity", "verdict"].includes(column.type);
     },
     sortWord(index) {
       if (index !== this.sortColumn) return "none";

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from nicegui.element import Element
 
-ColumnType = Literal["text", "link", "number", "soc", "state", "severity", "verdict", "time", "age", "span"]
+ColumnType = Literal["text", "message", "link", "number", "soc", "state", "severity", "verdict", "time", "age", "span"]
 Row = list[Any]
 """[key, value, value, …], the values in the order of the columns."""
 
@@ -36,6 +36,7 @@ class DataTable(Element, component="data_table.js"):
         sort: tuple[int, int] = (0, 1),
         link: str = "/van/{}",
         broadcast: bool = False,
+        page: int = 250,
     ) -> None:
         super().__init__()
         self._props["columns"] = [column._asdict() for column in columns]
@@ -47,6 +48,7 @@ class DataTable(Element, component="data_table.js"):
         self._props["sort"] = list(sort)
         self._props["link"] = link
         self._props["broadcast"] = broadcast
+        self._props["page"] = page
         self._sent: list[Row] = rows
 
     def patch(self, rows: list[Row]) -> None:

@@ -5,6 +5,7 @@ import { leaflet as L } from "nicegui-leaflet";
 const CELL = 46; // px: vans nearer than this are drawn as one at small scales
 const CLUSTER_FROM = 4;
 const ALONE_FROM_ZOOM = 14;
+const LAND_TO_ZOOM = 9;
 const TRAIL = 48;
 const STATES = ["driving", "stopped", "charging", "parked", "offline"];
 const STEPS = [20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005];
@@ -121,7 +122,7 @@ export default {
     async loadLand() {
       try {
         const response = await fetch(this.land);
-        if (response.ok) this.outlines = (await response.json()).lines;
+        if (response.ok) this.outlines = decode(await response.json());
         this.soon();
       } catch {
         this.outlines = []; // the graticule is enough to orient by
@@ -168,25 +169,34 @@ export default {
       this.drawDepots(pen);
       this.drawPlaces(pen);
       this.drawVans(pen, size);
+      this.drawDepotNames(pen);
     },
     at(lat, lon) {
       return this.map.latLngToContainerPoint([lat, lon]);
     },
     drawLand(pen, size) {
-      const bounds = this.map.getBounds().pad(0.2);
-      pen.strokeStyle = this.paint.coast;
-      pen.fillStyle = this.paint.land;
-      pen.lineWidth = 1;
-      for (const outline of this.outlines) {
-        const [south, west, north, east] = outline.box;
-        if (south > bounds.getNorth() || north < bounds.getSouth()) continue;
-        if (west > bounds.getEast() || east < bounds.getWest()) continue;
+      if (this.map.getZoom() > LAND_TO_ZOOM || !this.outlines.length) {
+        pen.fillStyle = this.paint.land; // the outlines are too coarse for streets: a neutral ground
+        pen.fillRect(0, 0, size.x, size.y);
+        return;
+      }
+      const bounds = this.map.getBounds().pad(0.1);
+      pen.lineJoin = "round";
+      for (const { kind, box, points } of this.outlines) {
+        if (box[0] > bounds.getNorth() || box[2] < bounds.getSouth()) continue;
+        if (box[1] > bounds.getEast() || box[3] < bounds.getWest()) continue;
         pen.beginPath();
-        outline.points.forEach(([lat, lon], index) => {
-          const point = this.at(lat, lon);
+        for (let index = 0; index < points.length; index += 2) {
+          const point = this.at(points[index], points[index + 1]);
           index ? pen.lineTo(point.x, point.y) : pen.moveTo(point.x, point.y);
-        });
-        if (outline.area) pen.fill("evenodd");
+        }
+        pen.strokeStyle = kind === "borders" ? this.paint.border : this.paint.coast;
+        pen.lineWidth = kind === "borders" ? 0.8 : 1;
+        if (kind !== "borders") {
+          pen.fillStyle = kind === "areas" ? this.paint.land : this.paint.sea;
+          pen.closePath();
+          pen.fill();
+        }
         pen.stroke();
       }
     },
@@ -257,9 +267,7 @@ export default {
       }
     },
     drawDepots(pen) {
-      pen.textBaseline = "middle";
-      const zoom = this.map.getZoom();
-      for (const [name, lat, lon] of this.homes) {
+      for (const [, lat, lon] of this.homes) {
         const { x, y } = this.at(lat, lon);
         pen.fillStyle = this.paint.surface;
         pen.strokeStyle = this.paint.ink;
@@ -273,12 +281,27 @@ export default {
         pen.closePath();
         pen.fill();
         pen.stroke();
-        if (zoom < 4) continue;
-        pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
-        pen.textAlign = "center";
-        halo(pen, name, x, y + 19, this.paint);
       }
-      pen.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+    },
+    // Last, and below whatever stands on the depot, so that the names stay readable.
+    drawDepotNames(pen) {
+      if (this.map.getZoom() < 4) return;
+      pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
+      pen.textAlign = "center";
+      pen.textBaseline = "middle";
+      const taken = [];
+      for (const [name, lat, lon] of this.homes) {
+        const { x, y } = this.at(lat, lon);
+        let below = y + 19;
+        for (const one of this.hits) {
+          if (Math.abs(one.x - x) < 30 && Math.abs(one.y - y) < 40) below = Math.max(below, one.y + one.r + 14);
+        }
+        const half = pen.measureText(name).width / 2 + 4;
+        if (this.hits.some((one) => one.r > 12 && Math.hypot(Math.max(0, Math.abs(one.x - x) - half), one.y - below) < one.r)) continue;
+        if (taken.some((other) => Math.abs(other.x - x) < half + other.half && Math.abs(other.y - below) < 16)) continue;
+        taken.push({ x, y: below, half });
+        halo(pen, name, x, below, this.paint);
+      }
     },
     drawPlaces(pen) {
       for (const [lat, lon, kind] of this.marks) {
@@ -481,8 +504,30 @@ function degrees(value, digits, positive, negative) {
   return Number(text) === 0 ? "0°" : `${text}° ${value > 0 ? positive : negative}`;
 }
 
+function decode(land) {
+  const outlines = [];
+  for (const kind of ["areas", "seas", "borders"]) {
+    for (const steps of land[kind]) {
+      const points = new Float32Array(steps.length);
+      const box = [90, 180, -90, -180];
+      for (let index = 0, lat = 0, lon = 0; index < steps.length; index += 2) {
+        lat += steps[index];
+        lon += steps[index + 1];
+        points[index] = lat / 50;
+        points[index + 1] = lon / 50;
+        box[0] = Math.min(box[0], lat / 50);
+        box[1] = Math.min(box[1], lon / 50);
+        box[2] = Math.max(box[2], lat / 50);
+        box[3] = Math.max(box[3], lon / 50);
+      }
+      outlines.push({ kind, box, points });
+    }
+  }
+  return outlines;
+}
+
 function palette() {
-  const names = ["ink", "quiet", "line", "surface", "accent", "critical", "warning", "grid", "land", "coast", "track"];
+  const names = ["ink", "quiet", "line", "surface", "accent", "critical", "warning", "grid", "land", "sea", "coast", "border", "track"];
   return Object.fromEntries([...names, ...STATES].map((name) => [name, window.vanpulse.color(name)]));
 }
 

@@ -51,7 +51,7 @@ def charging_row(one: Outlook) -> Row:
         rounded(van.soc_pct, 1),
         rounded(one.power_kw, 1),
         None if one.full_enough_ms is None else one.full_enough_ms // 60_000 * 60_000,
-        rounded(one.soc_then_pct, 0),
+        rounded(one.soc_then_pct, 1),
         one.verdict,
         van.depot or None,
     ]
@@ -69,7 +69,7 @@ def risk_row(one: Outlook) -> Row:
         van.vehicle_id,
         one.verdict,
         rounded(van.soc_pct, 1),
-        rounded(one.soc_then_pct, 0),
+        rounded(one.soc_then_pct, 1),
         missing_kwh,
         van.state,
         van.depot or None,
@@ -111,11 +111,17 @@ class ChargingPage:
                 )
             with card():
                 self.charging = DataTable(
-                    CHARGING, [], title="Charging now", nothing="No van is charging.", sort=(2, -1)
+                    CHARGING, [], title="Charging now", page=25, nothing="No van is charging.", sort=(2, -1)
                 )
         with card():
             self.done = DataTable(
-                DONE, [], title="Charges that ended", nothing="No charge has ended yet.", searchable=True, sort=(1, -1)
+                DONE,
+                [],
+                title="Charges that ended",
+                page=25,
+                nothing="No charge has ended yet.",
+                searchable=True,
+                sort=(1, -1),
             )
 
     def update(self) -> None:

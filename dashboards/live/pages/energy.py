@@ -7,7 +7,7 @@ from nicegui import ui
 from dashboards.live import units
 from dashboards.live.elements.chart import Chart, ChartSeries
 from dashboards.live.elements.data_table import Column, DataTable, Row
-from dashboards.live.hours import HOUR_MS, Amounts, Standing, grouped, total
+from dashboards.live.hours import HOUR_MS, Amounts, Standing, grouped, kwh_per_100km, total
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
 from dashboards.live.units import Figure, kilograms, number
 
@@ -39,7 +39,7 @@ def group_rows(today: Standing, group: Callable[[str], str]) -> list[Row]:
                 counts[name],
                 _round(distance_km),
                 _round(used_kwh),
-                _round(used_kwh / distance_km * 100 if used_kwh is not None and distance_km else None),
+                _round(kwh_per_100km(sums)),
                 _round(sums.get("grid_kwh")),
                 _round(sums.get("co2e_g"), 1000),
                 _round(sums.get("diesel_co2e_g"), 1000),
@@ -91,7 +91,12 @@ class EnergyPage:
             self.countries = DataTable((Column("Country"), *GROUP_COLUMNS), [], title="Today by country")
         with card():
             self.vans = DataTable(
-                (Column("Van", "link"), *GROUP_COLUMNS[1:]), [], title="Today by van", searchable=True, sort=(2, -1)
+                (Column("Van", "link"), *GROUP_COLUMNS[1:]),
+                [],
+                title="Today by van",
+                page=25,
+                searchable=True,
+                sort=(2, -1),
             )
 
     def update(self) -> None:
@@ -119,7 +124,7 @@ class EnergyPage:
             Figure(number(used_kwh, 1), "kWh"),
             f"{number(sums.get('regenerated_kwh'), 1)} kWh recovered by braking",
         )
-        per_100_km = used_kwh / distance_km * 100 if used_kwh is not None and distance_km else None
+        per_100_km = kwh_per_100km(sums)
         show("consumption", Figure(number(per_100_km, 1), "kWh/100 km"), f"over {number(distance_km)} km")
         show(
             "grid",

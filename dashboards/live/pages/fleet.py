@@ -8,8 +8,8 @@ from dashboards.live import units
 from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.elements.van_map import VanMap
 from dashboards.live.fleet_view import Van
-from dashboards.live.hours import Standing, total
-from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head, state_legend, van_mark
+from dashboards.live.hours import Standing, kwh_per_100km, total
+from dashboards.live.pages.frame import LAND_PATH, Figures, Frame, Site, card, grid, page_head, state_legend, van_mark
 from dashboards.live.units import Figure, kilograms, number
 
 COLUMNS = (
@@ -31,7 +31,7 @@ COLUMNS = (
 ALERT_COLUMNS = (
     Column("Van", "link"),
     Column("Severity", "severity"),
-    Column("What", "text"),
+    Column("What", "message"),
     Column("Since", "time"),
 )
 
@@ -116,6 +116,7 @@ class FleetPage:
                     trails={van.vehicle_id: list(van.trail) for van in vans if len(van.trail) > 1},
                     depots=self.site.depot_places(),
                     tiles_url=self.site.tiles_url,
+                    land_url=LAND_PATH,
                 )
                 state_legend()
             with card("vp-alerts"):
@@ -170,7 +171,7 @@ class FleetPage:
         sums = total(today.values())
         distance_km, used_kwh = sums.get("distance_km"), sums.get("used_kwh")
         show("distance", Figure(number(distance_km), "km"))
-        per_100_km = used_kwh / distance_km * 100 if used_kwh is not None and distance_km else None
+        per_100_km = kwh_per_100km(sums)
         show("energy", Figure(number(used_kwh), "kWh"), f"{number(per_100_km, 1)} kWh/100 km")
         diesel = kilograms(sums.get("diesel_co2e_g"))
         show("avoided", kilograms(sums.get("avoided_co2e_g")), f"diesel vans: {diesel.text} {diesel.unit}")

@@ -15,6 +15,7 @@ from dashboards.live.fleet_view import Van
 from dashboards.live.reading import Reader
 
 STATIC_PATH: Final = "/live-static"
+LAND_PATH: Final = f"{STATIC_PATH}/land.json"
 STALE_S: Final = 120
 """Older than this, the newest reading is worth a warning."""
 

@@ -1,5 +1,8 @@
 """Data quality: what came late, twice or broken, and which vans are silent."""
 
+import itertools
+from typing import Final
+
 from nicegui import ui
 
 from agent.errors import REASONS
@@ -9,7 +12,9 @@ from dashboards.live.pages.fleet import rounded
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
 from dashboards.live.units import Figure, number
 
-SILENT_AFTER_S = 300
+QUARTER_MS: Final = 900_000
+
+SILENT_AFTER_S: Final = 300
 """A van that has not been heard for this long is listed, whatever its state."""
 
 MEANINGS = {
@@ -71,8 +76,10 @@ class QualityPage:
             with card("vp-tall"):
                 self.trouble = Chart(
                     "Late, duplicate and rejected",
-                    "per minute",
+                    "per 15 min",
                     [],
+                    note="last 24 h",
+                    bar_ms=QUARTER_MS,
                     digits=0,
                     low=0,
                 )
@@ -98,7 +105,7 @@ class QualityPage:
         }
         self.note.set("since the agent counts, " + ("as of now" if metrics else "as of its last minute in the store"))
         self._show_figures(counts)
-        self.trouble.set(trouble_lines(list(view.agent_past)))
+        self.trouble.set(trouble_bars(list(view.agent_past)))
         by_reason = metrics.by_label("vanpulse_messages_rejected_total", "reason") if metrics else None
         self.rejected.replace(rejected_rows(by_reason, counts["accepted_total"]))
         silent = self._silent()
@@ -151,10 +158,10 @@ def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) ->
     return rows
 
 
-def trouble_lines(points: list[dict[str, float]]) -> list[ChartSeries]:
-    """What was added each minute."""
+def trouble_bars(points: list[dict[str, float]]) -> list[ChartSeries]:
+    """What was added in each quarter of an hour."""
     return [
-        ChartSeries(name, color, added(points, field))
+        ChartSeries(name, color, quarters(points, field), type="bar", stack="trouble")
         for name, color, field in (
             ("Late", "stopped", "late_total"),
             ("Duplicate", "accent", "duplicates_total"),
@@ -163,10 +170,21 @@ def trouble_lines(points: list[dict[str, float]]) -> list[ChartSeries]:
     ]
 
 
+def quarters(points: list[dict[str, float]], field: str) -> list[list[float]]:
+    """A counter's growth in each quarter of an hour; one that starts again counts from 0."""
+    sums: dict[int, float] = {}
+    for before, after in itertools.pairwise(points):
+        if field in before and field in after:
+            grown = after[field] - before[field] if after[field] >= before[field] else after[field]
+            quarter = int(after["time_ms"]) // QUARTER_MS
+            sums[quarter] = sums.get(quarter, 0.0) + grown
+    return [[quarter * QUARTER_MS + QUARTER_MS // 2, grown] for quarter, grown in sorted(sums.items())]
+
+
 def added(points: list[dict[str, float]], field: str) -> list[list[float | None]]:
     """Differences of a counter, per minute; a counter that starts again counts from 0."""
     line: list[list[float | None]] = []
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in itertools.pairwise(points):
         if field in before and field in after and after["time_ms"] > before["time_ms"]:
             grown = after[field] - before[field] if after[field] >= before[field] else after[field]
             line.append([after["time_ms"], round(grown / (after["time_ms"] - before["time_ms"]) * 60_000, 2)])

@@ -10,8 +10,9 @@ from dashboards.live.elements.chart import Chart, ChartSeries
 from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.elements.van_map import VanMap
 from dashboards.live.fleet_view import Point
+from dashboards.live.hours import kwh_per_100km
 from dashboards.live.pages.fleet import rounded
-from dashboards.live.pages.frame import Figures, Frame, Site, card, div, grid, raw, text, van_mark
+from dashboards.live.pages.frame import LAND_PATH, Figures, Frame, Site, card, div, grid, raw, text, van_mark
 from dashboards.live.units import Figure, kilograms, number
 from dashboards.live.van_view import VanView
 
@@ -44,7 +45,7 @@ CHARGES = (
     Column("CO2e", "number", "kg", 2, hide="phone"),
     Column("Place", "text", hide="tablet"),
 )
-ALERTS = (Column("When", "time"), Column("Severity", "severity"), Column("What", "text"), Column("", "text"))
+ALERTS = (Column("When", "time"), Column("Severity", "severity"), Column("What", "message"), Column("Now", "text"))
 
 
 def _kg(grams: float | None) -> float | None:
@@ -140,6 +141,7 @@ class VanPage:
                     path=self.detail.trail(),
                     depots=self.site.depot_places(),
                     tiles_url=self.site.tiles_url,
+                    land_url=LAND_PATH,
                     single=True,
                 )
                 with div("vp-legend"):
@@ -160,11 +162,11 @@ class VanPage:
                 self.speed = Chart("Speed", "km/h", self._lines("speed_kmh"), note=note, digits=0, low=0)
         with card("vp-gap"):
             self.trips = DataTable(
-                TRIPS, [], title="Trips", nothing="No trip has ended in the last days.", sort=(0, -1)
+                TRIPS, [], title="Trips", page=15, nothing="No trip has ended in the last days.", sort=(0, -1)
             )
         with card():
             self.charges = DataTable(
-                CHARGES, [], title="Charges", nothing="No charge has ended in the last days.", sort=(0, -1)
+                CHARGES, [], title="Charges", page=15, nothing="No charge has ended in the last days.", sort=(0, -1)
             )
 
     def _lines(self, signal: str) -> list[ChartSeries]:
@@ -215,8 +217,12 @@ class VanPage:
     def _show_today(self) -> None:
         amounts, show = self.reader.today().get(self.vehicle_id, {}), self.figures.set
         distance_km, used_kwh, co2e_g = (amounts.get(name) for name in ("distance_km", "used_kwh", "co2e_g"))
-        show("distance", Figure(number(distance_km, 1), "km"), units.day(self.reader.today_ms(), self.reader.zone))
-        per_100_km = used_kwh / distance_km * 100 if used_kwh is not None and distance_km else None
+        show(
+            "distance",
+            Figure(number(distance_km, 1), "km"),
+            f"since {units.clock(self.reader.today_ms(), self.reader.zone)}",
+        )
+        per_100_km = kwh_per_100km(amounts)
         show("energy", Figure(number(used_kwh, 1), "kWh"), f"{number(per_100_km, 1)} kWh/100 km")
         per_km = co2e_g / distance_km if co2e_g is not None and distance_km else None
         show("co2e", Figure(number(_kg(co2e_g), 2), "kg"), f"{number(per_km)} g/km, well-to-wheel")

@@ -64,16 +64,17 @@ class FakeVan:
                 self._records(time_ms, "offline", None, rows)
                 self._alert(time_ms, "offline_on_duty", "warning", "raised", "Silent for 10 minutes while on duty", rows)
             return
+        self.gone = False
         self._decide(time_ms, hour, rows)
         power = self._move()
         self._write(time_ms, power, rows)
 
     def _decide(self, time_ms: int, hour: float, rows: Rows) -> None:
-        at_work = self.starts_h <= hour < self.ends_h and self.soc > 12
+        at_work = self.starts_h <= hour < self.ends_h and self.soc > (12 if self.state == "driving" else 45)
         if self.state in ("parked", "charging") and at_work:
             self._end_charge(time_ms, rows)
             self._begin_trip(time_ms)
-            self.state, self.until = "driving", time_ms + self.random.randint(3, 14) * 60_000
+            self.state, self.until = "driving", time_ms + self.random.randint(6, 14) * 60_000
         elif self.state == "driving" and not at_work:
             if self._home():
                 self._end_trip(time_ms, rows)
@@ -81,11 +82,11 @@ class FakeVan:
                 if self.state == "charging":
                     self.charge = {"start": time_ms, "soc": self.soc, "kwh": self.charged, "grid": self.grid}
         elif self.state == "driving" and time_ms >= self.until:
-            self.state, self.until, self.speed = "stopped", time_ms + self.random.randint(1, 6) * 60_000, 0.0
+            self.state, self.until, self.speed = "stopped", time_ms + self.random.randint(2, 9) * 60_000, 0.0
             if self.trip:
                 self.trip["stops"] += 1
         elif self.state == "stopped" and time_ms >= self.until:
-            self.state, self.until = "driving", time_ms + self.random.randint(2, 11) * 60_000
+            self.state, self.until = "driving", time_ms + self.random.randint(2, 7) * 60_000
             self.heading = self.random.choice((0, 90, 180, 270))
         elif self.state == "charging" and self.soc >= 99.9:
             self._end_charge(time_ms, rows)
@@ -103,7 +104,7 @@ class FakeVan:
         if self.state == "driving":
             if self.random.random() < 0.12:
                 self.heading = self.random.choice((0, 90, 180, 270))
-            self.speed = max(8.0, min(78.0, self.speed + self.random.gauss(3, 11)))
+            self.speed = max(8.0, min(64.0, self.speed + self.random.gauss(2, 9)))
             km = self.speed * hours
             self.distance += km
             self.odometer += km
@@ -114,7 +115,7 @@ class FakeVan:
                 north = self.lat < self.home_lat
                 east = self.lon < self.home_lon
                 self.heading = (0 if north else 180) if abs(self.lat - self.home_lat) > 0.07 else (90 if east else 270)
-            power = max(-35.0, self.speed * 0.27 + self.random.gauss(1.5, 7))
+            power = max(-30.0, self.speed * 0.2 + self.random.gauss(0.8, 6))
             kwh = power * hours
             self.used += max(kwh, 0.0)
             self.regenerated += max(-kwh, 0.0)
