@@ -1,0 +1,211 @@
+"""`python -m benchmarks.speed [--size small|full] [--only NAME,...]`: the tables of docs/performance.md."""
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.speed import stages, whole
+from tests.servers.agent import ROOT
+from tests.servers.influxdb import FrontEnd, InfluxServer
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.victoria import VictoriaServer
+
+SIZES = {"small": 60_000, "full": 400_000}
+
+
+class Bench:
+    """One run; every part prints its own table."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.parts: dict[str, Callable[[Path], None]] = {
+            "stages": self.stages,
+            "cpu": self.cpu,
+            "peers": self.peers,
+            "ack": self.ack,
+            "readable": self.readable,
+            "memory": self.memory,
+            "catchup": self.catchup,
+            "size": self.size,
+        }
+
+    def stages(self, _directory: Path) -> None:
+        """CPU of each stage alone."""
+        head("CPU per message of each stage alone, 1000 vans", "stage", "µs")
+        server = VictoriaServer().start() if VictoriaServer.is_installed() else None
+        try:
+            url = server.store_url() if server else None
+            found = stages.measure(count=min(self.count, 60_000), vans=1000, influx_url=url)
+        finally:
+            if server:
+                server.stop()
+        for name, value in found:
+            row(name, f"{value:.2f}")
+        row("sum with SQLite", f"{sum(value for name, value in found if 'Influx' not in name):.2f}")
+
+    def cpu(self, directory: Path) -> None:
+        """CPU of the agent, whole way."""
+        head(
+            "CPU per message of the agent, whole way, Mosquitto on the same two cores",
+            "store",
+            "vans",
+            "µs",
+            "messages/s",
+        )
+        for vans in (1000, 10_000):
+            cpu, rate, _ = whole.agent_cpu_us(directory / f"sqlite{vans}", count=self.count, vans=vans)
+            row("SQLite", f"{vans:,}", f"{cpu:.1f}", f"{rate:,.0f}")
+        if VictoriaServer.is_installed():
+            server = VictoriaServer().start()
+            try:
+                cpu, rate, _ = whole.agent_cpu_us(
+                    directory / "victoria", count=self.count, vans=1000, store__url=server.store_url()
+                )
+            finally:
+                server.stop()
+            row("VictoriaMetrics", "1,000", f"{cpu:.1f}", f"{rate:,.0f}")
+
+    def peers(self, directory: Path) -> None:
+        """The obvious Python stack and, where it is there, Telegraf, with the same load."""
+        head("Peers, same load, VictoriaMetrics as the store", "who", "µs", "ratio to vanpulse")
+        count = min(self.count, 40_000)
+        server = VictoriaServer().start()
+        try:
+            ours, _, _ = whole.agent_cpu_us(directory / "ours", count=count, vans=1000, store__url=server.store_url())
+            row("vanpulse", f"{ours:.1f}", "1")
+            peer = obvious(directory, server.url, count)
+            row("aiomqtt + pydantic + influxdb-client", f"{peer:.1f}", f"{peer / ours:.1f}")
+            if shutil.which("telegraf"):
+                for name in ("default", "tuned"):
+                    peer = telegraf(directory, name, server.url, count)
+                    row(f"Telegraf {name}", f"{peer:.1f}", f"{peer / ours:.1f}")
+            else:
+                row("Telegraf", "not on the path", "")
+        finally:
+            server.stop()
+
+    def ack(self, directory: Path) -> None:
+        """PUBLISH → PUBACK over a sweep of rates."""
+        head("PUBLISH → PUBACK, ms", "wanted/s", "reached/s", "median", "p99", "largest")
+        seconds = 5.0 if self.count <= SIZES["small"] else 20.0
+        rates = [100.0, 1000.0, 5000.0, 10_000.0, 20_000.0, 40_000.0]
+        for wanted, reached, latencies in whole.ack_latency(directory, rates, seconds=seconds, vans=1000):
+            figures = [f"{value * 1000:.1f}" for value in whole.percentiles(latencies)]
+            row(f"{wanted:,.0f}", f"{reached:,.0f}", *figures)
+
+    def readable(self, directory: Path) -> None:
+        """PUBLISH → readable."""
+        head("PUBLISH → readable in SQLite at 10,000 messages/s, ms", "median", "p99", "largest")
+        seconds = 8.0 if self.count <= SIZES["small"] else 30.0
+        latencies = whole.readable_latency(directory, per_s=10_000, seconds=seconds, vans=10_000)
+        row(*[f"{value * 1000:.0f}" for value in whole.percentiles(latencies)])
+
+    def memory(self, directory: Path) -> None:
+        """Memory and start."""
+        head("Memory and start", "vans", "MB", "s from start to ready")
+        fleets = (1000, 10_000) if self.count <= SIZES["small"] else (1000, 10_000, 100_000)
+        for vans in fleets:
+            memory, seconds = whole.memory_and_start(directory / str(vans), vans)
+            row(f"{vans:,}", f"{memory:.0f}", f"{seconds:.1f}")
+
+    def catchup(self, directory: Path) -> None:
+        """Catching up after an outage of the store."""
+        head("Catching up after an outage of InfluxDB 1.6.7", "messages/s")
+        server = InfluxServer().start()
+        server.create_database("bench")
+        loop = asyncio.new_event_loop()
+        whole.in_background(loop.run_forever)
+        front = FrontEnd(server)
+        asyncio.run_coroutine_threadsafe(front.__aenter__(), loop).result(30)
+        try:
+            from tests.servers.influxdb import Fault
+
+            def break_store() -> None:
+                front.always = Fault("answer", status=503)
+
+            def heal_store() -> None:
+                front.always = None
+
+            rate = whole.catch_up(
+                directory, front.store_url("bench"), break_store, heal_store, count=max(self.count, 100_000)
+            )
+            row(f"{rate:,.0f}")
+        finally:
+            asyncio.run_coroutine_threadsafe(front.__aexit__(None, None, None), loop).result(30)
+            loop.call_soon_threadsafe(loop.stop)
+            server.stop()
+
+    def size(self, directory: Path) -> None:
+        """Bytes per van and day."""
+        head("Size of the store for one van and day, a reading every 10 s", "store", "kB")
+        row("SQLite", f"{whole.sqlite_bytes_per_van_day(directory) / 1000:,.0f}")
+
+
+def obvious(directory: Path, url: str, count: int) -> float:
+    with Mosquitto(directory / "obvious", max_queued_messages=10_000_000) as broker:
+        words = [sys.executable, "-m", "benchmarks.peers.obvious", str(broker.port), url, str(count)]
+        peer = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert peer.stdout is not None
+        peer.stdout.readline()
+        whole.publish(broker.port, count, 1000)
+        return float(peer.communicate(timeout=300)[0]) / count * 1e6
+
+
+def telegraf(directory: Path, name: str, url: str, count: int) -> float:
+    config = ROOT / "benchmarks" / "peers" / f"telegraf-{name}.conf"
+    with Mosquitto(directory / name, max_queued_messages=10_000_000, max_inflight_messages=20_000) as broker:
+        environment = os.environ | {"MQTT_PORT": str(broker.port), "INFLUX_URL": url}
+        peer = subprocess.Popen(["telegraf", "--config", str(config), "--quiet"], env=environment)
+        time.sleep(3)
+        before = cpu_s(peer.pid)
+        whole.publish(broker.port, count, 1000)
+        time.sleep(12)
+        spent = cpu_s(peer.pid) - before
+        peer.terminate()
+        peer.wait(20)
+    return spent / count * 1e6
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+_widths: list[int] = []
+
+
+def head(title: str, *columns: str) -> None:
+    print(f"\n{title}\n")
+    _widths[:] = [max(len(column), 16) for column in columns]
+    row(*columns)
+    row(*["-" * width for width in _widths])
+
+
+def row(*cells: str) -> None:
+    print("| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, _widths, strict=True)) + " |", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--size", choices=tuple(SIZES), default="small")
+    bench_parts = tuple(Bench(0).parts)
+    parser.add_argument("--only", help="some parts: " + ", ".join(bench_parts))
+    arguments = parser.parse_args()
+    bench = Bench(SIZES[arguments.size])
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
+    for name in arguments.only.split(",") if arguments.only else bench_parts:
+        with tempfile.TemporaryDirectory(prefix="vanpulse-bench-") as directory:
+            bench.parts[name](Path(directory))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""The whole way with real servers: CPU of the agent's process per message, latencies, memory, start, catching up."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import quantiles
+
+from benchmarks.speed.broker import MeasuringBroker
+from benchmarks.speed.load import messages, topic
+from tests.servers.agent import ROOT, Agent, wait_for
+from tests.servers.mosquitto import Mosquitto
+
+CONNECTIONS = 2
+
+
+def publish(port: int, count: int, vans: int, *, per_s: float | None = None) -> float:
+    """Publish from a process of its own as fast as the broker takes it; seconds until all is acknowledged."""
+    words = [sys.executable, "-m", "benchmarks.speed.publisher", str(port), str(count), str(vans), str(per_s or 0)]
+    began = time.monotonic()
+    subprocess.run(words, cwd=ROOT, check=True)
+    return time.monotonic() - began
+
+
+def agent_cpu_us(directory: Path, *, count: int, vans: int, **settings: object) -> tuple[float, float, float]:
+    """CPU µs per message at saturation, messages/s, and resident MB afterwards."""
+    with (
+        Mosquitto(directory, max_queued_messages=10_000_000) as broker,
+        Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
+    ):
+        publish(broker.port, vans, vans)  # every van known, every cache warm
+        agent.wait_processed(vans)
+        before = agent.metrics()
+        began = time.monotonic()
+        publish(broker.port, count, vans)
+        agent.wait_processed(vans + count)
+        seconds = time.monotonic() - began
+        after = agent.metrics()
+        if after["messages_rejected_total"]:
+            raise RuntimeError(f"dead letters: {agent.dead_letters()[:1]}")
+        agent.stop()
+    cpu = after["cpu_seconds_total"] - before["cpu_seconds_total"]
+    return cpu / count * 1e6, count / seconds, after["memory_bytes"] / 1e6
+
+
+def percentiles(values: list[float]) -> tuple[float, float, float]:
+    """Median, 99th percentile, largest."""
+    cuts = quantiles(values, n=100)
+    return cuts[49], cuts[98], max(values)
+
+
+def ack_latency(
+    directory: Path, rates: list[float], *, seconds: float, vans: int
+) -> list[tuple[float, float, list[float]]]:
+    """PUBLISH → PUBACK for each rate: (rate wanted, rate reached, latencies in s)."""
+
+    async def run() -> list[tuple[float, float, list[float]]]:
+        broker = MeasuringBroker()
+        await broker.start()
+        agent = Agent(directory / "agent", mqtt__url=f"mqtt://127.0.0.1:{broker.port}")
+        agent.start(wait=False)
+        found = []
+        try:
+            await broker.send(list(messages(vans, vans)), per_s=2000)
+            for rate in rates:
+                broker.latencies_s.clear()
+                load = list(messages(int(rate * seconds), vans))
+                reached = await broker.send(load, per_s=rate)
+                found.append((rate, reached, broker.latencies_s.copy()))
+        finally:
+            await asyncio.to_thread(agent.stop)
+            await broker.stop()
+        return found
+
+    return asyncio.run(run())
+
+
+def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int) -> list[float]:
+    """PUBLISH → readable in SQLite: the readings' own time is that of publishing; a reader looks again and again."""
+    with (
+        Mosquitto(directory, max_queued_messages=10_000_000) as broker,
+        Agent(directory / "agent", mqtt__url=broker.url) as agent,
+    ):
+        words = [sys.executable, "-m", "benchmarks.speed.publisher", str(broker.port)]
+        words += [str(int(per_s * seconds)), str(vans), str(per_s), "now"]
+        publisher = subprocess.Popen(words, cwd=ROOT)
+        found: list[float] = []
+        reader = sqlite3.connect(f"file:{agent.directory / 'history.db'}?mode=ro", uri=True)
+        seen_ms = 0
+        query = "SELECT time_ms FROM battery WHERE time_ms > ?"
+        while publisher.poll() is None:
+            rows = [row[0] for row in reader.execute(query, (seen_ms,))]
+            now_ms = time.time() * 1000
+            found += [(now_ms - time_ms) / 1000 for time_ms in rows]
+            seen_ms = max(rows, default=seen_ms)
+            time.sleep(0.005)
+        reader.close()
+        agent.stop()
+    return found
+
+
+def memory_and_start(directory: Path, vans: int) -> tuple[float, float]:
+    """Resident MB with so many vans known, and seconds from start to ready with their state."""
+    with Mosquitto(directory, max_queued_messages=10_000_000) as broker:
+        agent = Agent(directory / "agent", mqtt__url=broker.url)
+        with agent:
+            publish(broker.port, 3 * vans, vans)
+            agent.wait_processed(3 * vans)
+            agent.stop()
+            began = time.monotonic()
+            agent.start()
+            seconds = time.monotonic() - began
+            publish(broker.port, vans, vans)
+            agent.wait_processed(vans)
+            memory = agent.metrics()["memory_bytes"] / 1e6
+            agent.stop()
+    return memory, seconds
+
+
+def catch_up(
+    directory: Path, store_url: str, break_store: Callable[[], None], heal_store: Callable[[], None], *, count: int
+) -> float:
+    """Messages per second at which what an outage of the store left in the journal is worked off."""
+    vans = 1000
+    with (
+        Mosquitto(directory, max_queued_messages=10_000_000) as broker,
+        Agent(directory / "agent", mqtt__url=broker.url, store__url=store_url, store__token="bench") as agent,
+    ):
+        publish(broker.port, vans, vans)
+        agent.wait_processed(vans)
+        break_store()
+        publish(broker.port, count, vans)
+        wait_for(lambda: agent.metrics()["messages_journaled_total"] >= vans + count, "the journal to take it all")
+        behind = agent.metrics()["unconfirmed_messages"]
+        heal_store()
+        wait_for(lambda: agent.metrics()["unconfirmed_messages"] < behind, "the store to be found again", timeout_s=90)
+        began = time.monotonic()
+        behind = agent.metrics()["unconfirmed_messages"]
+        wait_for(lambda: agent.metrics()["unconfirmed_messages"] == 0, "catching up", timeout_s=180)
+        seconds = time.monotonic() - began
+        agent.stop()
+    return float(behind / seconds)
+
+
+def sqlite_bytes_per_van_day(directory: Path) -> float:
+    """Size of the history file for one van and day at a reading every 10 s, from a fleet of 20 vans and a day."""
+    vans, turns = 20, 8640
+    with (
+        Mosquitto(directory, max_queued_messages=10_000_000) as broker,
+        Agent(directory / "agent", mqtt__url=broker.url) as agent,
+    ):
+        publish(broker.port, vans * turns, vans)
+        agent.wait_processed(vans * turns)
+        agent.stop()
+        return (agent.directory / "history.db").stat().st_size / vans
+
+
+def in_background(work: Callable[[], None]) -> threading.Thread:
+    """Start a thread."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+__all__ = ["topic"]
