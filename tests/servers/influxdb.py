@@ -307,6 +307,9 @@ def is_well_formed(line: str) -> bool:
     return LINE.fullmatch(line) is not None
 
 
+_KEY_AND_FIELDS = re.compile(r'(?:\\.|[^\\ \n]|\\(?=\n))+ (?:"(?:\\.|[^"\\])*"|[^"\n])*|[^\n]+', re.DOTALL)
+
+
 def split_lines(body: str) -> list[str]:
-    """Lines of a body; a line break inside a quoted text does not end one."""
-    return [line for line in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^"\n])+', body) if line.strip()]
+    """Lines of a body; a line break inside a quoted text ends none, and a quote in a tag opens no text."""
+    return [line for line in _KEY_AND_FIELDS.findall(body) if line.strip()]

@@ -76,7 +76,7 @@ _MOMENTS = count(1)
 @example(depot="\\", model="a\\,b", kind='\\"', message="\\", value=1.0, stops=0)
 @example(depot="a\\ ", model="#", kind='"', message='\\\\"', value=-1.5e-300, stops=-(2**63))
 @example(depot="\\\\", model="=,= ", kind="a\nb", message=" ", value=0.1 + 0.2, stops=2**63 - 1)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_text_and_number_survives_the_way_there_and_back(
     influxd: InfluxServer,
     front_end: FrontEnd,
@@ -108,6 +108,7 @@ async def test_any_text_and_number_survives_the_way_there_and_back(
     ((_, *found),) = alert["values"]
     tags = [escape_tag(text).replace("\\,", ",").replace("\\=", "=").replace("\\ ", " ") for text in (depot, model)]
     texts = [escape_text(text).replace('\\"', '"').replace("\\\\", "\\") for text in (kind, message)]
+    found[2] = float(found[2])  # JSON writes 1e16 as a whole number
     assert found == [*texts, value, *(tag or None for tag in tags)]
     (trip,) = influxd.query(f'SELECT stops FROM "trip" {where}', database)  # noqa: S608
     assert trip["values"] == [[time_ms, stops]]
