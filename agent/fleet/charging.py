@@ -129,10 +129,12 @@ def settle(state: VanState, context: Context) -> None:
     grid = energy / context.factors.charging.efficiency(kind, power)
     charge.grid_kwh += grid
     totals.grid_kwh += grid
-    days.add_cost(state.day, context.tariff, grid_kwh=grid, start_ms=charge.start.time_ms, end_ms=state.time_ms)
+    since_ms = charge.settled_ms or charge.start.time_ms
+    charge.settled_ms = state.time_ms
+    days.add_cost(state.day, context.tariff, grid_kwh=grid, start_ms=since_ms, end_ms=state.time_ms)
     ledger.emit(state)
     if state.emissions is not None:
-        intensity, _ = context.factors.intensity.at(context.vehicle.country, state.time_ms)
+        intensity, _ = context.factors.intensity.mean(context.vehicle.country, since_ms, state.time_ms)
         charge.co2e_g += emissions.charge(
             state.emissions,
             content_kwh=state.estimate.y / state.estimate.g - energy,

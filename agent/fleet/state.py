@@ -248,6 +248,8 @@ class ChargeState(Part):
     low_pct: float | None = None
     """The lowest state of charge at this resting place: a rise from here may be a charge."""
     low_ms: int = 0
+    settled_ms: int = 0
+    """Up to when grid energy and carbon have been entered; 0: nothing yet."""
 
 
 class Capacity(Part):
@@ -316,9 +318,9 @@ class VanState(Part):
     """How things stood before the last silence."""
     emissions: EmissionsState | None = None
     alerts: AlertsState = msgspec.field(default_factory=AlertsState)
-    looked_ms: int = 0
+    look_ms: int = 0
+    """When outlook and alerts are looked after next."""
     looked_mode: int = PARKED
-    """When the alerts were last looked after."""
     day: DayState = msgspec.field(default_factory=DayState)
     day_nn: float = 0.0
     """Variance of the energy when the day began, kWh²."""

@@ -17,7 +17,7 @@ STREAMS_APART_MS: Final = 5_000
 """State of charge and location may come in messages of their own, at times a little apart."""
 LOCATION_GONE_MS: Final = 60_000
 """Without a location for this long, the battery's readings go on alone."""
-PARKED_EVERY_S: Final = 60.0
+PARKED_EVERY_MS: Final = 60_000
 """A van that has been parked for LONG_PARKED_MS has little news."""
 LONG_PARKED_MS: Final = 600_000
 ACCEPTED: Final = int(Verdict.ACCEPTED)
@@ -82,6 +82,8 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if reading.payload_kg is not None or reading.parcels is not None:
         _load(state, reading)
     if time_ms >= state.due_ms or motion.mode != mode:
+        if new_battery and time_ms >= state.look_ms:
+            battery.note(state, reading)
         publish(state, time_ms, context, records)
     return records
 
@@ -90,13 +92,13 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
     """The passing of time: `silence_ms` since the van was heard, so its own time is `state.time_ms + silence_ms`."""
     motion = state.motion
     mode = motion.mode
-    day_end_ms = state.day.end_ms
+    event_ms = state.time_ms + silence_ms
+    look_due = 0 < state.alerts.due_ms <= event_ms
     if (mode == OFFLINE or silence_ms < context.thresholds.parked_after_ms) and (
-        not 0 < day_end_ms <= state.time_ms + silence_ms
+        not look_due and not 0 < state.day.end_ms <= event_ms
     ):
         return []
     records: list[Record] = []
-    event_ms = state.time_ms + silence_ms
     if days.is_over(state.day, event_ms, heard=False):
         records += daybook.turn(state, event_ms, context, heard=False)
     closed = len(records)
@@ -107,6 +109,8 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
             records += gaps.go_offline(state, context)
     if len(records) > closed or motion.mode != mode:
         publish(state, state.time_ms, context, records)
+    elif look_due:
+        records += lookout.look(state, event_ms, context)
     return records
 
 
@@ -114,14 +118,16 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
     """Add where energy and emissions stand now."""
     motion = state.motion
     mode = motion.mode
-    every_s = context.thresholds.derived_every_s
-    if mode == PARKED and motion.rest.time_ms - motion.wake.time_ms > LONG_PARKED_MS and every_s < PARKED_EVERY_S:
-        every_s = PARKED_EVERY_S
-    state.due_ms = time_ms + int(every_s * 1000.0)  # a whole number, or times drift
+    every_ms = context.derived_every_ms
+    if mode == PARKED and motion.rest.time_ms - motion.wake.time_ms > LONG_PARKED_MS and every_ms < PARKED_EVERY_MS:
+        every_ms = PARKED_EVERY_MS
+    state.due_ms = time_ms + every_ms
     if mode == CHARGING:
         charging.settle(state, context)
-    look = time_ms - state.looked_ms >= LOOK_EVERY_MS or mode != state.looked_mode
+    look = time_ms >= state.look_ms or mode != state.looked_mode
     if look:
+        state.look_ms = time_ms + LOOK_EVERY_MS
+        state.looked_mode = mode
         ledger.look_ahead(state)
     records.append(ledger.energy_record(state, time_ms))
     if state.emissions is not None:
