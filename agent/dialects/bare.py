@@ -1,8 +1,9 @@
 """Senders that publish one bare value per topic, retained and without a time: OVMS, SAIC, TeslaMate.
 
 Values of one van that arrive within `JOIN_MS` of each other are one reading; its event time is the arrival of the
-first. The reading is given out by the van's next message after that, or by a tick. Values that the broker delivered
-because they were retained are of unknown age: they make a reading of their own, marked `stale`.
+first. The reading is given out by the van's next message after that, or by a tick. Where a sender publishes only what
+has changed, a value that does not come again still holds, for a while. Values that the broker delivered because they
+were retained are of unknown age: they make a reading of their own, marked `stale`.
 """
 
 import re
@@ -46,6 +47,8 @@ class VanValues(msgspec.Struct, array_like=True):
     stale: Group | None = None
     last: Values = {}
     """The latest of the few values that later ones are judged by."""
+    held: dict[str, tuple[int, Value]] = {}
+    """Where unchanged values are not repeated: the latest of each, and when it arrived."""
     last_ms: int = 0
     """The time of the latest reading given out."""
 
@@ -60,6 +63,8 @@ class BareValues(Dialect):
     """The values to keep in `VanValues.last`."""
     ranges: Mapping[str, tuple[float, float]] = RANGES
     """What each number has to lie within."""
+    holds_ms: int = 0
+    """How long a value holds that is not repeated; 0 where senders repeat all values."""
 
     def __init__(self, *, identities: Mapping[str, str], max_vans: int = MAX_VANS) -> None:
         self.ignored = 0
@@ -106,6 +111,8 @@ class BareValues(Dialect):
             self._open.add(vehicle_id)
         group.values.update(values)
         memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
+        if self.holds_ms and not message.retained:
+            memory.held.update((name, (received_ms, value)) for name, value in values.items())
         return completed
 
     def tick(self, time_ms: int) -> Iterable[Reading]:
@@ -139,7 +146,11 @@ class BareValues(Dialect):
             yield from self._give(vehicle_id, memory, group, stale=False)
 
     def _give(self, vehicle_id: str, memory: VanValues, group: Group, *, stale: bool) -> Iterator[Reading]:
-        fields = canonical(self.refine(group.values, memory.last))
+        values = group.values
+        if self.holds_ms and not stale:
+            since_ms = group.since_ms - self.holds_ms
+            values = {name: value for name, (at_ms, value) in memory.held.items() if at_ms >= since_ms} | values
+        fields = canonical(self.refine(values, memory.last))
         if fields:
             time_ms = self.event_ms(group.values, group.since_ms, memory.last_ms)
             if not stale:

@@ -44,6 +44,8 @@ COUNTERS: Final[dict[str, Meaning]] = {
 
 POWER_ONLY_WHILE_CHARGING: Final = frozenset({"MED3"})
 """Modules that set power and current from the charger alone and leave the last value standing while driving."""
+FULL_RESEND_MS: Final = 1_300_000
+"""A module sends everything anew each 1200 s, whether it has changed or not."""
 USABLE_GPS_QUALITY_PCT: Final = 30.0
 MOVING_KMH: Final = 3.0
 
@@ -57,6 +59,7 @@ class OvmsDialect(BareValues):
 
     name = "ovms"
     ranges = RANGES | {"gps_speed_kmh": RANGES["speed_kmh"], "gps_quality_pct": (0.0, 100.0)}
+    holds_ms = FULL_RESEND_MS
     remembered = frozenset({"type", "charging", "speed_kmh", "gps_speed_kmh", "pilot", "gps_lock", "gps_quality_pct"})
 
     def __init__(

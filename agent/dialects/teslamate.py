@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, position
 from agent.dialects.memory import MAX_VANS
+from agent.dialects.timestamps import DAY_MS
 
 _WORDS: Final = {"true": True, "false": False}
 
@@ -38,6 +39,8 @@ class TeslaMateDialect(BareValues):
 
     name = "teslamate"
     meanings = MEANINGS
+    holds_ms = DAY_MS
+    """Nothing is ever repeated."""
 
     def __init__(self, *, prefix: str = "teslamate", identities: Mapping[str, str], max_vans: int = MAX_VANS) -> None:
         super().__init__(identities=identities, max_vans=max_vans)

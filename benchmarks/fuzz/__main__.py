@@ -75,8 +75,9 @@ def run(name: str, count: int, chance: random.Random) -> int:
     faulthandler.cancel_dump_traceback_later()
     largest = agent.check_states()
     report(name, done, time.perf_counter() - begun, agent, splitter.outcomes)
-    grown_mb = peak_mb() - early_mb
-    print(f"{'':<22}{agent.points:,} points, largest state {largest:,} bytes, then {grown_mb} MB more memory")
+    peak = peak_mb()
+    memory = f"memory at most {peak} MB, of that {peak - early_mb} MB in the last two thirds"
+    print(f"{'':<22}{agent.points:,} points, largest state {largest:,} bytes; {memory}")
     return done
 
 
@@ -126,6 +127,7 @@ def hypothesis(count: int) -> int:
     begun = time.perf_counter()
     done = run_hypothesis(agent, count, START_MS)
     report("hypothesis", done, time.perf_counter() - begun, agent, Counter())
+    print(f"{'':<22}memory at most {peak_mb()} MB, with what hypothesis itself keeps")
     return done
 
 

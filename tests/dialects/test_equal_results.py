@@ -1,0 +1,144 @@
+"""The same simulated day in each dialect gives the same energy, distance, trips and charges, within its resolution."""
+
+from collections.abc import Iterator
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import pytest
+
+from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
+from agent.dialects import Decoder, make_dialects
+from agent.dialects.limits import Throttle
+from agent.messages import Batch, Kind, Message
+from agent.processor import Processor
+from agent.roster import Roster
+from simulator.fleet import Fleet
+from simulator.reports import Reporter
+from tests.dialects import encoders
+
+VANS = 3
+START_S = 1773032400
+"""2026-03-09T05:00:00Z, a Monday."""
+HOURS = 12
+TICK_S = 10
+
+
+class Day(NamedTuple):
+    """What the agent makes of one van's day."""
+
+    used_kwh: float
+    regenerated_kwh: float
+    charged_kwh: float
+    distance_km: float
+    trips: int
+    charges: int
+
+    @property
+    def net_kwh(self) -> float:
+        """What driving and standing took out of the battery in the end."""
+        return self.used_kwh - self.regenerated_kwh
+
+
+@cache
+def simulated_day() -> tuple[tuple[tuple[int, list[dict[str, Any]]], ...], FleetFile]:
+    """What the vans say in each second, and who they are."""
+    fleet = Fleet(vans=VANS, seed=11, start_s=START_S, clock="05:00", live_s=START_S)
+    reporter = Reporter(fleet)
+    seconds = []
+    while fleet.time_s < START_S + HOURS * 3600:
+        fleet.step()
+        readings = reporter.readings()
+        if readings or fleet.time_s % TICK_S == 0:
+            seconds.append((fleet.time_s, readings))
+    vans = {
+        vehicle_id: VanEntry(model=model.name, battery_kwh=model.usable_kwh)
+        for vehicle_id, model in zip(fleet.ids, fleet.models, strict=True)
+    }
+    return tuple(seconds), FleetFile(vans=vans)
+
+
+def batches(encode: encoders.Encode) -> Iterator[Batch]:
+    """What the broker delivers, second by second, with a tick each ten."""
+    offset = 0
+    for time_s, readings in simulated_day()[0]:
+        messages = [Message(topic, payload) for topic, payload in encode(readings)]
+        if time_s % TICK_S == 0:
+            messages.append(Message("", b"%d" % (time_s * 1000), kind=int(Kind.TICK)))
+        yield Batch(offset, time_s * 1000, START_S * 1000, messages)
+        offset += len(messages)
+
+
+def work(dialect: str, encode: encoders.Encode, **settings: Any) -> dict[str, Day]:
+    """The day of each van by way of one dialect."""
+    fleet = simulated_day()[1]
+    roster = Roster(fleet, fleet_settings=FleetSettings(), emissions=EmissionsSettings(), derived_every_s=10.0)
+    decoder = Decoder(make_dialects([dialect], **settings))
+    processor = Processor(decoder, roster, Throttle())
+    for batch in batches(encode):
+        processor.process(batch, 0, len(batch.messages))
+    assert not processor.take_letters()
+    rows, _ = processor.take_rows()
+    counts = {name: [series.vehicle_id for series, *_ in rows[name]] for name in ("trip", "charge")}
+    return {
+        vehicle_id: Day(
+            used_kwh=van.state.totals.used_kwh,
+            regenerated_kwh=van.state.totals.regenerated_kwh,
+            charged_kwh=van.state.totals.charged_kwh,
+            distance_km=van.state.totals.distance_km,
+            trips=counts["trip"].count(vehicle_id),
+            charges=counts["charge"].count(vehicle_id),
+        )
+        for vehicle_id, van in processor.vans.items()
+    }
+
+
+def hidden(*names: str) -> encoders.Encode:
+    """The native payload without these fields."""
+    return lambda readings: encoders.native(
+        [{name: value for name, value in reading.items() if name not in names} for reading in readings]
+    )
+
+
+COUNTERS = ("energy_out_total_kwh", "energy_in_total_kwh")
+
+
+@cache
+def reference() -> dict[str, Day]:
+    """By the native dialect, less what no other one carries."""
+    return work("native", hidden(*COUNTERS))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "encode", "settings", "energy", "distance", "trips"),
+    [
+        pytest.param("vss", encoders.vss, {}, 0.001, 0.001, 0, id="vss"),
+        pytest.param("saic", encoders.saic, {}, 0.01, 0.01, 1, id="saic: 0.1 km, whole degrees"),
+        pytest.param("ovms", encoders.Ovms(), {}, 0.06, 0.04, 2, id="ovms: only what has changed"),
+        pytest.param(
+            "gbt32960",
+            encoders.gbt32960,
+            {"gbt32960_current_sign": "positive_in"},
+            0.08,
+            0.01,
+            1,
+            id="gbt32960: whole per cent, 0.1 A, 0.1 km",
+        ),
+        pytest.param("gbt32960", encoders.gbt32960, {}, 0.12, 0.01, 1, id="gbt32960: the same, its sign to be learnt"),
+    ],
+)
+def test_equal_results(
+    dialect: str, encode: encoders.Encode, settings: dict[str, Any], energy: float, distance: float, trips: int
+) -> None:
+    found = work(dialect, encode, **settings)
+    assert found.keys() == reference().keys()
+    for vehicle_id, expected in reference().items():
+        day = found[vehicle_id]
+        assert day.net_kwh == pytest.approx(expected.net_kwh, rel=energy), vehicle_id
+        assert day.distance_km == pytest.approx(expected.distance_km, rel=distance), vehicle_id
+        assert abs(day.trips - expected.trips) <= trips, vehicle_id
+        assert day.charges == expected.charges, vehicle_id
+
+
+def test_the_sign_that_a_maker_chose_makes_no_difference() -> None:
+    one, other = (work("gbt32960", partial(encoders.gbt32960, sign=sign)) for sign in (1, -1))
+    assert one == other
