@@ -83,8 +83,6 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     soc_pct = reading.soc_pct
     if soc_pct is None:
         return
-    if reading.battery_temp_c is not None or reading.ambient_temp_c is not None:
-        note(state, reading)
     if soc_pct == battery.soc_pct:
         battery.time_ms = reading.time_ms
         battery.candidates = 0
@@ -137,10 +135,11 @@ def reanchor(state: VanState, context: Context) -> None:
             kwh_per_km=CONSUMPTION_KWH_PER_KM,
         )
     estimate.predict(e)
-    low, high = soc.interval(state.soc, slope)
-    estimate.place(e, low, high)
-    e.time_ms = state.soc.time_ms
-    state.soc.changed = False
+    battery = state.soc
+    battery.low_y, battery.high_y = soc.interval(battery, slope)
+    estimate.place(e, battery.low_y, battery.high_y)
+    e.time_ms = battery.time_ms
+    battery.changed = False
 
 
 def correct(state: VanState, context: Context) -> None:
@@ -160,11 +159,12 @@ def correct(state: VanState, context: Context) -> None:
         slope = context.thresholds.curve_slope_per_pct
         moved_y = e.g * abs(state.totals.predicted_kwh - battery.seen_kwh)
         slack_y = EDGE_SPREAD * moved_y + EDGE_STEPS * battery.step_pct
+        battery.low_y, battery.high_y = soc.interval(battery, slope)
         low, high = soc.interval_after_change(battery, slope, moved_y, slack_y)
         battery.changed = False
         battery.seen_kwh = state.totals.predicted_kwh
     elif since_ms >= CORRECT_FINE_MS:
-        low, high = soc.interval(battery, context.thresholds.curve_slope_per_pct)
+        low, high = battery.low_y, battery.high_y
         y = e.y - e.g * (e.pending_kwh + e.k * e.pending_km)
         if low <= y <= high:
             e.time_ms = battery.time_ms
@@ -188,7 +188,7 @@ def correct_now(state: VanState, context: Context) -> None:
         correct(state, context)
         return
     estimate.predict(e)
-    low, high = soc.interval(battery, context.thresholds.curve_slope_per_pct)
+    low, high = battery.low_y, battery.high_y
     if state.motion.mode == CHARGING:
         estimate.correct(e, low, high)
     else:

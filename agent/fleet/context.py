@@ -37,6 +37,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     alert_limits: AlertLimits = AlertLimits()
 
     @cached_property
+    def derived_every_ms(self) -> int:
+        """`energy` and `emissions` at most this often, in event time."""
+        return round(self.thresholds.derived_every_s * 1000.0)
+
+    @cached_property
     def day_zone(self) -> DayZone:
         """Where midnight is."""
         return DayZone.of_offset(self.utc_offset_min)

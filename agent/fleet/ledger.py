@@ -83,11 +83,11 @@ def mark(state: VanState, into: Mark, time_ms: int) -> Mark:
 
 def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
     """Where the van's energy stands."""
-    totals, e = state.totals, state.estimate
+    totals = state.totals
     mode = state.motion.mode
     recent = state.consumption
     power = state.soc.power_kw
-    known = e.started
+    known = state.estimate.started
     return EnergyRecord(
         vehicle_id=state.vehicle_id,
         time_ms=time_ms,
@@ -102,14 +102,15 @@ def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
         consumption_kwh_per_100km=recent.per_100km_kwh,
         range_km=recent.range_km,
         usable_capacity_kwh=state.capacity.battery_kwh if known else None,
-        uncertainty_kwh=estimate.Z90 * sqrt(e.nn + e.pending_var) if known and e.nn >= 0.0 else None,
+        uncertainty_kwh=recent.uncertainty_kwh,
         source=SOURCES[totals.source] if known else None,
     )
 
 
 def look_ahead(state: VanState) -> None:
-    """Bring recent consumption up to date, and the range that it leaves."""
+    """Bring recent consumption up to date, the range that it leaves, and the uncertainty."""
     recent, totals, e = state.consumption, state.totals, state.estimate
+    recent.uncertainty_kwh = estimate.Z90 * sqrt(max(0.0, e.nn + e.pending_var)) if e.started else None
     km = totals.distance_km - recent.distance_km
     if km > 0.0:
         keep = 1.0 - km / RECENT_KM if km < RECENT_KM else 0.0
@@ -140,9 +141,14 @@ def emit(state: VanState) -> None:
 
 def emissions_record(state: VanState, own: EmissionsState, context: Context, time_ms: int) -> EmissionsRecord:
     """Where the van's emissions stand."""
-    emit(state)
+    totals = state.totals
+    net, km = totals.net_kwh, totals.distance_km
+    if net != totals.emitted_kwh or km != totals.emitted_km:
+        emissions.use(own, net - totals.emitted_kwh, km - totals.emitted_km)
+        totals.emitted_kwh = net
+        totals.emitted_km = km
     factors = context.factors
-    intensity, source = factors.intensity.at(context.vehicle.country, time_ms)
+    intensity, source = factors.intensity.at(factors.grid.country, time_ms)
     return emissions.record(
         own,
         factors.diesel,

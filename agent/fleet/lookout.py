@@ -14,8 +14,6 @@ def look(state: VanState, time_ms: int, context: Context) -> list[Record]:
     if places is not None and latitude is not None and longitude is not None:
         names = places.around(latitude, longitude)
         home_km = places.home_km(context.vehicle.depot, latitude, longitude)
-    state.looked_ms = time_ms
-    state.looked_mode = state.motion.mode
     return list(
         alerts.update(
             state.alerts,

@@ -59,7 +59,7 @@ def interval_after_change(state: SocState, slope_per_pct: float, moved_y: float,
 
     `slack_y` is how well that is known; it widens both ends, so that the middle stays where it is most likely.
     """
-    low, high = interval(state, slope_per_pct)
+    low, high = state.low_y, state.high_y
     soc_pct, before_pct = state.soc_pct, state.before_pct
     if soc_pct is None or before_pct is None or before_pct >= 100.0:
         return low, high

@@ -75,6 +75,9 @@ class SocState(Part):
     time_ms: int = 0
     before_pct: float | None = None
     """The value before the last change."""
+    low_y: float = 0.0
+    high_y: float = 0.0
+    """The interval that the last value stands for, on the energy-linear scale."""
     seen_kwh: float = 0.0
     """Energy predicted up to the last reading that had not changed: an edge is crossed between that one and the next."""
     grid: int = 0
@@ -279,6 +282,7 @@ class Consumption(Part):
     per_100km_kwh: float | None = None
     """As published."""
     range_km: float | None = None
+    uncertainty_kwh: float | None = None
 
 
 class VanState(Part):

@@ -9,7 +9,7 @@ from agent.fleet.records import Record
 from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, VanState, Verdict
 from agent.readings import Reading
 
-LOOK_EVERY_MS: Final = 30_000
+LOOK_EVERY_MS: Final = 60_000
 """How often the alerts are looked after, in event time."""
 CORRECT_EVERY_MS: Final = 60_000
 """How often an unchanged state of charge is held against the estimate."""
@@ -61,7 +61,10 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if state.returned:
         records += gaps.close_gap(state, reading, context)
     if state.soc.changed or time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS:
-        _correct(state, context)
+        # Not before the other stream has caught up: what was driven must be known when the energy is judged.
+        behind_ms = state.soc_time_ms - state.location_time_ms
+        if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
+            battery.correct(state, context)
     ledger.post(state)
     ended = None
     if new_location:
@@ -164,13 +167,6 @@ def _set_aside(state: VanState, reading: Reading) -> list[Record]:
         state.late += 1
         state.verdict = Verdict.LATE
     return []
-
-
-def _correct(state: VanState, context: Context) -> None:
-    """Not before the other stream has caught up: what was driven must be known when the energy is judged."""
-    behind_ms = state.soc_time_ms - state.location_time_ms
-    if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
-        battery.correct(state, context)
 
 
 def _load(state: VanState, reading: Reading) -> None:
