@@ -16,6 +16,7 @@ from simulator.depots import Depot, load_depots, utc_offset_s
 from simulator.models import Model, load_models
 from simulator.streets import EAST, NORTH, SOUTH, WEST, Streets
 from simulator.tours import BLOCK_U_M, BLOCK_V_M, DAY_S, Purpose, Tours
+from simulator.vin import vin
 
 BRAKING_MPS2: Final = 1.4
 ACCELERATION_MPS2: Final = 1.3
@@ -614,5 +615,6 @@ def fleet_file(fleet: Fleet) -> str:
             f"battery_kwh = {usable_kwh:.1f}",
             f"payload_kg = {float(model.payload_kg)}",
             f'diesel_class = "{model.diesel_class}"',
+            f'identities = ["{vin(vehicle_id)}"]',
         ]
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ Numbered = tuple[int, str, bytes]
 """A message's number, topic and payload."""
 
 PUBACK = 0x40
+PUBLISH_QOS1 = 0x32
 KEEP_ALIVE_S = 30
 PROPERTY_LENGTH_NONE = b"\x00"
 TAKEN = (mqtt5.PubAckReasonCode.SUCCESS, mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS)
@@ -31,7 +32,9 @@ class LeanConnection(asyncio.Protocol):
         password: str | None,
         in_flight: int,
         on_acknowledged: Callable[[int], None],
+        retain: bool = False,
     ) -> None:
+        self._flags = PUBLISH_QOS1 | retain
         self._connect_packet = mqtt5.ConnectPacket(
             client_id,
             username=username,
@@ -211,7 +214,7 @@ class LeanConnection(asyncio.Protocol):
             while packet_id in flying:
                 packet_id = packet_id % 65535 + 1
             flying[packet_id] = message
-            out.append(_publish_packet(message[1].encode(), message[2], packet_id))
+            out.append(_publish_packet(self._flags, message[1].encode(), message[2], packet_id))
         self._next_id = packet_id
         if self._transport is not None:
             self._transport.write(b"".join(out))
@@ -224,15 +227,15 @@ class LeanConnection(asyncio.Protocol):
         await self._changed.wait()
 
 
-def _publish_packet(topic: bytes, payload: bytes, packet_id: int) -> bytes:
+def _publish_packet(flags: int, topic: bytes, payload: bytes, packet_id: int) -> bytes:
     """A QoS 1 PUBLISH without properties (MQTT 5, section 3.3)."""
     size = len(topic) + len(payload) + 5
     if size < 128:
-        length = bytes((0x32, size))
+        length = bytes((flags, size))
     elif size < 16_384:
-        length = bytes((0x32, size & 127 | 128, size >> 7))
+        length = bytes((flags, size & 127 | 128, size >> 7))
     else:
-        digits = [0x32]
+        digits = [flags]
         while size >= 128:
             digits.append(size & 127 | 128)
             size >>= 7

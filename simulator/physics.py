@@ -78,8 +78,8 @@ def make_vehicles(models: list[Model], health: Floats) -> Vehicles:
         motor_kw=np.array([float(model.motor_kw) for model in models]),
         ac_kw=np.array([model.ac_kw for model in models]),
         usable_kwh=usable_kwh,
-        # Simpson's rule is exact for the parabola through the three voltages. Usable energy is what leaves the terminals
-        # on a quiet drive; the rest of the charge is lost inside.
+        # Simpson's rule is exact for the parabola through the three voltages. Usable energy is what leaves the
+        # terminals on a quiet drive; the rest of the charge is lost inside.
         charge_ah=usable_kwh * 1000.0 / ((volts[0] + 4.0 * volts[1] + volts[2]) / 6.0 * QUIET_DRIVE_EFFICIENCY),
         volts=volts,
         resistance_ohm=RESISTANCE_OHM_KWH / usable_kwh / health**2,

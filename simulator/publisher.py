@@ -118,7 +118,9 @@ class ClientSender:
         in_flight: int = 100,
         on_acknowledged: OnAcknowledged | None = None,
         give_up_s: float = 60.0,
+        retain: bool = False,
     ) -> None:
+        self._retain = retain
         self.summary = Summary()
         self._broker = broker
         self._client_id = client_id
@@ -165,7 +167,9 @@ class ClientSender:
         client = self._client
         if client is None:
             raise Unreachable("not connected")
-        task = asyncio.create_task(client.publish(message[0], message[1], qos=1, timeout=ACKNOWLEDGED_WITHIN_S))
+        task = asyncio.create_task(
+            client.publish(message[0], message[1], 1, self._retain, timeout=ACKNOWLEDGED_WITHIN_S)
+        )
         self._flying[task] = (number, message)
 
     async def _landed(self) -> None:
@@ -244,7 +248,9 @@ class LeanSender:
         in_flight: int = 1000,
         on_acknowledged: OnAcknowledged | None = None,
         give_up_s: float = 60.0,
+        retain: bool = False,
     ) -> None:
+        self._retain = retain
         self.summary = Summary()
         self._broker = broker
         self._on_acknowledged = on_acknowledged
@@ -256,6 +262,7 @@ class LeanSender:
                 password=broker.password,
                 in_flight=in_flight,
                 on_acknowledged=self._acknowledged,
+                retain=retain,
             )
             for number in range(connections)
         ]
@@ -367,14 +374,20 @@ def make_sender(
     client_id: str | None = None,
     on_acknowledged: OnAcknowledged | None = None,
     give_up_s: float = 60.0,
+    retain: bool = False,
 ) -> ClientSender | LeanSender:
     """The client sender for `connections=0`, else the lean one with that many connections."""
     broker = Broker.from_url(url)
     name = client_id or f"vanpulse-simulator-{os.getpid()}"
     if connections == 0:
-        return ClientSender(broker, client_id=name, on_acknowledged=on_acknowledged, give_up_s=give_up_s)
+        return ClientSender(broker, client_id=name, on_acknowledged=on_acknowledged, give_up_s=give_up_s, retain=retain)
     return LeanSender(
-        broker, connections=connections, client_id=name, on_acknowledged=on_acknowledged, give_up_s=give_up_s
+        broker,
+        connections=connections,
+        client_id=name,
+        on_acknowledged=on_acknowledged,
+        give_up_s=give_up_s,
+        retain=retain,
     )
 
 

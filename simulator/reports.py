@@ -26,12 +26,15 @@ Reading = dict[str, Any]
 class Reporter:
     """Turns the fleet's state into readings, at each van's own period."""
 
-    def __init__(self, fleet: Fleet, *, rate_hz: float | None = None) -> None:
-        """`rate_hz` is messages per second and van whatever it does; without it vans keep their own periods."""
+    def __init__(self, fleet: Fleet, *, rate_hz: float | None = None, everything: bool = False) -> None:
+        """`rate_hz` is messages per second and van whatever it does; without it vans keep their own periods.
+
+        With `everything` all vans send all they know in one report.
+        """
         self._fleet = fleet
         self._rate_hz = rate_hz
         n = fleet.size
-        reports = [model.reports for model in fleet.models]
+        reports = ["full" if everything else model.reports for model in fleet.models]
         self._style = np.array([{"full": FULL, "power": POWER, "plain": PLAIN}[style] for style in reports])
         self._soc_step = np.array([model.soc_step_pct for model in fleet.models])
         # A small fleet reports at two moments of a period, which costs less than one van at a time.

@@ -5,24 +5,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from simulator.dialects.native import Native
+from simulator.dialects import make_encoder
+from simulator.faults import Faults
 from simulator.fleet import Fleet, fleet_file
-from simulator.reports import Reading, Reporter
+from simulator.reports import Reporter
 
 Outgoing = tuple[str, bytes]
 
 DEFAULT_CLOCK: Final = "11:30"
 """What the depots' clocks show now, on a working day, so that there is something to see at any hour."""
-
-
-class Encoder(Protocol):
-    """Puts readings into the messages of one kind of sender."""
-
-    def encode(self, readings: list[Reading]) -> list[Outgoing]:
-        """Topics and payloads, in the order of the readings."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +29,15 @@ class Plan:
     rate_hz: float | None = None
     clock: str = DEFAULT_CLOCK
     prefix: str = "vans"
+    dialect: str = "native"
+    faults: tuple[str, ...] = ()
 
 
 class Simulation:
     """A fleet, its reports and their encoding; `second` and `messages` are all there is to it."""
 
     def __init__(self, plan: Plan) -> None:
+        """Raises ValueError for a fault or a clock that does not exist."""
         self.plan = plan
         self.fleet = Fleet(
             vans=plan.vans,
@@ -50,13 +46,21 @@ class Simulation:
             clock=plan.clock,
             live_s=plan.live_s,
         )
-        self._reporter = Reporter(self.fleet, rate_hz=plan.rate_hz)
-        self._encoder: Encoder = Native(plan.prefix)
+        self._reporter = Reporter(self.fleet, rate_hz=plan.rate_hz, everything=plan.dialect != "native")
+        self.encoder = make_encoder(plan.dialect, prefix=plan.prefix)
+        self.faults = Faults(list(plan.faults), self.fleet) if plan.faults else None
 
     def second(self) -> list[Outgoing]:
         """Go one second further and return what the vans say then."""
         self.fleet.step()
-        return self._encoder.encode(self._reporter.readings())
+        readings = self._reporter.readings()
+        if self.faults is not None:
+            readings = self.faults.apply(readings)
+        return self.encoder.encode(readings)
+
+    def last(self) -> list[Outgoing]:
+        """What the vans still hold back when the simulation ends."""
+        return self.encoder.encode(self.faults.remaining()) if self.faults is not None else []
 
     def history(self) -> Iterator[tuple[int, list[Outgoing]]]:
         """Every second of the past: (time in seconds since the epoch, messages)."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from simulator.commands.options import add_broker, broker_url, complain, finish, positive, positive_int
+from simulator.dialects import DIALECTS
 from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
 from simulator.simulation import DEFAULT_CLOCK, Plan, Simulation
 from simulator.truth import Truth
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once")
     parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write what really happened, as JSON lines")
-    parser.add_argument("--dialect", default="native", metavar="NAME", help="native, ovms, gbt32960, saic or vss")
+    parser.add_argument("--dialect", choices=DIALECTS, default="native", metavar="NAME", help=", ".join(DIALECTS))
     parser.add_argument(
         "--clock",
         default=DEFAULT_CLOCK,
@@ -49,17 +50,23 @@ def run(arguments: argparse.Namespace) -> int:
         live_s = int(datetime.datetime.fromisoformat(arguments.start).timestamp())
     else:
         live_s = int(time.time())
-    simulation = Simulation(
-        Plan(
-            vans=arguments.vans,
-            seed=arguments.seed,
-            hours=arguments.hours,
-            live_s=live_s,
-            rate_hz=arguments.rate,
-            clock=arguments.clock,
-            prefix=arguments.prefix,
+    try:
+        simulation = Simulation(
+            Plan(
+                vans=arguments.vans,
+                seed=arguments.seed,
+                hours=arguments.hours,
+                live_s=live_s,
+                rate_hz=arguments.rate,
+                clock=arguments.clock,
+                prefix=arguments.prefix,
+                dialect=arguments.dialect,
+                faults=tuple(name for name in arguments.faults.split(",") if name),
+            )
         )
-    )
+    except ValueError as error:
+        complain("simulate", error)
+        return 2
     if arguments.fleet_file is not None:
         simulation.write_fleet_file(arguments.fleet_file)
         if arguments.seconds == 0 and arguments.hours == 0:
@@ -78,7 +85,8 @@ async def _publish(simulation: Simulation, arguments: argparse.Namespace) -> Sum
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    sender = make_sender(broker_url(arguments), connections=arguments.connections)
+    retain = simulation.encoder.retain
+    sender = make_sender(broker_url(arguments), connections=arguments.connections, retain=retain)
     async with sender:
         async for batch in _until(simulation.stream(speedup=arguments.speedup, seconds=arguments.seconds), stop):
             if arguments.messages is not None:
@@ -86,6 +94,8 @@ async def _publish(simulation: Simulation, arguments: argparse.Namespace) -> Sum
             await sender.send(batch)
             if sender.summary.messages == arguments.messages:
                 break
+        else:
+            await sender.send(simulation.last())
         await sender.drain()
     return sender.summary
 

@@ -1,0 +1,108 @@
+"""Senders that publish one bare value per topic, and only what has changed: OVMS and the SAIC gateway."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from simulator.dialects.native import each
+from simulator.reports import Reading
+from simulator.vin import vin
+
+Text = Callable[[Any], str]
+
+
+def _ovms_number(value: float) -> str:
+    """Six significant digits, as C++ streams write them."""
+    return f"{value:.6g}"
+
+
+def _negative(text: Text) -> Text:
+    return lambda value: text(-value)
+
+
+def _fixed(digits: int) -> Text:
+    return lambda value: f"{value:.{digits}f}"
+
+
+def _yes_no(value: Any) -> str:
+    return "yes" if value else "no"
+
+
+OVMS: Final[Mapping[str, tuple[str, Text]]] = {
+    "soc_pct": ("v/b/soc", _ovms_number),
+    "soh_pct": ("v/b/soh", _ovms_number),
+    "voltage_v": ("v/b/voltage", _ovms_number),
+    # Out of the battery is positive there.
+    "current_a": ("v/b/current", _negative(_ovms_number)),
+    "battery_power_kw": ("v/b/power", _negative(_ovms_number)),
+    "battery_temp_c": ("v/b/temp", _ovms_number),
+    "range_km": ("v/b/range/est", _ovms_number),
+    "charging": ("v/c/charging", _yes_no),
+    "plugged_in": ("v/c/pilot", _yes_no),
+    "energy_out_total_kwh": ("v/b/energy/used/total", _ovms_number),
+    "energy_in_total_kwh": ("v/b/energy/recd/total", _ovms_number),
+    "ambient_temp_c": ("v/e/temp", _ovms_number),
+    "latitude_deg": ("v/p/latitude", _fixed(6)),
+    "longitude_deg": ("v/p/longitude", _fixed(6)),
+    "altitude_m": ("v/p/altitude", _ovms_number),
+    "speed_kmh": ("v/p/speed", _ovms_number),
+    "heading_deg": ("v/p/direction", _ovms_number),
+    "odometer_km": ("v/p/odometer", _ovms_number),
+}
+"""Canonical field, metric and text; names and signs by the OVMS metrics documentation."""
+
+SAIC: Final[Mapping[str, tuple[str, Text]]] = {
+    "soc_pct": ("drivetrain/soc", _fixed(1)),
+    "voltage_v": ("drivetrain/voltage", _fixed(3)),
+    "current_a": ("drivetrain/current", _negative(_fixed(3))),
+    "battery_power_kw": ("drivetrain/power", _negative(_fixed(3))),
+    "range_km": ("drivetrain/range", _fixed(1)),
+    "charging": ("drivetrain/charging", str),
+    "plugged_in": ("drivetrain/chargerConnected", str),
+    "odometer_km": ("drivetrain/mileage", _fixed(1)),
+    "ambient_temp_c": ("climate/exteriorTemperature", _fixed(0)),
+    "latitude_deg": ("location/latitude", _fixed(6)),
+    "longitude_deg": ("location/longitude", _fixed(6)),
+    "altitude_m": ("location/elevation", _fixed(0)),
+    "heading_deg": ("location/heading", _fixed(0)),
+    "speed_kmh": ("location/speed", _fixed(1)),
+}
+"""Canonical field, topic tail and text; names and signs by the gateway's `mqtt_topics.py`."""
+
+
+class BareValues:
+    """Publishes each value that is another than before; without a time of its own."""
+
+    retain = True
+
+    def __init__(self, fields: Mapping[str, tuple[str, Text]], topic: Callable[[str], str]) -> None:
+        """`topic` gives the beginning of a van's topics."""
+        self._fields = fields
+        self._topic = topic
+        self._known: dict[str, str] = {}
+
+    def encode(self, readings: list[Reading]) -> list[tuple[str, bytes]]:
+        """One message for each value that has changed. What was held back is lost: there is no time to give it."""
+        messages = []
+        for reading, withheld in each(readings):
+            if withheld:
+                continue
+            start = self._topic(reading["vehicle_id"])
+            for name, (tail, text) in self._fields.items():
+                if name not in reading:
+                    continue
+                topic = start + tail
+                value = text(reading[name])
+                if self._known.get(topic) != value:
+                    self._known[topic] = value
+                    messages.append((topic, value.encode()))
+        return messages
+
+
+def make_ovms() -> BareValues:
+    """`ovms/fleet/<vehicle>/metric/…`, retained."""
+    return BareValues(OVMS, lambda vehicle_id: f"ovms/fleet/{vehicle_id}/metric/")
+
+
+def make_saic() -> BareValues:
+    """`saic/fleet/vehicles/<VIN>/…`, retained."""
+    return BareValues(SAIC, lambda vehicle_id: f"saic/fleet/vehicles/{vin(vehicle_id)}/")
