@@ -1,7 +1,8 @@
 """Two and a half days of four delivery vans, as the messages they would send; every kind of event occurs.
 
 Each van reports differently: `berlin-1` everything, `berlin-2` lifetime energy counters too, `paris-1` only charge and
-position, and it is silent for an afternoon in which it drives and charges; `paris-2` runs hot and nearly empty.
+position, and it is silent for an afternoon in which it drives and charges; `paris-2` runs hot and nearly empty and does
+not say what it carries. `berlin-1` is silent for an evening in which it charges.
 """
 
 import json
@@ -185,8 +186,9 @@ class Van:
 
 def vans() -> list[Van]:
     afternoon = range(DAY_S + 12 * 3600, DAY_S + 18 * 3600)
+    evening = range(16 * 3600 + 3000, 22 * 3600)
     return [
-        Van("berlin-1", "berlin", 83, 62),
+        Van("berlin-1", "berlin", 83, 62, silent_s=evening),
         Van("berlin-2", "berlin", 106, 55, counters=True),
         Van("paris-1", "paris", 83, 70, plain=True, silent_s=afternoon),
         Van("paris-2", "paris", 106, 20, hot=True),
@@ -217,7 +219,7 @@ def _messages(fleet: list[Van], second: int) -> Iterator[Message]:
             continue
         yield _message(van, "telemetry", van.telemetry(second))
         of_day = second % DAY_S
-        if 7 * 3600 <= of_day < 16 * 3600 and second % 1800 == 0:
+        if van.vehicle_id != "paris-2" and 7 * 3600 <= of_day < 16 * 3600 and second % 1800 == 0:
             yield _message(van, "load", van.load(second))
         if second % 7200 == 0:
             yield _message(van, "telemetry", van.telemetry(second))

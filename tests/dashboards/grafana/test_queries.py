@@ -45,6 +45,9 @@ PLAUSIBLE: dict[str, tuple[float, float]] = {
 }
 """What a value of this unit can be in these days."""
 
+SIGNED = {"energy_kwh", "co2e_g", "Energy", "CO2e", "CO2e per parcel"}
+"""What a trip downhill may have below 0."""
+
 FIELD_UNITS = {
     "%": "percent",
     "kW": "kwatt",
@@ -87,8 +90,8 @@ def test_it_is_answered_with_plausible_values(influx: InfluxServer, asked: Asked
     for column, value in numbers(series):
         unit = unit_of(column) if asked.table else asked.unit
         low, high = PLAUSIBLE.get(unit or "", (-math.inf, math.inf))
-        if unit == "kwatth" and column in ("energy_kwh", "uncertainty_kwh"):
-            low = -100
+        if column in SIGNED:
+            low = -high
         assert low <= value <= high, (column, value)
 
 
@@ -132,8 +135,8 @@ def test_transformations_find_their_columns_and_leave_plausible_values(
     for column, values in frame.items():
         unit = units.get(column, panel["fieldConfig"]["defaults"]["unit"] if panel["type"] == "barchart" else "none")
         low, high = PLAUSIBLE.get(unit, (-math.inf, math.inf))
-        if column == "Energy":
-            low = -100
+        if column in SIGNED:
+            low = -high
         for value in values:
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 assert low <= value <= high, (column, value)
