@@ -154,6 +154,5 @@ def mark_boundary(e: Estimate, capacity_sigma: float) -> None:
 
 
 def since_boundary_variance(e: Estimate) -> float:
-    """Variance of what is published as energy since the last boundary, kWh²: its own, and the correction of the past."""
-    own = e.nn - 2.0 * e.nb + e.bb
-    return (max(0.0, own)) + e.b * e.b
+    """Variance of n - b, the energy since the last boundary, kWh²."""
+    return max(0.0, e.nn - 2.0 * e.nb + e.bb)

@@ -35,7 +35,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     if state.time_ms == 0:
         factors = context.factors
         state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac"), factors.market_g_per_kwh)
-        motion.wake_up(state, time_ms)
+        motion.wake_up(state, time_ms, context)
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
@@ -72,7 +72,7 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
             records += charging.end(state, context, reading.time_ms, inferred=True)
     elif rise < 0.0 and km < thresholds.inferred_trip_km:
         _absorb(state, rise, context)
-    motion.wake_up(state, reading.time_ms)
+    motion.wake_up(state, reading.time_ms, context)
     return records
 
 

@@ -63,9 +63,10 @@ def settle(state: VanState) -> None:
 
 def enter_idle(totals: Totals, until_kwh: float) -> None:
     """Energy up to this net value went into idling."""
-    if until_kwh > totals.idle_from_kwh:
-        totals.idle_kwh += until_kwh - totals.idle_from_kwh
+    totals.idle_net_kwh += until_kwh - totals.idle_from_kwh
     totals.idle_from_kwh = until_kwh
+    if totals.idle_net_kwh > totals.idle_kwh:
+        totals.idle_kwh = totals.idle_net_kwh
 
 
 def mark(state: VanState, into: Mark, time_ms: int) -> Mark:

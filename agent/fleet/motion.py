@@ -1,6 +1,6 @@
 """Driving, stopping, parking: transitions with hysteresis, from speed where it is sent, else from distinct fixes."""
 
-from agent.fleet import charging, ledger, trips
+from agent.fleet import charging, estimate, ledger, trips
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
 from agent.fleet.records import Record
@@ -51,8 +51,10 @@ def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
         ledger.enter_idle(state.totals, motion.rest.net_kwh)
 
 
-def wake_up(state: VanState, time_ms: int) -> None:
+def wake_up(state: VanState, time_ms: int, context: Context) -> None:
     """First reading after a silence at rest."""
+    estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
+    ledger.enter_idle(state.totals, state.totals.net_kwh)
     ledger.mark(state, state.motion.wake, time_ms)
     ledger.mark(state, state.motion.rest, time_ms)
 

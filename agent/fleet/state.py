@@ -157,6 +157,8 @@ class Totals(Part):
     posted_kwh: float = 0.0
     """How much of the estimate's n has been entered into net or charged."""
     predicted_kwh: float = 0.0
+    idle_net_kwh: float = 0.0
+    """Signed; `idle_kwh` is its highest value so far."""
     idle_from_kwh: float = 0.0
     """Up to where net has been told apart into driving and idling."""
     regeneration_measured: bool = False

@@ -31,20 +31,25 @@ def begin(state: VanState, context: Context) -> None:
 
 
 def end(state: VanState, context: Context, end: Mark) -> list[Record]:
-    """The trip is over since `end`. What was corrected since belongs to the trip, what was consumed since to idling."""
+    """The trip is over since `end`.
+
+    What was corrected since belongs to the trip, what was consumed since to idling. So does what the trip has taught about
+    the time before it (b): trips and idling together are the difference of one trace, whatever is rounded.
+    """
     totals = state.totals
     ledger.settle(state)
     trip, load = state.trip, state.load
+    e = state.estimate
     after_kwh = totals.predicted_kwh - end.predicted_kwh
-    end_kwh = totals.net_kwh - after_kwh
-    energy = end_kwh - trip.start.net_kwh
+    energy = totals.net_kwh - after_kwh - trip.start.net_kwh - e.b
     distance = end.distance_km - trip.start.distance_km
-    variance = estimate.since_boundary_variance(state.estimate)
-    estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
-    totals.idle_from_kwh = end_kwh
+    variance = estimate.since_boundary_variance(e)
+    estimate.mark_boundary(e, context.thresholds.capacity_sigma)
+    totals.idle_from_kwh = trip.start.net_kwh + energy
+    ledger.enter_idle(totals, totals.net_kwh)
     weigh(load, totals.distance_km)
     ledger.emit(state)
-    known = state.estimate.started
+    known = e.started
     co2e = transport = None
     if state.emissions is not None and known:
         co2e = energy * state.emissions.battery_g_per_kwh
