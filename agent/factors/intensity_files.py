@@ -55,10 +55,10 @@ def parse(text: str, factors: FactorSet) -> Iterator[Sample]:
         return generation_mix(text, factors)
     if beginning in ("{", "["):
         return _neso(text)
-    header = text.partition("\n")[0].strip().lower()
-    if header.startswith("datetime (utc)"):
-        return _electricity_maps(text)
-    if all(name in header.split(",") for name in OWN_HEADER):
+    header = _header(text)
+    if header[0] == "datetime (utc)":
+        return _electricity_maps(text, header)
+    if all(name in header for name in OWN_HEADER):
         return _own(text)
     raise SettingsError(
         "its form is not known: expected Electricity Maps CSV, NESO JSON, ENTSO-E A75 XML, "
@@ -99,8 +99,7 @@ def _own(text: str) -> Iterator[Sample]:
         yield Sample(time_ms(row["start_utc"], line), zone, number(row["gco2e_per_kwh"], line), KINDS[kind], line)
 
 
-def _electricity_maps(text: str) -> Iterator[Sample]:
-    header = text.partition("\n")[0].lower().split(",")
+def _electricity_maps(text: str, header: list[str]) -> Iterator[Sample]:
     zone_column = _column(header, "zone id")
     value_column = _column(header, "carbon intensity", ("life cycle", "lca"))
     for row, line in _rows(text):
@@ -110,17 +109,26 @@ def _electricity_maps(text: str) -> Iterator[Sample]:
 
 
 def _column(header: list[str], beginning: str, words: tuple[str, ...] = ("",)) -> str:
-    for name in (column.strip() for column in header):
+    for name in header:
         if name.startswith(beginning) and any(word in name for word in words):
             return name
     raise SettingsError(f"line 1: no column {beginning!r} {' or '.join(filter(None, words))}".rstrip())
 
 
+def _header(text: str) -> list[str]:
+    """The column names in lower case."""
+    try:
+        return [name.strip().lower() for name in next(csv.reader(text.splitlines()), [])] or [""]
+    except csv.Error as error:
+        raise SettingsError(f"line 1: {error}") from error
+
+
 def _rows(text: str) -> Iterator[tuple[dict[str, str], int]]:
-    """Each row with lower-case column names and its line number; a row of another length is refused."""
+    """Each row by its column names, and its line number; a row of another length is refused."""
+    header = _header(text)
     reader = csv.reader(text.splitlines(), strict=True)
     try:
-        header = [name.strip().lower() for name in next(reader)]
+        next(reader)
         for values in reader:
             if not values:
                 continue

@@ -1,10 +1,14 @@
+import contextlib
 import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.errors import SettingsError
 from agent.factors.factor_set import load_factor_set
+from agent.factors.intensity import Intensity
 from agent.factors.intensity_files import load_intensity, parse
 
 FACTORS = load_factor_set()
@@ -212,3 +216,35 @@ def test_a_year_of_hours_is_read_quickly():
     begun = time.process_time()
     assert len(list(parse("start_utc,zone,gco2e_per_kwh\n" + rows, FACTORS))) == 8064
     assert time.process_time() - begun < 2
+
+
+GOOD = (ELECTRICITY_MAPS, OWN, json.dumps(NESO), json.dumps(NESO_REGION), a75(series("B14", [(1, 100)], area=FR)))
+PIECES = (
+    "",
+    "0",
+    "-1",
+    "1e400",
+    "nan",
+    "0001-01-01T00:00+14:00",
+    "9999-12-31T23:59-14:00",
+    "<",
+    '"',
+    ",",
+    "\n",
+    "\x00",
+    "é",
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(GOOD), st.integers(0, 2000), st.integers(0, 60), st.sampled_from(PIECES) | st.text(max_size=20))
+def test_whatever_is_wrong_with_a_file_is_a_settings_error(text, start, length, piece):
+    damaged = text[:start] + piece + text[start + length :]
+    with contextlib.suppress(SettingsError):
+        Intensity(FACTORS, parse(damaged, FACTORS))
+
+
+@given(st.text())
+def test_any_text_is_a_file_or_a_settings_error(text):
+    with contextlib.suppress(SettingsError):
+        Intensity(FACTORS, parse(text, FACTORS))
