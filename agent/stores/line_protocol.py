@@ -16,14 +16,11 @@ _SPECIAL_IN_TEXT: Final = re.compile(r'(["\\])')
 
 
 def escape_tag(text: str) -> str:
-    r"""A tag's text. What the protocol cannot express is replaced: control characters by a space, a last `\` by `/`.
+    r"""A tag's text. What the protocol cannot express is replaced: control characters by a space, `\` by `/`.
 
-    Leading and trailing spaces go, since servers disagree about them.
+    Leading and trailing spaces go, since servers disagree about them, as they do about what `\` before others means.
     """
-    text = _CONTROL.sub(" ", text).strip()
-    if text.endswith("\\"):
-        text = text.rstrip("\\") + "/"
-    return _SPECIAL_IN_TAG.sub(r"\\\1", text)
+    return _SPECIAL_IN_TAG.sub(r"\\\1", _CONTROL.sub(" ", text).strip().replace("\\", "/"))
 
 
 @lru_cache(maxsize=4096)

@@ -23,6 +23,7 @@ _KEPT_FOREVER: Final = frozenset({"trip", "charge", "stop", "day", "alert"})
 """What `keep_days` does not touch: rare, and what reports are made of."""
 _PRAGMAS: Final = ("synchronous = FULL", "secure_delete = OFF", "cache_size = -16384", "wal_autocheckpoint = 2000")
 _DAY_MS: Final = 86_400_000
+_SERIES: Final = itemgetter(0)
 _TIME: Final = itemgetter(1)
 
 _REFUSALS: Final = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, ValueError)
@@ -173,7 +174,9 @@ class SqliteStore:
         return rejected
 
     def _add_series(self, connection: sqlite3.Connection, points: list[Row]) -> None:
-        for series in {point[0] for point in points}.difference(self._ids):
+        for series in dict.fromkeys(map(_SERIES, points)):  # in their order, so that numbers do not depend on chance
+            if series in self._ids:
+                continue
             tags = (series.vehicle_id, series.depot, series.model, series.country)
             number = self._ids_by_tags.get(tags)
             if number is None:
