@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 COMMIT_MESSAGES = 4096
 """A batch is closed beyond this many messages, so that one commit stays short."""
 
-PAUSE_BYTES = 16 * 1024 * 1024
+PAUSE_BYTES = 4 * 1024 * 1024
 """Payload waiting for a commit at which reading from the broker pauses; it goes on below half of it."""
 
 PACE_S = 0.002

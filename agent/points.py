@@ -277,16 +277,21 @@ _RECORD_ROWS: Final[dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]]] = 
 }
 
 
-def add_reading(rows: Rows, series: Series, reading: Reading) -> None:
-    """Append the raw points of one reading: `battery` and `location`, each only if it says anything."""
-    if (
-        reading.soc_pct is not None
-        or reading.battery_power_kw is not None
-        or any(value is not None for value in BATTERY(reading)[1:])
-    ):
+def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
+    """Append the raw points of one reading: `battery` and `location`, each only if it says anything; how many."""
+    count = 0
+    if reading.soc_pct is not None or _says_anything(BATTERY(reading)):
         rows["battery"].append((series, *BATTERY(reading)))
-    if reading.latitude_deg is not None or any(value is not None for value in LOCATION(reading)[1:]):
+        count = 1
+    if reading.latitude_deg is not None or _says_anything(LOCATION(reading)):
         rows["location"].append((series, *LOCATION(reading)))
+        count += 1
+    return count
+
+
+def _says_anything(values: Row) -> bool:
+    """Whether anything but the time is there."""
+    return values.count(None) < len(values) - 1
 
 
 def add_record(rows: Rows, series: Series, record: Record | FleetRecord) -> None:

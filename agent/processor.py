@@ -12,7 +12,7 @@ import msgspec
 from agent import points
 from agent.dialects import Decoder
 from agent.dialects.limits import Allowance, Throttle
-from agent.errors import REASONS, Reason, Rejected
+from agent.errors import REASONS, Rejected
 from agent.fleet import Context, VanState, Verdict, decode_state, encode_state, new_state, step, tick
 from agent.fleet.alerts import active_payload
 from agent.fleet.records import AlertRecord, Record
@@ -25,6 +25,10 @@ from agent.readings import Reading
 from agent.roster import Roster, series_of
 
 log = logging.getLogger(__name__)
+
+# An enum member costs a look-up of its own; these are asked for with every message.
+PUBLISH = int(Kind.PUBLISH)
+ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
 
 MINUTE_MS = 60_000
 SNAPSHOT_VANS = 500
@@ -91,7 +95,7 @@ class Processor:
         self._decoder = decoder
         self._roster = roster
         self._rows: Rows = points.empty_rows()
-        self._throttle = throttle
+        self._admit = throttle.admit
         self._depots: dict[str, Series] = {}
         self._minute = 0
         self._dirty: list[Van] = []
@@ -118,61 +122,62 @@ class Processor:
         """Work through the messages `start` to `stop` of a batch."""
         received_ms = batch.received_ms
         decode = self._decoder.decode
-        for index in range(start, stop):
-            message = batch.messages[index]
-            offset = batch.offset + index
-            if message.kind != Kind.PUBLISH:
+        offset = batch.offset + start - 1
+        for message in batch.messages[start:stop]:
+            offset += 1
+            if message.kind != PUBLISH:
                 self._special(message, batch, offset)
                 continue
             element = 0
             try:
                 for item in decode(message, received_ms):
-                    if isinstance(item, Rejected):
-                        self._refuse(item.reason, item.detail, message, batch, offset, element)
+                    if isinstance(item, Reading):
+                        self._take(item, received_ms)
                     else:
-                        self._take(item, message, batch, offset, element)
+                        self._refuse(item, message, batch, offset, element)
                     element += 1
             except Rejected as rejected:
-                self._refuse(rejected.reason, rejected.detail, message, batch, offset, element)
+                self._refuse(rejected, message, batch, offset, element)
             except Exception as error:  # one message must never stop the others
                 self._stumble(error, message, batch, offset, element)
         self.counters.messages += stop - start
 
-    def _take(self, reading: Reading, message: Message, batch: Batch, offset: int, element: int) -> None:
-        van = self.vans.get(reading.vehicle_id)
-        if van is None:
-            if not self._roster.admits(reading.vehicle_id):
-                text = f"{reading.vehicle_id!r} is not in the fleet file"
-                self._refuse("unknown_vehicle", text, message, batch, offset, element)
-                return
-            van = self._add(reading.vehicle_id, new_state(reading.vehicle_id), Allowance())
+    def _take(self, reading: Reading, received_ms: int) -> None:
+        """Work one reading into its van. Raises `Rejected` for a van that is not ours."""
+        van = self.vans.get(reading.vehicle_id) or self._newcomer(reading.vehicle_id)
         if not van.dirty:
             van.dirty = True
             self._dirty.append(van)
-        if not self._throttle.admit(van.allowance, reading.time_ms, batch.received_ms):
-            self.counters.throttled += 1
+        counters = self.counters
+        time_ms = reading.time_ms
+        if not self._admit(van.allowance, time_ms, received_ms):
+            counters.throttled += 1
             return
-        records = step(van.state, reading, batch.received_ms, van.context)
-        verdict = van.state.verdict
-        if verdict == Verdict.ACCEPTED:
-            self.counters.accepted += 1
-        elif verdict == Verdict.LATE:
-            self.counters.late += 1
+        state = van.state
+        records = step(state, reading, received_ms, van.context)
+        verdict = state.verdict
+        if verdict == ACCEPTED:
+            counters.accepted += 1
+        elif verdict == LATE:
+            counters.late += 1
+        elif verdict == DUPLICATE:
+            counters.duplicates += 1
+            return
         else:
-            self._count_unused(verdict)
+            counters.stale += 1
             return
-        points.add_reading(self._rows, van.series, reading)
-        self.points += 2
-        if reading.time_ms > self.newest_ms:
-            self.newest_ms = reading.time_ms
+        self.points += points.add_reading(self._rows, van.series, reading)
+        if time_ms > self.newest_ms:
+            self.newest_ms = time_ms
         if records:
             self._add_records(van, records)
 
-    def _count_unused(self, verdict: Verdict) -> None:
-        if verdict == Verdict.DUPLICATE:
-            self.counters.duplicates += 1
-        else:
-            self.counters.stale += 1
+    def _newcomer(self, vehicle_id: str) -> Van:
+        if not self._roster.admits(vehicle_id):
+            raise Rejected(
+                "unknown_vehicle", f"{vehicle_id!r} is not in the fleet file, or there are too many such vans"
+            )
+        return self._add(vehicle_id, new_state(vehicle_id), Allowance())
 
     def _add_records(self, van: Van, records: list[Record]) -> None:
         for record in records:
@@ -187,14 +192,14 @@ class Processor:
                 self._tick(int(message.payload), batch)
             case Kind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
-                self._refuse("oversize", text, message, batch, offset, 0)
+                self._refuse(Rejected("oversize", text), message, batch, offset, 0)
             case _:
-                self._refuse("malformed_packet", "the MQTT packet is not valid", message, batch, offset, 0)
+                self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset, 0)
 
     def _tick(self, now_ms: int, batch: Batch) -> None:
         """Time passes for every van; silence counts from when we could hear it."""
         for reading in self._decoder.tick(now_ms):
-            self._take(reading, Message("", b""), batch, batch.offset, 0)
+            self._take(reading, batch.received_ms)
         listening_since_ms = batch.listening_since_ms
         for van in self.vans.values():
             state = van.state
@@ -221,24 +226,24 @@ class Processor:
             points.add_record(self._rows, series, record)
             self.points += 1
 
-    def _refuse(self, reason: Reason, detail: str, message: Message, batch: Batch, offset: int, element: int) -> None:
-        self.counters.rejected[reason] += 1
+    def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int, element: int) -> None:
+        self.counters.rejected[rejected.reason] += 1
         self.letters.append(
             DeadLetter(
                 offset=offset,
                 index=element,
-                reason=reason,
+                reason=rejected.reason,
                 topic=message.topic,
                 payload=message.payload,
                 received_ms=batch.received_ms,
-                detail=detail,
+                detail=rejected.detail,
             )
         )
 
     def _stumble(self, error: Exception, message: Message, batch: Batch, offset: int, element: int) -> None:
         """An error of this program: the message is kept as a dead letter, to be replayed when the error is mended."""
         self._stumble_at(f"a message under {message.topic!r}", error)
-        self._refuse("malformed", f"internal error: {error!r}", message, batch, offset, element)
+        self._refuse(Rejected("malformed", f"internal error: {error!r}"), message, batch, offset, element)
 
     def _stumble_at(self, what: str, error: Exception) -> None:
         if not self.counters.internal_errors:

@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 SLICE_MESSAGES = 128
 """Messages worked through between two turns of the event loop: about 2 ms."""
 
-TAIL_MESSAGES = 50_000
-TAIL_BYTES = 24 * 1024 * 1024
+TAIL_MESSAGES = 16_384
+TAIL_BYTES = 4 * 1024 * 1024
 """Committed batches kept in memory; what does not fit is read back from the journal when its turn comes."""
 
 READ_MESSAGES = 4096
 LETTERS_AT_ONCE = 256
-UNIT_POINTS_LIMIT = 8
+UNIT_POINTS_LIMIT = 3
 """A unit may grow to this many times `batch_points` while the one before it is being written."""
 
 CHECKPOINT_MESSAGES = 250_000
