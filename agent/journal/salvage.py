@@ -1,0 +1,145 @@
+"""Copy what can still be read of a damaged journal into a new one: `python -m agent.journal.salvage DAMAGED NEW`.
+
+Offsets stay, so the agent goes on from the same checkpoint with the batches that are left. A van whose state is lost
+starts anew, its totals too; the copy names it.
+"""
+
+import argparse
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+import msgspec
+
+from agent.errors import JournalCorrupt, SettingsError, VanpulseError
+from agent.journal import batches, file
+
+_TABLES: Final = {
+    "batches": '"offset", received_ms, listening_since_ms, count, crc32, messages',
+    "vehicle_states": "vehicle_id, crc32, state",
+    "dead_letters": '"offset", element, received_ms, bytes, reason, topic, detail, payload',
+    "checkpoint": '"offset", state_version, fleet_state, counters',
+}
+
+
+class Salvage(msgspec.Struct):
+    """What was found."""
+
+    batches: int = 0
+    messages: int = 0
+    damaged_batches: int = 0
+    states: int = 0
+    lost_states: list[str] = []
+    dead_letters: int = 0
+    checkpoint: int | None = None
+    unreadable: list[str] = []
+    """Tables that could not be read to their end."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.messages} messages in {self.batches} batches, {self.damaged_batches} damaged batches left out",
+            f"{self.states} van states, {self.dead_letters} dead letters",
+            "the checkpoint was lost: the agent starts with the oldest message left"
+            if self.checkpoint is None
+            else f"the checkpoint is at offset {self.checkpoint}",
+        ]
+        if self.lost_states:
+            lines.append(f"these vans start anew: {', '.join(self.lost_states)}")
+        if self.unreadable:
+            lines.append(f"not read to the end: {', '.join(self.unreadable)}")
+        return "\n".join(lines)
+
+
+def salvage(damaged: Path, new: Path) -> Salvage:
+    """Copy into a journal that must not exist yet; the damaged file is only read. Raises `JournalCorrupt`."""
+    if new.exists():
+        raise SettingsError(f"{new} exists; name a new file")
+    if not damaged.exists():
+        raise SettingsError(f"there is no {damaged}")
+    found = Salvage()
+    uri = f"{damaged.absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as source:
+            # A file that is shorter than it says is opened all the same.
+            source.execute("PRAGMA writable_schema = ON")
+            application_id = source.execute("PRAGMA application_id").fetchone()[0]
+            if application_id != file.APPLICATION_ID:
+                raise JournalCorrupt(f"{damaged} is not a journal of this program")
+            file.create(new)
+            with closing(sqlite3.connect(new, isolation_level=None)) as target:
+                target.execute("BEGIN")
+                _copy(source, target, found)
+                target.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise JournalCorrupt(f"nothing of {damaged} can be read: {error}") from error
+    return found
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage) -> None:
+    first_offset = None
+    for row in _rows(source, "batches", found):
+        batch = batches.unpack(row)  # type: ignore[arg-type]
+        if batch is None:
+            found.damaged_batches += 1
+            continue
+        target.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
+        first_offset = row[0] if first_offset is None else min(first_offset, row[0])
+        found.batches += 1
+        found.messages += row[3]
+    for vehicle_id, crc, state in _rows(source, "vehicle_states", found):
+        if crc32(state) != crc:
+            found.lost_states.append(vehicle_id)
+            continue
+        target.execute(
+            "INSERT OR IGNORE INTO vehicle_states (vehicle_id, crc32, state) VALUES (?, ?, ?)", (vehicle_id, crc, state)
+        )
+        found.states += 1
+    for row in _rows(source, "dead_letters", found):
+        target.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        found.dead_letters += 1
+    for row in _rows(source, "checkpoint", found):
+        found.checkpoint = row[0]
+        target.execute('UPDATE checkpoint SET "offset" = ?, state_version = ?, fleet_state = ?, counters = ?', row)
+    if found.checkpoint is None:
+        target.execute('UPDATE checkpoint SET "offset" = ?', (first_offset or 0,))
+
+
+def _rows(source: sqlite3.Connection, table: str, found: Salvage) -> Iterator[Sequence[Any]]:
+    """The rows from the front up to the damage, then from the back up to it."""
+    last: int | None = None
+    for order in ("ASC", "DESC"):
+        try:
+            query = f"SELECT rowid, {_TABLES[table]} FROM {table} ORDER BY rowid {order}"  # noqa: S608
+            for rowid, *row in source.execute(query):
+                if order == "DESC" and last is not None and rowid <= last:
+                    return
+                if order == "ASC":
+                    last = rowid
+                yield row
+        except sqlite3.Error:
+            if table not in found.unreadable:
+                found.unreadable.append(table)
+        else:
+            return
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m agent.journal.salvage", description=__doc__)
+    parser.add_argument("damaged", type=Path, metavar="DAMAGED")
+    parser.add_argument("new", type=Path, metavar="NEW")
+    arguments = parser.parse_args()
+    try:
+        sys.stdout.write(f"{salvage(arguments.damaged, arguments.new)}\n")
+    except VanpulseError as error:
+        sys.stderr.write(f"salvage: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.errors import JournalCorrupt, SettingsError
+from agent.journal import DeadLetter, Journal
+from agent.journal.salvage import salvage
+from agent.messages import Batch, Message
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    path = tmp_path / "damaged.db"
+    journal = Journal.open(path, max_bytes=16 * MIB, reserve_bytes=0)
+    letter = DeadLetter(offset=3, reason="schema", topic="t", payload=b"p", received_ms=1, detail="d")
+    states = {f"van-{number}": b"{%02d}" % number * 200 for number in range(40)}
+    for number in range(40):
+        journal.append([Message("t", b"[%02d]" % number * 1250)] * 2, received_ms=number, listening_since_ms=0)
+    journal.checkpoint(7, states=states, fleet_state=b"fleet", counters=None, letters=[letter])
+    journal.close()
+    return path
+
+
+def read_all(path: Path) -> tuple[int, list[Batch], dict[str, bytes]]:
+    journal = Journal.open(path, max_bytes=16 * MIB, reserve_bytes=0)
+    found = journal.load()
+    states = dict(found.states)
+    read = journal.read(0, max_messages=10**6)
+    journal.close()
+    return found.offset, read, states
+
+
+def test_a_whole_journal_is_copied_whole(damaged: Path, tmp_path: Path) -> None:
+    found = salvage(damaged, tmp_path / "new.db")
+    assert (found.batches, found.messages, found.states, found.dead_letters, found.checkpoint) == (37, 74, 40, 1, 7)
+    assert not found.unreadable
+    assert read_all(tmp_path / "new.db") == read_all(damaged)
+
+
+def test_what_is_before_and_behind_the_damage_is_copied(damaged: Path, tmp_path: Path) -> None:
+    offset, everything, states = read_all(damaged)
+    content = bytearray(damaged.read_bytes())
+    for text in (b"[20]" * 700, b"{07}" * 150):
+        content[content.index(text) + 100] ^= 1
+    damaged.write_bytes(content)
+    found = salvage(damaged, tmp_path / "new.db")
+    assert found.damaged_batches == 1
+    assert found.lost_states == ["van-7"]
+    states.pop("van-7")
+    assert read_all(tmp_path / "new.db") == (offset, [b for b in everything if b.received_ms != 20], states)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_journal_that_was_cut_off(damaged: Path, tmp_path: Path, share: float) -> None:
+    _, everything, _ = read_all(damaged)
+    os.truncate(damaged, int(damaged.stat().st_size * share))
+    with pytest.raises(JournalCorrupt, match="salvage"):
+        Journal.open(damaged, max_bytes=16 * MIB)
+    run = subprocess.run(
+        [sys.executable, "-m", "agent.journal.salvage", str(damaged), str(tmp_path / "new.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "not read to the end" in run.stdout
+    _, read, _ = read_all(tmp_path / "new.db")
+    assert read
+    assert all(batch in everything for batch in read)
+
+
+def test_what_is_no_journal_is_refused(damaged: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="exists"):
+        salvage(damaged, damaged)
+    with pytest.raises(SettingsError, match="there is no"):
+        salvage(tmp_path / "none.db", tmp_path / "new.db")
+    (tmp_path / "text").write_text("text" * 1000)
+    with pytest.raises(JournalCorrupt, match="nothing of"):
+        salvage(tmp_path / "text", tmp_path / "new.db")
+    assert not (tmp_path / "new.db").exists()
