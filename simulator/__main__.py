@@ -3,11 +3,12 @@
 import argparse
 import sys
 
-from simulator.commands import replay, simulate
+from simulator.commands import check, replay, simulate
 
 COMMANDS = {
     "simulate": (simulate, "a fleet of simulated vans publishes to a broker"),
     "replay": (replay, "recorded drives are published to a broker"),
+    "check": (check, "the simulated vans' physics against published figures"),
 }
 
 
