@@ -1,3 +1,4 @@
+import contextlib
 import json
 from math import cos, radians
 
@@ -176,3 +177,20 @@ def test_the_table_answers_as_the_border_does(ring, positions):
 
 def test_degrees_are_as_long_as_the_earth_is_round():
     assert pytest.approx(2 * 3.14159265 * 6371 / 360, abs=0.001) == KM_PER_DEGREE
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-200, 200) | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["type", "coordinates", "name"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(["Polygon", "MultiPolygon", "Point"]), anything, anything)
+def test_any_geometry_is_a_place_or_a_settings_error(kind, coordinates, radius_m):
+    text = geojson(feature({"type": kind, "coordinates": coordinates}, name="a", radius_m=radius_m))
+    with contextlib.suppress(SettingsError):
+        parse_places(text).at(0.0, 0.0)
