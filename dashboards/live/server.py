@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -48,7 +49,7 @@ def listen(host: str, port: int, password: str | None) -> socket.socket:
     """The listening socket. Raises `SettingsError` when it may not, or cannot, be had."""
     if not is_loopback(host) and not password:
         raise SettingsError(
-            f"listening on {host} lets others in: set live.password (or VANPULSE_LIVE__PASSWORD), or use --host 127.0.0.1"
+            f"listening on {host} lets others in: set live.password (VANPULSE_LIVE__PASSWORD), or use --host 127.0.0.1"
         )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -83,7 +84,13 @@ def serve(page: LivePage) -> None:
             ws_max_size=1_000_000,
         )
         log.info("the live page is at http://%s:%d/", page.host, listener.getsockname()[1])
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _already_stopped)
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _already_stopped(_number: int, _frame: object) -> None:
+    """uvicorn raises the signal that stopped it once more, when it is done; that is no failure."""
 
 
 def build(page: LivePage) -> FastAPI:

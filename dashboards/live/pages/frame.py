@@ -20,10 +20,15 @@ STALE_S: Final = 120
 """Older than this, the newest reading is worth a warning."""
 
 _ICONS: Final = {
-    "fleet": '<path d="M3 6h11v10H3zM14 9h4l3 3.500V16h-7z"/><circle cx="7" cy="17" r="2"/><circle cx="17.500" cy="17" r="2"/>',
+    "fleet": (
+        '<path d="M3 6h11v10H3zM14 9h4l3 3.500V16h-7z"/>'
+        '<circle cx="7" cy="17" r="2"/><circle cx="17.500" cy="17" r="2"/>'
+    ),
     "energy": '<path d="M4 20V10M10 20V4M16 20v-8M21 20H2"/>',
     "charging": '<path d="M13 2 5 14h6l-1 8 8-12h-6z"/>',
-    "quality": '<path d="M12 3l8 3v6c0 5-3.500 7.500-8 9-4.500-1.500-8-4-8-9V6z"/><path d="M8.500 12l2.500 2.500 4.500-5"/>',
+    "quality": (
+        '<path d="M12 3l8 3v6c0 5-3.500 7.500-8 9-4.500-1.500-8-4-8-9V6z"/><path d="M8.500 12l2.500 2.500 4.500-5"/>'
+    ),
     "agent": '<path d="M2 13h5l2.500-8 5 15 3-9 1 2H22"/>',
 }
 _NAVIGATION: Final = (
@@ -35,7 +40,9 @@ _NAVIGATION: Final = (
 )
 _THEMES: Final = {
     "auto": '<circle cx="12" cy="12" r="8"/><path d="M12 4v16a8 8 0 0 0 0-16z" fill="currentColor"/>',
-    "light": '<circle cx="12" cy="12" r="4"/><path d="M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2"/>',
+    "light": (
+        '<circle cx="12" cy="12" r="4"/><path d="M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2"/>'
+    ),
     "dark": '<path d="M20 14.500A8.500 8.500 0 1 1 9.500 4a7 7 0 0 0 10.500 10.500z"/>',
 }
 
@@ -176,11 +183,13 @@ class Frame:
     def _head(self, current: str) -> None:
         with div("vp-head", tag="header"):
             raw(
-                f'<a class="vp-brand" href="/" aria-label="vanpulse, fleet">{svg(_ICONS["agent"])}<span>vanpulse</span></a>'
+                f'<a class="vp-brand" href="/" aria-label="vanpulse, fleet">{svg(_ICONS["agent"])}'
+                "<span>vanpulse</span></a>"
             )
             links = "".join(
                 f'<a href="{path}" {"aria-current=page" if key == current else ""}>{svg(_ICONS[key])}'
-                f'<span class="vp-hide-phone">{label.replace("&", "&amp;")}</span><span class="vp-only-phone">{short}</span></a>'
+                f'<span class="vp-hide-phone">{label.replace("&", "&amp;")}</span>'
+                f'<span class="vp-only-phone">{short}</span></a>'
                 for key, path, label, short in _NAVIGATION
             )
             raw(links, tag="nav", css="vp-nav").props('aria-label="Pages"')

@@ -54,7 +54,9 @@ class Page:
             case "Network.responseReceived" if params["response"]["status"] >= 400:
                 self.failures.append(f"{params['response']['status']} {params['response']['url']}")
             case "Runtime.consoleAPICalled" if params["type"] in ("error", "warning", "assert"):
-                self.console.append(" ".join(str(each.get("value", each.get("description"))) for each in params["args"]))
+                self.console.append(
+                    " ".join(str(each.get("value", each.get("description"))) for each in params["args"])
+                )
             case "Runtime.exceptionThrown":
                 details = params["exceptionDetails"]
                 self.console.append(details.get("exception", {}).get("description", details["text"]))

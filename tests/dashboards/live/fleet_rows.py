@@ -62,7 +62,9 @@ class FakeVan:
             if not self.gone:
                 self.gone = True
                 self._records(time_ms, "offline", None, rows)
-                self._alert(time_ms, "offline_on_duty", "warning", "raised", "Silent for 10 minutes while on duty", rows)
+                self._alert(
+                    time_ms, "offline_on_duty", "warning", "raised", "Silent for 10 minutes while on duty", rows
+                )
             return
         self.gone = False
         self._decide(time_ms, hour, rows)

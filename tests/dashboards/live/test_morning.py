@@ -10,7 +10,9 @@ NOW_MS = int(datetime(2026, 11, 22, 20, 0, tzinfo=UTC).timestamp() * 1000)
 MORNING_MS = NOW_MS + 10 * 3_600_000
 
 
-def van(state: str | None, soc_pct: float | None, power_kw: float | None = None, capacity_kwh: float | None = 50.0) -> Van:
+def van(
+    state: str | None, soc_pct: float | None, power_kw: float | None = None, capacity_kwh: float | None = 50.0
+) -> Van:
     fields = {"state": state, "power_kw": power_kw, "usable_capacity_kwh": capacity_kwh}
     energy = {"time_ms": NOW_MS, **{name: value for name, value in fields.items() if value is not None}}
     battery = {"time_ms": NOW_MS, "soc_pct": soc_pct} if soc_pct is not None else {}

@@ -8,7 +8,14 @@ from dashboards.live import units
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"),
-    [(None, 1, "–"), (0.0, 1, "0.0"), (-0.04, 1, "0.0"), (-1.25, 1, "−1.2"), (1234567.0, 0, "1,234,567"), (9.96, 1, "10.0")],
+    [
+        (None, 1, "–"),
+        (0.0, 1, "0.0"),
+        (-0.04, 1, "0.0"),
+        (-1.25, 1, "−1.2"),
+        (1234567.0, 0, "1,234,567"),
+        (9.96, 1, "10.0"),
+    ],
 )
 def test_number(value: float | None, digits: int, text: str) -> None:
     assert units.number(value, digits) == text

@@ -1,0 +1,90 @@
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.points import Rows
+from agent.stores import make_store
+from tests.dashboards.live.browser import CHROMIUM
+from tests.dashboards.live.fleet_rows import PERIOD_MS, FakeFleet
+from tests.servers.ports import free_port
+
+ROOT = Path(__file__).parents[3]
+VANS, HOURS = 12, 14
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
+
+
+def write(url: str, batches: Iterator[Rows] | list[Rows], *, token: str = "") -> None:
+    async def writing() -> None:
+        store = make_store(url, token=token)
+        await store.open()
+        for rows in batches:
+            assert not await store.write(rows)
+        await store.close()
+
+    asyncio.run(writing())
+
+
+def fill(url: str, *, vans: int = VANS, hours: float = HOURS, token: str = "") -> None:
+    """A fleet's last hours, up to now; their working day is such that it is afternoon now."""
+    end_ms = time.time_ns() // 1_000_000 // PERIOD_MS * PERIOD_MS
+    fleet = FakeFleet(vans, hour_offset=15.2 - end_ms / 3_600_000 % 24)
+    write(url, fleet.rows(end_ms - int(hours * 60) * 60_000, end_ms), token=token)
+
+
+@pytest.fixture(scope="package")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('live') / 'history.db'}"
+    fill(url)
+    return url
+
+
+@contextmanager
+def live_page(*, store_url: str, arguments: tuple[str, ...] = (), **settings: str) -> Iterator[str]:
+    """`vanpulse live` as a process of its own; gives its address."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VANPULSE_")}
+    environment |= {"VANPULSE_STORE__URL": store_url, "VANPULSE_LIVE__TIMEZONE": "UTC"}
+    environment |= {f"VANPULSE_{name.upper()}": value for name, value in settings.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent", "live", "--port", str(port), *arguments],
+        env=environment,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/healthz", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 0, log
+    assert "Traceback" not in log, log
+
+
+def wait_until_up(url: str, process: subprocess.Popen[str], *, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[1]
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)  # nothing tells us when it listens
+    raise AssertionError("the live page did not come up")
+
+
+@pytest.fixture(scope="package")
+def page_url(store_url: str) -> Iterator[str]:
+    with live_page(store_url=store_url, http__listen=f"127.0.0.1:{free_port()}") as url:
+        yield url
