@@ -1,4 +1,4 @@
-"""Senders that publish one bare value per topic, and only what has changed: OVMS and the SAIC gateway."""
+"""Senders that publish one bare value per topic: OVMS what has changed, the SAIC gateway everything at each poll."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -69,38 +69,59 @@ SAIC: Final[Mapping[str, tuple[str, Text]]] = {
 """Canonical field, topic tail and text; names and signs by the gateway's `mqtt_topics.py`."""
 
 
+FULL_RESEND_S: Final = 1200
+"""An OVMS module sends everything anew after this time."""
+
+
 class BareValues:
-    """Publishes each value that is another than before; without a time of its own."""
+    """Publishes single values without a time of their own."""
 
     retain = True
 
-    def __init__(self, fields: Mapping[str, tuple[str, Text]], topic: Callable[[str], str]) -> None:
-        """`topic` gives the beginning of a van's topics."""
+    def __init__(
+        self, fields: Mapping[str, tuple[str, Text]], topic: Callable[[str], str], *, resend_s: int = 0
+    ) -> None:
+        """`topic` gives the beginning of a van's topics; `resend_s` how long what has not changed is left out."""
         self._fields = fields
         self._topic = topic
+        self._resend_s = resend_s
         self._known: dict[str, str] = {}
+        self._period: dict[str, int] = {}
 
     def encode(self, readings: list[Reading]) -> list[tuple[str, bytes]]:
-        """One message for each value that has changed. What was held back is lost: there is no time to give it."""
+        """One message for each value that is to be told. What was held back is lost: there is no time to give it."""
         messages = []
         for reading, withheld in each(readings):
             if withheld:
                 continue
             start = self._topic(reading["vehicle_id"])
+            everything = self._everything_is_due(reading)
             for name, (tail, text) in self._fields.items():
                 if name not in reading:
                     continue
                 topic = start + tail
                 value = text(reading[name])
-                if self._known.get(topic) != value:
+                if everything or self._known.get(topic) != value:
                     self._known[topic] = value
                     messages.append((topic, value.encode()))
         return messages
 
+    def _everything_is_due(self, reading: Reading) -> bool:
+        """Whether unchanged values are told as well."""
+        if not self._resend_s:
+            return True
+        vehicle_id, time_ms = reading["vehicle_id"], reading["time"]
+        if not isinstance(time_ms, int):
+            return False
+        period = time_ms // 1000 // self._resend_s
+        due = self._period.get(vehicle_id) != period
+        self._period[vehicle_id] = period
+        return due
+
 
 def make_ovms() -> BareValues:
     """`ovms/fleet/<vehicle>/metric/…`, retained."""
-    return BareValues(OVMS, lambda vehicle_id: f"ovms/fleet/{vehicle_id}/metric/")
+    return BareValues(OVMS, lambda vehicle_id: f"ovms/fleet/{vehicle_id}/metric/", resend_s=FULL_RESEND_S)
 
 
 def make_saic() -> BareValues:
