@@ -309,6 +309,7 @@ class Connection311:
             sock.close()
 
     def _lost(self, rc: MQTTErrorCode) -> None:
+        wordless = False
         if self._errors.last is not None:
             detail = words.connect_error(self._errors.last)
         elif rc == MQTTErrorCode.MQTT_ERR_PROTOCOL and self.limits is None:
@@ -316,8 +317,8 @@ class Connection311:
         elif rc == MQTTErrorCode.MQTT_ERR_PROTOCOL:
             detail = "the broker's bytes make no sense"
         else:
-            detail = "the broker closed the connection"
-        self._finish(Ending(detail))
+            detail, wordless = "the broker closed the connection", True
+        self._finish(Ending(detail, wordless=wordless))
         self._close()
 
     # What paho calls, while it reads.
@@ -332,6 +333,7 @@ class Connection311:
             session_present=flags.session_present, client_id=terms.client_id, keepalive_s=terms.keepalive_s
         )
         self._counters.connected = True
+        self._counters.reconnects += terms.again
         if terms.session_expected and not flags.session_present:
             self._counters.sessions_lost += 1
             log.warning("the broker has forgotten our session: messages sent while we were away may be lost")

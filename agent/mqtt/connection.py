@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
         """The socket is gone."""
         self.closed.set()
         if exc is None:
-            self._finish(Ending("the broker closed the connection"))
+            self._finish(Ending("the broker closed the connection", wordless=True))
         elif isinstance(exc, OSError):
             self._finish(Ending(words.connect_error(exc)))
         else:
@@ -261,6 +261,7 @@ class Connection(asyncio.Protocol):
             wildcards_available=packet.wildcard_subscription_available,
         )
         self._counters.connected = True
+        self._counters.reconnects += terms.again
         if terms.session_expected and not packet.session_present:
             self._counters.sessions_lost += 1
             log.warning("the broker has forgotten our session: messages sent while we were away may be lost")

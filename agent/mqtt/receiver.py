@@ -23,6 +23,13 @@ STABLE_AFTER_S: Final = 10.0
 TAKEN_OVER_S: Final = 60.0
 """Shortest wait after another client took our session: coming back at once would only throw that one out in turn."""
 
+WORDLESS_IN_A_ROW: Final = 3
+"""So many connections accepted and soon closed again, without a word: probably two clients with one id."""
+SUSPICION: Final = (
+    "; it does so every time soon after it has accepted us: "
+    "another client may have our client id, give each agent its own mqtt.client_id"
+)
+
 T = TypeVar("T")
 
 
@@ -43,6 +50,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     qos: int = 1
     session_expected: bool = False
     """An earlier connection, or an earlier run, had a session: its absence means possible loss."""
+    again: bool = False
+    """There was an earlier connection in this run."""
 
     @property
     def hard_limit_bytes(self) -> int:
@@ -55,6 +64,8 @@ class Ending(NamedTuple):
 
     detail: str
     taken_over: bool = False
+    wordless: bool = False
+    """The broker closed without saying why, as some do with a client whose session another one takes over."""
     error: Exception | None = None
     """An error of this program, not of the connection: nothing to try again."""
 
@@ -108,6 +119,7 @@ class SessionReceiver(ABC):
         self._last_limits: BrokerLimits | None = None
         self._generation = 0
         self._reported = ""
+        self._wordless = 0
 
     @abstractmethod
     def _make_link(
@@ -131,8 +143,7 @@ class SessionReceiver(ABC):
             if self._stopping.is_set():
                 await asyncio.wait_for(link.closed.wait(), STOP_TIMEOUT_S)
                 return
-            if link.limits is not None and loop.time() - began_s >= STABLE_AFTER_S:
-                self._backoff.reset()
+            ending = self._judge(link, ending, lasted_s=loop.time() - began_s)
             self._report(link, ending)
             await self._unless_stopped(asyncio.sleep(self._wait_s(ending)))
 
@@ -169,9 +180,21 @@ class SessionReceiver(ABC):
         if self._link is not None:
             self._link.disconnect("stopped")
 
+    def _judge(self, link: Link, ending: Ending, *, lasted_s: float) -> Ending:
+        """Learn from how long the connection lasted; suspect another client where the broker does not say so."""
+        soon = lasted_s < STABLE_AFTER_S
+        if link.limits is not None and not soon:
+            self._backoff.reset()
+        self._wordless = self._wordless + 1 if ending.wordless and link.limits is not None and soon else 0
+        if self._wordless >= WORDLESS_IN_A_ROW:
+            return ending._replace(detail=ending.detail + SUSPICION)
+        return ending
+
     def _wait_s(self, ending: Ending) -> float:
         if ending.taken_over:
             return self._taken_over_s * self._chance.uniform(1.0, 2.0)
+        if self._wordless >= WORDLESS_IN_A_ROW:
+            return self._backoff.cap_s * self._chance.uniform(0.5, 1.0)
         return self._backoff.next_s()
 
     def _report(self, link: Link, ending: Ending) -> None:
@@ -207,11 +230,9 @@ class SessionReceiver(ABC):
             await link.open()
 
     def _remember(self, limits: BrokerLimits) -> None:
-        if self._last_limits is not None:
-            self.counters.reconnects += 1
         self._last_limits = limits
         self._terms = msgspec.structs.replace(
-            self._terms, client_id=limits.client_id, session_expected=limits.session_expiry_s != 0
+            self._terms, client_id=limits.client_id, session_expected=limits.session_expiry_s != 0, again=True
         )
 
     async def _unless_stopped(self, action: Coroutine[Any, Any, T]) -> T | None:

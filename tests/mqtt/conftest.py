@@ -78,6 +78,8 @@ async def subscriber(
             await task
     finally:
         task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(0)  # sockets close in the next turn of the loop
 
 
 @pytest.fixture

@@ -56,6 +56,10 @@ class FakeConnection:
         """Packets or raw bytes, all in one write."""
         self._writer.write(b"".join(packet if isinstance(packet, bytes) else packet.write() for packet in packets))
 
+    def close(self) -> None:
+        """Close without a DISCONNECT."""
+        self._writer.close()
+
     def reset(self) -> None:
         """Vanish as a crashed broker does."""
         self._writer.transport.abort()

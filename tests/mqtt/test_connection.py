@@ -504,6 +504,21 @@ async def test_after_a_takeover_we_wait_long(broker: FakeBroker, running: Runnin
         assert "mqtt.client_id" in subject.counters.last_error or subject.counters.last_error == ""
 
 
+async def test_connections_closed_soon_and_without_a_word_raise_suspicion(
+    broker: FakeBroker, running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(broker.port) as subject:
+        for _ in range(3):
+            connection = await broker.connection()
+            await connection.accept()
+            await subject.subscribed()
+            connection.close()
+            await until(lambda: not subject.counters.connected)
+        assert "another client may have our client id" in subject.counters.last_error
+        await (await broker.connection()).accept()
+    assert caplog.text.count("another client may have our client id") == 1
+
+
 async def test_stopping_says_goodbye_and_keeps_the_session(broker: FakeBroker, running: Running) -> None:
     async with running(broker.port) as subject:
         connection = await broker.connection()
