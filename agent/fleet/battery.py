@@ -15,6 +15,8 @@ HEATING_BELOW_C: Final = 18.0
 COOLING_ABOVE_C: Final = 22.0
 MAX_HEATING_KW: Final = 5.0
 UNKNOWN_CLIMATE_KW: Final = 0.5
+STANDING_KW: Final = 0.3
+"""The same while it stands, with the driver perhaps gone."""
 AUX_SIGMA_KW: Final = 2.0
 """The spread of that, and how long a deviation lasts."""
 AUX_HOURS: Final = 0.1
@@ -179,7 +181,7 @@ def correct(state: VanState, context: Context) -> None:
     else:
         return
     estimate.predict(e)
-    estimate.correct(e, low, high)
+    estimate.correct(e, low, high, measured=state.totals.source != SOURCE_SOC)
     e.time_ms = battery.time_ms
     if changed:
         evidence.look(state, context)
@@ -197,9 +199,9 @@ def correct_now(state: VanState, context: Context) -> None:
     estimate.predict(e)
     low, high = battery.low_y, battery.high_y
     if state.motion.mode == CHARGING:
-        estimate.correct(e, low, high)
+        estimate.correct(e, low, high, measured=state.totals.source != SOURCE_SOC)
     else:
-        estimate.correct(e, low, high)
+        estimate.correct(e, low, high, measured=state.totals.source != SOURCE_SOC)
     e.time_ms = battery.time_ms
 
 
@@ -223,11 +225,14 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
         rate = charge.charged_kwh / so_far_h
         energy = -rate * hours
         variance = (rate + 1.0) ** 2 * hours * 0.1
+    elif state.motion.standing_ms:
+        energy = STANDING_KW * hours
+        variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     elif mode in (DRIVING, STOPPED):
         energy = auxiliary_kw(state.soc.ambient_temp_c) * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     elif state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_ms:
-        energy = 0.5 * auxiliary_kw(state.soc.ambient_temp_c) * hours
+        energy = STANDING_KW * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     else:
         energy = PARKED_KW * hours

@@ -19,6 +19,8 @@ IntensitySource = Literal["hourly", "annual"]
 
 SHORTEST_DISTANCE_KM = 1.0
 """Below this distance a value per km says nothing."""
+EMPTY_BELOW = 0.01
+"""A mean load below this share of the largest one is an empty van: what is left in it is not what it drives for."""
 
 
 class EmissionsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
@@ -152,6 +154,13 @@ def record(
     )
 
 
+def is_empty(payload_kg: float | None, parcels: int | None, largest_payload_kg: float) -> bool:
+    """Whether a trip was said to be without load, or as good as."""
+    if payload_kg is None:
+        return parcels == 0
+    return payload_kg < EMPTY_BELOW * largest_payload_kg
+
+
 def end_trip(
     state: EmissionsState,
     load: Load,
@@ -165,15 +174,15 @@ def end_trip(
 ) -> Transport:
     """Emissions per tonne-kilometre and per parcel of a trip that has ended.
 
-    `payload_kg` is the mean load as measured, `parcels` the number carried; `None` is "not said". A trip said to be
-    empty has no value per load: its emissions go to the next trip with one, so that over time nothing is left out
-    (ISO 14083). The default load has the empty kilometres in it already. `modelled` says that energy or distance were
-    not measured.
+    `payload_kg` is the mean load as measured, `parcels` the number carried; `None` is "not said". A trip that was as
+    good as empty has no value per load: its emissions go to the next trip with one, so that over time nothing is left
+    out (ISO 14083). The default load has the empty kilometres in it already. `modelled` says that energy or distance
+    were not measured.
     """
-    if payload_kg == 0.0 or (payload_kg is None and parcels == 0):
+    if is_empty(payload_kg, parcels, largest_payload_kg):
         state.empty_co2e_g += co2e_g
         return Transport(
-            payload_kg=0.0,
+            payload_kg=payload_kg or 0.0,
             co2e_g_per_tkm=None,
             co2e_g_per_parcel=None,
             quality="modelled" if modelled else "primary",

@@ -81,8 +81,12 @@ def predict(e: Estimate) -> None:
     e.yb = yb - energy * gb - gkm * kb
 
 
-def correct(e: Estimate, low: float, high: float) -> None:
-    """The true y lies between `low` and `high`: cut the rest off, and let everything correlated with y follow."""
+def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
+    """The true y lies between `low` and `high`: cut the rest off, and let everything correlated with y follow.
+
+    Only where the energy was `measured` does a state of charge say anything about g. Elsewhere g's uncertainty counts, but
+    g stays as it is (a Schmidt filter): otherwise it would drift with the errors of a model that knows no better.
+    """
     total = e.yy + _READING_SIGMA_PCT**2
     sigma = sqrt(total)
     a = (low - e.y) / sigma
@@ -95,7 +99,6 @@ def correct(e: Estimate, low: float, high: float) -> None:
     ny, yy, yg, yk, yb = e.ny, e.yy, e.yg, e.yk, e.yb
     e.n += ny * gain
     e.y += yy * gain
-    e.g += yg * gain
     e.k += yk * gain
     e.b += yb * gain
     e.nn -= ny * ny * cut
@@ -106,7 +109,9 @@ def correct(e: Estimate, low: float, high: float) -> None:
     e.yg -= yy * yg * cut
     e.yk -= yy * yk * cut
     e.yb -= yy * yb * cut
-    e.gg -= yg * yg * cut
+    if measured:
+        e.g += yg * gain
+        e.gg -= yg * yg * cut
     e.gk -= yg * yk * cut
     e.gb -= yg * yb * cut
     e.kk -= yk * yk * cut

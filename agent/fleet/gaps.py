@@ -12,7 +12,10 @@ from agent.readings import Reading
 def fall_silent(state: VanState, context: Context) -> list[Record]:
     """Nothing was heard for so long that the trip is over: it ended with the last reading."""
     battery.correct_now(state, context)
-    return trips.end(state, context, ledger.mark(state, Mark(), state.time_ms))
+    ledger.settle(state)
+    end = ledger.mark(state, Mark(), state.time_ms)
+    ledger.weigh_trip(state, end, 0.0)
+    return trips.end(state, context, end)
 
 
 def go_offline(state: VanState, context: Context) -> list[Record]:
@@ -35,7 +38,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     if state.time_ms == 0:
         factors = context.factors
         state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac"), factors.market_g_per_kwh)
-        motion.wake_up(state, time_ms, context)
+        state.returned = True
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
@@ -53,6 +56,9 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
     records: list[Record] = []
     before = state.gap_from
     state.returned = False
+    if before.time_ms == 0:
+        motion.wake_up(state, reading.time_ms, context)
+        return records
     km = state.totals.distance_km - before.distance_km
     rise = reading.soc_pct - before.soc_pct if reading.soc_pct is not None and before.soc_pct is not None else 0.0
     thresholds = context.thresholds
@@ -62,7 +68,9 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
         trips.begin(state, context)
         state.trip.inferred = True
         ledger.post(state)
-        records += trips.end(state, context, ledger.mark(state, Mark(), reading.time_ms))
+        end = ledger.mark(state, Mark(), reading.time_ms)
+        ledger.weigh_trip(state, end, 0.0)
+        records += trips.end(state, context, end)
     if rise > thresholds.inferred_charge_pct or (state.motion.mode == CHARGING and rise > 0.0):
         was_charging = state.motion.mode == CHARGING
         if not was_charging:
@@ -70,6 +78,8 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
         _absorb(state, rise, context)
         if not was_charging:
             records += charging.end(state, context, reading.time_ms, inferred=True)
+    elif rise > 0.0:
+        battery.reanchor(state, context)
     elif rise < 0.0 and km < thresholds.inferred_trip_km:
         _absorb(state, rise, context)
     motion.wake_up(state, reading.time_ms, context)

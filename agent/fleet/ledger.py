@@ -82,6 +82,14 @@ def mark(state: VanState, into: Mark, time_ms: int) -> Mark:
     return into
 
 
+def weigh_trip(state: VanState, at: Mark, since_kwh: float) -> None:
+    """Complete a mark for the end of a trip; `since_kwh` has been used since."""
+    e = state.estimate
+    at.net_kwh = state.totals.net_kwh - since_kwh
+    at.before_kwh = e.b
+    at.variance = estimate.since_boundary_variance(e)
+
+
 def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
     """Where the van's energy stands."""
     totals = state.totals

@@ -1,6 +1,6 @@
 """Driving, stopping, parking: transitions with hysteresis, from speed where it is sent, else from distinct fixes."""
 
-from agent.fleet import charging, estimate, ledger, trips
+from agent.fleet import battery, charging, estimate, ledger, trips
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
 from agent.fleet.records import Record
@@ -92,7 +92,7 @@ def _on_trip(
     else:
         motion.rest.time_ms = time_ms
         if time_ms - motion.standing_ms >= thresholds.stop_after_ms:
-            motion.mode = STOPPED
+            _stop(state, motion, context)
     return None
 
 
@@ -102,6 +102,15 @@ def _begin_stand(state: VanState, motion: Motion, time_ms: int, *, by_fixes: boo
     motion.rest.time_ms = time_ms
     if not by_fixes:
         anchor(state)
+
+
+def _stop(state: VanState, motion: Motion, context: Context) -> None:
+    """The van has stood long enough for a stop, which may become the trip's end: say now what the trip took up to it."""
+    stand = motion.stand
+    battery.correct_now(state, context)
+    ledger.post(state)
+    ledger.weigh_trip(state, stand, state.totals.predicted_kwh - stand.predicted_kwh)
+    motion.mode = STOPPED
 
 
 def _leave_stop(state: VanState, context: Context) -> list[Record]:

@@ -66,6 +66,10 @@ class Mark(Part):
     soc_pct: float | None = None
     latitude_deg: float | None = None
     longitude_deg: float | None = None
+    before_kwh: float = 0.0
+    """At the end of a trip: what has been learnt since its start about the energy before it."""
+    variance: float = 0.0
+    """Of the energy since the trip's start, kWh²."""
 
 
 class SocState(Part):

@@ -33,17 +33,15 @@ def begin(state: VanState, context: Context) -> None:
 def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     """The trip is over since `end`.
 
-    What was corrected since belongs to the trip, what was consumed since to idling. So does what the trip has taught about
-    the time before it (b): trips and idling together are the difference of one trace, whatever is rounded.
+    What was consumed since goes to idling, and so does what the trip has taught about the time before it
+    (`before_kwh`): trips and idling together are the difference of one trace, whatever is rounded.
     """
     totals = state.totals
     ledger.settle(state)
     trip, load = state.trip, state.load
     e = state.estimate
-    after_kwh = totals.predicted_kwh - end.predicted_kwh
-    energy = totals.net_kwh - after_kwh - trip.start.net_kwh - e.b
+    energy = end.net_kwh - trip.start.net_kwh - end.before_kwh
     distance = end.distance_km - trip.start.distance_km
-    variance = estimate.since_boundary_variance(e)
     estimate.mark_boundary(e, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = trip.start.net_kwh + energy
     ledger.enter_idle(totals, totals.net_kwh)
@@ -72,7 +70,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         distance_km=distance,
         energy_kwh=energy if known else None,
         regenerated_kwh=totals.regenerated_kwh - trip.regenerated_kwh,
-        uncertainty_kwh=estimate.Z90 * variance**0.5 if known else None,
+        uncertainty_kwh=estimate.Z90 * end.variance**0.5 if known else None,
         soc_start_pct=trip.start.soc_pct,
         soc_end_pct=end.soc_pct,
         consumption_kwh_per_100km=100.0 * energy / distance if known and distance >= ledger.SHOWN_FROM_KM else None,
