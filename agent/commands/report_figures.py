@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.factors.factor_set import FactorSet
+from agent.fleet.emissions import is_empty
 from agent.fleet.vehicle import Vehicle
 from agent.stores.base import History
 
@@ -83,39 +84,49 @@ def gather(
     """The sums of every van that the history knows in the period, in order of their ids."""
     vans: dict[str, VanFigures] = {}
 
-    def van(vehicle_id: str) -> VanFigures:
+    def van(point: dict[str, Any]) -> VanFigures:
+        vehicle_id = point["vehicle_id"]
         if vehicle_id not in vans:
-            vans[vehicle_id] = VanFigures(vehicle=vehicle_of(vehicle_id), sums=Sums())
+            vans[vehicle_id] = VanFigures(vehicle=_as_it_was(vehicle_of(vehicle_id), point, factors), sums=Sums())
         return vans[vehicle_id]
 
-    for vehicle_id, point, change in _changes(history, "energy", ENERGY, start_ms, end_ms):
-        figures = van(vehicle_id)
+    for point, change in _changes(history, "energy", ENERGY, start_ms, end_ms):
+        figures = van(point)
         figures.usable_capacity_kwh = point.get("usable_capacity_kwh")
         for name in ENERGY:
             setattr(figures.sums, name, change[name])
-    for vehicle_id, _, change in _changes(history, "emissions", EMISSIONS, start_ms, end_ms):
+    for point, change in _changes(history, "emissions", EMISSIONS, start_ms, end_ms):
         for name in EMISSIONS:
-            setattr(van(vehicle_id).sums, name, change[name])
-    for vehicle_id, sums in _by_days(history, start_ms, end_ms).items():
-        figures = van(vehicle_id)
+            setattr(van(point).sums, name, change[name])
+    for day, sums in _by_days(history, start_ms, end_ms):
+        figures = van(day)
         if sums.distance_km > figures.sums.distance_km:
             diesel = factors.diesel(figures.vehicle.diesel_class)
             sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
             sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
             figures.sums = sums
     for trip in history.select("trip", start_ms=start_ms, end_ms=end_ms):
-        _add_trip(van(trip["vehicle_id"]), trip, factors)
+        _add_trip(van(trip), trip, factors)
     for charge in history.select("charge", start_ms=start_ms, end_ms=end_ms):
-        _add_charge(van(charge["vehicle_id"]), charge, factors)
+        _add_charge(van(charge), charge, factors)
     for figures in vans.values():
         _conclude(figures, factors, efficiency_ac)
     return [vans[vehicle_id] for vehicle_id in sorted(vans)]
 
 
+def _as_it_was(vehicle: Vehicle, point: dict[str, Any], factors: FactorSet) -> Vehicle:
+    """Depot, model and country as stored with the point; the fleet file may say something else by now."""
+    tags: dict[str, Any] = {name: point[name] for name in ("depot", "model", "country") if name in point}
+    model = factors.models.get(tags.get("model", ""))
+    if model is not None and vehicle.model != tags["model"]:
+        tags |= {"payload_kg": model.payload.value, "diesel_class": model.diesel_class}
+    return msgspec.structs.replace(vehicle, **tags)
+
+
 def _changes(
     history: History, measurement: str, names: Iterable[str], start_ms: int | None, end_ms: int | None
-) -> Iterable[tuple[str, dict[str, Any], dict[str, float]]]:
-    """By how much each van's counters rose in the period."""
+) -> Iterable[tuple[dict[str, Any], dict[str, float]]]:
+    """The newest point of each van, and by how much its counters rose in the period."""
     before: dict[str, dict[str, Any]] = {}
     if start_ms is not None:
         back_ms = start_ms - LOOK_BACK_MS
@@ -128,17 +139,17 @@ def _changes(
             first = history.select(measurement, vehicle_id=vehicle_id, start_ms=start_ms, end_ms=end_ms)
             begun = next(iter(first), {})
         change = {name: point.get(f"{name}_total", 0.0) - begun.get(f"{name}_total", 0.0) for name in names}
-        yield vehicle_id, point, change
+        yield point, change
 
 
-def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> dict[str, Sums]:
+def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> Iterable[tuple[dict[str, Any], Sums]]:
     """The same from van-days, which a store keeps for longer than counters; the day under way is not in them."""
-    vans: dict[str, Sums] = {}
+    vans: dict[str, tuple[dict[str, Any], Sums]] = {}
     for day in history.select("day", start_ms=start_ms, end_ms=end_ms):
-        sums = vans.setdefault(day["vehicle_id"], Sums())
+        _, sums = vans.setdefault(day["vehicle_id"], (day, Sums()))
         for name in (*ENERGY, "co2e_g", "diesel_co2e_g"):
             setattr(sums, name, getattr(sums, name) + day.get(name, 0.0))
-    return vans
+    return vans.values()
 
 
 def _add_trip(figures: VanFigures, trip: dict[str, Any], factors: FactorSet) -> None:
@@ -155,7 +166,7 @@ def _add_trip(figures: VanFigures, trip: dict[str, Any], factors: FactorSet) -> 
         sums.weighed_km += km
         sums.load_kg_km += payload_kg * km
         sums.largest_load_kg_km += largest_kg * km
-        if payload_kg == 0:
+        if is_empty(payload_kg, None, largest_kg):
             sums.empty_km += km
     carried_kg = load.default_payload_kg(largest_kg) if payload_kg is None else payload_kg
     sums.tonne_km += carried_kg / 1000 * km / load.distance_adjustment

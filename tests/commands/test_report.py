@@ -270,6 +270,14 @@ async def test_days_stand_in_where_the_store_has_let_the_counters_go(tmp_path, c
     assert summary["trips"] == 1
 
 
+async def test_what_was_stored_with_the_points_counts_not_the_settings(tmp_path, capsys):
+    settings = {"fleet": {"country": "FR", "depot": "south", "model": "renault-kangoo-e-tech"}}
+    content = await as_json(tmp_path, capsys, settings=settings)
+    assert content["header"]["electricity_g_per_kwh"] == {"DE": 354.4}
+    assert content["header"]["diesel_wtw_g_per_km"] == {"van_3": 345.9}
+    assert {van["depot"] for van in content["vans"]} == {"north"}
+
+
 async def test_an_empty_history(tmp_path, capsys):
     content = await as_json(tmp_path, capsys, [])
     assert content["summary"]["vans"] == 0

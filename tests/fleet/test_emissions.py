@@ -128,6 +128,7 @@ DEFAULT_KG = 1000 * 0.4 * 0.91
         ("nothing known", None, None, True, 4000 * 1.05 / (DEFAULT_KG / 1000 * 20), None, "default"),
         ("empty", 0.0, None, False, None, None, "primary"),
         ("empty of parcels", None, 0, False, None, None, "primary"),
+        ("empty but for a parcel that came back", 9.9, 1, False, None, None, "primary"),
         ("mass, but no parcels left", 100.0, 0, False, 4000 * 1.05 / (0.1 * 20), None, "primary"),
     ],
 )
@@ -145,7 +146,7 @@ def test_emissions_per_load(title, payload_kg, parcels, modelled, per_tkm, per_p
     assert transport.co2e_g_per_tkm == (None if per_tkm is None else pytest.approx(per_tkm)), title
     assert transport.co2e_g_per_parcel == per_parcel
     assert transport.quality == quality
-    assert transport.payload_kg == (0.0 if title.startswith("empty") else payload_kg)
+    assert transport.payload_kg == (0.0 if parcels == 0 and payload_kg is None else payload_kg)
 
 
 def end_trip(van, co2e_g, payload_kg, *, km=10.0):
