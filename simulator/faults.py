@@ -209,33 +209,33 @@ class Faults:
         kind = reading["kind"]
         if kind == "load":
             return []
-        minute = self._fleet.time_s // 60
+        now_s = self._fleet.time_s
         extras: list[Reading] = []
         last_ms = self._last_ms.get((van, kind))
         slept = last_ms is not None and reading["time"] - last_ms > SLEPT_MS
         if slept and "soc_pct" in reading and self._strikes("wake-up-zero", van):
             extras.append(_extra(reading, "soc", soc_pct=0.0))
-        if "soc_pct" in reading and self._strikes("sentinels", van) and self._chance(van, 5, minute) < 0.05:
+        if "soc_pct" in reading and self._strikes("sentinels", van) and self._chance(van, 5, now_s) < 0.01:
             extras.append(_extra(reading, "soc", soc_pct=255.0, voltage_v=6553.5))
         if "latitude_deg" in reading:
-            extras += self._wrong_places(van, reading, minute)
-        if self._strikes("local-time", van) and self._chance(van, 8, minute) < 0.03:
+            extras += self._wrong_places(van, reading, now_s)
+        if self._strikes("local-time", van) and self._chance(van, 8, now_s) < 0.005:
             extras.append({**_extra(reading, "soc", soc_pct=50.0), "time": "26-03-09 14:05:30"})
-        if self._strikes("hostile", van) and self._chance(van, 9, minute) < 0.2:
-            number = int(self._chance(van, 10, self._fleet.time_s) * len(HOSTILE_PAYLOADS))
+        if self._strikes("hostile", van) and self._chance(van, 9, now_s) < 0.03:
+            number = int(self._chance(van, 10, now_s) * len(HOSTILE_PAYLOADS))
             extras.append({"vehicle_id": reading["vehicle_id"], "kind": kind, "hostile": HOSTILE_PAYLOADS[number]})
         self.extras += len(extras)
         return extras
 
-    def _wrong_places(self, van: int, reading: Reading, minute: int) -> list[Reading]:
+    def _wrong_places(self, van: int, reading: Reading, now_s: int) -> list[Reading]:
         extras: list[Reading] = []
         latitude, longitude = reading["latitude_deg"], reading["longitude_deg"]
-        if self._strikes("teleports", van) and self._chance(van, 6, minute) < 0.05:
+        if self._strikes("teleports", van) and self._chance(van, 6, now_s) < 0.01:
             extras.append(_extra(reading, "location", latitude_deg=latitude, longitude_deg=1555.6333))
             away = round(latitude + 0.4, 6)
             extras.append(_extra(reading, "location", latitude_deg=away, longitude_deg=longitude))
-        if self._strikes("zero-position", van) and self._chance(van, 7, minute) < 0.05:
-            odd = minute % 2 == 1
+        if self._strikes("zero-position", van) and self._chance(van, 7, now_s) < 0.01:
+            odd = now_s % 2 == 1
             extras.append(
                 _extra(reading, "location", latitude_deg=0.0, longitude_deg=longitude if odd else 0.0),
             )
@@ -244,12 +244,11 @@ class Faults:
     def _after(self, van: int, reading: Reading) -> list[Reading]:
         """The same again, at once or later; or something old."""
         extras: list[Reading] = []
-        minute = self._fleet.time_s // 60
         if self._strikes("duplicates", van):
-            draw = self._chance(van, 11, minute)
-            if draw < 0.1:
+            draw = self._chance(van, 11, self._fleet.time_s)
+            if draw < 0.02:
                 extras.append(dict(reading))
-            elif draw < 0.15:
+            elif draw < 0.03:
                 self._echoes.append((self._fleet.time_s + ECHO_S, dict(reading)))
         if self._strikes("stale", van):
             kept = self._kept.get(van)

@@ -24,14 +24,17 @@ CORNER_MPS: Final = 5.5
 TRUNK_ROAD_M: Final = 2500.0
 """A street without a turn for longer than this is a trunk road, but for its ends."""
 TRUNK_END_M: Final = 700.0
+RED: Final = 0.07
+GIVE_WAY: Final = 0.10
+"""Share of crossings where a van has to stop, or to slow down."""
 SETTLE_S: Final = 10
 """What stands still is settled this often; what drives every second."""
 BATTERY_HEAT_KWH_PER_K: Final = 0.0018
 """Per kWh of battery: about 6 kg of cells and case at 1 kJ/(kg K)."""
 BATTERY_COOLING_S: Final = 6 * 3600.0
 STANDBY_KW: Final = 0.012
-STOPPED_KW: Final = 0.15
-BREAK_KW: Final = 0.25
+STOPPED_KW: Final = 0.10
+BREAK_KW: Final = 0.15
 TUESDAY: Final = 5
 """A day since the epoch that was a Tuesday: 1970-01-06."""
 
@@ -393,7 +396,7 @@ class Fleet:
         self.direction[vans] = self.leg_direction[vans, at]
         length = self.leg_m[vans, at]
         self.street_m[vans] = length
-        fast = unit(self.keys[vans], Purpose.STREET_LIMIT, self.hop[vans]) < 0.45
+        fast = unit(self.keys[vans], Purpose.STREET_LIMIT, self.hop[vans]) < 0.35
         cruise = 0.92 + 0.12 * unit(self.keys[vans], Purpose.CRUISE, self.hop[vans])
         self.street_limit_mps[vans] = np.where(fast | (length > 600.0), 50.0, 30.0) / 3.6 * cruise
         self._begin_hop(vans)
@@ -411,8 +414,8 @@ class Fleet:
         # A last bit of a block joins the hop before it.
         length = np.where(left < 1.5 * length, left, length)
         draw = unit(keys, Purpose.CROSSING, hop)
-        red = draw < np.where(trunk, 0.13, 0.12)
-        give_way = ~red & (draw < np.where(trunk, 0.13, 0.30))
+        red = draw < RED
+        give_way = ~red & ~trunk & (draw < RED + GIVE_WAY)
         end = left - length < 0.5
         self.hop_m[vans] = length
         self.hop_exit_mps[vans] = np.where(end, 99.0, np.where(red, 0.0, np.where(give_way, 4.0, 99.0)))

@@ -12,7 +12,7 @@ from simulator.models import Model
 BLOCK_U_M: Final = 120.0
 BLOCK_V_M: Final = 90.0
 DAY_S: Final = 86_400
-PARCEL_KG: Final = 5.5
+PARCEL_KG: Final = 4.5
 STOP_PURPOSE_BASE: Final = 1000
 
 
@@ -115,7 +115,7 @@ class Tours:
         """How long a delivery takes: 70 s to 4 minutes, some 6 to 10."""
         keys = self._keys[vans]
         count = day * 1000 + stop
-        usual = 105.0 * np.exp(0.32 * normal(keys, Purpose.DWELL, count))
+        usual = 120.0 * np.exp(0.32 * normal(keys, Purpose.DWELL, count))
         long = unit(keys, Purpose.LONG_DWELL, count)
         return np.floor(np.where(long < 0.05, 360.0 + 4800.0 * long, np.clip(usual, 70.0, 240.0)))
 
