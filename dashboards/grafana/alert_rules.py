@@ -8,6 +8,7 @@ environment variable.
 import json
 from typing import Any, Final, Literal, NamedTuple
 
+from dashboards.grafana.influxql import agent_increase
 from dashboards.grafana.panels import DATA_SOURCE
 
 FOLDER: Final = "Fleet"
@@ -140,7 +141,7 @@ RULES: Final = (
     Rule(
         uid="agent-session-lost",
         title="Broker session lost",
-        query=_agent('spread("sessions_lost_total") AS "lost"'),
+        query=agent_increase("sessions_lost_total").text,
         evaluator="gt",
         limit=0,
         unit="sessions",
@@ -152,7 +153,11 @@ RULES: Final = (
     Rule(
         uid="agent-messages-refused",
         title="Many messages refused",
-        query=_agent('spread("dead_letters_total") / spread("messages_total") * 100 AS "refused_pct"'),
+        query=agent_increase(
+            "dead_letters_total",
+            "messages_total",
+            select='sum("dead_letters_total_step") / sum("messages_total_step") * 100 AS "refused_pct"',
+        ).text,
         evaluator="gt",
         limit=1,
         unit="%",
@@ -162,7 +167,7 @@ RULES: Final = (
     Rule(
         uid="agent-store-refuses",
         title="Store does not take points",
-        query=_agent('spread("store_retries_total") AS "retries"'),
+        query=agent_increase("store_retries_total").text,
         evaluator="gt",
         limit=10,
         unit="writes",

@@ -1,7 +1,8 @@
 """The queries: InfluxQL that InfluxDB 1.8+, 2.x and 3 Core answer alike.
 
-Every field is named with its measurement through `select`-like functions below, so that a misspelt name fails when the
-dashboards are built, not when somebody looks at them. `_total` fields never fall, hence `spread` is their increase.
+Every field is named with its measurement through the functions below, so that a misspelt name fails when the dashboards
+are built, not when somebody looks at them. The vans' `_total` fields never fall, hence the newest value − the oldest is
+their increase; the agent's own begin at 0 when it starts, hence only their rises are summed.
 """
 
 from collections.abc import Sequence
@@ -129,17 +130,29 @@ def sum_of_latest(measurement: str, name: str, *, of: str) -> Query:
 def increase(
     measurement: str, *names: str, of: str = "vehicle_id", by: Sequence[str] = (), alias: str = "", table: bool = False
 ) -> Query:
-    """How much each counter grew within the range: its spread per `of`, summed per tag combination."""
+    """How much each counter grew within the range: its increase per `of`, summed per tag combination."""
     outer = ", ".join(f'sum("{name}_increase") AS "{name}"' for name in names)
     return Query(
-        f"SELECT {outer} FROM ({spreads(measurement, *names, of=(of, *by))}){group(*by)}", alias=alias, table=table
+        f"SELECT {outer} FROM ({growths(measurement, *names, of=(of, *by))}){group(*by)}", alias=alias, table=table
     )
 
 
-def spreads(measurement: str, *names: str, of: Sequence[str]) -> str:
-    """The sub-query behind `increase`: columns `<name>_increase`."""
-    inner = ", ".join(f'spread({field(measurement, name)}) AS "{name}_increase"' for name in names)
+def growths(measurement: str, *names: str, of: Sequence[str]) -> str:
+    """The sub-query behind `increase`: columns `<name>_increase`, the newest value − the oldest.
+
+    These two are found without reading what lies between, which `spread` would: a hundred times as fast.
+    """
+    inner = ", ".join(
+        f'last({field(measurement, name)}) - first({field(measurement, name)}) AS "{name}_increase"' for name in names
+    )
     return f'SELECT {inner} FROM "{measurement}" WHERE {where(measurement)}{group(*of)}'
+
+
+def agent_increase(*names: str, select: str = "", alias: str = "") -> Query:
+    """How much the agent's own counters grew within the range; `select` may combine their sums."""
+    inner = ", ".join(f'non_negative_difference({field("agent", name)}) AS "{name}_step"' for name in names)
+    outer = select or ", ".join(f'sum("{name}_step") AS "{name}"' for name in names)
+    return Query(f'SELECT {outer} FROM (SELECT {inner} FROM "agent" WHERE {where("agent")})', alias=alias)
 
 
 def ratio(
@@ -159,7 +172,7 @@ def ratio(
     above = " + ".join(f'sum("{part}_increase")' for part in dividend.split("+"))
     below = " + ".join(f'sum("{part}_increase")' for part in divisor.split("+"))
     times = f" * {factor:g}" if factor != 1 else ""
-    text = f'SELECT ({above}) / ({below}){times} AS "{name}" FROM ({spreads(measurement, *names, of=(of, *by))})'
+    text = f'SELECT ({above}) / ({below}){times} AS "{name}" FROM ({growths(measurement, *names, of=(of, *by))})'
     return Query(f"{text}{group(*by)}", alias=alias, table=table)
 
 

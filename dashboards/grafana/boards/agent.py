@@ -1,6 +1,6 @@
 """Does the agent keep up, and how long would it survive an outage?"""
 
-from dashboards.grafana.influxql import Query
+from dashboards.grafana.influxql import Query, agent_increase
 from dashboards.grafana.layout import Row, dashboard
 from dashboards.grafana.panels import Panel, gauge, series, stat
 from dashboards.grafana.sdk import model
@@ -39,10 +39,6 @@ def _rate(name: str, title: str) -> Query:
         "GROUP BY time($__interval) fill(none)",
         alias=title,
     )
-
-
-def _grown(name: str) -> Query:
-    return Query(f'SELECT spread("{name}") AS "{name}" FROM "agent" WHERE $timeFilter')
 
 
 def _now() -> list[Panel]:
@@ -89,28 +85,28 @@ def _now() -> list[Panel]:
 def _range() -> list[Panel]:
     grown = "Increase of the counter within the range."
     return [
-        stat("Messages", f"Received and journaled. {grown}", "short", _grown("messages_total")),
-        stat("Readings taken", f"New and in order. {grown}", "short", _grown("accepted_total")),
-        stat("Points stored", f"Confirmed by the store. {grown}", "short", _grown("points_total")),
+        stat("Messages", f"Received and journaled. {grown}", "short", agent_increase("messages_total")),
+        stat("Readings taken", f"New and in order. {grown}", "short", agent_increase("accepted_total")),
+        stat("Points stored", f"Confirmed by the store. {grown}", "short", agent_increase("points_total")),
         stat(
             "Writes tried again",
             f"The store did not take them the first time. {grown}",
             "short",
-            _grown("store_retries_total"),
+            agent_increase("store_retries_total"),
             steps={None: "green", 1: "orange"},
         ),
         stat(
             "Sessions lost",
             f"The broker had forgotten us: messages may be missing. {grown}",
             "short",
-            _grown("sessions_lost_total"),
+            agent_increase("sessions_lost_total"),
             steps={None: "green", 1: "red"},
         ),
         stat(
             "Connections made again",
             f"To the broker. {grown}",
             "short",
-            _grown("reconnects_total"),
+            agent_increase("reconnects_total"),
             steps={None: "green", 1: "orange"},
         ),
     ]

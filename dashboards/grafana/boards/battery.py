@@ -29,7 +29,7 @@ def build() -> model.Dashboard:
         Row("Vans", _vans()),
         variables=van_variables(),
         refresh="5m",
-        start="now-30d",
+        start="now-7d",
     )
 
 

@@ -95,7 +95,7 @@ def _now() -> list[Panel]:
 
 
 def _range() -> list[Panel]:
-    formula = "Increase of the vans' counters within the range: largest − smallest value per van, summed."
+    formula = "Increase of the vans' counters within the range: newest − oldest value per van, summed."
     return [
         stat(
             "Distance", f"Distance driven. {formula}", "lengthkm", increase("energy", "distance_km_total"), decimals=0
@@ -240,7 +240,7 @@ def _course() -> list[Panel]:
 def _depots() -> Panel:
     return table(
         "Depots",
-        "Newest counts and the increase of the depot's totals within the range (largest − smallest).",
+        "Newest counts and the increase of the depot's totals within the range (newest − oldest).",
         latest(
             "fleet", "vans", "online", "driving", "charging", "soc_mean_pct", "soc_min_pct", by=["depot"], table=True
         ),

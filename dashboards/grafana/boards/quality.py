@@ -1,6 +1,6 @@
 """Can the figures be trusted: what came late, twice, wrong or not at all?"""
 
-from dashboards.grafana.influxql import Query, course, latest, rows, total, where
+from dashboards.grafana.influxql import Query, agent_increase, course, latest, rows, total, where
 from dashboards.grafana.layout import Row, dashboard, van_variables
 from dashboards.grafana.panels import VAN, Column, Panel, pie, series, stat, table
 from dashboards.grafana.sdk import model
@@ -24,35 +24,40 @@ def build() -> model.Dashboard:
     )
 
 
-def _grown(name: str) -> Query:
-    return Query(f'SELECT spread("{name}") AS "{name}" FROM "agent" WHERE $timeFilter')
-
-
-def _share(name: str) -> Query:
-    return Query(f'SELECT spread("{name}") / spread("messages_total") * 100 AS "share" FROM "agent" WHERE $timeFilter')
-
-
 def _summary() -> list[Panel]:
     grown = "Increase of the agent's counter within the range; all vans."
     return [
-        stat("Messages", f"Messages received and journaled. {grown}", "short", _grown("messages_total")),
-        stat("Readings taken", f"Readings that were new and in order. {grown}", "short", _grown("accepted_total")),
+        stat("Messages", f"Messages received and journaled. {grown}", "short", agent_increase("messages_total")),
+        stat("Readings taken", f"New, and in order. {grown}", "short", agent_increase("accepted_total")),
         stat(
             "Refused",
             f"Messages that became dead letters: `vanpulse deadletters list` shows them. {grown}",
             "short",
-            _grown("dead_letters_total"),
+            agent_increase("dead_letters_total"),
             steps={None: "green", 1: "orange"},
         ),
-        stat("Share refused", "Dead letters / messages.", "percent", _share("dead_letters_total"), decimals=3),
+        stat(
+            "Share refused",
+            "Dead letters / messages.",
+            "percent",
+            agent_increase(
+                "dead_letters_total",
+                "messages_total",
+                select='sum("dead_letters_total_step") / sum("messages_total_step") * 100 AS "share"',
+            ),
+            decimals=3,
+        ),
         stat(
             "Late",
             f"Readings older than the van's newest: stored raw, left out of totals. {grown}",
             "short",
-            _grown("late_total"),
+            agent_increase("late_total"),
         ),
         stat(
-            "Repeated", f"Readings seen before: counted, not stored again. {grown}", "short", _grown("duplicates_total")
+            "Repeated",
+            f"Seen before: counted, not stored. {grown}",
+            "short",
+            agent_increase("duplicates_total"),
         ),
     ]
 

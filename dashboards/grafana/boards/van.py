@@ -95,7 +95,7 @@ def _now() -> list[Panel]:
 
 
 def _range() -> list[Panel]:
-    formula = "Largest − smallest value of the counter within the range."
+    formula = "Newest − oldest value of the counter within the range."
     return [
         stat(
             "Distance",

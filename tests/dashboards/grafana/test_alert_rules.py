@@ -60,6 +60,7 @@ SCENARIOS: list[tuple[str, str, list[str], set[str]]] = [
     ("agent-journal-filling", "50 %", ["agent journal_bytes=50i,journal_limit_bytes=100i"], set()),
     ("agent-session-lost", "one more than before", [f"agent {LOST}=2i -300", f"agent {LOST}=3i"], {""}),
     ("agent-session-lost", "as many as before", [f"agent {LOST}=3i -300", f"agent {LOST}=3i"], set()),
+    ("agent-session-lost", "the agent began anew", [f"agent {LOST}=3i -300", f"agent {LOST}=0i"], set()),
     (
         "agent-messages-refused",
         "2 of 100",

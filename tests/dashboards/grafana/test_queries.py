@@ -30,7 +30,7 @@ PLAUSIBLE: dict[str, tuple[float, float]] = {
     "amp": (-500, 500),
     "massg": (0, 2_000_000),
     "masskg": (0, 3000),
-    "watt": (0, 2000),
+    "watt": (0, 10_000),
     "dtdurations": (0, 4 * days.LENGTH_S),
     "s": (0, 100_000),
     "bytes": (0, 1e11),
