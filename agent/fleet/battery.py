@@ -14,7 +14,9 @@ COOLING_KW_PER_K: Final = 0.1
 HEATING_BELOW_C: Final = 18.0
 COOLING_ABOVE_C: Final = 22.0
 MAX_HEATING_KW: Final = 5.0
-UNKNOWN_CLIMATE_KW: Final = 0.5
+WARM_UP_KW: Final = 2.0
+WARM_UP_MS: Final = 960_000
+"""Heating up takes so much more at first, falling to nothing over twice its time constant of 8 minutes."""
 STANDING_KW: Final = 0.3
 """The same while it stands, with the driver perhaps gone."""
 AUX_SIGMA_KW: Final = 2.0
@@ -41,6 +43,8 @@ COUNTER_ERROR: Final = 1e-5
 """Variance of a counter's own error of 0.3 %."""
 COUNTER_JUMP_KWH: Final = 300.0
 """More than a battery holds: the counter was reset or replaced."""
+LEARN_SIGMA: Final = 0.03
+"""A prediction less certain than this says nothing about the capacity."""
 SOURCE_SOC: Final = 0
 SOURCE_POWER: Final = 1
 SOURCE_COUNTER: Final = 2
@@ -180,8 +184,9 @@ def correct(state: VanState, context: Context) -> None:
             return
     else:
         return
+    measured = _is_measured(state)
     estimate.predict(e)
-    estimate.correct(e, low, high, measured=state.totals.source != SOURCE_SOC)
+    estimate.correct(e, low, high, measured=measured)
     e.time_ms = battery.time_ms
     if changed:
         evidence.look(state, context)
@@ -198,10 +203,7 @@ def correct_now(state: VanState, context: Context) -> None:
         return
     estimate.predict(e)
     low, high = battery.low_y, battery.high_y
-    if state.motion.mode == CHARGING:
-        estimate.correct(e, low, high, measured=state.totals.source != SOURCE_SOC)
-    else:
-        estimate.correct(e, low, high, measured=state.totals.source != SOURCE_SOC)
+    estimate.correct(e, low, high, measured=False)
     e.time_ms = battery.time_ms
 
 
@@ -229,7 +231,8 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
         energy = STANDING_KW * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     elif mode in (DRIVING, STOPPED):
-        energy = auxiliary_kw(state.soc.ambient_temp_c) * hours
+        driven_ms = state.soc_time_ms - state.trip.start.time_ms
+        energy = auxiliary_kw(state.soc.ambient_temp_c, driven_ms) * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     elif state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_ms:
         energy = STANDING_KW * hours
@@ -242,12 +245,20 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
     state.totals.predicted_kwh += energy
 
 
-def auxiliary_kw(ambient_temp_c: float | None) -> float:
-    """What an awake van draws beside driving, by outside temperature (measured on 60 drives of a BMW i3)."""
+def auxiliary_kw(ambient_temp_c: float | None, driven_ms: int) -> float:
+    """What a van draws beside driving, by outside temperature and time since it left (from 60 drives of a BMW i3)."""
+    warming = WARM_UP_KW * max(0.0, 1.0 - driven_ms / WARM_UP_MS)
     if ambient_temp_c is None:
-        return AUX_KW + UNKNOWN_CLIMATE_KW
-    heating = min(MAX_HEATING_KW, HEATING_KW_PER_K * max(0.0, HEATING_BELOW_C - ambient_temp_c))
-    return AUX_KW + heating + COOLING_KW_PER_K * max(0.0, ambient_temp_c - COOLING_ABOVE_C)
+        return AUX_KW + 0.5 * (warming + WARM_UP_KW * 0.5)
+    if ambient_temp_c >= HEATING_BELOW_C:
+        return AUX_KW + COOLING_KW_PER_K * max(0.0, ambient_temp_c - COOLING_ABOVE_C)
+    return AUX_KW + warming + min(MAX_HEATING_KW, HEATING_KW_PER_K * (HEATING_BELOW_C - ambient_temp_c))
+
+
+def _is_measured(state: VanState) -> bool:
+    """Whether the energy since the last correction is good enough to learn from."""
+    e = state.estimate
+    return state.totals.source != SOURCE_SOC and e.pending_var <= (LEARN_SIGMA * e.pending_kwh) ** 2
 
 
 def _positive_part(a: float, b: float) -> float:
