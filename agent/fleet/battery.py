@@ -35,8 +35,11 @@ EDGE_SPREAD: Final = 0.5
 """How well the energy between two readings is known, relative; where in between an edge was crossed depends on it."""
 EDGE_STEPS: Final = 0.1
 """How well the edges of the steps are where they should be, in steps."""
-POWER_SPREAD: Final = 1.0 / 3.0
-"""Variance of the energy between two samples of power, over the square of what they differ by."""
+BRIDGE_SHARE: Final = 1.0 / 12.0
+"""Variance of the energy between two samples, over the square of their difference: a Brownian bridge, while power
+remembers; half the square more where two samples have nothing to do with each other any longer."""
+POWER_MEMORY_MS: Final = 10_000
+"""How long the power of driving remembers."""
 POWER_ERROR: Final = 1e-4
 """Variance of a sensor's own error of 1 %."""
 COUNTER_ERROR: Final = 1e-5
@@ -70,7 +73,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         hours = elapsed_ms / _MS_PER_H
         energy = -0.5 * (power + last) * hours
         spread = (power - last) * hours
-        variance = spread * spread * POWER_SPREAD + POWER_ERROR * energy * energy
+        unseen = BRIDGE_SHARE + 0.5 * elapsed_ms / (elapsed_ms + POWER_MEMORY_MS)
+        variance = spread * spread * unseen + POWER_ERROR * energy * energy
         battery.power_sum_kwh += energy
         battery.power_sum_var += variance
         source = SOURCE_POWER if battery.power_trusted else SOURCE_SOC
