@@ -7,6 +7,7 @@ and breaks on command: see `FrontEnd.fail`.
 
 import asyncio
 import contextlib
+import io
 import json
 import re
 import shutil
@@ -274,7 +275,7 @@ class FrontEnd:
         parameters = {"db": database, "precision": precision} | ({"rp": policy} if policy else {})
         assert self._session is not None
         async with self._session.post(
-            f"{self.server.url}/write", params=parameters, data="\n".join(good).encode()
+            f"{self.server.url}/write", params=parameters, data=io.BytesIO("\n".join(good).encode())
         ) as answer:
             status, text = answer.status, await answer.text()
         if status == 204:

@@ -1,6 +1,7 @@
-"""The agent as it is, but killing itself at a named point: `python -m tests.torture.failpoints NAME COUNT run`.
+"""The agent as it is, but killing itself at a named point: `python -m tests.torture.failpoints NAME COUNT [FLAW]`.
 
-The program itself has no such points: they are put around its methods here, before it starts.
+The program itself has no such points: they are put around its methods here, before it starts. A flaw makes an agent that
+breaks the promise, to see that the oracle notices.
 """
 
 import os
@@ -10,18 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 from agent import __main__ as entry
+from agent.intake import Intake
 from agent.journal import Journal
+from agent.mqtt.base import Delivery
 from agent.mqtt.session import Mqtt5Receiver
 from agent.processor import Processor
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
+from agent.writer import Unit, Writer
 
 _left = 0
 
 
 def die() -> None:
     """SIGKILL at the COUNTth call."""
-    global _left  # noqa: PLW0603  # one countdown for the whole process
+    global _left
     _left -= 1
     if _left <= 0:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -96,13 +100,56 @@ POINTS: dict[str, Callable[[], None]] = {
 }
 
 
+def acknowledge_before_the_commit() -> None:
+    """What most clients do: the broker forgets a message that nobody else has yet."""
+    original = Intake.on_delivery
+
+    def wrapped(self: Intake, delivery: Delivery) -> None:
+        self._receiver.acknowledge(delivery)
+        original(self, Delivery(delivery.messages, [], delivery.generation))
+
+    Intake.on_delivery = wrapped  # type: ignore[method-assign]
+
+
+def checkpoint_before_the_store() -> None:
+    """The journal forgets what the store does not have yet."""
+    original = Writer.put
+
+    async def wrapped(self: Writer, unit: Unit) -> None:
+        if unit.states is not None:
+            await self._journal.checkpoint(unit.end, states=unit.states)
+        await original(self, unit)
+
+    Writer.put = wrapped  # type: ignore[method-assign]
+
+
+def forget_states() -> None:
+    """A checkpoint moves on, the vans' states do not."""
+    original = Journal.checkpoint
+
+    def wrapped(self: Journal, offset: int, *, states: Any, **rest: Any) -> None:
+        kept = dict(list(states.items())[::2])
+        original(self, offset, states=kept, **rest)
+
+    Journal.checkpoint = wrapped  # type: ignore[method-assign]
+
+
+FLAWS: dict[str, Callable[[], None]] = {
+    "acknowledges before the commit": acknowledge_before_the_commit,
+    "checkpoints before the store": checkpoint_before_the_store,
+    "forgets states": forget_states,
+}
+
+
 def main() -> int:
     """Arm the point and be the agent."""
-    global _left  # noqa: PLW0603
-    name, count, *words = sys.argv[1:]
+    global _left
+    name, count, *flaws = sys.argv[1:]
     _left = int(count)
+    for flaw in flaws:
+        FLAWS[flaw]()
     POINTS[name]()
-    return entry.main(words)
+    return entry.main(["run"])
 
 
 if __name__ == "__main__":

@@ -41,8 +41,9 @@ class Report:
 class Torture:
     """One run against one store."""
 
-    def __init__(self, directory: Path, *, store: str, kills: int, seed: int) -> None:
+    def __init__(self, directory: Path, *, store: str, kills: int, seed: int, flaw: str | None = None) -> None:
         self.report = Report(store, seed)
+        self._flaws = [] if flaw is None else [flaw]
         self._directory = directory
         self._kills = kills
         self._random = random.Random(seed)
@@ -101,7 +102,8 @@ class Torture:
             agent.kill()
         else:
             name = list(POINTS)[number % len(POINTS)]
-            agent.start("-m", "tests.torture.failpoints", name, str(self._random.randint(1, 6)), "run", wait=False)
+            count = str(self._random.randint(1, 6))
+            agent.start("-m", "tests.torture.failpoints", name, count, *self._flaws, wait=False)
             if number % BROKER_RESTART_EVERY == BROKER_RESTART_EVERY - 1:
                 broker.restart()
                 self.report.faults["broker restarted"] += 1

@@ -1,0 +1,41 @@
+"""A short torture for every run of the tests; `make torture SIZE=1000` is the long one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.servers.programs import needs
+from tests.torture.failpoints import FLAWS, POINTS
+from tests.torture.run import Report, Torture
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def assert_exact(report: Report) -> None:
+    assert report.differences == []
+    # Not vacuous: it was killed at the points, messages came again, and there was something to compare.
+    assert report.redelivered > 0
+    assert report.messages > 1000
+    assert len(set(report.kills) & set(POINTS)) >= 6
+
+
+@needs("mosquitto")
+def test_thirteen_kills_on_sqlite(tmp_path: Path) -> None:
+    report = Torture(tmp_path, store="sqlite", kills=13, seed=11).run()
+    assert sum(report.kills.values()) == 13
+    assert report.faults["history file locked"] > 0
+    assert_exact(report)
+
+
+@needs("mosquitto", "influxd")
+def test_thirteen_kills_on_influxdb(tmp_path: Path) -> None:
+    report = Torture(tmp_path, store="influxdb", kills=13, seed=12).run()
+    assert sum(report.kills.values()) == 13
+    assert_exact(report)
+
+
+@needs("mosquitto")
+@pytest.mark.parametrize("flaw", list(FLAWS))
+def test_the_oracle_notices_an_agent_that_breaks_the_promise(tmp_path: Path, flaw: str) -> None:
+    report = Torture(tmp_path, store="sqlite", kills=9, seed=3, flaw=flaw).run()
+    assert report.differences
