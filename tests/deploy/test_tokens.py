@@ -1,7 +1,5 @@
 """One InfluxDB token per service, asked for from a fake of InfluxDB's interface."""
 
-# ruff: noqa: S105  # the tokens are those of the fake
-
 import json
 import threading
 from collections.abc import Iterator
