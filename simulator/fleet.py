@@ -398,7 +398,9 @@ class Fleet:
         self.street_m[vans] = length
         fast = unit(self.keys[vans], Purpose.STREET_LIMIT, self.hop[vans]) < 0.35
         cruise = 0.92 + 0.12 * unit(self.keys[vans], Purpose.CRUISE, self.hop[vans])
-        self.street_limit_mps[vans] = np.where(fast | (length > 600.0), 50.0, 30.0) / 3.6 * cruise
+        # Nobody takes a loaded van to 50 km/h for the few metres to the next door.
+        fast = (fast & (length > 280.0)) | (length > 600.0)
+        self.street_limit_mps[vans] = np.where(fast, 50.0, 30.0) / 3.6 * cruise
         self._begin_hop(vans)
 
     def _begin_hop(self, vans: Integers) -> None:
