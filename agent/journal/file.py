@@ -66,8 +66,7 @@ def translate(path: Path, error: sqlite3.Error) -> JournalError:
 
 
 HOW_TO_SALVAGE: Final = (
-    "keep the file, stop the agent, then `python -m agent.journal.salvage DAMAGED NEW` copies every batch, van state "
-    "and dead letter that can still be read"
+    "keep the file, then `vanpulse salvage DAMAGED NEW` copies every batch, van state and dead letter that can be read"
 )
 
 

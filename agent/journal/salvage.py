@@ -1,12 +1,10 @@
-"""Copy what can still be read of a damaged journal into a new one: `python -m agent.journal.salvage DAMAGED NEW`.
+"""Copy what can still be read of a damaged journal into a new one: `vanpulse salvage DAMAGED NEW`.
 
 Offsets stay, so the agent goes on from the same checkpoint with the batches that are left. A van whose state is lost
 starts anew, its totals too; the copy names it.
 """
 
-import argparse
 import sqlite3
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +13,7 @@ from zlib import crc32
 
 import msgspec
 
-from agent.errors import JournalCorrupt, SettingsError, VanpulseError
+from agent.errors import JournalCorrupt, SettingsError
 from agent.journal import batches, file
 
 _TABLES: Final = {
@@ -125,21 +123,3 @@ def _rows(source: sqlite3.Connection, table: str, found: Salvage) -> Iterator[Se
                 found.unreadable.append(table)
         else:
             return
-
-
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m agent.journal.salvage", description=__doc__)
-    parser.add_argument("damaged", type=Path, metavar="DAMAGED")
-    parser.add_argument("new", type=Path, metavar="NEW")
-    arguments = parser.parse_args()
-    try:
-        sys.stdout.write(f"{salvage(arguments.damaged, arguments.new)}\n")
-    except VanpulseError as error:
-        sys.stderr.write(f"salvage: {error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -159,7 +159,7 @@ def test_a_changed_van_state_is_refused(path: Path) -> None:
     content[content.index(b"t" * 1000)] ^= 1
     path.write_bytes(content)
     journal = open_journal(path)
-    with pytest.raises(JournalCorrupt, match=r"van-2.*agent\.journal\.salvage"):
+    with pytest.raises(JournalCorrupt, match=r"van-2.*vanpulse salvage"):
         dict(journal.load().states)
     journal.close()
 
@@ -209,7 +209,7 @@ def lose_the_file_but_not_the_wal(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (truncate, "damaged.*agent.journal.salvage"),
+        (truncate, "damaged.*vanpulse salvage"),
         (empty, "is empty"),
         (overwrite_header, "damaged"),
         (make_text, "damaged"),

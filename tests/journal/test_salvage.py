@@ -1,10 +1,9 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from agent.__main__ import main
 from agent.errors import JournalCorrupt, SettingsError
 from agent.journal import DeadLetter, Journal
 from agent.journal.salvage import salvage
@@ -56,18 +55,15 @@ def test_what_is_before_and_behind_the_damage_is_copied(damaged: Path, tmp_path:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_a_journal_that_was_cut_off(damaged: Path, tmp_path: Path, share: float) -> None:
+def test_a_journal_that_was_cut_off(
+    damaged: Path, tmp_path: Path, share: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, everything, _ = read_all(damaged)
     os.truncate(damaged, int(damaged.stat().st_size * share))
     with pytest.raises(JournalCorrupt, match="salvage"):
         Journal.open(damaged, max_bytes=16 * MIB)
-    run = subprocess.run(
-        [sys.executable, "-m", "agent.journal.salvage", str(damaged), str(tmp_path / "new.db")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "not read to the end" in run.stdout
+    assert main(["salvage", str(damaged), str(tmp_path / "new.db")]) == 0
+    assert "not read to the end" in capsys.readouterr().out
     _, read, _ = read_all(tmp_path / "new.db")
     assert read
     assert all(batch in everything for batch in read)
