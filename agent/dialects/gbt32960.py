@@ -5,7 +5,7 @@ Envelope, keys and scaling: `apps/emqx_gateway_gbt32960/doc/Data_Exchange_Guide_
 standard leaves open which sign the current has, so it is learnt per van, and left out until it is known.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -27,11 +27,15 @@ from agent.readings import Reading
 Coordinates = Literal["wgs84", "gcj02"]
 
 BEIJING_MINUTES: Final = 480
-REPORTS: Final = ("/upstream/info", "/upstream/reinfo")
+REAL_TIME: Final = "upstream/info"
+REPORTS: Final = (f"/{REAL_TIME}", "/upstream/reinfo")
 CHARGING_PARKED, CHARGING_DONE = 1, 4
 NOT_ENCRYPTED: Final = 1
 WGS84, GCJ02 = 1, 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR_MS: Final = 60 * MINUTE_MS
+CLOCK_TOLERANCE_MS: Final = 3 * MINUTE_MS
+REPORTS_TO_BELIEVE: Final = 10
 _WIDE_OFFSET_FROM: Final = 20_001
 """Raw currents from here on have the 2025 edition's offset of 3000 A; below, both readings give 1000 A at most."""
 
@@ -60,6 +64,26 @@ class _Envelope(_Part):
     vin: str = Field(alias="Vin", min_length=1, max_length=64)
     encryption: int = Field(NOT_ENCRYPTED, alias="Encrypt")
     report: _Report = Field(alias="Data")
+
+
+class VanMemory(msgspec.Struct, array_like=True):
+    """What is remembered of one van."""
+
+    current: CurrentMemory = msgspec.field(default_factory=CurrentMemory)
+    hours_behind: int = 0
+    """By how many whole hours the van's clock seems to be behind; negative: ahead."""
+    reports_behind: int = 0
+    """How many real-time reports in a row said so."""
+
+    def compare_clocks(self, lag_ms: int) -> None:
+        """Take the time between a real-time report and its arrival into account."""
+        hours = round(lag_ms / HOUR_MS)
+        if hours == 0 or abs(lag_ms - hours * HOUR_MS) > CLOCK_TOLERANCE_MS:
+            self.reports_behind = 0
+        elif hours == self.hours_behind:
+            self.reports_behind += 1
+        else:
+            self.hours_behind, self.reports_behind = hours, 1
 
 
 class Gbt32960Dialect(Dialect):
@@ -92,7 +116,7 @@ class Gbt32960Dialect(Dialect):
         self._current_sign: CurrentSign = current_sign
         self._max_age_ms = max_age_ms
         self._max_ahead_ms = max_ahead_ms
-        self._memories = Memories(CurrentMemory, max_vans=max_vans)
+        self._memories = Memories(VanMemory, max_vans=max_vans)
 
     def topic_filters(self) -> list[str]:
         """Below the prefix, however the mount point goes on."""
@@ -117,6 +141,8 @@ class Gbt32960Dialect(Dialect):
         vehicle_id = resolve(self._identities, envelope.vin)
         self._check_topic(message.topic, envelope.vin)
         time_ms = self._time_ms(envelope.report.time)
+        if message.topic.endswith(REAL_TIME):
+            self._memories.of(vehicle_id).compare_clocks(received_ms - time_ms)
         check_window(time_ms, received_ms, max_age_ms=self._max_age_ms, max_ahead_ms=self._max_ahead_ms)
         fields = self._fields(vehicle_id, time_ms, envelope.report.blocks)
         return (msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, **fields}, Reading),)
@@ -130,11 +156,16 @@ class Gbt32960Dialect(Dialect):
         self._memories.restore(memories)
 
     def findings(self) -> dict[str, str]:
-        """How the sign of each van's current stands."""
-        if self._current_sign != "learn":
-            return {}
+        """How the sign of each van's current stands, and whose clock is in another zone."""
+        return {vehicle_id: "; ".join(self._findings(memory)) for vehicle_id, memory in self._memories}
+
+    def _findings(self, memory: VanMemory) -> Iterator[str]:
         words = {0: "not known yet: left out", 1: "positive into the battery", -1: "positive out of the battery"}
-        return {vehicle_id: f"current {words[memory.sign]}" for vehicle_id, memory in self._memories}
+        forced = {"positive_in": 1, "positive_out": -1}
+        yield f"current {words[forced.get(self._current_sign, memory.current.sign)]}"
+        if memory.reports_behind >= REPORTS_TO_BELIEVE:
+            way = "behind" if memory.hours_behind > 0 else "ahead"
+            yield f"clock {abs(memory.hours_behind)} h {way}: check mqtt.gbt32960_utc_offset"
 
     def _check_topic(self, topic: str, vin: str) -> None:
         """A mount point that names another van of the table, or another VIN, contradicts the payload."""
@@ -195,7 +226,7 @@ class Gbt32960Dialect(Dialect):
         if self._current_sign != "learn":
             return 1 if self._current_sign == "positive_in" else -1
         return learn(
-            self._memories.of(vehicle_id),
+            self._memories.of(vehicle_id).current,
             time_ms,
             current_a=unsigned_a,
             soc_pct=fields.get("soc_pct"),

@@ -221,6 +221,21 @@ def test_unusable(payload: str, expected: str) -> None:
     assert reason(ask(dialect(), TOPIC, payload, EVENT_MS)) == expected
 
 
+def test_a_clock_in_another_zone_is_found_out() -> None:
+    gateway = dialect()
+    for _ in range(10):
+        ask(gateway, TOPIC, report(VEHICLE), EVENT_MS + 7 * 3_600_000 + 900)
+    assert gateway.findings()[VIN].endswith("clock 7 h behind: check mqtt.gbt32960_utc_offset")
+    again = dialect()
+    again.restore(gateway.changed())
+    assert again.findings() == gateway.findings()
+    for _ in range(10):
+        assert reason(ask(again, TOPIC, report(VEHICLE), EVENT_MS - 3_600_000)) == "in_future"
+    assert "clock 1 h ahead" in again.findings()[VIN]
+    ask(again, TOPIC, report(VEHICLE), EVENT_MS + 900)
+    assert "clock" not in again.findings()[VIN]
+
+
 # -- the sign of the current
 
 
