@@ -1,8 +1,8 @@
 """What reads the store, for however many browsers look.
 
 Rows are read in threads and applied in the event loop, so pages never see half a tick and need no lock. There are two
-connections: one follows what is new, tick by tick; the other reads what takes longer, in slices: the last days' events, full hours
-and the vans that are watched.
+connections: one follows what is new, tick by tick; the other reads what takes longer, in slices: the last days' events,
+full hours and the vans that are watched.
 """
 
 import asyncio

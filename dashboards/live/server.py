@@ -90,7 +90,7 @@ def serve(page: LivePage) -> None:
 
 
 def _already_stopped(_number: int, _frame: object) -> None:
-    """uvicorn raises the signal that stopped it once more, when it is done; that is no failure."""
+    """Take the signal that uvicorn raises once more when it has stopped because of it; that is no failure."""
 
 
 def build(page: LivePage) -> FastAPI:

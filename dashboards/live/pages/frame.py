@@ -137,7 +137,7 @@ class Figures:
         """Show a value with its unit."""
         cell, value, unit, under = self._cells[name]
         value.set(figure.text)
-        unit.set(figure.unit)
+        unit.set(f" {figure.unit}")
         under.set(note or " ")
         mark(cell, "vp-bad", on=bad is True)
         mark(cell, "vp-ok", on=bad is False)

@@ -1,4 +1,4 @@
-"""A headless Chromium driven over its own protocol: what a page shows, says on the console, and asks the network for."""
+"""A headless Chromium driven over its own protocol: what a page shows, says on the console and asks the network for."""
 
 import asyncio
 import base64
@@ -6,7 +6,9 @@ import contextlib
 import itertools
 import json
 import shutil
+import subprocess
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +20,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio",
     "--remote-debugging-port=0", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-default-apps", "--disable-sync", "--disable-extensions", "--metrics-recording-only", "--force-color-profile=srgb",
+    "--disable-default-apps", "--disable-sync", "--disable-extensions", "--metrics-recording-only",
+    "--force-color-profile=srgb",
 )  # fmt: skip
 
 
@@ -128,7 +131,7 @@ class Page:
     async def screenshot(self, path: Path) -> None:
         """Save what is visible."""
         answer = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(answer["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -138,38 +141,61 @@ class Page:
             await self._task
 
 
+class Chromium:
+    """A browser process; every tab has a context of its own, so nothing of one test stays for the next."""
+
+    def __init__(self) -> None:
+        assert CHROMIUM is not None
+        self._profile = tempfile.TemporaryDirectory(prefix="vanpulse-chromium-", ignore_cleanup_errors=True)
+        self._process = subprocess.Popen(
+            [CHROMIUM, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if b"DevTools listening on ws://" in line:
+                self._address = line.split(b" on ")[1].decode().strip()
+                break
+        else:
+            raise RuntimeError("chromium ended at once")
+        self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
+        self._drain.start()
+
+    @asynccontextmanager
+    async def page(self) -> AsyncIterator[Page]:
+        """A tab."""
+        async with aiohttp.ClientSession() as session:
+            browser = Page(await session.ws_connect(self._address))
+            context = (await browser.call("Target.createBrowserContext"))["browserContextId"]
+            target = await browser.call("Target.createTarget", url="about:blank", browserContextId=context)
+            host = self._address.split("/devtools/")[0]
+            page = Page(await session.ws_connect(f"{host}/devtools/page/{target['targetId']}", max_msg_size=0))
+            for domain in ("Page", "Runtime", "Network", "Log", "Performance"):
+                await page.call(f"{domain}.enable")
+            try:
+                yield page
+            finally:
+                await page.close()
+                await browser.call("Target.disposeBrowserContext", browserContextId=context)
+                await browser.close()
+
+    def stop(self) -> None:
+        """End the process and remove its profile."""
+        self._process.terminate()
+        self._process.wait(20)
+        self._drain.join(20)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        self._profile.cleanup()
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Page]:
-    """A browser with one tab; nothing of it stays."""
-    assert CHROMIUM is not None
-    with tempfile.TemporaryDirectory(prefix="vanpulse-chromium-", ignore_cleanup_errors=True) as profile:
-        process = await asyncio.create_subprocess_exec(
-            CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank",
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            port = await asyncio.wait_for(_debugging_port(process), 30)
-            async with aiohttp.ClientSession() as session:
-                async with session.get(f"http://127.0.0.1:{port}/json/list") as response:
-                    targets = await response.json()
-                target = next(target for target in targets if target["type"] == "page")
-                socket = await session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0)
-                page = Page(socket)
-                for domain in ("Page", "Runtime", "Network", "Log", "Performance"):
-                    await page.call(f"{domain}.enable")
-                try:
-                    yield page
-                finally:
-                    await page.close()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.communicate()
-
-
-async def _debugging_port(process: asyncio.subprocess.Process) -> int:
-    assert process.stderr is not None
-    async for line in process.stderr:
-        if b"DevTools listening on ws://" in line:
-            return int(line.split(b"127.0.0.1:")[1].split(b"/")[0])
-    raise RuntimeError("chromium ended at once")
+    """A browser with one tab."""
+    browser = await asyncio.to_thread(Chromium)
+    try:
+        async with browser.page() as page:
+            yield page
+    finally:
+        await asyncio.to_thread(browser.stop)

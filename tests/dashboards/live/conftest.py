@@ -13,12 +13,12 @@ import pytest
 
 from agent.points import Rows
 from agent.stores import make_store
-from tests.dashboards.live.browser import CHROMIUM
-from tests.dashboards.live.fleet_rows import PERIOD_MS, FakeFleet
+from tests.dashboards.live.browser import CHROMIUM, Chromium
+from tests.dashboards.live.fleet_rows import FakeFleet
 from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-VANS, HOURS = 12, 14
+VANS, HOURS, PERIOD_MS = 12, 14, 30_000
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
 
@@ -37,7 +37,7 @@ def write(url: str, batches: Iterator[Rows] | list[Rows], *, token: str = "") ->
 def fill(url: str, *, vans: int = VANS, hours: float = HOURS, token: str = "") -> None:
     """A fleet's last hours, up to now; their working day is such that it is afternoon now."""
     end_ms = time.time_ns() // 1_000_000 // PERIOD_MS * PERIOD_MS
-    fleet = FakeFleet(vans, hour_offset=15.2 - end_ms / 3_600_000 % 24)
+    fleet = FakeFleet(vans, period_ms=PERIOD_MS, hour_offset=15.2 - end_ms / 3_600_000 % 24)
     write(url, fleet.rows(end_ms - int(hours * 60) * 60_000, end_ms), token=token)
 
 
@@ -88,3 +88,10 @@ def wait_until_up(url: str, process: subprocess.Popen[str], *, seconds: float = 
 def page_url(store_url: str) -> Iterator[str]:
     with live_page(store_url=store_url, http__listen=f"127.0.0.1:{free_port()}") as url:
         yield url
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Chromium]:
+    chromium = Chromium()
+    yield chromium
+    chromium.stop()

@@ -27,6 +27,7 @@ class FakeVan:
 
     number: int
     seed: int
+    period_ms: int = PERIOD_MS
     series: Series = field(init=False)
     soc: float = field(init=False)
 
@@ -102,7 +103,7 @@ class FakeVan:
 
     def _move(self) -> float:
         """Power out of the battery over one period."""
-        hours = PERIOD_MS / 3_600_000
+        hours = self.period_ms / 3_600_000
         if self.state == "driving":
             if self.random.random() < 0.12:
                 self.heading = self.random.choice((0, 90, 180, 270))
@@ -218,14 +219,16 @@ class FakeVan:
         km, kwh = self.distance - trip["km"], self.used - self.regenerated - trip["kwh"]
         co2e = kwh * self.grid_g / 0.9
         record = TripRecord(
-            vehicle_id=self.id, time_ms=time_ms, start_ms=int(trip["start"]), duration_s=(time_ms - trip["start"]) / 1000,
+            vehicle_id=self.id, time_ms=time_ms, start_ms=int(trip["start"]),
+            duration_s=(time_ms - trip["start"]) / 1000,
             distance_km=km, energy_kwh=kwh, regenerated_kwh=self.regenerated - trip["regenerated"],
             uncertainty_kwh=0.03 * kwh, soc_start_pct=round(trip["soc"], 1), soc_end_pct=round(self.soc, 1),
             consumption_kwh_per_100km=kwh / km * 100 if km else None, stops=int(trip["stops"]),
             start_latitude_deg=trip["lat"], start_longitude_deg=trip["lon"],
             end_latitude_deg=self.lat, end_longitude_deg=self.lon,
             co2e_g=co2e, diesel_co2e_g=km * DIESEL_G_PER_KM, avoided_co2e_g=km * DIESEL_G_PER_KM - co2e,
-            parcels=int(trip["stops"]) * 3 or None, co2e_g_per_parcel=co2e / (trip["stops"] * 3) if trip["stops"] else None,
+            parcels=int(trip["stops"]) * 3 or None,
+            co2e_g_per_parcel=co2e / (trip["stops"] * 3) if trip["stops"] else None,
             quality="primary",
         )  # fmt: skip
         add_record(rows, self.series, record)
@@ -259,20 +262,21 @@ class FakeFleet:
     vans: int
     seed: int = 1
     hour_offset: float = 0.0
+    period_ms: int = PERIOD_MS
     spread: bool = False
     """Vans report one after the other within a period, as real ones do, instead of all at once."""
 
     def __post_init__(self) -> None:
-        self.fleet = [FakeVan(number, self.seed) for number in range(self.vans)]
+        self.fleet = [FakeVan(number, self.seed, self.period_ms) for number in range(self.vans)]
         self.counts = dict.fromkeys(("messages", "late", "duplicates", "dead"), 0)
         self.random = random.Random(self.seed)
 
     def rows(self, start_ms: int, end_ms: int) -> Iterator[Rows]:
         """Rows of every period from `start_ms` up to `end_ms`, one batch per minute."""
         batch = empty_rows()
-        for time_ms in range(start_ms, end_ms, PERIOD_MS):
+        for time_ms in range(start_ms, end_ms, self.period_ms):
             for van in self.fleet:
-                own_ms = time_ms + (van.number * 7919 % PERIOD_MS if self.spread else 0)
+                own_ms = time_ms + (van.number * 7919 % self.period_ms if self.spread else 0)
                 van.step(own_ms, self.hour(own_ms), batch)
             self.counts["messages"] += self.vans
             if time_ms % 60_000 == 0:

@@ -91,7 +91,7 @@ def test_the_policy_allows_nothing_from_elsewhere_but_tiles() -> None:
     assert "img-src 'self' data: blob: https://*.tiles.example;" in policy
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "vans.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "vans.example"])  # noqa: S104
 def test_it_does_not_listen_to_others_without_a_password(host: str) -> None:
     with pytest.raises(SettingsError, match=r"live\.password"):
         listen(host, 0, None)
@@ -133,6 +133,6 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
 
 
 def test_listening_to_others_is_refused_in_one_line() -> None:
-    result = command("--host", "0.0.0.0", "--port", "0", cwd=ROOT)
+    result = command("--host", "0.0.0.0", "--port", "0", cwd=ROOT)  # noqa: S104
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "VANPULSE_LIVE__PASSWORD" in result.stderr

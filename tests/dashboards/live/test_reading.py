@@ -103,7 +103,7 @@ async def test_today_is_the_difference_of_the_counters(opened: Callable[[], Hist
 
 async def test_a_watched_van_is_read_whole(opened: Callable[[], History]) -> None:
     reader = await followed(opened)
-    vehicle_id = sorted(reader.view.vans)[0]
+    vehicle_id = min(reader.view.vans)
     history = opened()
     newest_ms = reader.view.newest_ms or 0
     with reader.watching(vehicle_id, 6) as view:
