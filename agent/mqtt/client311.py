@@ -434,3 +434,23 @@ class _ErrorCatcher(logging.Handler):
         argument = record.args[-1] if isinstance(record.args, tuple) and record.args else None
         if isinstance(argument, BaseException):
             self.last = argument
+
+
+def forget_session(
+    *, host: str, port: int, client_id: str, username: str | None, password: str | None, tls: ssl.SSLContext | None
+) -> None:
+    """End the session that the broker keeps for this id, in a blocking call; without effect if it cannot be reached."""
+    client = Client(CallbackAPIVersion.VERSION2, client_id, clean_session=True, reconnect_on_failure=False)
+    client.connect_timeout = CONNECT_TIMEOUT_S / 2
+    if username is not None:
+        client.username_pw_set(username, password)
+    if tls is not None:
+        client.tls_set_context(tls)
+    connected: list[bool] = []
+    client.on_connect = lambda *_: connected.append(True)
+    with contextlib.suppress(OSError):
+        client.connect(host, port)
+        deadline_s = time.monotonic() + CONNECT_TIMEOUT_S
+        while not connected and client.loop(0.1) == MQTTErrorCode.MQTT_ERR_SUCCESS and time.monotonic() < deadline_s:
+            pass
+        client.disconnect()

@@ -1,0 +1,276 @@
+"""`vanpulse doctor`: look at broker, disk and store, say how long an outage is survived, and what to change."""
+
+import argparse
+import asyncio
+import logging
+import math
+import sqlite3
+import sys
+from typing import Literal
+
+import msgspec
+
+from agent.commands.doctor_outage import WISHED_RESTART_S, Outage, duration
+from agent.commands.doctor_probes import (
+    FRAME_BYTES,
+    BrokerReport,
+    DiskReport,
+    StoreReport,
+    look_at_broker,
+    look_at_disk,
+    look_at_store,
+)
+from agent.commands.run import make_decoder
+from agent.config import Settings, load_fleet
+from agent.roster import Roster
+
+Status = Literal["good", "note", "weak", "broken"]
+Origin = Literal["measured", "configured", "assumed", "computed"]
+
+ASSUMED_QUEUE = 1000
+"""What Mosquitto and EMQX keep for a client unless they are told otherwise."""
+ASSUMED_WINDOW_311 = 20
+ASSUMED_MESSAGE_BYTES = 300.0
+RESERVE_BYTES = 64 * 1024 * 1024
+WISHED_STORE_OUTAGE_S = 3600.0
+FASTEST_SYNC_S = 20e-6
+SLOW_COMMIT_S = 0.05
+CLOCK_TOLERANCE_S = 5.0
+MARKS: dict[Status, str] = {"good": "ok    ", "note": "note  ", "weak": "WEAK  ", "broken": "BROKEN"}
+
+
+class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One thing looked at: its value, where that comes from, and what to do about it."""
+
+    subject: str
+    value: str
+    origin: Origin
+    status: Status = "good"
+    advice: str = ""
+    cure: str = ""
+    """The line of configuration that does it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `vanpulse doctor`."""
+    parser.add_argument("--rate", type=_positive, metavar="HZ", help="messages per second, instead of listening")
+    parser.add_argument("--seconds", type=_positive, default=10.0, metavar="S", help="how long to listen (default 10)")
+    parser.add_argument("--queue", type=int, metavar="N", help="the broker's queue limit per client, which MQTT hides")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for monitoring")
+    parser.epilog = (
+        "Uses a client id of its own: a running agent is not disturbed. Exit status: 0 good, 1 weak or broken."
+    )
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError("must be greater than 0")
+    return value
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Look at everything, print the findings; 0 if all is good, else 1."""
+    mqtt_log = logging.getLogger("agent.mqtt")
+    level = mqtt_log.level
+    mqtt_log.setLevel(logging.CRITICAL)  # what it would say is among the findings
+    try:
+        broker, disk, store = asyncio.run(_look(arguments, settings))
+    finally:
+        mqtt_log.setLevel(level)
+    findings = [*_disk_findings(disk, settings), *_store_findings(store, settings), *_broker_findings(broker, settings)]
+    outage, inputs = _outage(arguments, settings, broker, disk)
+    findings += inputs
+    if outage is not None:
+        findings += _outage_findings(outage, settings)
+    worst: Status = next((status for status in ("broken", "weak") if status in {f.status for f in findings}), "good")
+    if arguments.json:
+        document = {"verdict": worst, "findings": findings}
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    else:
+        _print(findings, worst)
+    return 0 if worst == "good" else 1
+
+
+async def _look(arguments: argparse.Namespace, settings: Settings) -> tuple[BrokerReport, DiskReport, StoreReport]:
+    roster = Roster(
+        load_fleet(settings.fleet),
+        fleet_settings=settings.fleet,
+        emissions=settings.emissions,
+        derived_every_s=settings.store.derived_every_s,
+    )
+    filters = make_decoder(settings, roster).topic_filters()
+    seconds = 1.0 if arguments.rate else arguments.seconds
+    broker, store = await asyncio.gather(
+        look_at_broker(settings, filters, seconds=seconds),
+        look_at_store(settings),
+    )
+    return broker, await asyncio.to_thread(look_at_disk, settings.journal.path), store
+
+
+def _print(findings: list[Finding], worst: Status) -> None:
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        origin = f"({finding.origin})"
+        sys.stdout.write(f"{MARKS[finding.status]} {finding.subject:<{width}}  {finding.value}  {origin}\n")
+        for line in (finding.advice, finding.cure and f"→ {finding.cure}"):
+            if line:
+                sys.stdout.write(f"{'':{len(MARKS['good']) + 1}}{'':{width}}  {line}\n")
+    sys.stdout.write(f"verdict: {worst}\n")
+
+
+def _disk_findings(disk: DiskReport, settings: Settings) -> list[Finding]:
+    subject, path = "journal's disk", settings.journal.path
+    if disk.error:
+        advice = "the journal could not be written there, so nothing would be acknowledged"
+        return [Finding(subject=subject, value=disk.error, origin="measured", status="broken", advice=advice)]
+    findings = []
+    if disk.filesystem in {"tmpfs", "ramfs", "overlay"}:
+        where = "memory" if disk.filesystem != "overlay" else "a container's own layer"
+        advice = f"{path} lies in {where}: what was acknowledged is gone with it"
+        cure = "[journal] path: on a real disk or a volume"
+        lost = Finding(subject="file system", value=disk.filesystem, origin="measured", status="weak", advice=advice)
+        findings.append(msgspec.structs.replace(lost, cure=cure))
+    else:
+        findings.append(Finding(subject="file system", value=disk.filesystem, origin="measured"))
+    value = f"median {disk.commit_median_s * 1e3:.2f} ms, p99 {disk.commit_p99_s * 1e3:.2f} ms"
+    commits = Finding(subject="commit", value=value, origin="measured")
+    if disk.commit_median_s < FASTEST_SYNC_S:
+        commits.status, commits.advice = (
+            "weak",
+            "no disk syncs that fast: a cache pretends, and a power cut will show it",
+        )
+    elif disk.commit_p99_s > SLOW_COMMIT_S:
+        commits.status, commits.advice = "weak", "acknowledgements wait for this: use a faster disk for the journal"
+    needed = max(0, settings.journal.max_bytes - disk.used_bytes) + RESERVE_BYTES
+    space = Finding(subject="free disk", value=_size(disk.free_bytes), origin="measured")
+    if disk.free_bytes < needed:
+        space.status, space.advice = "weak", f"the journal may grow by {_size(needed)}: the disk is full before that"
+        space.cure = f"[journal] max_bytes = {max(2**20, disk.free_bytes + disk.used_bytes - 2 * RESERVE_BYTES)}"
+    version = Finding(subject="SQLite", value=sqlite3.sqlite_version, origin="measured")
+    if (3, 7, 0) <= sqlite3.sqlite_version_info < (3, 51, 3):
+        version.advice = "may have the WAL-reset defect; the journal avoids it by one connection for all it writes"
+    return [*findings, commits, space, version]
+
+
+def _store_findings(store: StoreReport, settings: Settings) -> list[Finding]:
+    finding = Finding(subject="store", value="takes writes", origin="measured")
+    if store.error:
+        finding.value, finding.status = store.error, "broken"
+        finding.advice = "points wait in the journal until this is mended"
+        finding.cure = f"[store] url = {settings.store.url!r} and token"
+        return [finding]
+    if store.clock_offset_s is None:
+        return [finding]
+    clock = Finding(subject="clock", value=f"{store.clock_offset_s:+.0f} s against the store", origin="measured")
+    if abs(store.clock_offset_s) > CLOCK_TOLERANCE_S:
+        clock.status, clock.advice = "weak", "good readings may be refused as too old or in the future: run NTP on both"
+    return [finding, clock]
+
+
+def _broker_findings(broker: BrokerReport, settings: Settings) -> list[Finding]:
+    limits, mqtt = broker.limits, settings.mqtt
+    if limits is None or broker.error:
+        advice = "the agent cannot receive"
+        return [Finding(subject="broker", value=broker.error, origin="measured", status="broken", advice=advice)]
+    findings = [Finding(subject="broker", value=broker.version or f"at {mqtt.url}", origin="measured")]
+    kept = Finding(subject="session", value="kept over a reconnect", origin="measured")
+    if not broker.session_kept:
+        kept.value, kept.status = "not kept over a reconnect", "broken"
+        kept.advice = "what vans send while the agent is away is lost"
+        kept.cure = "[mqtt] session_expiry_s = 604800, and the broker must allow it"
+    elif broker.session_expiry_s is not None and broker.session_expiry_s < mqtt.session_expiry_s:
+        kept.status, kept.value = "weak", f"kept for {duration(broker.session_expiry_s)} only"
+        kept.advice = f"the broker lowers the {duration(mqtt.session_expiry_s)} of mqtt.session_expiry_s"
+        kept.cure = "in the broker: raise its limit of the session expiry"
+    findings.append(kept)
+    if min(limits.granted_qos) < 1:
+        advice = "the broker lowered the subscription: messages can be lost"
+        value = f"granted {limits.granted_qos}"
+        findings.append(Finding(subject="QoS", value=value, origin="measured", status="weak", advice=advice))
+    if broker.qos0:
+        advice = "readings sent at QoS 0 carry no promise: let the vans publish at QoS 1"
+        value = f"{broker.qos0} of {broker.messages} messages came at QoS 0"
+        findings.append(Finding(subject="QoS", value=value, origin="measured", status="weak", advice=advice))
+    if broker.dropped:
+        value = f"{broker.dropped} messages of all its clients since its start"
+        advice = "a queue of the broker ran over; whose, it does not tell"
+        findings.append(Finding(subject="dropped", value=value, origin="measured", status="weak", advice=advice))
+    advice = "MQTT does not tell whether the broker keeps its queues over a crash; make sure of it"
+    cure = "mosquitto.conf: persistence true, autosave_interval 60"
+    return [
+        *findings,
+        Finding(subject="persistence", value="unknown", origin="assumed", status="note", advice=advice, cure=cure),
+    ]
+
+
+def _outage(
+    arguments: argparse.Namespace, settings: Settings, broker: BrokerReport, disk: DiskReport
+) -> tuple[Outage | None, list[Finding]]:
+    """What the formulas need, each value with its origin; None if there is nothing to compute."""
+    rate = arguments.rate or (broker.messages / broker.seconds if broker.seconds else 0.0)
+    rate_origin: Origin = "configured" if arguments.rate else "measured"
+    findings = [Finding(subject="rate", value=f"{rate:.3g} messages/s", origin=rate_origin)]
+    if not rate or broker.limits is None or disk.error:
+        findings[0].status = "note"
+        findings[0].advice = "nothing arrived: say --rate to have outages computed" if not rate else ""
+        return None, findings
+    limits = broker.limits
+    message_bytes = broker.message_bytes / broker.messages + FRAME_BYTES if broker.messages else ASSUMED_MESSAGE_BYTES
+    size_origin: Origin = "measured" if broker.messages else "assumed"
+    window = limits.receive_maximum or ASSUMED_WINDOW_311
+    expiry_s = 0xFFFF_FFFF if broker.session_expiry_s is None else broker.session_expiry_s
+    findings += [
+        Finding(subject="message", value=f"{message_bytes:.0f} bytes in the journal", origin=size_origin),
+        Finding(
+            subject="window",
+            value=f"{window} messages",
+            origin="configured" if limits.receive_maximum else "assumed",
+        ),
+        Finding(
+            subject="broker's queue",
+            value=f"{arguments.queue or ASSUMED_QUEUE} messages",
+            origin="configured" if arguments.queue else "assumed",
+        ),
+    ]
+    free_bytes = min(settings.journal.max_bytes - disk.used_bytes, disk.free_bytes - RESERVE_BYTES)
+    return Outage(
+        rate_per_s=rate,
+        queue=arguments.queue or ASSUMED_QUEUE,
+        window=window,
+        ack_s=max(disk.commit_p99_s, 0.001),
+        session_expiry_s=math.inf if expiry_s == 0xFFFF_FFFF else float(expiry_s),
+        journal_free_bytes=max(0, free_bytes),
+        bytes_per_message=message_bytes,
+    ), findings
+
+
+def _outage_findings(outage: Outage, settings: Settings) -> list[Finding]:
+    away = Finding(subject="agent may be away", value=duration(outage.agent_away_s), origin="computed")
+    if outage.agent_away_s < WISHED_RESTART_S:
+        away.status = "weak"
+        away.advice = f"then the broker drops messages; {duration(WISHED_RESTART_S)} would let the agent be updated"
+        away.cure = f"mosquitto.conf: max_queued_messages {outage.queue_for(WISHED_RESTART_S)}"
+    store = Finding(
+        subject="store may be away",
+        value=f"{duration(outage.store_away_s)}, and {duration(outage.paused_s)} more in the broker's queue",
+        origin="computed",
+    )
+    if outage.store_away_s < WISHED_STORE_OUTAGE_S:
+        needed = math.ceil(WISHED_STORE_OUTAGE_S * outage.rate_per_s * outage.bytes_per_message)
+        store.status, store.advice = "weak", "then the journal is full"
+        store.cure = f"[journal] max_bytes = {max(needed, settings.journal.max_bytes)}, on a disk that has room for it"
+    catch_up_s = outage.catch_up_s(outage.store_away_s)
+    after = Finding(subject="catching up then", value=duration(catch_up_s), origin="computed")
+    window = Finding(subject="window allows", value=f"{outage.most_per_s:,.0f} messages/s", origin="computed")
+    if outage.most_per_s < 2 * outage.rate_per_s:
+        window.status, window.advice = "weak", "less than twice the rate: the window, not the agent, is the limit"
+        window.cure = f"[mqtt] receive_maximum = {min(65_535, math.ceil(4 * outage.rate_per_s * outage.ack_s))}"
+    return [away, store, after, window]
+
+
+def _size(count: float) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"
