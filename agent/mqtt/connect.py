@@ -15,7 +15,10 @@ DEFAULT_PORTS: Final[dict[str, int]] = {"mqtt": 1883, "mqtts": 8883}
 
 def broker_address(url: str) -> tuple[str, int, bool]:
     """Host, port and whether TLS is wanted. Raises SettingsError naming mqtt.url."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SettingsError(f"mqtt.url = {url!r} must be mqtt://HOST[:PORT]: {error}") from error
     if parts.scheme not in DEFAULT_PORTS:
         raise SettingsError(f"mqtt.url = {url!r} must begin with mqtt:// or mqtts://")
     if parts.username or parts.password:

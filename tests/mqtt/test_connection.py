@@ -25,7 +25,7 @@ async def test_connect_asks_for_a_lasting_session_and_states_every_limit(broker:
     async with running(
         broker.port,
         username="agent",
-        password="sesame",  # noqa: S106
+        password="sesame",
         keepalive_s=42,
     ) as subject:
         connect = await (await broker.connection()).accept()

@@ -144,9 +144,9 @@ async def test_a_dead_broker_is_noticed_by_its_silence(mosquitto: Mosquitto, run
 
 
 async def test_wrong_password_is_told_and_right_one_taken(tmp_path: Path, running: Running, protocol: str) -> None:
-    secret = "correct horse"  # noqa: S105
+    secret = "correct horse"
     with Mosquitto(tmp_path, users={"agent": secret}) as broker:
-        async with running(broker.port, protocol=protocol, username="agent", password="wrong") as subject:  # noqa: S106
+        async with running(broker.port, protocol=protocol, username="agent", password="wrong") as subject:
             await until(lambda: "refused the connection" in subject.counters.last_error)
             assert "mqtt.password" in subject.counters.last_error
             assert "wrong" not in subject.counters.last_error.split("password")[-1]
