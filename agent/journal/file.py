@@ -1,5 +1,6 @@
 """The journal's file: made, recognised, locked; and what SQLite's errors mean for it."""
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -183,6 +184,18 @@ def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
         connection.execute(f"SELECT count(*), max(received_ms) FROM {table}").fetchone()  # noqa: S608
 
 
+def _allocate(fd: int, size_bytes: int) -> None:
+    try:
+        os.posix_fallocate(fd, 0, size_bytes)
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
+            raise
+        # A file system that cannot promise space without writing to it.
+        zeros = bytes(1 << 16)
+        for start in range(0, size_bytes, len(zeros)):
+            os.pwrite(fd, zeros[: size_bytes - start], start)
+
+
 class Reserve:
     """Disk space held back in a file of its own: even deleting needs room, so a full disk could not be emptied.
 
@@ -209,7 +222,7 @@ class Reserve:
             return
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(fd, 0, self._size_bytes)
+            _allocate(fd, self._size_bytes)
             self.held_bytes = self._size_bytes
         except OSError:
             os.ftruncate(fd, 0)

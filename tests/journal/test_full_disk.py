@@ -1,6 +1,7 @@
 """A disk that is really full, and one that fails: a small tmpfs, and a limit on the size of files."""
 
 import contextlib
+import errno
 import resource
 import subprocess
 from collections.abc import Iterator
@@ -115,4 +116,15 @@ def test_an_error_of_the_disk_is_no_matter_of_room(tmp_path: Path) -> None:
             append_until_it_fails(journal)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.close()
+
+
+def test_a_file_system_that_cannot_promise_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr("os.posix_fallocate", refuse)
+    journal = Journal.open(tmp_path / "journal.db", max_bytes=4 * MIB)
+    assert journal.counters.reserve_bytes == MIB == (tmp_path / "journal.db-reserve").stat().st_size
+    journal.append([Message("t", b"x")], received_ms=1, listening_since_ms=0)
     journal.close()
