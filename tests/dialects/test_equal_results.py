@@ -20,7 +20,7 @@ from simulator.vin import vin
 VANS = 3
 START_S = 1773032400
 """2026-03-09T05:00:00Z, a Monday."""
-HOURS = 12
+HOURS = 9
 TICK_S = 10
 SOC_STEP_PCT = 1.0
 """GB/T 32960 knows whole per cents: half of one is unknown at either end of the day, whatever else differs."""
