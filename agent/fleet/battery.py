@@ -142,7 +142,7 @@ def note(state: VanState, reading: Reading) -> None:
 def reanchor(state: VanState, context: Context) -> None:
     """Begin the estimate, or begin again behind a jump that is not energy."""
     e = state.estimate
-    slope = context.thresholds.curve_slope_per_pct
+    slope = context.curve_slope_per_pct
     if not e.started:
         state.capacity.battery_kwh = context.vehicle.battery_kwh
         estimate.begin(
@@ -173,7 +173,7 @@ def correct(state: VanState, context: Context) -> None:
     if changed:
         if battery.step_pct < FINE_PCT and since_ms < CORRECT_FINE_MS:
             return
-        slope = context.thresholds.curve_slope_per_pct
+        slope = context.curve_slope_per_pct
         moved_y = e.g * abs(state.totals.predicted_kwh - battery.seen_kwh)
         slack_y = EDGE_SPREAD * moved_y + EDGE_STEPS * battery.step_pct
         battery.low_y, battery.high_y = soc.interval(battery, slope)

@@ -1,6 +1,7 @@
 """What the van core is told besides the readings: master data, thresholds, factors. One per van, made once by the caller."""
 
 from functools import cached_property
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,10 @@ from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import Places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
+
+
+LFP_MODELS: Final = ("farizon-sv-67", "farizon-sv-83", "farizon-v6e", "mercedes-esprinter")
+"""Models with lithium iron phosphate cells, by the beginning of their names."""
 
 
 class Factors(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def derived_every_ms(self) -> int:
         """`energy` and `emissions` at most this often, in event time."""
         return round(self.thresholds.derived_every_s * 1000.0)
+
+    @cached_property
+    def curve_slope_per_pct(self) -> float:
+        """How much more energy 1 % is at a higher state of charge."""
+        lfp = self.vehicle.model.startswith(LFP_MODELS)
+        return self.thresholds.lfp_slope_per_pct if lfp else self.thresholds.curve_slope_per_pct
 
     @cached_property
     def day_zone(self) -> DayZone:

@@ -70,30 +70,30 @@ def _on_trip(
     state: VanState, speed_kmh: float | None, moved_m: float, time_ms: int, context: Context
 ) -> list[Record] | None:
     motion, thresholds = state.motion, context.thresholds
+    hopped = motion.standing_ms > 0 and (
+        state.totals.distance_km - motion.stand.distance_km >= thresholds.hop_km
+        or moved_m >= thresholds.rest_radius_m
+    )
     if speed_kmh is not None:
         standing = speed_kmh < thresholds.standing_speed_kmh
-        leaving = motion.fast_readings >= 2 or moved_m >= thresholds.departure_m
     else:
         standing = moved_m < thresholds.rest_radius_m
-        leaving = not standing
-    if motion.mode == STOPPED:
-        if leaving:
-            return _leave_stop(state, context)
-        if standing:
-            motion.rest.time_ms = time_ms
-            if time_ms - motion.standing_ms >= thresholds.parked_after_ms:
-                return trips.end(state, context, motion.stand)
+    if motion.mode == STOPPED and not hopped and (standing or motion.fast_readings < 2):
+        motion.rest.time_ms = time_ms
+        if time_ms - motion.standing_ms >= thresholds.parked_after_ms:
+            return trips.end(state, context, motion.stand)
         return None
+    records = _leave_stop(state, context) if motion.mode == STOPPED else None
     if not standing:
         motion.standing_ms = 0
         anchor(state)
-    elif motion.standing_ms == 0:
-        _begin_stand(state, motion, time_ms, by_fixes=speed_kmh is None)
+    elif hopped or motion.standing_ms == 0:
+        _begin_stand(state, motion, time_ms, by_fixes=speed_kmh is None and not hopped)
     else:
         motion.rest.time_ms = time_ms
         if time_ms - motion.standing_ms >= thresholds.stop_after_ms:
             _stop(state, motion, context)
-    return None
+    return records
 
 
 def _begin_stand(state: VanState, motion: Motion, time_ms: int, *, by_fixes: bool) -> None:

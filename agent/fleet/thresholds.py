@@ -20,6 +20,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """The same by odometer."""
     rest_radius_m: float = 80.0
     """All distinct fixes within this: standing, where no speed is sent."""
+    hop_km: float = 0.03
+    """A stand is over when the van has gone on by this, though it may stand again: the next door of a delivery."""
     stop_after_ms: int = 60_000
     """Standing this long on a trip is a stop."""
     parked_after_ms: int = 300_000
@@ -69,6 +71,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
     curve_slope_per_pct: float = 0.0019
     """Relative slope of kWh per % state of charge, around 55 %: NMC cells, from a BMW i3 (0.0426 / 22.17)."""
+    lfp_slope_per_pct: float = 0.0005
+    """The same for LFP cells, whose voltage hardly changes: 3.20 V at 10 %, 3.35 V at 95 %."""
     capacity_sigma: float = 0.02
     """Relative uncertainty (1 sigma) of the stated battery energy and of the curve's shape on one trip."""
     derived_every_s: float = 10.0
