@@ -36,7 +36,7 @@ def many(number: int, *, start: int = 0) -> Rows:
 
 
 def times(influxd: InfluxServer, bucket: str, measurement: str = "battery", field: str = "soc_pct") -> list[int]:
-    series = influxd.query(f'SELECT "{field}" FROM "{measurement}"', bucket)  # noqa: S608
+    series = influxd.query(f'SELECT "{field}" FROM "{measurement}"', bucket)
     return [values[0] for values in series[0]["values"]] if series else []
 
 
@@ -193,12 +193,12 @@ async def test_check_says_what_a_write_would(front_end: FrontEnd, bucket: str) -
                 await store.check()
             with pytest.raises(StoreMisconfigured, match=words):
                 await store.write(many(1))
-    async with opened(front_end.store_url(bucket), token="writer") as store:  # noqa: S106
+    async with opened(front_end.store_url(bucket), token="writer") as store:
         await store.check()
         assert await store.write(many(1)) == []
     with pytest.raises(StoreMisconfigured, match="401"):
         await select(front_end, bucket, "battery")
-    assert len(await select(front_end, bucket, "battery", token="reader")) == 1  # noqa: S106
+    assert len(await select(front_end, bucket, "battery", token="reader")) == 1
 
 
 async def test_a_bucket_that_is_made_later(front_end: FrontEnd, influxd: InfluxServer) -> None:

@@ -103,13 +103,13 @@ async def test_any_text_and_number_survives_the_way_there_and_back(
     ) as answer:
         assert answer.status == 204, await answer.text()
     where = f"WHERE \"vehicle_id\" = 'van-{time_ms}'"
-    (alert,) = influxd.query(f'SELECT kind, message, value, depot, model FROM "alert" {where}', database)  # noqa: S608
+    (alert,) = influxd.query(f'SELECT kind, message, value, depot, model FROM "alert" {where}', database)
     ((_, *found),) = alert["values"]
     tags = [escape_tag(text).replace("\\,", ",").replace("\\=", "=").replace("\\ ", " ") for text in (depot, model)]
     texts = [escape_text(text).replace('\\"', '"').replace("\\\\", "\\") for text in (kind, message)]
     found[2] = float(found[2])  # JSON writes 1e16 as a whole number
     assert found == [*texts, value, *(tag or None for tag in tags)]
-    (trip,) = influxd.query(f'SELECT stops FROM "trip" {where}', database)  # noqa: S608
+    (trip,) = influxd.query(f'SELECT stops FROM "trip" {where}', database)
     assert trip["values"] == [[time_ms, stops]]
 
 

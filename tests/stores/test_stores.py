@@ -29,7 +29,7 @@ def test_sqlite_addresses(url: str, path: str) -> None:
     ],
 )
 def test_influxdb_addresses(url: str, base: str, org: str, bucket: str) -> None:
-    store, history = make_store(url, token="t"), make_history(url, token="t")  # noqa: S106
+    store, history = make_store(url, token="t"), make_history(url, token="t")
     assert isinstance(store, InfluxStore)
     assert isinstance(history, InfluxHistory)
     assert store.address == history.address
