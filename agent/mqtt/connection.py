@@ -334,7 +334,8 @@ class Connection(asyncio.Protocol):
         if self._paused and self.limits is not None:  # the answer may be waiting in the socket
             self._await_answer(to)
         else:
-            self.abort(f"the broker did not answer {to} within {ANSWER_TIMEOUT_S:g} s")
+            hint = ' (if it does not know MQTT 5, set mqtt.protocol = "3.1.1")' if self.limits is None else ""
+            self.abort(f"the broker did not answer {to} within {ANSWER_TIMEOUT_S:g} s{hint}")
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

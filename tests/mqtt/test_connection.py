@@ -124,7 +124,7 @@ async def test_an_unanswered_connect_is_given_up(
     async with running(broker.port) as subject:
         await (await broker.connection()).ended()
         await (await broker.connection()).expect(mqtt5.ConnectPacket)
-        assert subject.counters.last_error == "the broker did not answer CONNECT within 0.05 s"
+        assert subject.counters.last_error.startswith("the broker did not answer CONNECT within 0.05 s")
 
 
 async def test_a_session_the_broker_forgot_is_counted_as_possible_loss(

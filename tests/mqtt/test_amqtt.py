@@ -1,0 +1,74 @@
+"""The MQTT 3.1.1 receiver against the embedded broker, as the demo runs it."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import aiomqtt
+import pytest
+
+from agent.mqtt import connection
+from tests.mqtt.conftest import Running
+from tests.mqtt.waiting import until
+from tests.servers.ports import free_port
+
+
+class Amqtt:
+    """The demo's broker process; it may need a moment before it listens, which the receiver bears."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-m", "agent.commands.demo_broker", str(self.port)])
+
+    def end(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+        self._process.wait(20)
+
+
+@pytest.fixture
+def amqtt() -> Iterator[Amqtt]:
+    broker = Amqtt()
+    yield broker
+    broker.end(signal.SIGKILL)
+
+
+async def send(port: int, payloads: list[bytes]) -> None:
+    async with aiomqtt.Client("127.0.0.1", port, max_inflight_messages=100) as client, asyncio.TaskGroup() as group:
+        for payload in payloads:
+            group.create_task(client.publish("vans/a/soc", payload, qos=1))
+
+
+async def test_messages_arrive_and_are_acknowledged(amqtt: Amqtt, running: Running) -> None:
+    async with running(amqtt.port, protocol="3.1.1", on_delivery=lambda _: None) as subject:
+        await subject.subscribed()
+        await send(amqtt.port, [b"%d" % number for number in range(100)])
+        await subject.received(100)
+        subject.acknowledge_all()
+        assert sorted(subject.payloads, key=int) == [b"%d" % number for number in range(100)]
+        assert {message.qos for message in subject.messages} == {1}
+
+
+async def test_it_outlives_the_broker(amqtt: Amqtt, running: Running) -> None:
+    async with running(amqtt.port, protocol="3.1.1") as subject:
+        await subject.subscribed()
+        amqtt.end(signal.SIGKILL)
+        await until(lambda: not subject.counters.connected)
+        amqtt.start()
+        await subject.subscribed()
+        await send(amqtt.port, [b"after"])
+        await subject.received(1)
+        assert subject.counters.sessions_lost == 1
+
+
+async def test_mqtt_5_finds_no_answer_and_is_told_the_cure(
+    amqtt: Amqtt, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 0.5)
+    async with running(amqtt.port, protocol="5") as subject:
+        await until(lambda: "mqtt.protocol" in subject.counters.last_error)
+        assert subject.receiver.limits is None
