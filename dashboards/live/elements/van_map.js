@@ -433,6 +433,7 @@ export default {
       const bounds = L.latLngBounds(one.members.map(({ van }) => [van[3], van[4]]));
       const zoom = Math.max(this.map.getZoom() + 1.5, Math.min(this.map.getBoundsZoom(bounds.pad(0.3)), 15));
       this.moved = true;
+      this.hover(null);
       this.map.setView(bounds.getCenter(), zoom, { animate: false });
     },
   },

@@ -145,8 +145,8 @@ class VanPage:
                     single=True,
                 )
                 with div("vp-legend"):
-                    raw('<span class="vp-dot vp-parked"></span>Line: where it drove', tag="span")
-                    raw('<span class="vp-dot vp-charging"></span>Square: charged here', tag="span")
+                    raw('<span class="vp-way"></span>Where it drove', tag="span")
+                    raw('<span class="vp-dot vp-charged"></span>Where it charged', tag="span")
             with card("vp-alerts"):
                 self.alerts = DataTable(
                     ALERTS, [], title="Alerts", nothing="No alert in the last seven days.", sort=(0, -1)
