@@ -84,9 +84,11 @@ def dc_minutes(model: Model, from_pct: float, to_pct: float) -> float:
     return seconds / 60.0
 
 
-def city_kwh_per_100km(day_s: int, *, vans: int = 35, seed: int = 7, hours: float = 13.0) -> float:
-    """Net consumption of the 3.5 t vans of a fleet from half past six on a working day of deliveries."""
-    fleet = Fleet(vans=vans, seed=seed, start_s=day_s, clock="06:30")
+def city_kwh_per_100km(
+    day_s: int, *, vans: int = 35, seed: int = 7, hours: float = 13.0, clock: str = "06:30"
+) -> float:
+    """Net consumption of the 3.5 t vans of a fleet on a working day of deliveries, from an hour on."""
+    fleet = Fleet(vans=vans, seed=seed, start_s=day_s, clock=clock)
     heavy = np.array([model.test_mass_kg >= 2600 for model in fleet.models])
     used, driven = fleet.used_kwh - fleet.regenerated_kwh, fleet.odometer_m.copy()
     for _ in range(round(hours * 3600)):

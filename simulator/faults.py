@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulator.chance import unit
+from simulator.chance import one, unit
 from simulator.fleet import Fleet, Mode
 from simulator.hostile import HOSTILE_PAYLOADS
 from simulator.reports import Reading
@@ -64,6 +64,7 @@ class Faults:
         if unknown:
             raise ValueError(f"unknown fault {', '.join(unknown)}; known are all, {', '.join(NAMES)}")
         self._fleet = fleet
+        self._keys: list[int] = fleet.keys.tolist()
         self._vans = {vehicle_id: van for van, vehicle_id in enumerate(fleet.ids)}
         share = SHARE_OF_ALL if everything else 1.0
         struck = {name: unit(fleet.keys, PURPOSE + NAMES.index(name)) < share for name in chosen}
@@ -136,7 +137,7 @@ class Faults:
         return struck is not None and struck[van]
 
     def _chance(self, van: int, purpose: int, count: int) -> float:
-        return float(unit(self._fleet.keys[van : van + 1], PURPOSE + 100 + purpose, count)[0])
+        return one(self._keys[van], PURPOSE + 100 + purpose, count)
 
     # ── distortions that remember something ───────────────────────────────────────────────────────────────────────
 

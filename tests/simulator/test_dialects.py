@@ -47,7 +47,7 @@ def heard(name: str, *said: dict[str, Any]) -> list[Reading]:
     for reading in said:
         for topic, payload in encoder.encode([reading]):
             assert dialect.claims(topic), topic
-            for item in dialect.decode(Message(topic, payload), NOW_S * 1000):
+            for item in dialect.decode(Message(topic, payload), reading["time"]):
                 assert not isinstance(item, Rejected), item
                 found.append(item)
     return found
@@ -65,9 +65,10 @@ def merged(readings: list[Reading]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_the_agent_reads_what_was_said(name: str) -> None:
-    # Values without a time of their own are joined, so that the last may wait for the next second.
-    later = {**SAID, "time": SAID["time"] + 1000, "seq": 2, "soc_pct": 61.0, "speed_kmh": 40.0}
-    values = merged(heard(name, SAID, later))
+    # Values without a time of their own are joined, so that the last ones wait for the next.
+    later = {**SAID, "time": SAID["time"] + 10_000, "seq": 2, "soc_pct": 61.0, "speed_kmh": 40.0}
+    last = {**later, "time": SAID["time"] + 20_000, "seq": 3, "speed_kmh": 35.0}
+    values = merged(heard(name, SAID, later, last))
     assert values["vehicle_id"] == "van-007"
     assert values["soc_pct"] in {61.0, 62.0}
     assert values["latitude_deg"] == pytest.approx(SAID["latitude_deg"], abs=1e-6)

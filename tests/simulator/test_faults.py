@@ -1,6 +1,7 @@
 """Faults: each does what it says, and none of them costs a good reading."""
 
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ NOW_S = 1_795_368_000
 class Sent:
     """Everything that simulated vans sent, decoded as the agent does."""
 
-    def __init__(self, *faults: str, vans: int = 10, hours: float = 0.5, clock: str = "10:30") -> None:
+    def __init__(self, *faults: str, vans: int = 8, hours: float = 0.4, clock: str = "10:30") -> None:
         self.simulation = Simulation(Plan(vans=vans, seed=6, hours=hours, live_s=NOW_S, faults=faults, clock=clock))
         self.good: list[Reading] = []
         self.rejected: Counter[str] = Counter()
@@ -63,9 +64,15 @@ class Sent:
                 self.rejected[rejected.reason] += 1
 
 
+@cache
+def sent_with(name: str, hours: float = 0.4, clock: str = "10:30") -> Sent:
+    """Simulated once for all tests that ask the same."""
+    return Sent(name, hours=hours, clock=clock)
+
+
 @pytest.mark.parametrize("name", [*NAMES, "all"])
 def test_no_fault_costs_a_good_reading(name: str) -> None:
-    sent = Sent(name)
+    sent = sent_with(name)
     faults = sent.simulation.faults
     assert faults is not None
     missing = [each for each in sent.good if (each["vehicle_id"], each["time"]) not in sent.accepted]
@@ -77,23 +84,23 @@ def test_no_fault_costs_a_good_reading(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["sentinels", "local-time", "teleports", "hostile"])
 def test_faults_that_make_dead_letters(name: str) -> None:
-    assert Sent(name).rejected
+    assert sent_with(name).rejected
 
 
 @pytest.mark.parametrize("name", ["duplicates", "stale", "wake-up-zero", "zero-position", "drift", "soc-steps"])
 def test_faults_that_make_none(name: str) -> None:
-    sent = Sent(name, hours=0.7)
+    sent = sent_with(name)
     assert not sent.rejected
     assert sent.simulation.faults is not None
 
 
 def test_held_back_readings_come_as_arrays() -> None:
-    sent = Sent("late-batches", hours=1.0)
+    sent = sent_with("late-batches")
     assert sent.topics_with_arrays
 
 
 def test_a_van_that_is_offline_at_its_depot_says_nothing() -> None:
-    sent = Sent("offline-charge", clock="05:00")
+    sent = sent_with("offline-charge", hours=0.1, clock="05:00")
     assert sent.simulation.faults is not None
     assert sent.simulation.faults.silenced > 0
 

@@ -1,5 +1,7 @@
 """The fleet over hours: believable days, the same for the same seed."""
 
+import tomllib
+
 import numpy as np
 import pytest
 
@@ -7,48 +9,11 @@ from simulator.depots import load_depots, utc_offset_s
 from simulator.fleet import Fleet, Mode, fleet_file
 from simulator.models import load_models
 from simulator.simulation import Plan, Simulation
-
-NOW_S = 1_795_368_000
-"""A moment in November 2026."""
+from tests.simulator.conftest import NOW_S, Day
 
 
-class Diary:
-    """Remembers what vans were seen doing."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
-        self.modes: set[tuple[int, int]] = set()
-        self.loads: dict[int, list[float]] = {}
-        self.top_mps = 0.0
-        self.hardest_mps2 = 0.0
-        self._speed = fleet.speed_mps.copy()
-        fleet.watchers.append(self)
-
-    def load_changed(self, vans: np.typing.NDArray[np.int64]) -> None:
-        for van in vans.tolist():
-            self.loads.setdefault(van, []).append(float(self.fleet.payload_kg[van]))
-
-    def stepped(self) -> None:
-        self.modes.update(enumerate(self.fleet.mode.tolist()))
-        self.top_mps = max(self.top_mps, float(self.fleet.speed_mps.max()))
-        self.hardest_mps2 = max(self.hardest_mps2, float(np.abs(self.fleet.speed_mps - self._speed).max()))
-        self._speed = self.fleet.speed_mps.copy()
-
-
-@pytest.fixture(scope="module")
-def day() -> tuple[Fleet, Diary, dict[str, np.typing.NDArray[np.float64]]]:
-    """A whole working day of a few vans, from half past five in the morning to half past eight in the evening."""
-    fleet = Fleet(vans=7, seed=4, start_s=NOW_S, clock="05:30")
-    before = {"odometer_m": fleet.odometer_m.copy(), "soc": fleet.soc.copy(), "charged_kwh": fleet.charged_kwh.copy()}
-    before["net_kwh"] = fleet.used_kwh - fleet.regenerated_kwh
-    diary = Diary(fleet)
-    for _ in range(15 * 3600):
-        fleet.step()
-    return fleet, diary, before
-
-
-def test_a_day_takes_every_van_out_and_home_again(day) -> None:
-    fleet, diary, before = day
+def test_a_day_takes_every_van_out_and_home_again(day: Day) -> None:
+    fleet, diary, before, _ = day
     driven_km = (fleet.odometer_m - before["odometer_m"]) / 1000.0
     late = np.array([(van, Mode.PARKED) not in diary.modes for van in range(fleet.size)])
     assert not late.any()
@@ -63,14 +28,14 @@ def test_a_day_takes_every_van_out_and_home_again(day) -> None:
     assert np.all(np.abs(fleet.u[home]) + np.abs(fleet.v[home]) < 1.0)
 
 
-def test_speeds_and_accelerations_are_those_of_a_loaded_van(day) -> None:
-    _, diary, _ = day
+def test_speeds_and_accelerations_are_those_of_a_loaded_van(day: Day) -> None:
+    _, diary, _, _ = day
     assert 15.0 < diary.top_mps < 105.0 / 3.6
     assert diary.hardest_mps2 < 2.5
 
 
-def test_the_load_falls_with_every_delivery(day) -> None:
-    fleet, diary, _ = day
+def test_the_load_falls_with_every_delivery(day: Day) -> None:
+    fleet, diary, _, _ = day
     for van, loads in diary.loads.items():
         start = int(np.argmax(loads))
         assert all(later <= earlier for earlier, later in zip(loads[start:], loads[start + 1 :], strict=False))
@@ -78,9 +43,9 @@ def test_the_load_falls_with_every_delivery(day) -> None:
         assert 100.0 < max(loads) <= fleet.models[van].payload_kg
 
 
-def test_charge_and_energy_agree(day) -> None:
+def test_charge_and_energy_agree(day: Day) -> None:
     """State of charge, energy counters and usable energy are one battery's."""
-    fleet, _, before = day
+    fleet, _, before, _ = day
     usable = fleet.vehicles.usable_kwh
     by_soc = (before["soc"] - fleet.soc) * usable
     by_counters = fleet.used_kwh - fleet.regenerated_kwh - before["net_kwh"] - fleet.charged_kwh + before["charged_kwh"]
@@ -163,8 +128,6 @@ def test_summer_time(moment_s: int, country: str, hours: int) -> None:
 
 
 def test_the_fleet_file_names_every_van_and_depot() -> None:
-    import tomllib
-
     fleet = Fleet(vans=25, seed=1, start_s=NOW_S)
     table = tomllib.loads(fleet_file(fleet))
     assert list(table["vans"]) == fleet.ids

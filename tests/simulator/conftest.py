@@ -1,0 +1,63 @@
+"""One simulated working day that several tests look at."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from simulator.chance import Floats, Integers
+from simulator.fleet import Fleet
+from simulator.truth import Truth
+
+NOW_S = 1_795_368_000
+"""A moment in November 2026."""
+
+
+class Diary:
+    """Remembers what vans were seen doing."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.modes: set[tuple[int, int]] = set()
+        self.loads: dict[int, list[float]] = {}
+        self.top_mps = 0.0
+        self.hardest_mps2 = 0.0
+        self._speed = fleet.speed_mps.copy()
+        fleet.watchers.append(self)
+
+    def load_changed(self, vans: Integers) -> None:
+        for van in vans.tolist():
+            self.loads.setdefault(van, []).append(float(self.fleet.payload_kg[van]))
+
+    def stepped(self) -> None:
+        fleet = self.fleet
+        if fleet.time_s % 20 == 0:
+            self.modes.update(enumerate(fleet.mode.tolist()))
+        self.top_mps = max(self.top_mps, float(fleet.speed_mps.max()))
+        self.hardest_mps2 = max(self.hardest_mps2, float(np.abs(fleet.speed_mps - self._speed).max()))
+        self._speed = fleet.speed_mps.copy()
+
+
+class Day(NamedTuple):
+    """The fleet in the evening, what it was seen doing, where it stood in the morning, and the truth file's lines."""
+
+    fleet: Fleet
+    diary: Diary
+    before: dict[str, Floats]
+    truth: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """From half past six in the morning to half past eight in the evening."""
+    path: Path = tmp_path_factory.mktemp("day") / "truth.jsonl"
+    fleet = Fleet(vans=7, seed=11, start_s=NOW_S, clock="06:30")
+    before = {"odometer_m": fleet.odometer_m.copy(), "soc": fleet.soc.copy(), "charged_kwh": fleet.charged_kwh.copy()}
+    before["net_kwh"] = fleet.used_kwh - fleet.regenerated_kwh
+    diary = Diary(fleet)
+    with Truth(fleet, path):
+        for _ in range(14 * 3600):
+            fleet.step()
+    return Day(fleet, diary, before, [msgspec.json.decode(line) for line in path.read_bytes().splitlines()])
