@@ -17,6 +17,13 @@ VANS: Final = '"depot" =~ /^$depot$/ AND "model" =~ /^$model$/ AND "vehicle_id" 
 DEPOTS: Final = '"depot" =~ /^$depot$/'
 
 
+THOUSANDTHS: Final = (
+    *("co2e_g", "diesel_co2e_g", "avoided_co2e_g", "co2e_g_total", "diesel_co2e_g_total", "avoided_co2e_g_total"),
+    *("avoided_nox_mg_total", "avoided_pm_mg_total"),
+)
+"""Fields whose sums are shown in the unit a thousand times as large: grams as kg, milligrams as g."""
+
+
 class InfluxQL(variants.Dataquery):
     """One target of a panel, in the shape of Grafana's InfluxDB data source."""
 
@@ -79,6 +86,12 @@ def field(measurement: str, name: str) -> str:
     return f'"{name}"'
 
 
+def _column(expression: str, name: str) -> str:
+    """An aggregate of a field under the field's name, in the unit its sums are shown in."""
+    divided = f"{expression} / 1000" if name in THOUSANDTHS else expression
+    return f'{divided} AS "{name}"'
+
+
 def where(measurement: str, *conditions: str) -> str:
     """The range shown and what the variables choose, as far as the measurement has those tags."""
     tags = MEASUREMENTS[measurement].tags
@@ -107,7 +120,7 @@ def course(
     table: bool = False,
 ) -> Query:
     """Fields over time: one value per interval and tag combination."""
-    columns = ", ".join(f"{function}({field(measurement, name)}) AS {field(measurement, name)}" for name in names)
+    columns = ", ".join(_column(f"{function}({field(measurement, name)})", name) for name in names)
     clause = group(f"time({every})", *by)
     text = f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement, *conditions)}{clause} fill({fill})'
     return Query(text, alias=alias, table=table)
@@ -131,7 +144,7 @@ def increase(
     measurement: str, *names: str, of: str = "vehicle_id", by: Sequence[str] = (), alias: str = "", table: bool = False
 ) -> Query:
     """How much each counter grew within the range: its increase per `of`, summed per tag combination."""
-    outer = ", ".join(f'sum("{name}_increase") AS "{name}"' for name in names)
+    outer = ", ".join(_column(f'sum("{name}_increase")', name) for name in names)
     return Query(
         f"SELECT {outer} FROM ({growths(measurement, *names, of=(of, *by))}){group(*by)}", alias=alias, table=table
     )
@@ -188,7 +201,7 @@ def increase_course(
     inner = ", ".join(
         f'non_negative_difference(last({field(measurement, name)})) AS "{name}_increase"' for name in names
     )
-    outer = ", ".join(f'sum("{name}_increase") AS "{name}"' for name in names)
+    outer = ", ".join(_column(f'sum("{name}_increase")', name) for name in names)
     clause = group(f"time({every})", *dict.fromkeys((of, *by)))
     text = f'SELECT {inner} FROM "{measurement}" WHERE {where(measurement)}{clause} fill(none)'
     outer_clause = group(f"time({every})", *by)
@@ -205,7 +218,7 @@ def total(
     table: bool = False,
 ) -> Query:
     """One value per field and tag combination over the range, of points that stand for something finished."""
-    columns = ", ".join(f"{function}({field(measurement, name)}) AS {field(measurement, name)}" for name in names)
+    columns = ", ".join(_column(f"{function}({field(measurement, name)})", name) for name in names)
     text = f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement, *conditions)}{group(*by)}'
     return Query(text, alias=alias, table=table)
 

@@ -49,7 +49,7 @@ def _now() -> list[Panel]:
         stat(
             "Messages per second",
             f"Rate since the point before. {POINTS}",
-            "suffix: /s",
+            "suffix:/s",
             _newest("messages_per_s"),
             decimals=1,
         ),
@@ -117,7 +117,7 @@ def _course() -> list[Panel]:
         series(
             "Messages",
             f"Mean and highest rate per interval. {POINTS}",
-            "suffix: /s",
+            "suffix:/s",
             _course_of("messages_per_s", "Mean"),
             _course_of("messages_per_s", "Highest", "max"),
             low=0,
@@ -151,7 +151,7 @@ def _course() -> list[Panel]:
         series(
             "What became of the messages",
             f"Per second, from the counters. {POINTS}",
-            "suffix: /s",
+            "suffix:/s",
             _rate("accepted_total", "Taken"),
             _rate("late_total", "Late"),
             _rate("duplicates_total", "Repeated"),
@@ -162,7 +162,7 @@ def _course() -> list[Panel]:
         series(
             "Writes to the store",
             f"Points and repeated writes per second, from the counters. {POINTS}",
-            "suffix: /s",
+            "suffix:/s",
             _rate("points_total", "Points"),
             _rate("store_retries_total", "Tried again"),
             low=0,

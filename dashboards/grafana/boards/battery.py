@@ -150,14 +150,14 @@ def _scatter() -> list[Panel]:
             course(
                 "location", "odometer_km", function="last", every=hourly, by=["vehicle_id"], fill="none", table=True
             ),
-            x=Column("odometer_km", "Odometer", "lengthkm"),
+            x=Column("odometer_km", "Odometer", "suffix:km"),
             y=Column("usable_capacity_kwh", "Usable capacity", "kwatth"),
             steps=[known("odometer_km", "usable_capacity_kwh")],
         ),
         scatter(
             "Projected range at 100 % over outside temperature",
             "Each van and hour: projected range / state of charge × 100 over the outside temperature, above 20 %.",
-            "lengthkm",
+            "suffix:km",
             course("energy", "range_km", every=hourly, by=["vehicle_id"], fill="none", table=True),
             course(
                 "battery",
@@ -170,7 +170,7 @@ def _scatter() -> list[Panel]:
                 table=True,
             ),
             x=Column("ambient_temp_c", "Outside", "celsius"),
-            y=Column("full range", "Range at 100 %", "lengthkm"),
+            y=Column("full range", "Range at 100 %", "suffix:km"),
             steps=[
                 known("range_km", "soc_pct", "ambient_temp_c"),
                 calculated("share", "soc_pct", "/", "100"),
@@ -227,9 +227,9 @@ def _vans() -> Panel:
             Column("cycles", "Cycles", "none", 1),
             Column("charged_kwh_total", "Charged", "kwatth", 0),
             Column("efficiency", "Charge efficiency", "percent", 1),
-            Column("odometer_km", "Odometer", "lengthkm", 0),
+            Column("odometer_km", "Odometer", "suffix:km", 0),
             Column("soc_pct", "Charge", "percent", 0),
-            Column("range_km", "Range", "lengthkm", 0),
+            Column("range_km", "Range", "suffix:km", 0),
             Column("battery_temp_c", "Temperature", "celsius", 0),
             Column("voltage_v", "Voltage", "volt", 0),
         ],

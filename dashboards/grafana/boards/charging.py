@@ -92,12 +92,12 @@ def _summary() -> list[Panel]:
         stat(
             "CO2e",
             "Σ grid energy × intensity at the hour it was drawn, well-to-wheel.",
-            "massg",
+            "suffix:kg",
             total("charge", "co2e_g"),
             width=3,
             decimals=1,
         ),
-        stat("CO2e per grid kWh", "Σ CO2e / Σ energy from the grid.", "suffix: g/kWh", intensity, width=3, decimals=0),
+        stat("CO2e per grid kWh", "Σ CO2e / Σ energy from the grid.", "suffix:g/kWh", intensity, width=3, decimals=0),
         stat(
             "Cost",
             "Σ energy cost of the vans' days, in the tariff's currency; needs a tariff in the settings.",
@@ -235,7 +235,7 @@ def _tables() -> list[Panel]:
                 Column("energy_kwh", "Into the battery", "kwatth", 0),
                 Column("grid_kwh", "From the grid", "kwatth", 0),
                 Column("max_power_kw", "Highest power", "kwatt", 0),
-                Column("co2e_g", "CO2e", "massg", 0),
+                Column("co2e_g", "CO2e", "suffix:kg", 0),
             ],
             sort="From the grid",
         ),

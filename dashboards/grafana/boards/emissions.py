@@ -6,9 +6,9 @@ from dashboards.grafana.layout import Row, dashboard, text_variable, van_variabl
 from dashboards.grafana.panels import MODEL, VAN, Column, Panel, pie, series, stat, table, text
 from dashboards.grafana.sdk import model
 
-G_PER_KM = "suffix: g/km"
-G_PER_TKM = "suffix: g/t·km"
-G_PER_KWH = "suffix: g/kWh"
+G_PER_KM = "suffix:g/km"
+G_PER_TKM = "suffix:g/t·km"
+G_PER_KWH = "suffix:g/kWh"
 
 FACTORS = """
 **Which figures stand behind this page.** `vanpulse factors` prints the factor set in force: every value with its unit,
@@ -47,18 +47,18 @@ def build() -> model.Dashboard:
 def _summary() -> list[Panel]:
     grown = "Increase of the vans' counters within the range."
     return [
-        stat("CO2e", f"Well-to-wheel. {grown}", "massg", increase("emissions", "co2e_g_total"), decimals=1),
+        stat("CO2e", f"Well-to-wheel. {grown}", "suffix:kg", increase("emissions", "co2e_g_total"), decimals=1),
         stat(
             "With diesel",
             f"Diesel vans of the same class, same distance, well-to-wheel. {grown}",
-            "massg",
+            "suffix:kg",
             increase("emissions", "diesel_co2e_g_total"),
             decimals=1,
         ),
         stat(
             "Avoided",
             f"Diesel − own, never falling. {grown}",
-            "massg",
+            "suffix:kg",
             increase("emissions", "avoided_co2e_g_total"),
             decimals=1,
         ),
@@ -72,14 +72,14 @@ def _summary() -> list[Panel]:
         stat(
             "NOx avoided",
             f"Legal limit of the diesel van × distance. {grown}",
-            "suffix: mg",
+            "suffix:g",
             increase("emissions", "avoided_nox_mg_total"),
             decimals=0,
         ),
         stat(
             "Particles avoided",
             f"Legal limit of the diesel van × distance, exhaust only. {grown}",
-            "suffix: mg",
+            "suffix:g",
             increase("emissions", "avoided_pm_mg_total"),
             decimals=0,
         ),
@@ -115,7 +115,7 @@ def _intensities() -> list[Panel]:
         stat(
             "CO2e per parcel",
             "Σ CO2e / Σ parcels, of the trips whose parcels are known.",
-            "suffix: g",
+            "suffix:g",
             per_parcel,
             decimals=0,
         ),
@@ -129,7 +129,7 @@ def _intensities() -> list[Panel]:
         stat(
             "Mean of the trips per parcel",
             "Mean of the trips' own g per parcel.",
-            "suffix: g",
+            "suffix:g",
             total("trip", "co2e_g_per_parcel", function="mean", conditions=[LONG_ENOUGH]),
             decimals=0,
         ),
@@ -145,7 +145,7 @@ def _course() -> list[Panel]:
         series(
             "CO2e per hour",
             "Σ over the vans of the growth of their counters per hour.",
-            "massg",
+            "suffix:kg",
             increase_course("emissions", "co2e_g_total", every="1h", alias="Own"),
             increase_course("emissions", "diesel_co2e_g_total", every="1h", alias="Diesel"),
             increase_course("emissions", "avoided_co2e_g_total", every="1h", alias="Avoided"),
@@ -155,7 +155,7 @@ def _course() -> list[Panel]:
         series(
             "CO2e per day",
             "Σ of the vans' days, written when a day has ended.",
-            "massg",
+            "suffix:kg",
             per_day("day", "co2e_g", alias="Own"),
             per_day("day", "diesel_co2e_g", alias="Diesel"),
             per_day("day", "avoided_co2e_g", alias="Avoided"),
@@ -185,9 +185,9 @@ def _course() -> list[Panel]:
 def _tables() -> list[Panel]:
     counters = ("co2e_g_total", "diesel_co2e_g_total", "avoided_co2e_g_total")
     columns = [
-        Column("co2e_g_total", "CO2e", "massg", 1),
-        Column("diesel_co2e_g_total", "With diesel", "massg", 1),
-        Column("avoided_co2e_g_total", "Avoided", "massg", 1),
+        Column("co2e_g_total", "CO2e", "suffix:kg", 1),
+        Column("diesel_co2e_g_total", "With diesel", "suffix:kg", 1),
+        Column("avoided_co2e_g_total", "Avoided", "suffix:kg", 1),
         Column("share", "Share avoided", "percent", 1),
     ]
     panels = []
@@ -211,7 +211,7 @@ def _tables() -> list[Panel]:
                 *extra,
                 columns=[
                     head,
-                    *([Column("distance_km_total", "Distance", "lengthkm", 0)] if extra else []),
+                    *([Column("distance_km_total", "Distance", "suffix:km", 0)] if extra else []),
                     *columns,
                     Column("grid_g_per_kwh", "Grid now", G_PER_KWH, 0),
                     Column("battery_g_per_kwh", "In the battery", G_PER_KWH, 0),
@@ -244,7 +244,7 @@ def _basis() -> list[Panel]:
         pie(
             "Data quality of the trips",
             "Σ distance of the trips by quality: primary, modelled or default data.",
-            "lengthkm",
+            "suffix:km",
             *(
                 total("trip", "distance_km", conditions=[LONG_ENOUGH, f"\"quality\" = '{quality}'"], alias=quality)
                 for quality in ("primary", "modelled", "default")

@@ -21,7 +21,7 @@ from dashboards.grafana.panels import (
 )
 from dashboards.grafana.sdk import model
 
-PER_100KM = "suffix: kWh/100 km"
+PER_100KM = "suffix:kWh/100 km"
 QUARTER = "15m"
 
 
@@ -144,7 +144,7 @@ def _bins() -> list[Panel]:
             keep_time=True,
             columns=[
                 Column("From °C", "From", "celsius", 0),
-                Column("distance_km_total (sum)", "Distance", "lengthkm", 0),
+                Column("distance_km_total (sum)", "Distance", "suffix:km", 0),
                 Column("used_kwh_total (sum)", "Used", "kwatth", 1),
                 Column("idle_kwh_total (sum)", "Idle drain", "kwatth", 1),
                 Column("net", "Net consumption", PER_100KM, 1),
@@ -243,7 +243,7 @@ def _course() -> list[Panel]:
 def _tables() -> list[Panel]:
     counters = ("distance_km_total", "used_kwh_total", "regenerated_kwh_total", "idle_kwh_total", "grid_kwh_total")
     columns = [
-        Column("distance_km_total", "Distance", "lengthkm", 0),
+        Column("distance_km_total", "Distance", "suffix:km", 0),
         Column("used_kwh_total", "Used", "kwatth", 1),
         Column("regenerated_kwh_total", "Regenerated", "kwatth", 1),
         Column("idle_kwh_total", "Idle drain", "kwatth", 2),

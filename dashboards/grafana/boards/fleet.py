@@ -98,7 +98,7 @@ def _range() -> list[Panel]:
     formula = "Increase of the vans' counters within the range: newest − oldest value per van, summed."
     return [
         stat(
-            "Distance", f"Distance driven. {formula}", "lengthkm", increase("energy", "distance_km_total"), decimals=0
+            "Distance", f"Distance driven. {formula}", "suffix:km", increase("energy", "distance_km_total"), decimals=0
         ),
         stat(
             "Energy used",
@@ -114,18 +114,18 @@ def _range() -> list[Panel]:
             increase("energy", "grid_kwh_total"),
             decimals=1,
         ),
-        stat("CO2e", f"Well-to-wheel. {formula}", "massg", increase("emissions", "co2e_g_total"), decimals=1),
+        stat("CO2e", f"Well-to-wheel. {formula}", "suffix:kg", increase("emissions", "co2e_g_total"), decimals=1),
         stat(
             "CO2e of the same work with diesel",
             f"Diesel van of the same class over the same distance, well-to-wheel. {formula}",
-            "massg",
+            "suffix:kg",
             increase("emissions", "diesel_co2e_g_total"),
             decimals=1,
         ),
         stat(
             "CO2e avoided",
             f"Diesel baseline − own, well-to-wheel on both sides. {formula}",
-            "massg",
+            "suffix:kg",
             increase("emissions", "avoided_co2e_g_total"),
             decimals=1,
         ),
@@ -143,7 +143,7 @@ def _vans() -> list[Panel]:
             columns=[
                 Column("soc_pct", "State of charge", "percent"),
                 Column("speed_kmh", "Speed", "velocitykmh"),
-                Column("range_km", "Range", "lengthkm"),
+                Column("range_km", "Range", "suffix:km"),
             ],
             color="soc_pct",
             steps=SOC_STEPS,
@@ -173,13 +173,13 @@ def _vans() -> list[Panel]:
                 MODEL,
                 Column("state", "State", "string", colors=STATE_COLORS),
                 Column("soc_pct", "State of charge", "percent", 0, gauge=(0, 100)),
-                Column("range_km", "Range", "lengthkm", 0),
+                Column("range_km", "Range", "suffix:km", 0),
                 Column("power_kw", "Power", "kwatt", 1),
                 Column("speed_kmh", "Speed", "velocitykmh", 0),
-                Column("consumption_kwh_per_100km", "Consumption", "suffix: kWh/100 km", 1),
-                Column("distance_km_total", "Distance", "lengthkm", 1),
+                Column("consumption_kwh_per_100km", "Consumption", "suffix:kWh/100 km", 1),
+                Column("distance_km_total", "Distance", "suffix:km", 1),
                 Column("used_kwh_total", "Used", "kwatth", 1),
-                Column("avoided_co2e_g_total", "CO2e avoided", "massg", 1),
+                Column("avoided_co2e_g_total", "CO2e avoided", "suffix:kg", 1),
             ],
             sort="State of charge",
             descending=False,
@@ -229,7 +229,7 @@ def _course() -> list[Panel]:
         series(
             "CO2e and CO2e avoided since the start",
             f"The depots' running totals. {minute}",
-            "massg",
+            "suffix:kg",
             course("fleet", "co2e_g_total", function="last", by=["depot"], alias="$tag_depot CO2e"),
             course("fleet", "avoided_co2e_g_total", function="last", by=["depot"], alias="$tag_depot avoided"),
             interval="1m",
@@ -263,11 +263,11 @@ def _depots() -> Panel:
             Column("charging", "Charging"),
             Column("soc_mean_pct", "Mean charge", "percent", 0),
             Column("soc_min_pct", "Lowest charge", "percent", 0),
-            Column("distance_km_total", "Distance", "lengthkm", 0),
+            Column("distance_km_total", "Distance", "suffix:km", 0),
             Column("used_kwh_total", "Used", "kwatth", 0),
             Column("grid_kwh_total", "From the grid", "kwatth", 0),
-            Column("co2e_g_total", "CO2e", "massg", 1),
-            Column("avoided_co2e_g_total", "CO2e avoided", "massg", 1),
+            Column("co2e_g_total", "CO2e", "suffix:kg", 1),
+            Column("avoided_co2e_g_total", "CO2e avoided", "suffix:kg", 1),
         ],
         sort="Depot",
         descending=False,

@@ -77,7 +77,7 @@ def _course() -> list[Panel]:
         )
     ]
     return [
-        series("Late, repeated, refused", minute, "suffix: /s", *rates, low=0, interval="1m"),
+        series("Late, repeated, refused", minute, "suffix:/s", *rates, low=0, interval="1m"),
         series(
             "Readings with a position and with a charge",
             "Number of points per interval, over the vans chosen.",

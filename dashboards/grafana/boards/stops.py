@@ -143,7 +143,7 @@ def _tables() -> list[Panel]:
                 Column("stops", "Stops"),
                 Column("mean_dwell_s", "Mean dwell", "dtdurations", 0),
                 Column("dwell_s", "Time stopped", "dtdurations", 0),
-                Column("net", "Consumption", "suffix: kWh/100 km", 1),
+                Column("net", "Consumption", "suffix:kWh/100 km", 1),
             ],
             sort="Stops",
         ),

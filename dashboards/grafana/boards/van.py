@@ -60,7 +60,7 @@ def _now() -> list[Panel]:
         stat(
             "Range",
             f"Energy left / recent consumption. {NEWEST}",
-            "lengthkm",
+            "suffix:km",
             latest("energy", "range_km"),
             width=3,
             decimals=0,
@@ -68,7 +68,7 @@ def _now() -> list[Panel]:
         stat(
             "Range as the van says",
             f"The van's own estimate. {NEWEST}",
-            "lengthkm",
+            "suffix:km",
             latest("battery", "range_km"),
             width=3,
             decimals=0,
@@ -82,7 +82,7 @@ def _now() -> list[Panel]:
             decimals=1,
         ),
         stat("Speed", NEWEST, "velocitykmh", latest("location", "speed_kmh"), width=2, decimals=0),
-        stat("Odometer", NEWEST, "lengthkm", latest("location", "odometer_km"), width=3, decimals=0),
+        stat("Odometer", NEWEST, "suffix:km", latest("location", "odometer_km"), width=3, decimals=0),
         stat(
             "Usable capacity",
             f"Energy from 100 % to 0 %, as learnt. {NEWEST}",
@@ -100,7 +100,7 @@ def _range() -> list[Panel]:
         stat(
             "Distance",
             f"Distance driven. {formula}",
-            "lengthkm",
+            "suffix:km",
             increase("energy", "distance_km_total"),
             width=3,
             decimals=1,
@@ -140,16 +140,18 @@ def _range() -> list[Panel]:
         stat(
             "Consumption",
             "Energy used / distance driven × 100, from the increase of both counters.",
-            "suffix: kWh/100 km",
+            "suffix:kWh/100 km",
             ratio("energy", "used_kwh_total", "distance_km_total", factor=100),
             width=3,
             decimals=1,
         ),
-        stat("CO2e", f"Well-to-wheel. {formula}", "massg", increase("emissions", "co2e_g_total"), width=3, decimals=1),
+        stat(
+            "CO2e", f"Well-to-wheel. {formula}", "suffix:kg", increase("emissions", "co2e_g_total"), width=3, decimals=1
+        ),
         stat(
             "CO2e avoided",
             f"Diesel baseline − own, well-to-wheel. {formula}",
-            "massg",
+            "suffix:kg",
             increase("emissions", "avoided_co2e_g_total"),
             width=3,
             decimals=1,
@@ -172,7 +174,7 @@ def _course() -> list[Panel]:
             "percent",
             course("battery", "soc_pct", alias="State of charge"),
             course("energy", "range_km", alias="Range"),
-            units={"Range": "lengthkm"},
+            units={"Range": "suffix:km"},
             low=0,
         ),
         series(
@@ -201,13 +203,13 @@ def _course() -> list[Panel]:
         series(
             "Consumption",
             f"Recent energy per distance. {mean}",
-            "suffix: kWh/100 km",
+            "suffix:kWh/100 km",
             course("energy", "consumption_kwh_per_100km", alias="Consumption"),
         ),
         series(
             "CO2e per distance",
             f"Well-to-wheel, of the recent distance. {mean}",
-            "suffix: g/km",
+            "suffix:g/km",
             course("emissions", "co2e_g_per_km", alias="CO2e per km"),
         ),
         series("Altitude", f"Above sea level. {mean}", "lengthm", course("location", "altitude_m", alias="Altitude")),

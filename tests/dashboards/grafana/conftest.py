@@ -77,8 +77,8 @@ def all_rows(folder: Path) -> Iterator[Rows]:
 def write(server: InfluxServer, lines: list[str], database: str = DATABASE) -> None:
     for start in range(0, len(lines), LINES_AT_ONCE):
         body = "\n".join(lines[start : start + LINES_AT_ONCE]).encode()
-        request = urllib.request.Request(f"{server.url}/write?db={database}&precision=ms", data=body)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        request = urllib.request.Request(f"{server.url}/write?db={database}&precision=ms", data=body)
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 204
 
 
