@@ -2,7 +2,7 @@
 // Without a tile server it draws land outlines, a graticule with coordinates and a scale.
 import { leaflet as L } from "nicegui-leaflet";
 
-const CELL = 46; // px: vans nearer than this are drawn as one at small scales
+const CELL = 40; // px: vans nearer than this are drawn as one at small scales
 const CLUSTER_FROM = 4;
 const ALONE_FROM_ZOOM = 14;
 const LAND_TO_ZOOM = 9;
@@ -317,18 +317,27 @@ export default {
     },
     drawVans(pen, size) {
       this.hits = [];
-      const cells = new Map();
+      const groups = [];
+      const cells = new Map(); // "column:row" → the groups that began there
       const cluster = !this.single && this.map.getZoom() < ALONE_FROM_ZOOM;
       for (const van of this.byId.values()) {
         if (van[3] === null || (this.shown && !this.shown.has(van[0]))) continue;
-        const point = this.at(van[3], van[4]);
-        if (point.x < -40 || point.y < -40 || point.x > size.x + 40 || point.y > size.y + 40) continue;
-        const key = cluster ? `${Math.floor(point.x / CELL)}:${Math.floor(point.y / CELL)}` : van[0];
-        if (!cells.has(key)) cells.set(key, []);
-        cells.get(key).push({ van, x: point.x, y: point.y });
+        const { x, y } = this.at(van[3], van[4]);
+        if (x < -40 || y < -40 || x > size.x + 40 || y > size.y + 40) continue;
+        const column = Math.floor(x / CELL);
+        const row = Math.floor(y / CELL);
+        let group = cluster ? near(cells, column, row, x, y) : null;
+        if (!group) {
+          group = [];
+          groups.push(group);
+          const key = `${column}:${row}`;
+          if (!cells.has(key)) cells.set(key, []);
+          cells.get(key).push(group);
+        }
+        group.push({ van, x, y });
       }
       const singles = [];
-      for (const members of cells.values()) {
+      for (const members of groups) {
         if (members.length >= CLUSTER_FROM) this.drawCluster(pen, members);
         else singles.push(...members);
       }
@@ -489,6 +498,18 @@ function glyph(pen, state, x, y, r, heading, surface) {
       pen.fill();
     }
   }
+}
+
+// The group whose first van is nearer than a cell, if there is one.
+function near(cells, column, row, x, y) {
+  for (let dx = -1; dx <= 1; dx++) {
+    for (let dy = -1; dy <= 1; dy++) {
+      for (const group of cells.get(`${column + dx}:${row + dy}`) || []) {
+        if (Math.hypot(group[0].x - x, group[0].y - y) < CELL) return group;
+      }
+    }
+  }
+  return null;
 }
 
 function halo(pen, text, x, y, paint) {
