@@ -240,8 +240,8 @@ class FrontEnd:
                 return web.Response(status=fault.status, headers=fault.headers, text=fault.body)
             case "lost":
                 await self._store(request, body)
-        assert request.transport is not None
-        request.transport.abort()
+        if request.transport is not None:  # else the client has gone first
+            request.transport.abort()
         return web.Response(status=499)
 
     async def _store(self, request: web.Request, body: bytes) -> web.Response:

@@ -19,7 +19,7 @@ from tests.torture.store import InfluxUnderTorture, is_poison
 
 MESSAGES_PER_S = 400.0
 LONGEST_LIFE_S = 6.0
-BROKER_RESTART_EVERY = 12
+BROKER_RESTART_EVERY = 7
 STORE_FAULT_EVERY = 3
 
 
@@ -64,7 +64,7 @@ class Torture:
             broker.start()
             # The subscription has to exist before the first message does.
             agent.start()
-            load = Load(broker.port, per_s=MESSAGES_PER_S, start_ms=start_ms)
+            load = Load(broker.url, per_s=MESSAGES_PER_S, start_ms=start_ms)
             agent.kill()
             for number in range(self._kills):
                 self._round(number, agent, broker)
@@ -81,7 +81,7 @@ class Torture:
             if progress:
                 sys.stderr.write("\n")
             if load is not None:
-                load.abandon()
+                load.finish()
             if agent.returncode is None:
                 agent.kill()
             broker.kill()
