@@ -125,7 +125,9 @@ class FleetSettings(Section):
     country: str = Field("EU", pattern=r"^[A-Z]{2}$", description="whose grid charges it: ISO 3166 alpha-2, or EU")
     diesel_class: str | None = Field(None, description="the diesel van it replaces; empty: by `model`")
     geofences: Path | None = Field(None, description="GeoJSON file of depots, customers and zones")
-    utc_offset: str = Field("+00:00", pattern=r"^[+-]\d{2}:\d{2}$", description="when a day begins, for `day`")
+    timezone: str = Field(
+        "UTC", min_length=1, description="where a `day` begins: a zone name or an offset such as +02:00"
+    )
     energy_price_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="price of grid energy, any currency"
     )

@@ -8,6 +8,7 @@ from agent.errors import SettingsError
 from agent.factors.factor_set import FactorSet, load_factor_set
 from agent.factors.intensity_files import load_intensity
 from agent.fleet.context import Context, Factors, make_factors
+from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import parse_places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
@@ -49,7 +50,9 @@ class Roster:
             },
         )
         self._thresholds = Thresholds(derived_every_s=derived_every_s)
-        self._utc_offset_min = _minutes(fleet_settings.utc_offset)
+        self._day_zone = DayZone(fleet_settings.timezone)
+        price = fleet_settings.energy_price_per_kwh
+        self._tariff = None if price is None else Tariff(price, self._day_zone)
         self._factors: dict[tuple[str, str], Factors] = {}
         self._unknown: set[str] = set()
         self.identities: dict[str, str] = {
@@ -133,8 +136,8 @@ class Roster:
             thresholds=self._thresholds,
             factors=self._factors[key],
             places=self._places,
-            utc_offset_min=self._utc_offset_min,
-            energy_price_per_kwh=self._defaults.energy_price_per_kwh,
+            day_zone=self._day_zone,
+            tariff=self._tariff,
         )
 
 
@@ -150,8 +153,3 @@ def _text(file: Path | None) -> str | None:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"fleet.geofences {str(file)!r} cannot be read: {error}") from error
-
-
-def _minutes(utc_offset: str) -> int:
-    hours, minutes = int(utc_offset[1:3]), int(utc_offset[4:6])
-    return (hours * 60 + minutes) * (-1 if utc_offset[0] == "-" else 1)

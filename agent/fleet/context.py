@@ -13,6 +13,7 @@ from agent.fleet.places import Places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 
+UTC_DAYS: Final = DayZone()
 
 LFP_MODELS: Final = ("farizon-sv-67", "farizon-sv-83", "farizon-v6e", "mercedes-esprinter")
 """Models with lithium iron phosphate cells, by the beginning of their names."""
@@ -36,9 +37,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     thresholds: Thresholds
     factors: Factors
     places: Places | None = None
-    utc_offset_min: int = 0
-    """Where midnight is, in minutes ahead of UTC."""
-    energy_price_per_kwh: float | None = None
+    day_zone: DayZone = UTC_DAYS
+    """Where midnight is."""
+    tariff: Tariff | None = None
+    """What a kWh from the grid costs."""
     alert_limits: AlertLimits = AlertLimits()
 
     @cached_property
@@ -51,16 +53,6 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """How much more energy 1 % is at a higher state of charge."""
         lfp = self.vehicle.model.startswith(LFP_MODELS)
         return self.thresholds.lfp_slope_per_pct if lfp else self.thresholds.curve_slope_per_pct
-
-    @cached_property
-    def day_zone(self) -> DayZone:
-        """Where midnight is."""
-        return DayZone.of_offset(self.utc_offset_min)
-
-    @cached_property
-    def tariff(self) -> Tariff | None:
-        """What a kWh from the grid costs."""
-        return None if self.energy_price_per_kwh is None else Tariff(self.energy_price_per_kwh, self.day_zone)
 
     def place_at(self, latitude_deg: float | None, longitude_deg: float | None) -> str | None:
         """The geofence that a position lies in."""
