@@ -126,7 +126,7 @@ class FleetSettings(Section):
     diesel_class: str | None = Field(None, description="the diesel van it replaces; empty: by `model`")
     geofences: Path | None = Field(None, description="GeoJSON file of depots, customers and zones")
     timezone: str = Field(
-        "UTC", min_length=1, description="where a `day` begins: a zone name or an offset such as +02:00"
+        "UTC", min_length=1, description="where a `day` begins: zone name or offset"
     )
     energy_price_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="price of grid energy, any currency"

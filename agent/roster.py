@@ -50,7 +50,10 @@ class Roster:
             },
         )
         self._thresholds = Thresholds(derived_every_s=derived_every_s)
-        self._day_zone = DayZone(fleet_settings.timezone)
+        try:
+            self._day_zone = DayZone(fleet_settings.timezone)
+        except SettingsError as error:
+            raise SettingsError(f"fleet.timezone: {error}") from error
         price = fleet_settings.energy_price_per_kwh
         self._tariff = None if price is None else Tariff(price, self._day_zone)
         self._factors: dict[tuple[str, str], Factors] = {}

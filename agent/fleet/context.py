@@ -1,4 +1,4 @@
-"""What the van core is told besides the readings: master data, thresholds, factors. One per van, made once by the caller."""
+"""What the van core is told besides the readings: master data, thresholds, factors; made once per van by the caller."""
 
 from functools import cached_property
 from typing import Final
@@ -31,7 +31,7 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Everything `step` and `tick` need besides state and reading. Never changed; safe to cache for the van's lifetime."""
+    """Everything `step` and `tick` need besides state and reading. Never changed; can be kept as long as the van."""
 
     vehicle: Vehicle
     thresholds: Thresholds
