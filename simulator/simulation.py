@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,8 @@ class Plan:
     prefix: str = "vans"
     dialect: str = "native"
     faults: tuple[str, ...] = ()
+    buffer: int = 1
+    """The past is sent as arrays of up to so many readings, as a van does when it comes out of a dead spot."""
 
 
 class Simulation:
@@ -68,11 +70,15 @@ class Simulation:
             messages = self.second()
             yield self.fleet.time_s, messages
 
+    def _past(self) -> Iterator[Outgoing]:
+        messages = (message for _, second in self.history() for message in second)
+        return buffered(messages, self.plan.buffer) if self.plan.buffer > 1 else messages
+
     async def stream(self, *, speedup: float = 1.0, seconds: float | None = None) -> AsyncIterator[list[Outgoing]]:
         """The past at once, then live, each batch when it is due; ends after `seconds` of live wall time."""
         batch: list[Outgoing] = []
-        for _, messages in self.history():
-            batch.extend(messages)
+        for message in self._past():
+            batch.append(message)
             if len(batch) >= 500:
                 yield batch
                 batch = []
@@ -95,3 +101,22 @@ class Simulation:
     def write_fleet_file(self, path: Path) -> None:
         """Write the fleet file that describes these vans to the agent."""
         path.write_text(fleet_file(self.fleet), encoding="utf-8")
+
+
+def buffered(messages: Iterable[Outgoing], limit: int) -> Iterator[Outgoing]:
+    """The same native readings, each van's consecutive ones of a kind joined into arrays of up to `limit`.
+
+    A van's readings keep their order; vans among each other do not.
+    """
+    waiting: dict[str, tuple[str, list[bytes]]] = {}
+    for topic, payload in messages:
+        van = topic.rpartition("/")[0]
+        if van in waiting and (waiting[van][0] != topic or len(waiting[van][1]) >= limit):
+            yield _array(*waiting.pop(van))
+        waiting.setdefault(van, (topic, []))[1].append(payload)
+    for entry in waiting.values():
+        yield _array(*entry)
+
+
+def _array(topic: str, payloads: list[bytes]) -> Outgoing:
+    return topic, b"[" + b",".join(payloads) + b"]"
