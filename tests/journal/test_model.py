@@ -45,7 +45,7 @@ class JournalModel(RuleBasedStateMachine):
             reserve_bytes=0,
         )
 
-    @rule(sizes=st.lists(st.integers(0, 30_000), min_size=1, max_size=8))
+    @rule(sizes=st.lists(st.integers(0, 80_000), min_size=1, max_size=8))
     def append(self, sizes: list[int]) -> None:
         payloads = [bytes([len(self.messages) + n & 255]) * size for n, size in enumerate(sizes)]
         dropped = self.journal.counters.dropped_messages
@@ -133,6 +133,8 @@ class JournalModel(RuleBasedStateMachine):
             for batch in batches:
                 assert batch.offset == offset
                 offset = batch.end
+        if self.first > self.checkpoint:
+            assert self.journal.read(0, max_messages=1)[0].offset == self.first
         found = self.journal.load()
         assert dict(found.states) == self.states
         assert found.offset == self.checkpoint
