@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.fleet import estimate, evidence, soc
 from agent.fleet.context import Context
-from agent.fleet.state import CHARGING, DRIVING, STOPPED, VanState
+from agent.fleet.state import CHARGING, DRIVING, STOPPED, STORED_SHARE, VanState
 from agent.readings import Reading
 
 AUX_KW: Final = 0.5
@@ -72,6 +72,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     else:
         hours = elapsed_ms / _MS_PER_H
         energy = -0.5 * (power + last) * hours
+        if state.motion.mode == CHARGING:
+            energy *= STORED_SHARE
         spread = (power - last) * hours
         unseen = BRIDGE_SHARE + 0.5 * elapsed_ms / (elapsed_ms + POWER_MEMORY_MS)
         variance = spread * spread * unseen + POWER_ERROR * energy * energy
@@ -124,8 +126,9 @@ def _count(state: VanState, reading: Reading) -> tuple[float, float] | None:
     out, returned = out_kwh - last_out_kwh, in_kwh - last_in_kwh
     if not (0.0 <= out <= COUNTER_JUMP_KWH and 0.0 <= returned <= COUNTER_JUMP_KWH):
         return None
-    battery.counter_sum_kwh += out - returned
-    return out - returned, returned
+    net = out - returned * (STORED_SHARE if state.motion.mode == CHARGING else 1.0)
+    battery.counter_sum_kwh += net
+    return net, returned
 
 
 def note(state: VanState, reading: Reading) -> None:
@@ -228,7 +231,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
     if mode == CHARGING:
         charge = state.charge
         so_far_h = max(state.soc_time_ms - charge.start.time_ms, 60_000) / _MS_PER_H
-        rate = charge.charged_kwh / so_far_h
+        rate = STORED_SHARE * charge.charged_kwh / so_far_h
         energy = -rate * hours
         variance = (rate + 1.0) ** 2 * hours * 0.1
     elif state.motion.standing_ms:
@@ -238,7 +241,10 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
         driven_ms = state.soc_time_ms - state.trip.start.time_ms
         energy = auxiliary_kw(state.soc.ambient_temp_c, driven_ms) * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
-    elif state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_ms:
+    elif (
+        elapsed_ms < context.thresholds.asleep_after_ms
+        and state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_ms
+    ):
         energy = STANDING_KW * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     else:

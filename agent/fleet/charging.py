@@ -5,7 +5,7 @@ from typing import Literal
 from agent.fleet import days, emissions, estimate, ledger
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
-from agent.fleet.state import CHARGING, PARKED, ChargeState, Mark, VanState
+from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
 from agent.readings import Reading
 
 
@@ -47,7 +47,7 @@ def _look_for_rise(state: VanState, rise_pct: float, time_ms: int, context: Cont
 
 def begin(state: VanState, start: Mark, *, flagged: bool) -> None:
     """A charge is under way since `start`."""
-    ledger.enter_idle(state.totals, start.net_kwh)
+    ledger.enter_idle(state.totals, start.predicted_kwh)
     state.charge = ChargeState(
         active=True, start=start, flagged=flagged, rise_ms=state.time_ms, rise_pct=state.soc.soc_pct or 0.0
     )
@@ -86,7 +86,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     settle(state, context)
     state.motion.mode = PARKED
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
-    totals.idle_from_kwh = totals.net_kwh
+    totals.idle_from_kwh = totals.predicted_kwh
     state.charge = ChargeState(low_pct=state.soc.soc_pct, low_ms=state.time_ms)
     ledger.mark(state, state.motion.rest, state.time_ms)
     state.motion.wake.time_ms = 0
@@ -137,7 +137,7 @@ def settle(state: VanState, context: Context) -> None:
         intensity, _ = context.factors.intensity.mean(context.vehicle.country, since_ms, state.time_ms)
         charge.co2e_g += emissions.charge(
             state.emissions,
-            content_kwh=state.estimate.y / state.estimate.g - energy,
+            content_kwh=state.estimate.y / state.estimate.g - energy * STORED_SHARE,
             battery_kwh=energy,
             grid_kwh=grid,
             grid_g_per_kwh=intensity,

@@ -80,7 +80,7 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
             records += charging.end(state, context, reading.time_ms, inferred=True)
     elif rise > 0.0:
         battery.reanchor(state, context)
-    elif rise < 0.0 and km < thresholds.inferred_trip_km:
+    elif rise <= -2.0 * state.soc.step_pct and km < thresholds.inferred_trip_km:
         _absorb(state, rise, context)
     motion.wake_up(state, reading.time_ms, context)
     return records

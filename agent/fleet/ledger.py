@@ -7,7 +7,7 @@ from agent.fleet import emissions, estimate
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import EmissionsRecord, EnergyRecord, Source
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STATES, STOPPED, Mark, Totals, VanState
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STATES, STOPPED, STORED_SHARE, Mark, Totals, VanState
 
 SOURCES: Final[tuple[Source, ...]] = ("soc", "power", "counter")
 RECENT_KM: Final = 20.0
@@ -32,9 +32,10 @@ def post(state: VanState) -> None:
         if change < 0.0:
             charge = state.charge
             totals.posted_kwh = now
-            totals.charged_kwh -= change
-            charge.charged_kwh -= change
-            charge.pending_kwh -= change
+            into_kwh = -change / STORED_SHARE
+            totals.charged_kwh += into_kwh
+            charge.charged_kwh += into_kwh
+            charge.pending_kwh += into_kwh
         return
     if change < 0.0 and mode != DRIVING and mode != STOPPED:
         return
@@ -62,11 +63,10 @@ def settle(state: VanState) -> None:
 
 
 def enter_idle(totals: Totals, until_kwh: float) -> None:
-    """Energy up to this net value went into idling."""
-    totals.idle_net_kwh += until_kwh - totals.idle_from_kwh
+    """What was predicted up to here went into idling; corrections of the estimate do not, for they are of the past."""
+    if until_kwh > totals.idle_from_kwh:
+        totals.idle_kwh += until_kwh - totals.idle_from_kwh
     totals.idle_from_kwh = until_kwh
-    if totals.idle_net_kwh > totals.idle_kwh:
-        totals.idle_kwh = totals.idle_net_kwh
 
 
 def mark(state: VanState, into: Mark, time_ms: int) -> Mark:

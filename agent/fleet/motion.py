@@ -48,13 +48,13 @@ def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
     if motion.anchor_latitude_deg is None:
         anchor(state)
     if time_ms - motion.wake.time_ms > context.thresholds.wake_up_ms:
-        ledger.enter_idle(state.totals, motion.rest.net_kwh)
+        ledger.enter_idle(state.totals, motion.rest.predicted_kwh)
 
 
 def wake_up(state: VanState, time_ms: int, context: Context) -> None:
     """First reading after a silence at rest."""
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
-    ledger.enter_idle(state.totals, state.totals.net_kwh)
+    ledger.enter_idle(state.totals, state.totals.predicted_kwh)
     ledger.mark(state, state.motion.wake, time_ms)
     ledger.mark(state, state.motion.rest, time_ms)
 
@@ -78,7 +78,7 @@ def _on_trip(
         standing = speed_kmh < thresholds.standing_speed_kmh
     else:
         standing = moved_m < thresholds.rest_radius_m
-    if motion.mode == STOPPED and not hopped and (standing or motion.fast_readings < 2):
+    if motion.mode == STOPPED and not hopped and (standing or motion.fast_readings == 0):
         motion.rest.time_ms = time_ms
         if time_ms - motion.standing_ms >= thresholds.parked_after_ms:
             return trips.end(state, context, motion.stand)

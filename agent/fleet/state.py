@@ -35,6 +35,10 @@ class Mode(IntEnum):
     OFFLINE = OFFLINE
 
 
+STORED_SHARE: Final = 0.97
+"""Of the energy charged into a battery, what can be taken out again: FASTSim's round trip. Content is counted as the
+latter, so that charging and driving speak of the same kWh per %."""
+
 STATES: Final[tuple[State, ...]] = ("parked", "driving", "stopped", "charging", "offline")
 """The published names of the modes."""
 
@@ -161,10 +165,8 @@ class Totals(Part):
     posted_kwh: float = 0.0
     """How much of the estimate's n has been entered into net or charged."""
     predicted_kwh: float = 0.0
-    idle_net_kwh: float = 0.0
-    """Signed; `idle_kwh` is its highest value so far."""
     idle_from_kwh: float = 0.0
-    """Up to where net has been told apart into driving and idling."""
+    """Up to which predicted energy idling has been entered."""
     regeneration_measured: bool = False
     source: int = 0
     emitted_kwh: float = 0.0

@@ -14,7 +14,7 @@ def begin(state: VanState, context: Context) -> None:
     woke = motion.rest.time_ms - motion.wake.time_ms <= context.thresholds.wake_up_ms
     start = motion.wake if woke else motion.rest
     ledger.settle(state)
-    ledger.enter_idle(state.totals, start.net_kwh)
+    ledger.enter_idle(state.totals, start.predicted_kwh)
     if not woke:
         estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
     state.trip = TripState(start=msgspec.structs.replace(start), regenerated_kwh=state.totals.regenerated_kwh)
@@ -33,8 +33,8 @@ def begin(state: VanState, context: Context) -> None:
 def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     """The trip is over since `end`.
 
-    What was consumed since goes to idling, and so does what the trip has taught about the time before it
-    (`before_kwh`): trips and idling together are the difference of one trace, whatever is rounded.
+    What was consumed since goes to idling. What the trip has taught about the time before it (`before_kwh`) stays in the
+    totals, which are the difference of one trace; it is not this trip's.
     """
     totals = state.totals
     ledger.settle(state)
@@ -43,8 +43,8 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     energy = end.net_kwh - trip.start.net_kwh - end.before_kwh
     distance = end.distance_km - trip.start.distance_km
     estimate.mark_boundary(e, context.thresholds.capacity_sigma)
-    totals.idle_from_kwh = trip.start.net_kwh + energy
-    ledger.enter_idle(totals, totals.net_kwh)
+    totals.idle_from_kwh = end.predicted_kwh
+    ledger.enter_idle(totals, totals.predicted_kwh)
     weigh(load, totals.distance_km)
     ledger.emit(state)
     known = e.started
