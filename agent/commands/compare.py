@@ -101,10 +101,10 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
     ]
 
     def total(name: str) -> float:
-        return sum(entry[name] for entry in totals)
+        return sum((float(entry[name]) for entry in totals), 0.0)
 
     def computed(name: str) -> float:
-        return sum(point.get(name, 0.0) for point in energy)
+        return sum((float(point.get(name, 0.0)) for point in energy), 0.0)
 
     net = computed("used_kwh_total") - computed("regenerated_kwh_total")
     rows = [
@@ -113,7 +113,7 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
         Row("energy used, net, kWh", total("net_kwh"), net, 2),
         Row("energy charged, kWh", total("charged_kwh"), computed("charged_kwh_total"), 2),
         Row("energy from the grid, kWh", total("grid_kwh"), computed("grid_kwh_total"), 2),
-        Row("energy lost parked, kWh", total("idle_kwh"), computed("idle_kwh_total"), 2),
+        Row("energy used off trips, kWh", total("idle_kwh"), computed("idle_kwh_total"), 2),
     ]
     for kind, name, fields in (
         ("trip", "trips", ("distance_km", "energy_kwh")),

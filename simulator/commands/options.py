@@ -1,10 +1,11 @@
 """What the simulator's commands have in common: the broker's options and the last line."""
 
 import argparse
+import datetime
 import os
 import sys
 
-from simulator.publisher import DEFAULT_URL, Summary
+from simulator.publisher import DEFAULT_URL, Broker, Summary
 
 
 def positive(text: str) -> float:
@@ -17,16 +18,35 @@ def positive(text: str) -> float:
 
 def positive_int(text: str) -> int:
     """A whole number above 0."""
-    value = int(text)
+    value = int(text) if text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
 
 
+def wall_clock(text: str) -> str:
+    """The text, if it is HH:MM or "real"."""
+    if text != "real":
+        datetime.time.fromisoformat(text)
+    return text
+
+
+def broker(text: str) -> str:
+    """A broker's URL."""
+    try:
+        Broker.from_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def add_broker(parser: argparse.ArgumentParser) -> None:
     """Where to publish, under which topics, over how many connections."""
     parser.add_argument(
-        "--broker", metavar="URL", help=f"mqtt[s]://[user:password@]host[:port]; VANPULSE_MQTT__URL, else {DEFAULT_URL}"
+        "--broker",
+        type=broker,
+        metavar="URL",
+        help=f"mqtt[s]://[user:password@]host[:port]; VANPULSE_MQTT__URL, else {DEFAULT_URL}",
     )
     parser.add_argument("--prefix", default="vans", help="first level of the topics (vans)")
     parser.add_argument(

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from simulator.commands.options import add_broker, broker_url, complain, finish, positive, positive_int
+from simulator.commands.options import add_broker, broker_url, complain, finish, positive, positive_int, wall_clock
 from simulator.dialects import DIALECTS
 from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
 from simulator.simulation import DEFAULT_CLOCK, Plan, Simulation
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dialect", choices=DIALECTS, default="native", metavar="NAME", help=", ".join(DIALECTS))
     parser.add_argument(
         "--clock",
+        type=wall_clock,
         default=DEFAULT_CLOCK,
         metavar="HH:MM",
         help=f'hour of a working day at every depot, now ({DEFAULT_CLOCK}), or "real" for the true time',

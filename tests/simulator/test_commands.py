@@ -1,0 +1,102 @@
+"""The commands as a user calls them, against a real broker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.programs import find_program
+
+pytestmark = pytest.mark.skipif(find_program("mosquitto") is None, reason="apt-get install mosquitto")
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory):
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+def simulator(*words: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VANPULSE_")}
+    if url is not None:
+        environment["VANPULSE_MQTT__URL"] = url
+    return subprocess.run(
+        [sys.executable, "-m", "simulator", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("connections", ["0", "3"])
+def test_simulate_ends_after_so_many_messages(broker: Mosquitto, connections: str) -> None:
+    done = simulator(
+        "simulate", "--vans", "5", "--hours", "1", "--messages", "200", "--connections", connections, url=broker.url
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("200 messages of 5 vans in ")
+
+
+def test_simulate_in_real_time_stops_when_told(broker: Mosquitto, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl"
+    words = ("--rate", "2", "--speedup", "20", "--faults", "all", "--broker", broker.url, "--truth", str(truth))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "simulate", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while not (truth.exists() and truth.read_bytes().count(b"\n")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "all acknowledged" in out
+    kinds = [json.loads(line)["kind"] for line in truth.read_text().splitlines()]
+    assert kinds.count("total") >= 25
+
+
+def test_the_fleet_file_alone_needs_no_broker(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    done = simulator("simulate", "--vans", "3", "--fleet-file", str(file), "--seconds", "0")
+    assert done.returncode == 0
+    assert file.read_text().count("[vans.") == 3
+
+
+def test_replay(broker: Mosquitto, tmp_path: Path) -> None:
+    file = tmp_path / "drive.jsonl"
+    file.write_text('{"vehicle_id":"a","time":1000,"soc_pct":50.0}\n{"vehicle_id":"a","time":2000,"soc_pct":49.0}\n')
+    done = simulator("replay", str(file), "--speedup", "10", "--broker", broker.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2 messages of 1 vans in ")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("simulate", "--vans", "0"), 2, "not a whole number above 0"),
+        (("simulate", "--vans", "ten"), 2, "--vans"),
+        (("simulate", "--faults", "gremlins"), 2, "unknown fault gremlins"),
+        (("simulate", "--clock", "25h"), 2, "--clock"),
+        (("simulate", "--dialect", "klingon"), 2, "klingon"),
+        (("simulate", "--broker", "localhost"), 2, "mqtt://HOST"),
+        (("replay", "no-such-file"), 1, "no-such-file"),
+        (("replay",), 2, "FILE"),
+    ],
+)
+def test_wrong_usage(words: tuple[str, ...], status: int, said: str) -> None:
+    done = simulator(*words)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
