@@ -133,6 +133,7 @@ class Connection311:
         if self._terms.username is not None:
             client.username_pw_set(self._terms.username, self._terms.password)
         if self._terms.tls is not None:
+            self._terms.tls.sslsocket_class = _SocketThatCloses
             client.tls_set_context(self._terms.tls)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -418,6 +419,18 @@ class Connection311:
             self._cancel_timer()
             self._heartbeat.stop()
             self.ended.set_result(ending)
+
+
+class _SocketThatCloses(ssl.SSLSocket):
+    """Paho leaves the socket of a failed handshake to the garbage collector; this one closes itself."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  as the base class has it
+        """Agree on keys, or close."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class _ErrorCatcher(logging.Handler):

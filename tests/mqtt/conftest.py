@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from agent.messages import Message
 from agent.mqtt.backoff import Backoff
@@ -13,6 +14,18 @@ from agent.mqtt.receiver import SessionReceiver
 from agent.mqtt.session import Mqtt5Receiver
 from tests.mqtt.fake_broker import FakeBroker
 from tests.mqtt.waiting import until
+
+ON_UVLOOP = {"test_mosquitto", "test_tls", "test_through_faults", "test_amqtt"}
+"""Modules with real servers run on the event loop of the daemon, the others on asyncio's own."""
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.path.stem in ON_UVLOOP:
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
+
 
 Running = Callable[..., AbstractAsyncContextManager["Subscriber"]]
 

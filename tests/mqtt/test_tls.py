@@ -1,6 +1,5 @@
 """TLS end to end: what must work works, and everything else is a clear error and no connection."""
 
-import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,20 +14,9 @@ from tests.servers.certificates import Authority, Certificate
 from tests.servers.mosquitto import BrokerTls, Mosquitto
 from tests.servers.programs import needs
 
-pytestmark = [
-    needs("mosquitto", "openssl"),
-    # paho-mqtt leaves the socket of a failed handshake to the garbage collector
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [needs("mosquitto", "openssl")]
 PROTOCOLS = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 HERE = ("IP:127.0.0.1",)
-
-
-@pytest.fixture(autouse=True)
-def collect() -> Iterator[None]:
-    """Let such a socket be collected here, not in the next test."""
-    yield
-    gc.collect()
 
 
 class Certificates:
