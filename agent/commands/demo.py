@@ -22,6 +22,8 @@ from agent.stores import make_history
 
 START_S: Final = 30.0
 REFRESH_S: Final = 1.0
+HISTORY_BUFFER: Final = 60
+"""Readings per message of the past: the embedded broker takes some hundred messages per second, not thousands."""
 STOP_S: Final = 15.0
 
 
@@ -110,6 +112,7 @@ class _Demo:
             "simulator",
             *simulate,
             *("--hours", str(self._arguments.hours), "--speedup", str(self._arguments.speedup)),
+            *("--buffer", str(HISTORY_BUFFER)),
             *("--broker", f"mqtt://127.0.0.1:{self._broker_port}"),
         )
 

@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speedup", type=positive, default=1.0, metavar="N", help="live time runs N times as fast")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same fleet (1)")
     parser.add_argument("--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once")
+    parser.add_argument(
+        "--buffer",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="send the past as arrays of up to N readings; native dialect only (1)",
+    )
     parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write what really happened, as JSON lines")
     parser.add_argument("--dialect", choices=DIALECTS, default="native", metavar="NAME", help=", ".join(DIALECTS))
@@ -62,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 clock=arguments.clock,
                 prefix=arguments.prefix,
                 dialect=arguments.dialect,
+                buffer=arguments.buffer if arguments.dialect == "native" else 1,
                 faults=tuple(name for name in arguments.faults.split(",") if name),
             )
         )
