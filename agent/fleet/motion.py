@@ -80,7 +80,7 @@ def _on_trip(
         standing = moved_m < thresholds.rest_radius_m
     if motion.mode == STOPPED and not hopped and (standing or motion.fast_readings == 0):
         motion.rest.time_ms = time_ms
-        if time_ms - motion.standing_ms >= thresholds.parked_after_ms:
+        if time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms:
             return trips.end(state, context, motion.stand)
         return None
     records = _leave_stop(state, context) if motion.mode == STOPPED else None
