@@ -63,6 +63,11 @@ class JournalModel(RuleBasedStateMachine):
             assert self.when_full == "drop_oldest"
             self.first = max(self.first, self.checkpoint) + dropped
 
+    @rule(sizes=st.lists(st.integers(40_000, 80_000), min_size=1, max_size=3), times=st.integers(5, 15))
+    def fill(self, sizes: list[int], times: int) -> None:
+        for _ in range(times):
+            self.append(sizes)
+
     @rule(share=st.floats(0, 1), names=st.sets(st.sampled_from("abcdef")), size=st.integers(1, 5000))
     def move_checkpoint(self, share: float, names: set[str], size: int) -> None:
         low = max(self.checkpoint, self.first)
@@ -146,5 +151,5 @@ class JournalModel(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-JournalModel.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+JournalModel.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 TestJournalModel = JournalModel.TestCase
