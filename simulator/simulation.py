@@ -104,19 +104,22 @@ class Simulation:
 
 
 def buffered(messages: Iterable[Outgoing], limit: int) -> Iterator[Outgoing]:
-    """The same native readings, each van's consecutive ones of a kind joined into arrays of up to `limit`.
+    """The same native readings, a van's next ones of each kind joined into arrays of up to `limit`.
 
-    A van's readings keep their order; vans among each other do not.
+    What a van says of one kind keeps its order, and its kinds stay within one array of each other; vans do not wait for
+    each other.
     """
-    waiting: dict[str, tuple[str, list[bytes]]] = {}
+    waiting: dict[str, dict[str, list[bytes]]] = {}
     for topic, payload in messages:
         van = topic.rpartition("/")[0]
-        if van in waiting and (waiting[van][0] != topic or len(waiting[van][1]) >= limit):
-            yield _array(*waiting.pop(van))
-        waiting.setdefault(van, (topic, []))[1].append(payload)
-    for entry in waiting.values():
-        yield _array(*entry)
+        kinds = waiting.setdefault(van, {})
+        kinds.setdefault(topic, []).append(payload)
+        if len(kinds[topic]) >= limit:
+            yield from _arrays(waiting.pop(van))
+    for kinds in waiting.values():
+        yield from _arrays(kinds)
 
 
-def _array(topic: str, payloads: list[bytes]) -> Outgoing:
-    return topic, b"[" + b",".join(payloads) + b"]"
+def _arrays(kinds: dict[str, list[bytes]]) -> Iterator[Outgoing]:
+    for topic, payloads in kinds.items():
+        yield topic, b"[" + b",".join(payloads) + b"]"

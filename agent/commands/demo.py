@@ -22,7 +22,7 @@ from agent.stores import make_history
 
 START_S: Final = 30.0
 REFRESH_S: Final = 1.0
-HISTORY_BUFFER: Final = 60
+HISTORY_BUFFER: Final = 6
 """Readings per message of the past: the embedded broker takes some hundred messages per second, not thousands."""
 STOP_S: Final = 15.0
 
