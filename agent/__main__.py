@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agent.errors import SettingsError, VanpulseError
+from agent.errors import JournalBroken, SettingsError, VanpulseError
 
 
 class Command(NamedTuple):
@@ -111,6 +111,10 @@ def _complain_about_group(group: BaseExceptionGroup[BaseException]) -> int:
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
     _complain(first)
+    if isinstance(first, JournalBroken):
+        # Not even the orderly close of the file: after a failed sync nobody knows what a further one would make of it.
+        sys.stderr.flush()
+        os._exit(FAILED)
     return WRONG_USAGE if isinstance(first, SettingsError) else FAILED
 
 

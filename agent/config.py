@@ -103,6 +103,9 @@ class StoreSettings(Section):
     batch_points: int = Field(5000, ge=1, le=100_000, description="points a request carries at most")
     flush_ms: int = Field(300, ge=10, le=60_000, description="longest wait before a write")
     derived_every_s: Positive = Field(10.0, description="`energy` and `emissions` at most this often, in event time")
+    durable_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        0.0, description="how long the store may lose what it confirmed: 60 for VictoriaMetrics, which has no log"
+    )
     keep_days: Annotated[int, Field(ge=1)] | None = Field(None, description="SQLite: delete raw points older than this")
 
     @model_validator(mode="after")
@@ -125,9 +128,7 @@ class FleetSettings(Section):
     country: str = Field("EU", pattern=r"^[A-Z]{2}$", description="whose grid charges it: ISO 3166 alpha-2, or EU")
     diesel_class: str | None = Field(None, description="the diesel van it replaces; empty: by `model`")
     geofences: Path | None = Field(None, description="GeoJSON file of depots, customers and zones")
-    timezone: str = Field(
-        "UTC", min_length=1, description="where a `day` begins: zone name or offset"
-    )
+    timezone: str = Field("UTC", min_length=1, description="where a `day` begins: zone name or offset")
     energy_price_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="price of grid energy, any currency"
     )

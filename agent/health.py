@@ -5,7 +5,7 @@ Nothing here counts anything: every number is read from the stage that owns it, 
 
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -14,14 +14,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent.intake import AckDelay, IntakeCounters
-from agent.journal import Journal
+from agent.journal_thread import JournalThread
 from agent.mqtt.base import ReceiverCounters
 from agent.processor import Processor
 from agent.worker import Worker
 from agent.writer import WriterCounters
 
-STALLED_AFTER_S = 30.0
-"""A commit or a store write that takes longer is reported as stalled."""
+COMMIT_STALLED_AFTER_S = 30.0
+WRITE_STALLED_AFTER_S = 150.0
+"""A write is some requests, each of which gives up by itself long before that."""
 
 
 class Vitals:
@@ -32,7 +33,7 @@ class Vitals:
         *,
         receiver: ReceiverCounters,
         intake: IntakeCounters,
-        journal: Journal,
+        journal: JournalThread,
         processor: Processor,
         worker: Worker,
         writer: WriterCounters,
@@ -44,7 +45,9 @@ class Vitals:
         self.worker = worker
         self.writer = writer
         self.silent = False
-        """Connected, yet nothing arrives although it used to; the pipeline's watch sets it."""
+        """Connected, yet nothing arrives although it used to; the heartbeat sets it."""
+        self.findings = 0
+        """What the dialects find worth a look; the heartbeat sets it."""
 
     def unconfirmed(self) -> int:
         """Messages journaled whose points the store has not confirmed yet."""
@@ -57,23 +60,26 @@ class Vitals:
             found.append(f"broker: not connected ({self.receiver.last_error or 'connecting'})")
         elif not self.receiver.subscribed_since_ms:
             found.append(f"broker: not subscribed ({self.receiver.last_error or 'subscribing'})")
-        if self.silent:
-            found.append("broker: connected, but nothing arrives although it used to")
         if self.writer.failing_since_s is not None:
             found.append(f"store: {self.writer.last_error}")
         if self.intake.journal_full:
             found.append("journal: full, reading has stopped")
+        if self.journal.out_of_room:
+            found.append("journal: the disk is full, processing has stopped")
         found += self.stalls()
         return found
 
     def stalls(self) -> list[str]:
         """Stages that hang."""
-        now = time.monotonic()
-        started = {"journal: a commit": self.intake.commit_started_s, "store: a write": self.writer.write_started_s}
+        now_s = time.monotonic()
+        work = (
+            ("journal: a commit", self.intake.commit_started_s, COMMIT_STALLED_AFTER_S),
+            ("store: a write", self.writer.write_started_s, WRITE_STALLED_AFTER_S),
+        )
         return [
-            f"{what} has been running for {now - since:.0f} s"
-            for what, since in started.items()
-            if since is not None and now - since > STALLED_AFTER_S
+            f"{what} has been running for {now_s - since_s:.0f} s"
+            for what, since_s, limit_s in work
+            if since_s is not None and now_s - since_s > limit_s
         ]
 
 
@@ -171,6 +177,9 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("positions_rejected", "Positions that cannot be.", survey.positions_rejected)
     yield _counter("soc_rejected", "States of charge that cannot be.", survey.soc_rejected)
     yield _gauge("vans", "Vans known.", len(vitals.processor.vans))
+    yield _gauge(
+        "dialect_findings", "Vans whose data a dialect finds worth a look; the log says what.", vitals.findings
+    )
     yield _gauge("vans_offline", "Vans that have been silent for too long.", survey.offline)
 
 
@@ -208,13 +217,14 @@ def _process_metrics() -> Iterator[Metric]:
     yield _gauge("memory_bytes", "Resident memory of the agent.", memory_bytes())
 
 
-def make_app(vitals: Vitals, *, alive: Callable[[], bool]) -> web.Application:
-    """The three endpoints. `alive` says whether the agent still makes progress at all."""
+def make_app(vitals: Vitals) -> web.Application:
+    """The three endpoints: alive is who answers and has no stage that hangs."""
     registry = CollectorRegistry()
     registry.register(_Collector(vitals))
 
     async def healthz(_request: web.Request) -> web.Response:
-        return web.Response(text="alive\n") if alive() else web.Response(status=503, text="stalled\n")
+        stalls = vitals.stalls()
+        return web.Response(status=503, text="\n".join([*stalls, ""])) if stalls else web.Response(text="alive\n")
 
     async def readyz(_request: web.Request) -> web.Response:
         problems: Sequence[str] = vitals.problems()

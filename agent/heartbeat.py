@@ -14,30 +14,45 @@ POINT_EVERY_S = 60.0
 SILENCE_S = 300.0
 """Shortest silence that counts as suspicious; a fleet with longer pauses gets ten times its usual gap."""
 
+SHOWN = 20
+"""Lines logged of one kind in one go; a whole fleet going wrong at once must not flood the log."""
+
 _SERIES = Series()
 _FIELDS = MEASUREMENTS["agent"].field_names
 
 
 class Heartbeat:
-    """Called every few seconds; never raises."""
+    """Called every few seconds; never raises. Says what has changed, once."""
 
-    def __init__(self, vitals: Vitals, *, write_aside: Callable[[str, Row], None]) -> None:
+    def __init__(
+        self,
+        vitals: Vitals,
+        *,
+        write_aside: Callable[[str, Row], None],
+        clock_s: Callable[[], float] = time.time,
+    ) -> None:
         self._vitals = vitals
         self._write_aside = write_aside
-        self._last_point_s = time.monotonic()
+        self._clock_s = clock_s
+        self._last_point_s = clock_s()
         self._last_messages = 0
         self._usual_gap_s = 0.0
         self._generation = 0
+        self._stalled: set[str] = set()
+        self._dropped = 0
+        self._dropping = False
+        self._throttled: set[str] = set()
+        self._findings: dict[str, str] = {}
 
     def beat(self) -> None:
         """One look at everything."""
         self._watch_for_silence()
-        stalls = self._vitals.stalls()
-        for stall in stalls:
-            log.error("stalled: %s", stall)
-        if not stalls:
-            systemd.notify("WATCHDOG=1")
-        if time.monotonic() - self._last_point_s >= POINT_EVERY_S:
+        self._watch_for_stalls()
+        self._watch_for_drops()
+        self._watch_for_throttled_vans()
+        # A wall clock may also be set back.
+        if not 0 <= self._clock_s() - self._last_point_s < POINT_EVERY_S:
+            self._watch_for_findings()
             self._write_point()
 
     def broker_is_new(self) -> bool:
@@ -47,22 +62,66 @@ class Heartbeat:
         self._generation = generation or self._generation
         return new
 
+    def _watch_for_stalls(self) -> None:
+        """Without a sign of life the service manager ends and restarts us: that may help a stage that hangs."""
+        stalls = self._vitals.stalls()
+        stages = {stall.partition(" has ")[0] for stall in stalls}
+        for stall in stalls:
+            if stall.partition(" has ")[0] not in self._stalled:
+                log.error("stalled: %s", stall)
+        for stage in sorted(self._stalled - stages):
+            log.info("goes on again: %s", stage)
+        self._stalled = stages
+        if not stalls:
+            systemd.notify("WATCHDOG=1")
+
+    def _watch_for_drops(self) -> None:
+        dropped = self._vitals.journal.counters.dropped_messages
+        dropping = dropped > self._dropped
+        if dropping and not self._dropping:
+            log.error(
+                "the journal is full: its oldest messages are dropped, as journal.when_full says; %d so far", dropped
+            )
+        elif self._dropping and not dropping:
+            log.warning("the journal has room again: %d messages were dropped in all", dropped)
+        self._dropped, self._dropping = dropped, dropping
+
+    def _watch_for_throttled_vans(self) -> None:
+        throttled = set(self._vitals.processor.take_throttled())
+        for vehicle_id in sorted(throttled - self._throttled)[:SHOWN]:
+            log.warning("van %r sends more than fleet.messages_per_s for long: what is beyond is left out", vehicle_id)
+        for vehicle_id in sorted(self._throttled - throttled)[:SHOWN]:
+            log.info("van %r keeps to its rate again", vehicle_id)
+        self._throttled = throttled
+
+    def _watch_for_findings(self) -> None:
+        findings = self._vitals.processor.findings()
+        new = [key for key, text in findings.items() if self._findings.get(key) != text]
+        for key in new[:SHOWN]:
+            log.warning("%s: %s", key, findings[key])
+        if len(new) > SHOWN:
+            log.warning("%d more vans with findings of their dialects", len(new) - SHOWN)
+        self._findings = findings
+        self._vitals.findings = len(findings)
+
     def _watch_for_silence(self) -> None:
         """Nothing for ten times the usual gap while connected: a subscription may have gone wrong unseen."""
         intake = self._vitals.intake
         if not intake.last_message_ms:
             return
-        gap_s = time.time() - intake.last_message_ms / 1000
+        gap_s = self._clock_s() - intake.last_message_ms / 1000
         if gap_s < SILENCE_S:
             self._usual_gap_s = max(gap_s, self._usual_gap_s * 0.9)
         silent = self._vitals.receiver.connected and gap_s > max(SILENCE_S, 10 * self._usual_gap_s)
         if silent and not self._vitals.silent:
             log.warning("connected to the broker, but nothing has arrived for %.0f s although it used to", gap_s)
+        elif self._vitals.silent and not silent:
+            log.info("messages arrive again, or the connection was lost")
         self._vitals.silent = silent
 
     def _write_point(self) -> None:
         """Hand the `agent` point to the writer: it goes out with the next unit."""
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         vitals = self._vitals
         messages = vitals.intake.messages
         values = {
@@ -75,8 +134,8 @@ class Heartbeat:
             "store_retries_total": vitals.writer.retries_unavailable + vitals.writer.retries_misconfigured,
             "sessions_lost_total": vitals.receiver.sessions_lost,
             "reconnects_total": vitals.receiver.reconnects,
-            "messages_per_s": (messages - self._last_messages) / (now_s - self._last_point_s),
-            "lag_s": max(0.0, time.time() - vitals.writer.newest_ms / 1000) if vitals.writer.newest_ms else None,
+            "messages_per_s": (messages - self._last_messages) / max(1.0, now_s - self._last_point_s),
+            "lag_s": max(0.0, now_s - vitals.writer.newest_ms / 1000) if vitals.writer.newest_ms else None,
             "journal_bytes": vitals.journal.counters.bytes_used,
             "journal_limit_bytes": vitals.journal.counters.max_bytes,
             "backlog": vitals.worker.backlog,
@@ -84,4 +143,4 @@ class Heartbeat:
             "memory_bytes": memory_bytes(),
         }
         self._last_point_s, self._last_messages = now_s, messages
-        self._write_aside("agent", (_SERIES, time.time_ns() // 1_000_000, *[values[name] for name in _FIELDS]))
+        self._write_aside("agent", (_SERIES, round(now_s * 1000), *[values[name] for name in _FIELDS]))

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 COMMIT_MESSAGES = 4096
 """A batch is closed beyond this many messages, so that one commit stays short."""
 
+COMMIT_BYTES = 1024 * 1024
+"""And beyond so many bytes of payload; less for a small journal, since a batch that never fits would stop it."""
+
 PAUSE_BYTES = 4 * 1024 * 1024
 """Payload waiting for a commit at which reading from the broker pauses; it goes on below half of it."""
 
@@ -76,12 +79,14 @@ class Intake:
         journal: JournalThread,
         *,
         on_batch: Callable[[Batch], None],
+        commit_bytes: int = COMMIT_BYTES,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.counters = IntakeCounters()
         self._receiver = receiver
         self._journal = journal
         self._on_batch = on_batch
+        self._commit_bytes = commit_bytes
         self._clock_ms = clock_ms
         self._waiting: deque[tuple[float, Delivery]] = deque()
         self._waiting_bytes = 0
@@ -158,11 +163,13 @@ class Intake:
     def _take(self) -> tuple[list[tuple[float, Delivery]], list[Message]]:
         taken: list[tuple[float, Delivery]] = []
         messages: list[Message] = []
-        while self._waiting and len(messages) < COMMIT_MESSAGES:
+        size = 0
+        while self._waiting and len(messages) < COMMIT_MESSAGES and size < self._commit_bytes:
             entry = self._waiting.popleft()
             taken.append(entry)
             messages += entry[1].messages
-        self._waiting_bytes -= sum([len(message.payload) for message in messages])
+            size += sum([len(message.payload) for message in entry[1].messages])
+        self._waiting_bytes -= size
         if not self._waiting:
             messages += self._ticks
             self._ticks = []

@@ -1,17 +1,23 @@
 """The journal's asynchronous face: every call runs in the one thread that owns the file, in order."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from agent.errors import JournalFull
 from agent.fleet.state import STATE_VERSION
-from agent.journal import DeadLetter, Journal
+from agent.journal import DeadLetter, Journal, JournalCounters
 from agent.messages import Batch, Message
+
+log = logging.getLogger(__name__)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+ROOM_RETRY_S = 1.0
 
 
 class JournalThread:
@@ -19,13 +25,38 @@ class JournalThread:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
+        self.out_of_room = False
+        """A checkpoint or a dead letter waits for room: the disk is full and the reserve is used up."""
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+
+    @property
+    def counters(self) -> JournalCounters:
+        """The journal's own numbers."""
+        return self.journal.counters
 
     async def _call(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(function, *args, **kwargs))
+
+    async def _once_there_is_room(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """For what makes room or must not be lost: tried until there is room, since a full disk is no reason to end."""
+        while True:
+            try:
+                result = await self._call(function, *args, **kwargs)
+            except JournalFull as error:
+                if not self.out_of_room:
+                    self.out_of_room = True
+                    log.error("processing stops until there is room again: %s", error)  # noqa: TRY400
+                await asyncio.sleep(ROOM_RETRY_S)
+                continue
+            if self.out_of_room:
+                self.out_of_room = False
+                log.info("there is room again: processing goes on")
+            return result
 
     async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
         """Commit the messages as one batch. Raises `JournalFull` or `JournalBroken`."""
@@ -47,7 +78,7 @@ class JournalThread:
 
     async def checkpoint(self, offset: int, *, states: Mapping[str, bytes]) -> None:
         """Keep the van states as of this offset, and forget the messages before it."""
-        await self._call(
+        await self._once_there_is_room(
             self.journal.checkpoint,
             offset,
             states=states,
@@ -62,7 +93,8 @@ class JournalThread:
 
     async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Keep dead letters; one that is there already stays as it is."""
-        await self._call(self.journal.add_dead_letters, letters)
+        if letters:
+            await self._once_there_is_room(self.journal.add_dead_letters, letters)
 
     async def close(self) -> None:
         """Close the file behind everything asked for so far."""

@@ -9,13 +9,13 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from agent import health, systemd
 from agent.errors import SettingsError
 from agent.health import Vitals
 from agent.heartbeat import Heartbeat
-from agent.intake import Intake
+from agent.intake import COMMIT_BYTES, Intake
 from agent.journal import Journal
 from agent.journal_thread import JournalThread
 from agent.mqtt.base import Receiver
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 TICK_S = 10.0
 DRAIN_S = 10.0
 """How long a stop may take to work through and store what is journaled."""
+
+JOURNAL_BATCHES = 8
+"""At least so many of the largest batches have room in the journal."""
 
 
 class Pipeline:
@@ -44,6 +47,7 @@ class Pipeline:
         batch_points: int,
         flush_s: float,
         checkpoint_every_s: float,
+        durable_after_s: float = 0.0,
         alert_prefix: str,
         listen: tuple[str, int],
     ) -> None:
@@ -51,23 +55,39 @@ class Pipeline:
         self._store = store
         self._processor = processor
         self._journal = JournalThread(journal)
-        self._writer = Writer(store, self._journal, on_checkpoint=lambda: self._intake.room_made())
+        self._writer = Writer(
+            store,
+            self._journal,
+            on_checkpoint=lambda: self._intake.room_made(),
+            durable_after_s=durable_after_s,
+        )
         self._worker = Worker(
             processor,
             self._journal,
             self._writer,
             batch_points=batch_points,
             flush_s=flush_s,
-            checkpoint_every_s=checkpoint_every_s,
+            # Checkpoints that wait are held in memory: two of them are enough.
+            checkpoint_every_s=max(checkpoint_every_s, durable_after_s / 2),
             notify=self._publish_alerts,
         )
-        self._intake = Intake(receiver, self._journal, on_batch=self._worker.on_batch)
+        self._intake = Intake(
+            receiver,
+            self._journal,
+            on_batch=self._worker.on_batch,
+            commit_bytes=min(COMMIT_BYTES, journal.counters.max_bytes // JOURNAL_BATCHES),
+        )
         self._alert_prefix = alert_prefix
         self._listen = listen
+        self._stopping = False
+        self._announcing = False
+        """The broker is new to us, or we to it: it has to be told every active alert."""
+        self._unsent: dict[str, None] = {}
+        """Vans whose alerts changed while nobody could be told."""
         self.vitals = Vitals(
             receiver=receiver.counters,
             intake=self._intake.counters,
-            journal=journal,
+            journal=self._journal,
             processor=processor,
             worker=self._worker,
             writer=self._writer.counters,
@@ -76,6 +96,14 @@ class Pipeline:
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
         """Run until `stop` is set. Raises `JournalBroken`, `JournalCorrupt` or `SettingsError`; survives all else."""
+        try:
+            await self._run(stop, on_ready)
+        finally:
+            await self._store.close()
+        # Not after a failure: what the file holds is then left to the recovery at the next start.
+        await self._journal.close()
+
+    async def _run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
         started = time.monotonic()
         await self._store.open()
         await self._worker.restore()
@@ -86,20 +114,26 @@ class Pipeline:
         async with contextlib.AsyncExitStack() as stack:
             await self._serve_health(stack)
             async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(self._writer.run(), name="writer")
-                worker = tasks.create_task(self._worker.run(), name="worker")
-                intake = tasks.create_task(self._intake.run(), name="intake")
-                receiver = tasks.create_task(self._receiver.run(self._intake.on_delivery), name="receiver")
+                writer = tasks.create_task(self._stage("writer", self._writer.run()), name="writer")
+                worker = tasks.create_task(self._stage("worker", self._worker.run()), name="worker")
+                intake = tasks.create_task(self._stage("intake", self._intake.run()), name="intake")
+                receiving = self._receiver.run(self._intake.on_delivery)
+                receiver = tasks.create_task(self._stage("receiver", receiving), name="receiver")
                 beat = tasks.create_task(self._beat(), name="heartbeat")
                 on_ready()
                 systemd.notify("READY=1")
                 await stop.wait()
                 log.info("stopping: what is journaled is finished first")
                 systemd.notify("STOPPING=1")
+                self._stopping = True
                 beat.cancel()
                 await self._stop(receiver, intake, worker, writer)
-        await self._store.close()
-        await self._journal.close()
+
+    async def _stage(self, name: str, running: Coroutine[None, None, None]) -> None:
+        """A stage that ends by itself would leave the others waiting for ever."""
+        await running
+        if not self._stopping:
+            raise RuntimeError(f"the {name} has ended by itself")
 
     async def _stop(self, *stages: asyncio.Task[None]) -> None:
         """Stop the stages in the order a message passes them; give up when the time is over."""
@@ -121,7 +155,7 @@ class Pipeline:
 
     async def _serve_health(self, stack: contextlib.AsyncExitStack) -> None:
         host, port = self._listen
-        app = health.make_app(self.vitals, alive=lambda: not self.vitals.stalls())
+        app = health.make_app(self.vitals)
         try:
             runner = await health.serve(app, host=host, port=port)
         except OSError as error:
@@ -135,11 +169,16 @@ class Pipeline:
             await asyncio.sleep(TICK_S - now % TICK_S)
             self._intake.tick()
             self._heartbeat.beat()
-            if self._heartbeat.broker_is_new():
-                await self._publish_alerts(self._processor.alerting_vans())
+            self._announcing |= self._heartbeat.broker_is_new()
+            # Not from states that are older than what was published already.
+            if self._announcing and not self._worker.repeating:
+                self._announcing = False
+                unsent, self._unsent = self._unsent, {}
+                await self._publish_alerts(list(dict.fromkeys((*self._processor.alerting_vans(), *unsent))))
 
     async def _publish_alerts(self, vehicle_ids: list[str]) -> None:
-        """The active alerts of these vans, retained until they clear."""
+        """The active alerts of these vans, retained until they clear; what cannot be sent waits for the broker."""
         for vehicle_id in vehicle_ids:
             payload = self._processor.active_alerts(vehicle_id)
-            await self._receiver.publish(f"{self._alert_prefix}/{vehicle_id}", payload, retain=True)
+            if not await self._receiver.publish(f"{self._alert_prefix}/{vehicle_id}", payload, retain=True):
+                self._unsent[vehicle_id] = None

@@ -100,6 +100,9 @@ class Processor:
         self._minute = 0
         self._dirty: list[Van] = []
         self._alerting: dict[str, None] = {}
+        self._counts = self.counters
+        self._uncounted = ProcessorCounters()
+        self._throttled: dict[str, None] = {}
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
@@ -118,8 +121,9 @@ class Processor:
             self._add(key, decode_state(kept.state), kept.allowance)
         self._decoder.restore(memories)
 
-    def process(self, batch: Batch, start: int, stop: int) -> None:
-        """Work through the messages `start` to `stop` of a batch."""
+    def process(self, batch: Batch, start: int, stop: int, *, again: bool = False) -> None:
+        """Work through the messages `start` to `stop` of a batch; `again`: they have been counted before."""
+        self._counts = self._uncounted if again else self.counters
         received_ms = batch.received_ms
         decode = self._decoder.decode
         offset = batch.offset + start - 1
@@ -140,7 +144,7 @@ class Processor:
                 self._refuse(rejected, message, batch, offset, element)
             except Exception as error:  # one message must never stop the others
                 self._stumble(error, message, batch, offset, element)
-        self.counters.messages += stop - start
+        self._counts.messages += stop - start
 
     def _take(self, reading: Reading, received_ms: int) -> None:
         """Work one reading into its van. Raises `Rejected` for a van that is not ours."""
@@ -148,10 +152,11 @@ class Processor:
         if not van.dirty:
             van.dirty = True
             self._dirty.append(van)
-        counters = self.counters
+        counters = self._counts
         time_ms = reading.time_ms
         if not self._admit(van.allowance, time_ms, received_ms):
             counters.throttled += 1
+            self._throttled[reading.vehicle_id] = None
             return
         state = van.state
         records = step(state, reading, received_ms, van.context)
@@ -204,15 +209,18 @@ class Processor:
         for van in self.vans.values():
             state = van.state
             silence_ms = max(0, now_ms - max(state.last_arrival_ms, listening_since_ms))
+            event_ms = state.time_ms + silence_ms
+            looked = 0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms
             try:
                 records = tick(state, now_ms, silence_ms, van.context)
             except Exception as error:  # one van must never stop the others
                 self._stumble_at(f"a tick of {state.vehicle_id!r}", error)
                 continue
+            # A look at alerts or the end of a day changes the state even where there is nothing to say.
+            if (records or looked) and not van.dirty:
+                van.dirty = True
+                self._dirty.append(van)
             if records:
-                if not van.dirty:
-                    van.dirty = True
-                    self._dirty.append(van)
                 self._add_records(van, records)
         if now_ms // MINUTE_MS > self._minute:
             self._minute = now_ms // MINUTE_MS
@@ -227,7 +235,7 @@ class Processor:
             self.points += 1
 
     def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int, element: int) -> None:
-        self.counters.rejected[rejected.reason] += 1
+        self._counts.rejected[rejected.reason] += 1
         self.letters.append(
             DeadLetter(
                 offset=offset,
@@ -248,7 +256,7 @@ class Processor:
     def _stumble_at(self, what: str, error: Exception) -> None:
         if not self.counters.internal_errors:
             log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
-        self.counters.internal_errors += 1
+        self._counts.internal_errors += 1
 
     def _add(self, vehicle_id: str, state: VanState, allowance: Allowance) -> Van:
         context = self._roster.context(vehicle_id)
@@ -278,6 +286,15 @@ class Processor:
             return []
         vehicle_ids, self._alerting = list(self._alerting), {}
         return vehicle_ids
+
+    def take_throttled(self) -> list[str]:
+        """The vans that have sent beyond their rate since the last call."""
+        vehicle_ids, self._throttled = list(self._throttled), {}
+        return vehicle_ids
+
+    def findings(self) -> dict[str, str]:
+        """What the dialects find worth a look, by `dialect/vehicle_id`."""
+        return {key: text for key, text in self._decoder.findings().items() if text}
 
     def active_alerts(self, vehicle_id: str) -> bytes:
         """The van's active alerts as JSON; empty when there is none."""

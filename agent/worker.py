@@ -105,7 +105,7 @@ class Worker:
         self._checkpoint_s = time.monotonic()
         self._checkpoint_offset = 0
         self._seen = 0
-        """How far any pass has come: alerts of what is worked through again have been sent already."""
+        """How far any pass has come: what is worked through again was counted, and its alerts sent, the first time."""
 
     async def restore(self) -> None:
         """Take up the vans' states where the last checkpoint left them. Raises `JournalCorrupt`."""
@@ -114,6 +114,11 @@ class Worker:
         self.position = self._checkpoint_offset = offset
         self._writer.counters.confirmed_offset = max(self._writer.counters.confirmed_offset, offset)
         self._tail.end = self._journal.journal.counters.next_offset
+
+    @property
+    def repeating(self) -> bool:
+        """Whether the vans' states are older than they have been already."""
+        return self.position < self._seen
 
     @property
     def backlog(self) -> int:
@@ -143,6 +148,8 @@ class Worker:
     async def _next(self) -> Batch | None:
         """The batch at the position; None when closed and all is done. Seals what waits too long meanwhile."""
         while True:
+            if self._writer.must_resend and not self.ahead:
+                self._run_ahead("the store may have forgotten what it confirmed")
             if self.ahead and self._writer.is_idle:
                 await self._rewind()
             if self.position < self._tail.end:
@@ -182,9 +189,13 @@ class Worker:
 
     async def _work_through(self, batch: Batch) -> None:
         count = len(batch.messages)
-        for start in range(0, count, SLICE_MESSAGES):
-            stop = min(start + SLICE_MESSAGES, count)
-            self._processor.process(batch, start, stop)
+        stop = 0
+        while stop < count:
+            start, stop = stop, min(stop + SLICE_MESSAGES, count)
+            again = batch.offset + start < self._seen
+            if again:  # a slice ends where what is new begins
+                stop = min(stop, self._seen - batch.offset)
+            self._processor.process(batch, start, stop, again=again)
             self.position = batch.offset + stop
             if self._unit_since_s is None:
                 self._unit_since_s = time.monotonic()
@@ -209,12 +220,15 @@ class Worker:
             return
         while self._writer.busy:
             if self._writer.failing_for_s() > AHEAD_AFTER_S:
-                self.ahead = True
-                self._processor.discard_rows()
-                log.warning("the store stays away: vans and alerts stay live, points wait in the journal")
+                self._run_ahead("the store stays away")
                 return
             await self._writer.wait_free(AHEAD_POLL_S)
         await self._seal()
+
+    def _run_ahead(self, reason: str) -> None:
+        self.ahead = True
+        self._processor.discard_rows()
+        log.warning("%s: vans and alerts stay live, points wait in the journal", reason)
 
     def _flush_due(self) -> bool:
         return self._unit_since_s is not None and time.monotonic() - self._unit_since_s >= self._flush_s
@@ -250,6 +264,7 @@ class Worker:
         self.ahead = False
         self.rewinds += 1
         self._processor.discard_rows()
+        self._writer.start_anew()
         self._read_batches.clear()
         await self.restore()
         log.info("the store is back: %d messages are worked through again", reached - self.position)

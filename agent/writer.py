@@ -19,6 +19,9 @@ from agent.stores.base import RejectedRow, Store
 
 log = logging.getLogger(__name__)
 
+STUCK_AFTER_S = 10.0
+"""A write that takes longer counts as a store that is away, before it is known to have failed."""
+
 RETRY_CAP_S = 30.0
 MISCONFIGURED_RETRY_S = 30.0
 ASIDE_ROWS = 16
@@ -57,13 +60,31 @@ class WriterCounters:
 
 
 class Writer:
-    """Writes units one after the other; nothing overtakes a unit that the store does not take."""
+    """Writes units one after the other; nothing overtakes a unit that the store does not take.
 
-    def __init__(self, store: Store, journal: JournalThread, *, on_checkpoint: Callable[[], None]) -> None:
+    A store may confirm what it still keeps in memory. `durable_after_s` is how long it may do so: checkpoints wait for
+    so long, and when the store fails meanwhile they are let go, because it may have lost what they stand for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: JournalThread,
+        *,
+        on_checkpoint: Callable[[], None],
+        durable_after_s: float = 0.0,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.counters = WriterCounters()
+        self.must_resend = False
+        """The store may have forgotten what it confirmed: everything since the last checkpoint has to come again."""
         self._store = store
         self._journal = journal
         self._on_checkpoint = on_checkpoint
+        self._durable_after_s = durable_after_s
+        self._clock_s = clock_s
+        self._unproven: deque[tuple[float, int, Mapping[str, bytes]]] = deque()
+        """Checkpoints that wait: when they were confirmed, offset, states."""
         self._queue: asyncio.Queue[Unit | None] = asyncio.Queue(maxsize=1)
         self._free = asyncio.Event()
         self._aside: deque[tuple[str, Row]] = deque(maxlen=ASIDE_ROWS)
@@ -81,9 +102,13 @@ class Writer:
         return self._handed_over == self._done
 
     def failing_for_s(self) -> float:
-        """For how long the store has been failing; 0 when it is not."""
-        since = self.counters.failing_since_s
-        return 0.0 if since is None else time.monotonic() - since
+        """For how long the store has been failing, or has not answered at all; 0 when it works."""
+        now_s = self._clock_s()
+        since_s = self.counters.failing_since_s
+        if since_s is not None:
+            return now_s - since_s
+        started_s = self.counters.write_started_s
+        return 0.0 if started_s is None or now_s - started_s < STUCK_AFTER_S else now_s - started_s
 
     async def put(self, unit: Unit) -> None:
         """Hand over a unit; waits while one is being written and another one waits."""
@@ -100,6 +125,11 @@ class Writer:
     def write_aside(self, measurement: str, row: Row) -> None:
         """Let a row that is not from the journal go out with the next unit; only the newest few wait."""
         self._aside.append((measurement, row))
+
+    def start_anew(self) -> None:
+        """Everything since the last checkpoint comes again; only while idle."""
+        self._unproven.clear()
+        self.must_resend = False
 
     async def close(self) -> None:
         """Let `run` end behind the units handed over so far."""
@@ -121,16 +151,23 @@ class Writer:
                 self.counters.points += unit.points - len(rejected)
                 self.counters.newest_ms = max(self.counters.newest_ms, unit.newest_ms)
             self.counters.confirmed_offset = unit.end
-            if unit.states is not None:
-                await self._journal.checkpoint(unit.end, states=unit.states)
-                self.counters.checkpoint_offset = unit.end
-                self._on_checkpoint()
+            if unit.states is not None and not self.must_resend:
+                self._unproven.append((self._clock_s(), unit.end, unit.states))
+            await self._checkpoint()
             self._done += 1
+
+    async def _checkpoint(self) -> None:
+        """Every checkpoint that has waited long enough."""
+        while self._unproven and self._clock_s() - self._unproven[0][0] >= self._durable_after_s:
+            _, end, states = self._unproven.popleft()
+            await self._journal.checkpoint(end, states=states)
+            self.counters.checkpoint_offset = end
+            self._on_checkpoint()
 
     async def _write(self, unit: Unit) -> Sequence[RejectedRow]:
         attempt = 0
         while True:
-            started = self.counters.write_started_s = time.monotonic()
+            started = self.counters.write_started_s = self._clock_s()
             try:
                 rejected = await self._store.write(unit.rows)
             except StoreUnavailable as error:
@@ -140,13 +177,16 @@ class Writer:
                 if pause_s is None:
                     pause_s = random.uniform(0, min(RETRY_CAP_S, 0.5 * 2 ** min(attempt, 10)))
                 self._failed(str(error), misconfigured=False)
+                if self._durable_after_s:
+                    self.must_resend = True
+                    self._unproven.clear()
             except StoreMisconfigured as error:
                 self.counters.retries_misconfigured += 1
                 pause_s = random.uniform(0.1, 1) * min(MISCONFIGURED_RETRY_S, 2.0 ** min(attempt, 10))
                 self._failed(str(error), misconfigured=True)
             else:
                 self.counters.writes += 1
-                self.counters.write_s += time.monotonic() - started
+                self.counters.write_s += self._clock_s() - started
                 self._succeeded()
                 return rejected
             finally:
@@ -162,12 +202,12 @@ class Writer:
             )
             log.warning("the store %s: %s", kind, text)
         if self.counters.failing_since_s is None:
-            self.counters.failing_since_s = time.monotonic()
+            self.counters.failing_since_s = self._clock_s()
         self.counters.misconfigured = misconfigured
 
     def _succeeded(self) -> None:
         if self.counters.failing_since_s is not None:
-            away_s = time.monotonic() - self.counters.failing_since_s
+            away_s = self._clock_s() - self.counters.failing_since_s
             log.info("the store takes points again after %.0f s", away_s)
         self.counters.failing_since_s = None
         self.counters.misconfigured = False

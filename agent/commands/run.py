@@ -106,6 +106,7 @@ def build(settings: Settings) -> Pipeline:
         batch_points=settings.store.batch_points,
         flush_s=settings.store.flush_ms / 1000,
         checkpoint_every_s=settings.journal.checkpoint_every_s,
+        durable_after_s=settings.store.durable_after_s,
         alert_prefix=f"{mqtt.prefix}-alerts",
         listen=(host.strip("[]"), int(port)),
     )
