@@ -9,7 +9,8 @@ from typing import Final
 
 from simulator.dialects import make_encoder
 from simulator.faults import Faults
-from simulator.fleet import Fleet, fleet_file
+from simulator.fleet import Fleet
+from simulator.fleet_file import fleet_file
 from simulator.reports import Reporter
 
 Outgoing = tuple[str, bytes]
@@ -76,6 +77,7 @@ class Simulation:
 
     async def stream(self, *, speedup: float = 1.0, seconds: float | None = None) -> AsyncIterator[list[Outgoing]]:
         """The past at once, then live, each batch when it is due; ends after `seconds` of live wall time."""
+        began = time.monotonic()
         batch: list[Outgoing] = []
         for message in self._past():
             batch.append(message)
@@ -87,7 +89,8 @@ class Simulation:
         started = time.monotonic()
         first_s = self.fleet.time_s
         while seconds is None or time.monotonic() - started < seconds:
-            wait_s = started + (self.fleet.time_s + 1 - first_s) / speedup - time.monotonic()
+            # What went by while the past was sent is caught up with first.
+            wait_s = began + (self.fleet.time_s + 1 - first_s) / speedup - time.monotonic()
             if wait_s > 0:
                 if seconds is not None:
                     wait_s = min(wait_s, max(started + seconds - time.monotonic(), 0.0))
