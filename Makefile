@@ -55,7 +55,7 @@ up: ## the Docker stack, with generated secrets
 	@deploy/up
 
 down: ## stop the Docker stack; its volumes stay
-	@docker compose --profile demo down
+	@deploy/down
 
 bench: develop ## speed: CPU per message, latency, memory; SIZE=small|full
 	@$(BIN)/python -m benchmarks.speed $(if $(SIZE),--size $(SIZE)) $(ARGS)
