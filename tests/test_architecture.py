@@ -24,12 +24,12 @@ ALLOWED: dict[str, set[str]] = {
     "points": {"readings", "fleet"},
     "stores": BASE | {"points"},
     "roster": BASE | {"config", "factors", "fleet", "points"},
-    "journal_thread": {"journal", "messages", "fleet"},
+    "journal_thread": {"errors", "fleet", "journal", "messages"},
     "processor": BASE | {"dialects", "fleet", "journal", "points", "roster"},
     "intake": BASE | {"journal_thread", "mqtt"},
     "writer": BASE | {"journal", "journal_thread", "points", "stores"},
     "worker": BASE | {"journal_thread", "processor", "writer"},
-    "health": {"intake", "journal", "mqtt", "processor", "worker", "writer"},
+    "health": {"intake", "journal", "journal_thread", "mqtt", "processor", "worker", "writer"},
     "heartbeat": {"health", "points", "systemd"},
     "pipeline": BASE
     | {"health", "heartbeat", "intake", "journal", "journal_thread", "mqtt", "processor"}
