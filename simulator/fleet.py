@@ -4,7 +4,6 @@ A van is parked at its depot, drives, stands at a stop, has a break, or charges 
 seconds since the epoch; what the clock on the wall of a depot says decides who works.
 """
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
@@ -16,7 +15,6 @@ from simulator.depots import Depot, load_depots, utc_offset_s
 from simulator.models import Model, load_models
 from simulator.streets import EAST, NORTH, SOUTH, WEST, Streets
 from simulator.tours import BLOCK_U_M, BLOCK_V_M, DAY_S, Purpose, Tours
-from simulator.vin import vin
 
 BRAKING_MPS2: Final = 1.4
 ACCELERATION_MPS2: Final = 1.3
@@ -595,31 +593,3 @@ def _slow_down(exit_mps: Floats, left_m: Floats) -> Floats:
     """The speed for the next second from which the van can still brake to `exit_mps` at `left_m`."""
     b = BRAKING_MPS2
     return np.asarray(np.sqrt(b * b + exit_mps**2 + 2.0 * b * np.maximum(left_m, 0.0)) - b)
-
-
-def fleet_file(fleet: Fleet) -> str:
-    """The fleet file (TOML) that describes the vans to the agent."""
-    lines = ["# The simulated fleet."]
-    used: Iterable[Depot] = {depot.name: depot for depot in fleet.depots}.values()
-    for depot in used:
-        lines += [
-            "",
-            f"[depots.{depot.name}]",
-            f'country = "{depot.country}"',
-            f"latitude_deg = {depot.latitude_deg}",
-            f"longitude_deg = {depot.longitude_deg}",
-        ]
-    vans = zip(fleet.ids, fleet.depots, fleet.models, fleet.vehicles.usable_kwh.tolist(), strict=True)
-    for vehicle_id, depot, model, usable_kwh in vans:
-        lines += [
-            "",
-            f"[vans.{vehicle_id}]",
-            f'depot = "{depot.name}"',
-            f'model = "{model.name}"',
-            f'country = "{depot.country}"',
-            f"battery_kwh = {usable_kwh:.1f}",
-            f"payload_kg = {float(model.payload_kg)}",
-            f'diesel_class = "{model.diesel_class}"',
-            f'identities = ["{vin(vehicle_id)}"]',
-        ]
-    return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from agent.config import Settings, load_fleet
-from simulator.fleet import fleet_file
+from simulator.fleet_file import fleet_file
 from simulator.simulation import Plan, Simulation
 from tests.deploy.stack import ONE_SHOT, ROOT, SERVICES, STACK, hand_out
 

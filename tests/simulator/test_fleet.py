@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from simulator.depots import load_depots, utc_offset_s
-from simulator.fleet import Fleet, Mode, fleet_file
+from simulator.fleet import Fleet, Mode
+from simulator.fleet_file import fleet_file
 from simulator.models import load_models
 from simulator.simulation import Plan, Simulation
 from tests.simulator.conftest import NOW_S, Day

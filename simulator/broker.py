@@ -1,0 +1,92 @@
+"""Where the broker is, what was sent to it, and what every sender can do."""
+
+import os
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol, Self
+from urllib.parse import unquote, urlsplit
+
+DEFAULT_URL: Final = "mqtt://127.0.0.1:1883"
+RECONNECT_DELAYS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+Outgoing = tuple[str, bytes]
+"""A topic and a payload."""
+OnAcknowledged = Callable[[int], None]
+"""Called with the number of a message when its PUBACK has arrived."""
+
+
+class Unreachable(Exception):
+    """The broker could not be reached, or refused us, for longer than the caller would wait."""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where the broker is and who we are there."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Read `mqtt[s]://[user[:password]@]host[:port]`; what the URL lacks comes from `VANPULSE_MQTT__…`."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            raise ValueError(f"broker URL {url!r}: give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+        tls = ssl.create_default_context(cafile=_environment("CA_FILE")) if parts.scheme == "mqtts" else None
+        return cls(
+            host=parts.hostname,
+            port=parts.port or (8883 if tls else 1883),
+            username=unquote(parts.username) if parts.username else _environment("USERNAME"),
+            password=unquote(parts.password) if parts.password else _environment("PASSWORD"),
+            tls=tls,
+        )
+
+
+def _environment(name: str) -> str | None:
+    """A setting of the agent's `mqtt` section from the environment; secrets also from a file."""
+    value = os.environ.get(f"VANPULSE_MQTT__{name}")
+    path = os.environ.get(f"VANPULSE_MQTT__{name}_FILE")
+    return Path(path).read_text(encoding="utf-8").strip() if not value and path else value
+
+
+@dataclass
+class Summary:
+    """What was sent, and what became of it."""
+
+    messages: int = 0
+    acknowledged: int = 0
+    reconnects: int = 0
+    seconds: float = 0.0
+    started: float = field(default_factory=time.monotonic, repr=False)
+
+
+class Sender(Protocol):
+    """Hands messages to a broker. An async context manager: leaving it without an error waits for every PUBACK."""
+
+    summary: Summary
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def send(self, messages: Sequence[Outgoing]) -> None:
+        """Return when all messages are under way; waits while the in-flight window is full."""
+        ...
+
+    async def drain(self) -> None:
+        """Return when everything sent has been acknowledged."""
+        ...
+
+
+def delay_s(attempt: int) -> float:
+    """How long to wait before the next attempt to connect."""
+    return RECONNECT_DELAYS_S[min(attempt, len(RECONNECT_DELAYS_S) - 1)]
