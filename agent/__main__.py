@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from agent.errors import JournalBroken, SettingsError, VanpulseError
 
@@ -38,9 +38,17 @@ COMMANDS = {
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with one line instead of the whole usage."""
+        self.exit(WRONG_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """The command line; only the chosen command's options are filled in."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="vanpulse",
         description="Live energy, trips and emissions of electric delivery vans.",
         epilog="vanpulse COMMAND --help explains a command.",
