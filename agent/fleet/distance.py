@@ -17,6 +17,9 @@ GATE_SLACK_KM: Final = 0.03
 """What the errors of two fixes add to the distance between them."""
 NEAR_DEG_PER_MS: Final = 2e-7
 """At most 31 m/s or 113 km/h in any direction: so near that a fix needs no closer look."""
+REPEATED_MS: Final = 30_000
+"""Receivers repeat a fix for up to some 20 s while the van moves on; repeated for longer, the van is still there, and the
+next fix is not given all that time to have travelled."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -57,6 +60,8 @@ def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, th
                 return by_fix
         elif position.raw_rejected:
             position.rejected += 1
+        elif reading.time_ms - position.time_ms > REPEATED_MS:
+            position.time_ms = reading.time_ms - REPEATED_MS
     if km < 0.0 and odometer is not None and last is not None and latitude is None and odometer > last:
         return odometer - last if odometer - last < 100.0 else 0.0
     return km if km > 0.0 else 0.0
