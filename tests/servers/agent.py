@@ -163,7 +163,7 @@ class Agent:
 
     def dead_letters(self) -> list[DeadLetter]:
         """All dead letters, read while the agent runs."""
-        with JournalReader(self.directory / "journal.db") as reader:
+        with JournalReader(str(self.settings["journal__path"])) as reader:
             return list(reader.dead_letters())
 
     def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.torture.disk import may_mount
 from tests.torture.run import Torture, print_table
 
 
@@ -21,7 +22,13 @@ def main() -> int:
     reports = []
     for store in stores:
         with tempfile.TemporaryDirectory(prefix="vanpulse-torture-") as directory:
-            torture = Torture(Path(directory), store=store, kills=arguments.kills // len(stores), seed=arguments.seed)
+            torture = Torture(
+                Path(directory),
+                store=store,
+                kills=arguments.kills // len(stores),
+                seed=arguments.seed,
+                small_disk=store == "sqlite" and may_mount(),
+            )
             reports.append(torture.run(progress=sys.stderr.isatty()))
     print_table(reports)
     return 1 if any(report.differences for report in reports) else 0

@@ -1,7 +1,7 @@
 """The agent as it is, but killing itself at a named point: `python -m tests.torture.failpoints NAME COUNT [FLAW]`.
 
-The program itself has no such points: they are put around its methods here, before it starts. A flaw makes an agent that
-breaks the promise, to see that the oracle notices.
+The program itself has no such points: they are put around its methods here, before it starts. A flaw makes an agent
+that breaks the promise, to see that the oracle notices.
 """
 
 import os

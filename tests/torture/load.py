@@ -51,9 +51,9 @@ def message(number: int, start_ms: int) -> tuple[str, bytes]:
 class Load:
     """Publishes message after message at QoS 1 until told to stop; every one of them is acknowledged in the end.
 
-    Once the broker has acknowledged a message, the broker owns it: an obligation for the agent. After a broker's restart
-    what it had not acknowledged is sent again, in order and before anything newer: a publisher that lets newer messages
-    overtake, as some clients do after a reconnect, would make late readings and another, equally right, result.
+    Once the broker has acknowledged a message, the broker owns it: an obligation for the agent. After a broker's
+    restart what it had not acknowledged is sent again, in order and before anything newer: a publisher that lets newer
+    messages overtake, as some clients do after a reconnect, would make late readings: another result, and as right.
     """
 
     def __init__(self, url: str, *, per_s: float, start_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""The oracle: what the store must hold, computed by one undisturbed pass in this process, and every difference to it."""
+"""The oracle: what the store must hold, computed by one undisturbed pass here, and every difference to it."""
 
 import time
 from collections.abc import Iterable

@@ -6,21 +6,32 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.stores import make_history
+from tests.faults.mqtt_proxy import FINE, MqttProxy, ThreadedProxy
 from tests.servers.agent import Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
+from tests.torture.disk import SmallDisk
 from tests.torture.failpoints import POINTS
 from tests.torture.load import Load
 from tests.torture.oracle import Key, Values, differences, sizes, undisturbed
 from tests.torture.store import InfluxUnderTorture, is_poison
 
 MESSAGES_PER_S = 400.0
-LONGEST_LIFE_S = 6.0
+LONGEST_LIFE_S = 8.0
+LONGEST_LIFE_IN_A_STORM_S = 14.0
+"""Long enough to notice a connection that is only half there."""
+KEEPALIVE_S = 5
+ANY_MOMENT_EVERY = 5
 BROKER_RESTART_EVERY = 7
 STORE_FAULT_EVERY = 3
+STORM_EVERY = 4
+DISK_FULL_EVERY = 6
 
 
 @dataclass
@@ -41,20 +52,58 @@ class Report:
 class Torture:
     """One run against one store."""
 
-    def __init__(self, directory: Path, *, store: str, kills: int, seed: int, flaw: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        store: str,
+        kills: int,
+        seed: int,
+        small_disk: bool = False,
+        points: Sequence[str] = tuple(POINTS),
+        flaw: str | None = None,
+    ) -> None:
+        """`small_disk` puts the journal on a disk that runs full now and then; needs the right to mount one."""
         self.report = Report(store, seed)
+        self._disk = SmallDisk(directory / "disk") if small_disk else None
+        self._points = points
         self._flaws = [] if flaw is None else [flaw]
         self._directory = directory
         self._kills = kills
         self._random = random.Random(seed)
         self._influx = InfluxUnderTorture() if store == "influxdb" else None
+        self._storm: Future[None] | None = None
 
     def run(self, *, progress: bool = False) -> Report:
         """Torture, let everything settle, compare."""
         began = time.monotonic()
         start_ms = time.time_ns() // 1_000_000 - 6 * 24 * 3_600_000
         broker = Mosquitto(self._directory, persistence=True, max_queued_messages=1_000_000)
-        settings = {"mqtt__url": broker.url, "store__flush_ms": 50, "journal__checkpoint_every_s": 0.3}
+        proxy = ThreadedProxy(broker.port, seed=self.report.seed)
+        settings: dict[str, object] = {
+            "mqtt__keepalive_s": KEEPALIVE_S,
+            "store__flush_ms": 50,
+            "journal__checkpoint_every_s": 0.3,
+        }
+        with ExitStack() as stack:
+            if self._disk is not None:
+                stack.enter_context(self._disk)
+                settings |= {
+                    "journal__path": self._disk.path / "journal.db",
+                    "journal__max_bytes": self._disk.size // 2,
+                }
+            stack.enter_context(proxy)
+            settings["mqtt__url"] = f"mqtt://127.0.0.1:{proxy.port}"
+            self._run(broker, proxy, settings, start_ms=start_ms, progress=progress)
+        self.report.redelivered = broker.log.count("Sending PUBLISH to vanpulse (d1")
+        for name, text in (("resets", "connections reset"), ("half_open", "connections half open")):
+            self.report.faults[text] += proxy.proxy.count[name]
+        self.report.seconds = time.monotonic() - began
+        return self.report
+
+    def _run(
+        self, broker: Mosquitto, proxy: ThreadedProxy, settings: dict[str, object], *, start_ms: int, progress: bool
+    ) -> None:
         if self._influx is not None:
             self._influx.start()
             settings |= {"store__url": self._influx.url, "store__token": self._influx.token}
@@ -67,11 +116,12 @@ class Torture:
             load = Load(broker.url, per_s=MESSAGES_PER_S, start_ms=start_ms)
             agent.kill()
             for number in range(self._kills):
-                self._round(number, agent, broker)
+                self._round(number, agent, broker, proxy)
                 if progress:
                     sys.stderr.write(
                         f"\r{self.report.store}: {number + 1} of {self._kills} kills, {load.issued:,} messages"
                     )
+            self._calm(proxy)
             agent.start()
             load.finish()
             self._settle(agent)
@@ -87,35 +137,52 @@ class Torture:
             broker.kill()
             if self._influx is not None:
                 self._influx.stop()
-        self.report.redelivered = broker.log.count("Sending PUBLISH to vanpulse (d1")
-        self.report.seconds = time.monotonic() - began
-        return self.report
 
-    def _round(self, number: int, agent: Agent, broker: Mosquitto) -> None:
+    def _round(self, number: int, agent: Agent, broker: Mosquitto, proxy: ThreadedProxy) -> None:
         """One life of the agent, with what else goes wrong during it."""
+        self._calm(proxy)
+        longest_s, most = LONGEST_LIFE_S, 6
         if number % STORE_FAULT_EVERY == 1:
             self._break_the_store(agent)
-        if number % 5 == 4:
+        if number % STORM_EVERY == 2:
+            longest_s, most = LONGEST_LIFE_IN_A_STORM_S, 60
+            seconds = self._random.uniform(4.0, 12.0)
+            self._storm = proxy.begin(proxy.proxy.storm, seconds, every_s=0.3, calm=0.2)
+            self.report.faults["storm on the network"] += 1
+        if self._disk is not None and number % DISK_FULL_EVERY == 3:
+            self._disk.fill_soon(after_s=self._random.uniform(0.5, 2.0), for_s=self._random.uniform(0.5, 2.5))
+            self.report.faults["disk full"] += 1
+        if number % ANY_MOMENT_EVERY == ANY_MOMENT_EVERY - 1:
             agent.start(wait=False)
             time.sleep(self._random.uniform(0.0, 3.0))
             self.report.kills["any moment"] += 1
             agent.kill()
+            return
+        name = self._points[number % len(self._points)]
+        count = str(self._random.randint(1, most))
+        agent.start("-m", "tests.torture.failpoints", name, count, *self._flaws, wait=False)
+        if number % BROKER_RESTART_EVERY == BROKER_RESTART_EVERY - 1:
+            broker.restart()
+            self.report.faults["broker restarted"] += 1
+        try:
+            wait_for(lambda: agent.returncode is not None, "the end", timeout_s=longest_s)
+        except TimeoutError:
+            # The point was not reached, as when the store hangs: then it is killed from outside.
+            agent.kill()
+            self.report.kills["any moment"] += 1
         else:
-            name = list(POINTS)[number % len(POINTS)]
-            count = str(self._random.randint(1, 6))
-            agent.start("-m", "tests.torture.failpoints", name, count, *self._flaws, wait=False)
-            if number % BROKER_RESTART_EVERY == BROKER_RESTART_EVERY - 1:
-                broker.restart()
-                self.report.faults["broker restarted"] += 1
-            try:
-                wait_for(lambda: agent.returncode is not None, "the end", timeout_s=LONGEST_LIFE_S)
-                if agent.returncode != -9:
-                    raise AssertionError(f"the agent ended by itself with {agent.returncode}:\n{agent.log[-2000:]}")
-                self.report.kills[name] += 1
-            except TimeoutError:
-                # The point was not reached, as when the store hangs: then it is killed from outside.
-                agent.kill()
-                self.report.kills["any moment"] += 1
+            if agent.returncode != -9:
+                raise AssertionError(f"the agent ended by itself with {agent.returncode}:\n{agent.log[-2000:]}")
+            self.report.kills[name] += 1
+
+    def _calm(self, proxy: ThreadedProxy) -> None:
+        """End what still goes on from the round before."""
+        if self._storm is not None:
+            self._storm.cancel()
+            proxy.call(_fine_weather, proxy.proxy)
+            self._storm = None
+        if self._disk is not None:
+            self._disk.wait_free()
 
     def _break_the_store(self, agent: Agent) -> None:
         if self._influx is not None:
@@ -171,6 +238,10 @@ class Torture:
         return {time_ms for _, time_ms in poison}
 
 
+async def _fine_weather(proxy: MqttProxy) -> None:
+    proxy.weather = FINE
+
+
 def _hold_lock(file: Path, held_s: float) -> None:
     """Another program that writes to the history file and takes its time."""
     if not file.exists():
@@ -193,8 +264,10 @@ def print_table(reports: list[Report]) -> None:
         print(f"  {sum(report.kills.values())} kills")
         for name, count in sorted(report.kills.items()):
             print(f"    {count:5} {name}")
+        print(f"  {sum(report.faults.values())} other faults")
         for name, count in sorted(report.faults.items()):
-            print(f"    {count:5} {name}")
+            if count:
+                print(f"    {count:5} {name}")
         print(f"  {report.redelivered:,} messages delivered again by the broker")
         print(f"  compared: {report.compared}")
         if report.differences:

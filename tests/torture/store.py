@@ -17,7 +17,7 @@ POISON_EVERY = 400
 def is_poison(line: str) -> bool:
     """A line that the database refuses for good: one reading of one van in four hundred."""
     found = POISON.match(line)
-    return bool(found) and int(found[1]) // PERIOD_MS % POISON_EVERY == 0
+    return found is not None and int(found[1]) // PERIOD_MS % POISON_EVERY == 0
 
 
 class InfluxUnderTorture:

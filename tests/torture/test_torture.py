@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.programs import needs
+from tests.torture.disk import may_mount
 from tests.torture.failpoints import FLAWS, POINTS
 from tests.torture.run import Report, Torture
 
@@ -16,14 +17,17 @@ def assert_exact(report: Report) -> None:
     # Not vacuous: it was killed at the points, messages came again, and there was something to compare.
     assert report.redelivered > 0
     assert report.messages > 1000
-    assert len(set(report.kills) & set(POINTS)) >= 6
+    assert len(set(report.kills) & set(POINTS)) >= 5
+    assert report.faults["storm on the network"] > 0
+    assert report.faults["broker restarted"] > 0
 
 
 @needs("mosquitto")
 def test_thirteen_kills_on_sqlite(tmp_path: Path) -> None:
-    report = Torture(tmp_path, store="sqlite", kills=13, seed=11).run()
+    report = Torture(tmp_path, store="sqlite", kills=13, seed=11, small_disk=may_mount()).run()
     assert sum(report.kills.values()) == 13
     assert report.faults["history file locked"] > 0
+    assert report.faults["disk full"] > 0 or not may_mount()
     assert_exact(report)
 
 
@@ -34,8 +38,16 @@ def test_thirteen_kills_on_influxdb(tmp_path: Path) -> None:
     assert_exact(report)
 
 
+SHOWN_BY = {
+    "acknowledges before the commit": ("received, not committed",),
+    "checkpoints before the store": ("processed, not written",),
+    "forgets states": ("after a checkpoint", "acknowledged, not processed"),
+}
+"""Where such an agent has to be killed to be found out; the long runs need no hint."""
+
+
 @needs("mosquitto")
 @pytest.mark.parametrize("flaw", list(FLAWS))
 def test_the_oracle_notices_an_agent_that_breaks_the_promise(tmp_path: Path, flaw: str) -> None:
-    report = Torture(tmp_path, store="sqlite", kills=9, seed=3, flaw=flaw).run()
+    report = Torture(tmp_path, store="sqlite", kills=4, seed=3, points=SHOWN_BY[flaw], flaw=flaw).run()
     assert report.differences
