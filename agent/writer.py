@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -74,6 +74,7 @@ class Writer:
         on_checkpoint: Callable[[], None],
         durable_after_s: float = 0.0,
         clock_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.counters = WriterCounters()
         self.must_resend = False
@@ -83,6 +84,7 @@ class Writer:
         self._on_checkpoint = on_checkpoint
         self._durable_after_s = durable_after_s
         self._clock_s = clock_s
+        self._sleep = sleep
         self._unproven: deque[tuple[float, int, Mapping[str, bytes]]] = deque()
         """Checkpoints that wait: when they were confirmed, offset, states."""
         self._queue: asyncio.Queue[Unit | None] = asyncio.Queue(maxsize=1)
@@ -192,7 +194,7 @@ class Writer:
             finally:
                 self.counters.write_started_s = None
             attempt += 1
-            await asyncio.sleep(pause_s)
+            await self._sleep(pause_s)
 
     def _failed(self, text: str, *, misconfigured: bool) -> None:
         self.counters.last_error = text
