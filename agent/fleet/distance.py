@@ -15,6 +15,8 @@ KM_PER_DEGREE: Final = 111.195
 """Of a great circle on a sphere of 6371 km."""
 GATE_SLACK_KM: Final = 0.03
 """What the errors of two fixes add to the distance between them."""
+CONFIRM_FROM_KM: Final = 1.0
+CONFIRM_AFTER_H: Final = 120 / 3600
 NEAR_DEG_PER_MS: Final = 2e-7
 """At most 31 m/s or 113 km/h in any direction: so near that a fix needs no closer look."""
 REPEATED_MS: Final = 30_000
@@ -90,13 +92,22 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
     if abs(latitude - last_latitude) > near_deg or abs(longitude - last_longitude) > near_deg:
         hours = (time_ms - position.time_ms) / _MS_PER_H
         moved = between_km(last_latitude, last_longitude, latitude, longitude)
+        if moved > CONFIRM_FROM_KM and hours > CONFIRM_AFTER_H:
+            if not _is_second(position, reading, thresholds):
+                position.raw_pending = True
+                return 0.0
+            position.candidates = 0
         if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
             position.rejected += 1
             position.raw_rejected = True
             if latitude != 0.0 and longitude != 0.0 and _agrees(position, reading, thresholds):
                 _place(position, latitude, longitude, time_ms)
             return 0.0
-    position.candidates = 0
+    if position.candidates:
+        position.candidates = 0
+        if position.raw_pending:
+            position.rejected += 1
+    position.raw_pending = False
     position.latitude_deg = latitude
     position.longitude_deg = longitude
     position.time_ms = time_ms
@@ -145,6 +156,11 @@ def _place(position: Position, latitude: float, longitude: float, time_ms: int) 
     position.latitude_deg = position.anchor_latitude_deg = position.path_latitude_deg = latitude
     position.longitude_deg = position.anchor_longitude_deg = position.path_longitude_deg = longitude
     position.time_ms = time_ms
+
+
+def _is_second(position: Position, reading: Reading, thresholds: Thresholds) -> bool:
+    """Far away after a silence: believed when a second fix says so too, since the time alone forbids nothing."""
+    return _agrees(position, reading, thresholds) or position.candidates >= 2
 
 
 def _agrees(position: Position, reading: Reading, thresholds: Thresholds) -> bool:

@@ -21,6 +21,11 @@ _SQRT_HALF: Final = 0.7071067811865476
 _INV_SQRT_2PI: Final = 0.3989422804014327
 _READING_SIGMA_PCT: Final = 0.05
 """Error of a state of charge beyond its quantisation."""
+MIN_KWH_PER_KM: Final = 0.05
+MAX_KWH_PER_KM: Final = 1.5
+"""Nothing on four wheels is outside of this over a kilometre."""
+MAX_CHANGE: Final = 0.02
+"""The capacity moves by no more than this at once."""
 Z90: Final = 1.6448536269514722
 """Half width of the 90 % interval of a normal distribution, in standard deviations."""
 
@@ -99,7 +104,7 @@ def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
     ny, yy, yg, yk, yb = e.ny, e.yy, e.yg, e.yk, e.yb
     e.n += ny * gain
     e.y += yy * gain
-    e.k += yk * gain
+    e.k = max(MIN_KWH_PER_KM, min(MAX_KWH_PER_KM, e.k + yk * gain))
     e.b += yb * gain
     e.nn -= ny * ny * cut
     e.ny -= ny * yy * cut
@@ -110,7 +115,7 @@ def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
     e.yk -= yy * yk * cut
     e.yb -= yy * yb * cut
     if measured:
-        e.g += yg * gain
+        e.g += max(-MAX_CHANGE * e.g, min(MAX_CHANGE * e.g, yg * gain))
         e.gg -= yg * yg * cut
     e.gk -= yg * yk * cut
     e.gb -= yg * yb * cut

@@ -16,12 +16,16 @@ SAMPLE_PCT: Final = 10.0
 """The same for learning the capacity (evcc)."""
 AGREES: Final = (0.6, 1.6)
 """Energy by power or counter over energy by state of charge: within this they agree. The capacity itself may be off."""
+CLEARLY: Final = (0.75, 1.35)
+"""So near to minus one, once is enough to know that power has the opposite sign."""
 SAMPLE_MS: Final = 600_000
 SAMPLE_SIGMA: Final = 0.04
 """A less certain sample of the capacity is not used."""
 SAMPLE_TOP_PCT: Final = 95.0
 """Above this the state of charge is balanced and recalibrated (TeslaMate)."""
 SAMPLE_TEMPERATURE_C: Final = (10.0, 35.0)
+PLAUSIBLE: Final = (0.5, 1.6)
+"""A sample within this share of the stated battery energy can be true."""
 SAMPLES: Final = 9
 SAMPLES_NEEDED: Final = 3
 CURVE_SIGMA: Final = 0.012
@@ -88,12 +92,12 @@ def _agrees(kwh: float, expected_kwh: float) -> bool:
 
 
 def _judge_power(state: VanState, ratio: float) -> None:
-    """Believe the power or not; a sign that is wrong twice running is the van's own convention."""
+    """Believe the power or not; a sign that is wrong clearly, or twice running, is the van's own convention."""
     battery = state.soc
     battery.power_trusted = AGREES[0] <= ratio <= AGREES[1]
     if -AGREES[1] <= ratio <= -AGREES[0]:
         battery.reversals += 1
-        if battery.reversals >= 2:
+        if battery.reversals >= 2 or CLEARLY[0] <= -ratio <= CLEARLY[1]:
             battery.power_sign = -battery.power_sign
             battery.power_trusted = True
             battery.reversals = 0
@@ -127,7 +131,10 @@ def _sample(state: VanState, fallen_y: float, by_power: float, context: Context,
     ):
         return
     samples = capacity.samples_kwh
-    samples.append(100.0 * kwh / fallen_y)
+    sample_kwh = 100.0 * kwh / fallen_y
+    if not PLAUSIBLE[0] <= sample_kwh / context.vehicle.battery_kwh <= PLAUSIBLE[1]:
+        return
+    samples.append(sample_kwh)
     del samples[:-SAMPLES]
     if len(samples) < SAMPLES_NEEDED:
         return

@@ -54,6 +54,8 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
 def close_gap(state: VanState, reading: Reading, context: Context) -> list[Record]:
     """The first reading after the silence has been worked in: what does it tell about the time before?"""
     records: list[Record] = []
+    if state.position.raw_pending:
+        return []
     before = state.gap_from
     state.returned = False
     if before.time_ms == 0:

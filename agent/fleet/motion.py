@@ -71,8 +71,7 @@ def _on_trip(
 ) -> list[Record] | None:
     motion, thresholds = state.motion, context.thresholds
     hopped = motion.standing_ms > 0 and (
-        state.totals.distance_km - motion.stand.distance_km >= thresholds.hop_km
-        or moved_m >= thresholds.rest_radius_m
+        state.totals.distance_km - motion.stand.distance_km >= thresholds.hop_km or moved_m >= thresholds.rest_radius_m
     )
     if speed_kmh is not None:
         standing = speed_kmh < thresholds.standing_speed_kmh

@@ -196,6 +196,8 @@ class Position(Part):
     candidates_ms: int = 0
     candidates: int = 0
     raw_rejected: bool = False
+    raw_pending: bool = False
+    """The last fix was far away after a silence, and waits for a second one."""
     rejected: int = 0
     speed_kmh: float | None = None
     odometer_km: float | None = None
