@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from agent.commands.report_format import as_csv, as_json, as_markdown
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
 from agent.factors.factor_set import FactorSet, load_factor_set
+from agent.fleet.days import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points import MEASUREMENTS
 from agent.roster import Roster
@@ -34,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the report."""
-    start_ms = _moment(arguments.start, settings.fleet.utc_offset, "--from")
-    end_ms = _moment(arguments.end, settings.fleet.utc_offset, "--to")
+    zone = DayZone(settings.fleet.timezone).tzinfo
+    start_ms = _moment(arguments.start, zone, "--from")
+    end_ms = _moment(arguments.end, zone, "--to")
     if start_ms is not None and end_ms is not None and start_ms >= end_ms:
         raise SettingsError(f"--from {arguments.start} is not before --to {arguments.end}")
     token = settings.store.token.get_secret_value() if settings.store.token else ""
@@ -163,14 +165,14 @@ def _quality(history: History, fleet: Sums, start_ms: int | None, end_ms: int | 
     }
 
 
-def _moment(text: str | None, utc_offset: str, option: str) -> int | None:
+def _moment(text: str | None, zone: tzinfo, option: str) -> int | None:
     """Milliseconds of a date (midnight where the fleet's days begin) or of an RFC 3339 time."""
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
-            moment = datetime.fromisoformat(f"{moment.isoformat()}{utc_offset}")
+            moment = moment.replace(tzinfo=zone)
     except ValueError as error:
         raise SettingsError(f"{option} {text!r} is not a time such as 2026-06-01 or 2026-06-01T08:00:00Z") from error
     return round(moment.timestamp() * 1000)

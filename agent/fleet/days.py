@@ -23,6 +23,11 @@ class DayZone:
     def __init__(self, name: str = "+00:00") -> None:
         self._zone = _zone(name)
 
+    @property
+    def tzinfo(self) -> tzinfo:
+        """The zone itself, for reading times that name none."""
+        return self._zone
+
     @classmethod
     def of_offset(cls, minutes: int) -> "DayZone":
         """A fixed number of minutes ahead of UTC."""

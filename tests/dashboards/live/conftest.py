@@ -72,7 +72,7 @@ def live_page(*, store_url: str, arguments: tuple[str, ...] = (), **settings: st
     assert "Traceback" not in log, log
 
 
-def wait_until_up(url: str, process: subprocess.Popen[str], *, seconds: float = 20.0) -> None:
+def wait_until_up(url: str, process: subprocess.Popen[str], *, seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
