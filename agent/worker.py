@@ -36,7 +36,8 @@ CHECKPOINT_MESSAGES = 250_000
 AHEAD_AFTER_S = 2.0
 """The store has to fail for this long before the worker runs ahead."""
 
-AHEAD_POLL_S = 0.5
+STORE_POLL_S = 0.1
+"""How often a busy store is looked at again."""
 
 
 class Tail:
@@ -157,8 +158,8 @@ class Worker:
             if self._closing:
                 return None
             await self._wait_for_commit()
-            if self._unit_since_s is not None and self._flush_due():
-                await self._seal()
+            if self._flush_due():
+                await self._hand_over()
 
     def _read_batch(self) -> Batch | None:
         while self._read_batches:
@@ -179,8 +180,10 @@ class Worker:
         return batches[0]
 
     async def _wait_for_commit(self) -> None:
-        timeout_s = AHEAD_POLL_S if self.ahead else None
-        if self._unit_since_s is not None:
+        timeout_s = None
+        if self.ahead or (self._unit_since_s is not None and self._writer.busy):
+            timeout_s = STORE_POLL_S
+        elif self._unit_since_s is not None:
             timeout_s = max(0.0, self._unit_since_s + self._flush_s - time.monotonic())
         self._committed.clear()
         with contextlib.suppress(TimeoutError):
@@ -216,13 +219,14 @@ class Worker:
 
     async def _hand_over(self) -> None:
         """Seal the unit if the writer is free; let it grow while it is not; run ahead when the store stays away."""
+        await self._journal.add_dead_letters(self._processor.take_letters())
         if self._writer.busy and self._processor.points < self._batch_points * UNIT_POINTS_LIMIT:
             return
-        while self._writer.busy:
+        while self._writer.busy and not self.ahead:
             if self._writer.failing_for_s() > AHEAD_AFTER_S:
                 self._run_ahead("the store stays away")
                 return
-            await self._writer.wait_free(AHEAD_POLL_S)
+            await self._writer.wait_free(STORE_POLL_S)
         await self._seal()
 
     def _run_ahead(self, reason: str) -> None:

@@ -1,0 +1,274 @@
+"""From the journal to the writer; ahead of an absent store and back again, with the same result."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from agent import worker as module
+from agent.errors import StoreUnavailable
+from agent.journal import Journal
+from agent.journal_thread import JournalThread
+from agent.messages import Batch, Message
+from agent.worker import TAIL_BYTES, TAIL_MESSAGES, Tail, Worker
+from agent.writer import Writer
+from tests.doubles import Clock, FakeStore, make_processor, until
+from tests.servers.publishing import drive
+
+START_MS = 1_790_000_000_000
+COUNTED = ("battery", "location", "energy", "emissions", "trip", "stop", "alert")
+
+
+def encoded(messages: list[tuple[str, object]]) -> list[Message]:
+    return [Message(topic, json.dumps(payload).encode()) for topic, payload in messages]
+
+
+DRIVE = encoded(drive("van-1", start_ms=START_MS))
+LOW = encoded(
+    [("vans/van-2/soc", {"time": START_MS + n * 2_400_000, "soc_pct": soc}) for n, soc in enumerate((21, 19, 40))]
+)
+"""Raises an alert and clears it again."""
+
+
+class Bench:
+    """A real journal, processor and writer around the worker; the store is a stand-in."""
+
+    def __init__(
+        self, path: Path, *, max_bytes: int = 64 << 20, when_full: str = "pause", durable_after_s: float = 0
+    ) -> None:
+        self.journal = Journal.open(path / "journal.db", max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
+        self.thread = JournalThread(self.journal)
+        self.store = FakeStore()
+        self.clock = Clock()
+        self.notified: list[str] = []
+        self.processor = make_processor()
+        self.writer = Writer(
+            self.store,
+            self.thread,
+            on_checkpoint=lambda: None,
+            durable_after_s=durable_after_s,
+            clock_s=self.clock,
+            sleep=self.clock.sleep,
+        )
+        self.worker = Worker(
+            self.processor,
+            self.thread,
+            self.writer,
+            batch_points=20,
+            flush_s=0.005,
+            checkpoint_every_s=0.01,
+            notify=self._notify,
+        )
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def _notify(self, vehicle_ids: list[str]) -> None:
+        self.notified += vehicle_ids
+
+    async def start(self) -> None:
+        await self.worker.restore()
+        self.tasks = [asyncio.create_task(self.writer.run()), asyncio.create_task(self.worker.run())]
+
+    async def append(self, messages: list[Message], *, size: int = 50) -> None:
+        for start in range(0, len(messages), size):
+            part = messages[start : start + size]
+            batch = await self.thread.append(part, received_ms=START_MS + 7_200_000, listening_since_ms=START_MS)
+            self.worker.on_batch(batch)
+
+    async def done(self) -> None:
+        await until(lambda: not self.worker.backlog and self.writer.counters.confirmed_offset == self.worker.position)
+
+    async def finish(self) -> None:
+        self.worker.close()
+        await self.tasks[1]
+        await self.writer.close()
+        await self.tasks[0]
+        await self.thread.close()
+
+    async def crash(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.thread.close()
+
+
+Make = Callable[..., Bench]
+
+
+@pytest.fixture
+async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
+    monkeypatch.setattr(module, "STORE_POLL_S", 0.002)
+    made: list[Bench] = []
+
+    def new(**options: object) -> Bench:
+        made.append(Bench(tmp_path, **options))
+        return made[-1]
+
+    yield new
+    for bench in made:
+        for task in bench.tasks:
+            task.cancel()
+
+
+async def undisturbed(
+    directory: Path, messages: list[Message]
+) -> dict[tuple[str, str | None, int], tuple[object, ...]]:
+    bench = Bench(directory)
+    await bench.start()
+    await bench.append(messages)
+    await bench.finish()
+    return bench.store.points
+
+
+async def test_messages_become_points_and_a_checkpoint(make: Make) -> None:
+    bench = make()
+    await bench.start()
+    await bench.append(DRIVE)
+    await bench.finish()
+    assert len(bench.store.of("battery")) == 180
+    assert len(bench.store.of("trip")) == 1
+    assert bench.writer.counters.checkpoint_offset == 180
+    again = make()
+    offset, states = await again.thread.load()
+    assert offset == 180
+    assert {key for key, _ in states} >= {"van-1"}
+    await again.thread.close()
+
+
+async def test_after_a_crash_it_goes_on_from_the_checkpoint_with_the_same_numbers(make: Make, tmp_path: Path) -> None:
+    expected = await undisturbed(tmp_path / "whole", DRIVE)
+    points = {}
+    first = make()
+    await first.start()
+    await first.append(DRIVE[:70])
+    await first.done()
+    await first.append(DRIVE[70:110])  # journaled; how much of it is processed is a matter of luck
+    await first.crash()
+    points |= first.store.points
+    second = make()
+    await second.start()
+    assert second.worker.position <= 110
+    await second.append(DRIVE[110:])
+    await second.finish()
+    assert points | second.store.points == expected
+
+
+async def test_only_duplicates_move_the_checkpoint_too(make: Make) -> None:
+    bench = make()
+    await bench.start()
+    await bench.append(DRIVE)
+    await bench.done()
+    await bench.append(DRIVE[-5:])
+    await until(lambda: bench.writer.counters.checkpoint_offset == 185)
+    assert bench.processor.counters.duplicates == 5
+    await bench.finish()
+
+
+async def test_ahead_of_an_absent_store_and_back(make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    messages = DRIVE + LOW
+    expected = await undisturbed(tmp_path / "whole", messages)
+    bench = make()
+    with caplog.at_level(logging.INFO):
+        await bench.start()
+        await bench.append(DRIVE[:60])
+        await bench.done()
+        bench.store.away = StoreUnavailable("connection refused")
+        await bench.append(messages[60:], size=10)
+        await until(lambda: bench.worker.ahead and not bench.worker.backlog)
+        # The vans are live and who waits for alerts has been told.
+        assert bench.processor.vans["van-2"].state.soc.soc_pct == 40
+        assert bench.notified == ["van-2"]
+        assert bench.processor.points == 0
+        bench.store.away = None
+        await until(lambda: not bench.worker.ahead)
+        await bench.done()
+    await bench.finish()
+    assert bench.worker.rewinds == 1
+    assert {k: v for k, v in bench.store.points.items() if k[0] in COUNTED} == {
+        k: v for k, v in expected.items() if k[0] in COUNTED
+    }
+    # Nobody is told twice, and nothing is counted twice.
+    assert bench.notified == ["van-2"]
+    assert bench.processor.counters.accepted == bench.processor.counters.messages == len(messages)
+    said = [record.message for record in caplog.records if record.name == "agent.worker"]
+    assert ["stays away" in said[0], "is back" in said[1]] == [True, True]
+
+
+async def test_a_forgetful_store_gets_everything_since_the_checkpoint_again(make: Make) -> None:
+    bench = make(durable_after_s=60.0)
+    await bench.start()
+    await bench.append(DRIVE[:60])
+    await bench.done()
+    bench.store.points.clear()  # a crash of the store
+    bench.store.failures.append(StoreUnavailable("connection refused", retry_after_s=0.1))
+    await bench.append(DRIVE[60:])
+    await until(lambda: bench.worker.rewinds == 1)
+    await bench.done()
+    assert len(bench.store.of("battery")) == 180
+    bench.clock.now_s += 61.0
+    await bench.append(DRIVE[:1])
+    await until(lambda: bench.writer.counters.checkpoint_offset >= 60)
+    await bench.finish()
+
+
+async def test_dead_letters_are_kept_once_however_often_the_message_is_worked_through(make: Make) -> None:
+    bad = [Message("vans/van-1/soc", b"{"), Message("vans/van-1/tyres", b"{}")]
+    for _ in range(3):
+        bench = make()
+        bench.store.away = StoreUnavailable("connection refused")
+        await bench.start()
+        if bench.worker.backlog == 0:
+            await bench.append(DRIVE[:20] + bad)
+        await until(lambda bench=bench: not bench.worker.backlog and bench.journal.counters.dead_letters == 2)
+        await bench.crash()
+    bench = make()
+    reasons = [letter.reason for letter in bench.journal.dead_letters()]
+    assert reasons == ["malformed", "unknown_topic"]
+    await bench.thread.close()
+
+
+async def test_what_was_dropped_from_the_journal_is_passed_over(make: Make) -> None:
+    bench = make(max_bytes=1 << 20, when_full="drop_oldest")
+    big = [Message("vans/van-1/other", b"x" * 60_000) for _ in range(60)]
+    for message in big:
+        await bench.thread.append([message], received_ms=START_MS, listening_since_ms=START_MS)
+    assert bench.journal.counters.dropped_messages > 20
+    await bench.start()
+    await bench.append(DRIVE)
+    await bench.finish()
+    assert len(bench.store.of("battery")) == 180
+    # What is dropped while it is still in memory is worked through all the same.
+    assert 60 + 180 - bench.journal.counters.dropped_messages <= bench.processor.counters.messages < 60 + 180
+
+
+async def test_a_failure_of_the_journal_ends_the_worker(make: Make) -> None:
+    bench = make()
+    await bench.start()
+    bench.journal.close()
+    bench.worker.on_batch(Batch(0, 1, 1, [Message("vans/x/tyres", b"{}")]))
+    with pytest.raises(Exception, match="closed"):
+        await bench.tasks[1]
+
+
+def test_the_tail_is_bounded_by_messages_and_by_bytes() -> None:
+    tail = Tail()
+    for number in range(TAIL_MESSAGES + 10):
+        tail.add(Batch(number, 1, 1, [Message("t", b"")]))
+    assert tail.end == TAIL_MESSAGES + 10
+    assert tail.take(0) is None
+    assert tail.take(TAIL_MESSAGES) is not None
+    assert tail.take(TAIL_MESSAGES - 1) is None  # older ones have been let go
+    tail.add(Batch(TAIL_MESSAGES + 10, 1, 1, [Message("t", b"x" * (TAIL_BYTES + 1))]))
+    assert tail.take(TAIL_MESSAGES + 10) is None
+    assert tail.end == TAIL_MESSAGES + 11
+
+
+def test_the_tail_gives_only_what_begins_where_it_is_asked_for() -> None:
+    tail = Tail()
+    tail.add(Batch(0, 1, 1, [Message("t", b"")] * 10))
+    assert tail.take(5) is None
+    assert tail.take(0) is not None
