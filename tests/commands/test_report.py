@@ -299,7 +299,7 @@ async def test_a_bad_period_is_refused(tmp_path, capsys, words, says):
 
 
 async def test_a_day_begins_where_the_fleet_says(tmp_path, capsys):
-    settings = {"fleet": SETTINGS["fleet"] | {"utc_offset": "+02:00"}}
+    settings = {"fleet": SETTINGS["fleet"] | {"timezone": "+02:00"}}
     header = (await as_json(tmp_path, capsys, settings=settings))["header"]
     assert header["from"] == "2026-05-31T22:00:00Z"
     words = ("--from", "2026-06-01T00:00:00Z")
