@@ -5,7 +5,6 @@ Dashboards, documentation, stores and exports are all held against `MEASUREMENTS
 """
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -259,11 +258,25 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     )
 }
 
-BATTERY: Final = attrgetter("time_ms", *MEASUREMENTS["battery"].field_names)
-LOCATION: Final = attrgetter("time_ms", *MEASUREMENTS["location"].field_names)
+RowMaker = Callable[[Series, Any], Row]
+"""From tags and a reading or record to a row."""
 
-_RECORD_ROWS: Final[dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]]] = {
-    record: (name, attrgetter("time_ms", *MEASUREMENTS[name].field_names))
+
+def _row_maker(measurement: str) -> RowMaker:
+    """A function that spells out every field: 0.2 µs a row, where a loop over the names takes 0.8 µs."""
+    values = ", ".join(f"said.{name}" for name in MEASUREMENTS[measurement].field_names)
+    maker: RowMaker = eval(f"lambda series, said: (series, said.time_ms, {values})")  # noqa: S307  # our own names
+    return maker
+
+
+_BATTERY: Final = _row_maker("battery")
+_LOCATION: Final = _row_maker("location")
+_SILENT_BATTERY: Final = len(MEASUREMENTS["battery"].fields)
+_SILENT_LOCATION: Final = len(MEASUREMENTS["location"].fields)
+"""So many absent values are a row that says nothing."""
+
+_RECORD_ROWS: Final[dict[type, tuple[str, RowMaker]]] = {
+    record: (name, _row_maker(name))
     for record, name in (
         (EnergyRecord, "energy"),
         (EmissionsRecord, "emissions"),
@@ -280,24 +293,21 @@ _RECORD_ROWS: Final[dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]]] = 
 def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
     """Append the raw points of one reading: `battery` and `location`, each only if it says anything; how many."""
     count = 0
-    if reading.soc_pct is not None or _says_anything(BATTERY(reading)):
-        rows["battery"].append((series, *BATTERY(reading)))
+    row = _BATTERY(series, reading)
+    if reading.soc_pct is not None or row.count(None) < _SILENT_BATTERY:
+        rows["battery"].append(row)
         count = 1
-    if reading.latitude_deg is not None or _says_anything(LOCATION(reading)):
-        rows["location"].append((series, *LOCATION(reading)))
+    row = _LOCATION(series, reading)
+    if reading.latitude_deg is not None or row.count(None) < _SILENT_LOCATION:
+        rows["location"].append(row)
         count += 1
     return count
 
 
-def _says_anything(values: Row) -> bool:
-    """Whether anything but the time is there."""
-    return values.count(None) < len(values) - 1
-
-
 def add_record(rows: Rows, series: Series, record: Record | FleetRecord) -> None:
     """Append the point of one record."""
-    name, values = _RECORD_ROWS[type(record)]
-    rows[name].append((series, *values(record)))
+    name, make_row = _RECORD_ROWS[type(record)]
+    rows[name].append(make_row(series, record))
 
 
 def empty_rows() -> Rows:
