@@ -54,7 +54,7 @@ def test_a_record_gives_one_point():
     assert fields("energy", row) == said
 
 
-@pytest.mark.parametrize("measurement", MEASUREMENTS.values(), ids=str)
+@pytest.mark.parametrize("measurement", MEASUREMENTS.values(), ids=lambda each: each.name)
 def test_names_and_types_are_from_the_closed_lists(measurement):
     assert set(measurement.tags) <= set(points.TAGS)
     assert len(set(measurement.field_names)) == len(measurement.fields)
