@@ -1,0 +1,86 @@
+"""What makes room or must not be lost waits for room; what is new is refused at once."""
+
+import logging
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from agent import journal_thread as module
+from agent.errors import JournalBroken, JournalFull
+from agent.journal import DeadLetter, Journal
+from agent.journal_thread import JournalThread
+from agent.messages import Message
+
+LETTER = DeadLetter(offset=0, reason="schema", topic="t", payload=b"p", received_ms=1, detail="d")
+
+
+class ReluctantJournal(Journal):
+    """Fails with what a test has prepared, then works."""
+
+    failures: deque[Exception]
+
+    def _fail(self) -> None:
+        if getattr(self, "failures", None):
+            raise self.failures.popleft()
+
+    def add_dead_letters(self, letters: object) -> None:
+        self._fail()
+        super().add_dead_letters(letters)
+
+    def checkpoint(self, offset: int, **rest: object) -> None:
+        self._fail()
+        super().checkpoint(offset, **rest)
+
+    def append(self, messages: object, **rest: object) -> object:
+        self._fail()
+        return super().append(messages, **rest)
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReluctantJournal:
+    monkeypatch.setattr(module, "ROOM_RETRY_S", 0.0)
+    made = ReluctantJournal.open(tmp_path / "journal.db", max_bytes=1 << 20, reserve_bytes=0)
+    made.failures = deque()
+    return made
+
+
+async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
+    journal: ReluctantJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    thread = JournalThread(journal)
+    journal.failures.extend([JournalFull("disk full")] * 3)
+    with caplog.at_level(logging.INFO):
+        await thread.add_dead_letters([LETTER])
+        journal.failures.extend([JournalFull("disk full")] * 2)
+        await thread.checkpoint(5, states={"van": b"s"})
+    assert (journal.counters.dead_letters, journal.counters.checkpoint_offset) == (1, 5)
+    assert not thread.out_of_room
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"] * 2
+    await thread.close()
+
+
+async def test_a_broken_disk_is_not_tried_again(journal: ReluctantJournal) -> None:
+    thread = JournalThread(journal)
+    journal.failures.append(JournalBroken("I/O error"))
+    with pytest.raises(JournalBroken):
+        await thread.checkpoint(0, states={})
+    await thread.close()
+
+
+async def test_an_append_is_refused_at_once(journal: ReluctantJournal) -> None:
+    thread = JournalThread(journal)
+    journal.failures.append(JournalFull("disk full"))
+    with pytest.raises(JournalFull):
+        await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
+    batch = await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
+    assert await thread.read(0, max_messages=10) == [batch]
+    await thread.close()
+
+
+async def test_no_letters_cost_nothing(journal: ReluctantJournal) -> None:
+    thread = JournalThread(journal)
+    journal.failures.append(JournalBroken("would be raised by any call"))
+    await thread.add_dead_letters([])
+    journal.failures.clear()
+    await thread.close()

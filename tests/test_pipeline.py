@@ -1,0 +1,165 @@
+"""Start, stop and sudden ends of the whole pipeline, with stand-ins at its two ends."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from agent import pipeline as module
+from agent.errors import JournalBroken, SettingsError, StoreUnavailable
+from agent.journal import Journal
+from agent.messages import Message
+from agent.mqtt.base import Delivery
+from agent.pipeline import Pipeline
+from tests.doubles import FakeReceiver, FakeStore, make_processor, until
+from tests.servers.ports import free_port
+from tests.servers.publishing import drive
+
+FRESH_MS = time.time_ns() // 1_000_000 - 6 * 3_600_000
+
+
+class Bench:
+    def __init__(self, directory: Path) -> None:
+        self.receiver = FakeReceiver()
+        self.store = FakeStore()
+        self.port = free_port()
+        self.journal = Journal.open(directory / "journal.db", max_bytes=16 << 20, reserve_bytes=0)
+        self.pipeline = Pipeline(
+            receiver=self.receiver,
+            journal=self.journal,
+            processor=make_processor(),
+            store=self.store,
+            batch_points=1000,
+            flush_s=0.01,
+            checkpoint_every_s=0.02,
+            alert_prefix="vans-alerts",
+            listen=("127.0.0.1", self.port),
+        )
+        self.stop = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self.task = asyncio.create_task(self.pipeline.run(self.stop), name="pipeline")
+        await until(lambda: self.receiver.on_delivery or self.task.done())
+
+    def deliver(self, *messages: tuple[str, object]) -> None:
+        found = [Message(topic, json.dumps(payload).encode()) for topic, payload in messages]
+        self.receiver.on_delivery(Delivery(found, list(range(len(found))), 1))
+
+    async def finish(self) -> None:
+        self.stop.set()
+        await self.task
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    if made.task is not None and not made.task.done():
+        made.task.cancel()
+
+
+def low(soc_pct: float, *, minute: int) -> tuple[str, object]:
+    return "vans/van-1/soc", {"time": FRESH_MS + minute * 60_000, "soc_pct": soc_pct}
+
+
+async def test_a_stop_finishes_what_has_arrived(bench: Bench) -> None:
+    await bench.start()
+    bench.deliver(*drive("van-1", start_ms=FRESH_MS))
+    await bench.finish()
+    assert len(bench.receiver.acknowledged) == 1
+    assert len(bench.store.of("battery")) == 180
+    assert bench.store.closed
+    assert bench.pipeline.vitals.writer.checkpoint_offset == 180
+
+
+async def test_a_stop_without_the_store_is_bounded_and_loses_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "DRAIN_S", 0.2)
+    bench.store.away = StoreUnavailable("connection refused")
+    await bench.start()
+    bench.deliver(*drive("van-1", start_ms=FRESH_MS))
+    await until(lambda: bench.receiver.acknowledged)
+    await bench.finish()
+    assert "keeps the rest for the next start" in caplog.text
+    again = Bench(tmp_path)
+    await again.start()
+    await again.finish()
+    assert len(again.store.of("battery")) == 180
+
+
+async def test_a_broken_disk_ends_everything(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.start()
+
+    def fail(*_: object, **__: object) -> None:
+        raise JournalBroken("disk I/O error")
+
+    closed = []
+    monkeypatch.setattr(bench.journal, "append", fail)
+    monkeypatch.setattr(bench.journal, "close", lambda: closed.append(True))
+    bench.deliver(low(50, minute=0))
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await bench.task
+    assert caught.group_contains(JournalBroken)
+    assert bench.receiver.acknowledged == []
+    assert bench.store.closed
+    assert closed == []  # nothing more is written to such a disk
+
+
+async def test_a_stage_that_ends_by_itself_ends_everything(bench: Bench) -> None:
+    await bench.start()
+    bench.receiver.end()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await bench.task
+    assert caught.group_contains(RuntimeError, match="receiver has ended by itself")
+
+
+async def test_a_stage_that_fails_ends_everything(bench: Bench) -> None:
+    await bench.start()
+    bench.receiver.end(ValueError("unexpected"))
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await bench.task
+    assert caught.group_contains(ValueError, match="unexpected")
+
+
+async def test_a_port_that_is_taken_is_a_wrong_setting(bench: Bench) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", bench.port))
+        taken.listen()
+        await bench.start()
+        with pytest.raises(SettingsError, match=r"http\.listen"):
+            await bench.task
+    assert bench.store.closed
+
+
+async def test_health_is_there_while_it_runs(bench: Bench) -> None:
+    await bench.start()
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{bench.port}/readyz") as answer:
+        assert answer.status == 200
+    await bench.finish()
+
+
+async def test_alerts_reach_the_broker_also_when_it_was_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK_S", 0.05)
+    await bench.start()
+    bench.deliver(low(21, minute=0))
+    bench.deliver(low(19, minute=40))
+    await until(lambda: bench.receiver.published)
+    topic, payload = bench.receiver.published[-1]
+    assert topic == "vans-alerts/van-1"
+    assert b"soc_low" in payload
+    # The broker is away while the alert clears.
+    bench.receiver.reachable = False
+    bench.deliver(low(40, minute=80))
+    await until(lambda: bench.pipeline.vitals.processor.counters.accepted == 3)
+    await until(lambda: bench.pipeline._unsent)
+    bench.receiver.reachable = True
+    bench.receiver.counters.subscribed_since_ms += 1
+    await until(lambda: bench.receiver.published[-1][1] == b"")
+    await bench.finish()
