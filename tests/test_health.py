@@ -1,0 +1,293 @@
+"""The agent seen from outside, and what it says about itself."""
+
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent.health import COMMIT_STALLED_AFTER_S, WRITE_STALLED_AFTER_S, Vitals, make_app
+from agent.heartbeat import POINT_EVERY_S, SILENCE_S, Heartbeat
+from agent.intake import IntakeCounters
+from agent.journal import JournalCounters
+from agent.messages import Batch, Message
+from agent.mqtt.base import ReceiverCounters
+from agent.points import MEASUREMENTS, Row
+from agent.processor import Processor
+from agent.writer import WriterCounters
+from tests.doubles import Clock, make_processor
+
+
+@dataclass
+class FakeJournalThread:
+    counters: JournalCounters = field(default_factory=lambda: JournalCounters(max_bytes=1000))
+    out_of_room: bool = False
+
+
+@dataclass
+class FakeWorker:
+    backlog: int = 0
+    ahead: bool = False
+    rewinds: int = 0
+
+
+class FindingProcessor(Processor):
+    """With dialects that have something to say."""
+
+    said: dict[str, str]
+
+    def findings(self) -> dict[str, str]:
+        return self.said
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.processor = make_processor(rate_per_s=1.0, burst=10)
+        self.processor.__class__ = FindingProcessor
+        self.processor.said = {}
+        self.vitals = Vitals(
+            receiver=ReceiverCounters(connected=True, subscribed_since_ms=1),
+            intake=IntakeCounters(),
+            journal=FakeJournalThread(),
+            processor=self.processor,
+            worker=FakeWorker(),
+            writer=WriterCounters(),
+        )
+        self.clock = Clock(1_790_000_000.0)
+        self.rows: list[tuple[str, Row]] = []
+        self.heartbeat = Heartbeat(
+            self.vitals, write_aside=lambda name, row: self.rows.append((name, row)), clock_s=self.clock
+        )
+
+    def process(self, *payloads: bytes, topic: str = "vans/van-1/soc") -> None:
+        messages = [Message(topic, payload) for payload in payloads]
+        now_ms = round(self.clock() * 1000)
+        self.processor.process(Batch(0, now_ms, now_ms, messages), 0, len(messages))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_ready_when_everything_is_there(bench: Bench) -> None:
+    assert bench.vitals.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda v: setattr(v.receiver, "connected", False), "broker: not connected (connecting)"),
+        (
+            lambda v: (setattr(v.receiver, "connected", False), setattr(v.receiver, "last_error", "refused")),
+            "broker: not connected (refused)",
+        ),
+        (lambda v: setattr(v.receiver, "subscribed_since_ms", 0), "broker: not subscribed (subscribing)"),
+        (
+            lambda v: (setattr(v.writer, "failing_since_s", 1.0), setattr(v.writer, "last_error", "answered 503")),
+            "store: answered 503",
+        ),
+        (lambda v: setattr(v.intake, "journal_full", True), "journal: full, reading has stopped"),
+        (lambda v: setattr(v.journal, "out_of_room", True), "journal: the disk is full, processing has stopped"),
+        (
+            lambda v: setattr(v.intake, "commit_started_s", time.monotonic() - COMMIT_STALLED_AFTER_S - 5),
+            f"journal: a commit has been running for {COMMIT_STALLED_AFTER_S + 5:.0f} s",
+        ),
+        (
+            lambda v: setattr(v.writer, "write_started_s", time.monotonic() - WRITE_STALLED_AFTER_S - 5),
+            f"store: a write has been running for {WRITE_STALLED_AFTER_S + 5:.0f} s",
+        ),
+    ],
+)
+async def test_not_ready_says_why(bench: Bench, change: object, reason: str) -> None:
+    change(bench.vitals)
+    async with TestClient(TestServer(make_app(bench.vitals))) as client:
+        answer = await client.get("/readyz")
+        assert answer.status == 503
+        assert await answer.json() == {"ready": False, "reasons": [reason]}
+        # Only what a restart may mend is no longer alive.
+        alive = await client.get("/healthz")
+        assert alive.status == (503 if "running for" in reason else 200)
+
+
+async def test_endpoints_of_a_healthy_agent(bench: Bench) -> None:
+    async with TestClient(TestServer(make_app(bench.vitals))) as client:
+        assert (await client.get("/healthz")).status == 200
+        assert await (await client.get("/readyz")).json() == {"ready": True, "reasons": []}
+        assert (await client.get("/")).status == 404
+        assert (await client.post("/readyz")).status == 405
+
+
+async def test_metrics_are_what_the_stages_counted(bench: Bench) -> None:
+    bench.process(b'{"time": 1790000000000, "soc_pct": 50}', b"{", b'{"time": 1790000000000, "soc_pct": 500}')
+    bench.vitals.intake.ack_delay_s.add(0.0015, 2)
+    bench.vitals.journal.counters.next_offset = 7
+    bench.vitals.writer.confirmed_offset = 4
+    bench.vitals.findings = 2
+    async with TestClient(TestServer(make_app(bench.vitals))) as client:
+        answer = await client.get("/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        text = await answer.text()
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert all(name.startswith("vanpulse_") for name, *_ in found)
+    assert found["vanpulse_readings_accepted_total",] == 1
+    assert found["vanpulse_messages_rejected_total", "malformed"] == 1
+    assert found["vanpulse_messages_rejected_total", "out_of_range"] == 1
+    assert found["vanpulse_messages_rejected_total", "journal_corrupt"] == 0
+    assert found["vanpulse_ack_delay_seconds_bucket", "0.002"] == 2
+    assert found["vanpulse_ack_delay_seconds_count",] == 2
+    assert found["vanpulse_unconfirmed_messages",] == 3
+    assert found["vanpulse_dialect_findings",] == 2
+    assert found["vanpulse_vans",] == 1
+    assert found["vanpulse_memory_bytes",] > 1_000_000
+
+
+# -- the heartbeat
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    messages = [record.message for record in caplog.records if record.name == "agent.heartbeat"]
+    caplog.clear()
+    return messages
+
+
+def test_silence_after_there_was_something_is_said_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bench.clock.now_s += 10_000
+    bench.heartbeat.beat()
+    assert not bench.vitals.silent  # nothing has ever arrived
+    bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
+    bench.clock.now_s += SILENCE_S + 1
+    bench.heartbeat.beat()
+    bench.heartbeat.beat()
+    assert bench.vitals.silent
+    assert ["nothing has arrived for 301 s" in line for line in said(caplog)] == [True]
+    bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
+    bench.heartbeat.beat()
+    assert not bench.vitals.silent
+    assert said(caplog) == ["messages arrive again, or the connection was lost"]
+
+
+def test_a_fleet_with_long_pauses_is_not_suspected(bench: Bench) -> None:
+    for _ in range(20):
+        bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
+        bench.clock.now_s += 200
+        bench.heartbeat.beat()
+    bench.clock.now_s += 1500
+    bench.heartbeat.beat()
+    assert not bench.vitals.silent
+    bench.clock.now_s += 500
+    bench.heartbeat.beat()
+    assert bench.vitals.silent
+
+
+def test_no_connection_is_no_silence(bench: Bench) -> None:
+    bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
+    bench.vitals.receiver.connected = False
+    bench.clock.now_s += 10_000
+    bench.heartbeat.beat()
+    assert not bench.vitals.silent
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield listener
+
+
+def test_a_stage_that_hangs_gives_no_sign_of_life(
+    bench: Bench, manager: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    bench.heartbeat.beat()
+    assert manager.recv(100) == b"WATCHDOG=1"
+    bench.vitals.intake.commit_started_s = time.monotonic() - COMMIT_STALLED_AFTER_S - 1
+    bench.heartbeat.beat()
+    bench.heartbeat.beat()
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+    assert ["stalled: journal: a commit" in line for line in said(caplog)] == [True]
+    bench.vitals.intake.commit_started_s = None
+    bench.heartbeat.beat()
+    assert manager.recv(100) == b"WATCHDOG=1"
+    assert said(caplog) == ["goes on again: journal: a commit"]
+
+
+def test_a_van_beyond_its_rate_is_named_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    flood = [b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + number) for number in range(30)]
+    bench.process(*flood)
+    bench.heartbeat.beat()
+    bench.process(*flood)
+    bench.heartbeat.beat()
+    assert ["van 'van-1' sends more" in line for line in said(caplog)] == [True]
+    assert bench.processor.counters.throttled == 20 + 30
+    bench.heartbeat.beat()
+    assert said(caplog) == ["van 'van-1' keeps to its rate again"]
+
+
+def test_dropped_messages_are_said_at_their_beginning_and_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for dropped in (0, 10, 20, 20, 20):
+        bench.vitals.journal.counters.dropped_messages = dropped
+        bench.heartbeat.beat()
+    first, last = said(caplog)
+    assert "10 so far" in first
+    assert "20 messages were dropped in all" in last
+
+
+def test_findings_of_the_dialects_are_said_when_they_change(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bench.processor.said = {"gbt32960/van-1": "its clock is 8 hours off"}
+    for _ in range(3):
+        bench.clock.now_s += POINT_EVERY_S
+        bench.heartbeat.beat()
+    assert said(caplog) == ["gbt32960/van-1: its clock is 8 hours off"]
+    assert bench.vitals.findings == 1
+    bench.processor.said = {f"ovms/van-{number}": "text" for number in range(100)}
+    bench.clock.now_s += POINT_EVERY_S
+    bench.heartbeat.beat()
+    lines = said(caplog)
+    assert len(lines) == 21
+    assert lines[-1].startswith("80 more")
+
+
+def test_its_own_point_each_minute(bench: Bench) -> None:
+    bench.vitals.intake.messages = 600
+    bench.clock.now_s += POINT_EVERY_S - 1
+    bench.heartbeat.beat()
+    assert bench.rows == []
+    bench.clock.now_s += 1
+    bench.heartbeat.beat()
+    bench.heartbeat.beat()
+    ((name, row),) = bench.rows
+    assert name == "agent"
+    values = dict(zip(MEASUREMENTS["agent"].field_names, row[2:], strict=True))
+    assert row[1] == round(bench.clock() * 1000)
+    assert values["messages_total"] == 600
+    assert values["messages_per_s"] == pytest.approx(10.0)
+    assert values["lag_s"] is None  # nothing has been stored yet: not known
+    bench.clock.now_s -= 3600  # a clock that is set back
+    bench.heartbeat.beat()
+    assert len(bench.rows) == 2
+
+
+def test_a_new_connection_is_noticed_once(bench: Bench) -> None:
+    assert bench.heartbeat.broker_is_new()
+    assert not bench.heartbeat.broker_is_new()
+    bench.vitals.receiver.subscribed_since_ms = 0
+    assert not bench.heartbeat.broker_is_new()
+    bench.vitals.receiver.subscribed_since_ms = 2
+    assert bench.heartbeat.broker_is_new()
