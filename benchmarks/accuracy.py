@@ -1,0 +1,284 @@
+"""Estimators against what is known to be true: `python -m benchmarks.accuracy [--size small|full]`.
+
+Recorded drives of a BMW i3 (true battery power at 1 Hz) and a Renault Twizy (position faults of a real receiver) are
+replayed with part of what was recorded hidden, and a simulated fleet reports while the simulator notes what really
+happened. Everything goes through the program's own decoding, van core and history file. Nothing is fitted to a drive.
+"""
+
+import argparse
+import asyncio
+import csv
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from agent import points
+from agent.commands.compare import compare, read_truth
+from agent.config import FleetFile, FleetSettings, Settings, load_fleet
+from agent.dialects import Decoder, make_dialects
+from agent.dialects.limits import Throttle
+from agent.messages import Batch, Kind, Message
+from agent.points import MEASUREMENTS, Rows
+from agent.processor import Processor
+from agent.roster import Roster
+from agent.stores.sqlite import SqliteStore
+from agent.stores.sqlite_history import SqliteHistory
+from simulator.recordings import Recording, Thinning, load, timeline
+from simulator.simulation import Plan, Simulation
+from simulator.truth import Truth
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT.parent / "shared" / "data"
+I3_KWH = 22.2
+"""Usable energy of the i3's pack between 0 and 100 % of true charge, at the middle of its curve."""
+TWIZY_KWH = 6.1
+POWER = frozenset({"battery_power_kw", "voltage_v", "current_a"})
+ONLY_POSITION = POWER | {"speed_kmh", "odometer_km"}
+DRIVES_A_DAY = 5
+TICK_MS = 10_000
+SILENCE_MS = 1_200_000
+
+Timed = tuple[int, tuple[str, bytes]]
+Records = dict[str, list[dict[str, Any]]]
+
+
+class Result(NamedTuple):
+    """A row of the table."""
+
+    what: str
+    value: str
+    bound: str
+    held: bool
+
+
+def settings_for(**fleet: object) -> Settings:
+    """Default settings but for the fleet's."""
+    return Settings(fleet=FleetSettings(**fleet))  # type: ignore[arg-type]
+
+
+def processor_for(settings: Settings, fleet: FleetFile | None = None) -> Processor:
+    roster = Roster(
+        fleet or FleetFile(),
+        fleet_settings=settings.fleet,
+        emissions=settings.emissions,
+        derived_every_s=settings.store.derived_every_s,
+    )
+    return Processor(Decoder(make_dialects(["native"])), roster, Throttle())
+
+
+def feed(processor: Processor, messages: Iterable[Timed]) -> Iterable[Rows]:
+    """Work the messages through, each arriving at its own time, with ticks in between and a silence at the end."""
+    offset, tick_ms = 0, 0
+    for time_ms, (topic, payload) in messages:
+        tick_ms = tick_ms or time_ms
+        batch = []
+        while tick_ms + TICK_MS <= time_ms:
+            tick_ms += TICK_MS
+            batch.append(Message("", b"%d" % tick_ms, qos=0, kind=Kind.TICK))
+        batch.append(Message(topic, payload))
+        processor.process(Batch(offset, time_ms, 0, batch), 0, len(batch))
+        offset += len(batch)
+        if processor.points > 5000:
+            yield processor.take_rows()[0]
+    end_ms = tick_ms + SILENCE_MS
+    last = Batch(offset, end_ms, 0, [Message("", b"%d" % end_ms, qos=0, kind=Kind.TICK)])
+    processor.process(last, 0, 1)
+    yield processor.take_rows()[0]
+    if processor.counters.internal_errors:
+        raise RuntimeError("the agent met errors of its own")
+
+
+def records(processor: Processor, messages: Iterable[Timed]) -> Records:
+    """What comes out, as points by measurement."""
+    found: Records = {name: [] for name in points.MEASUREMENTS}
+    for rows in feed(processor, messages):
+        for name, some in rows.items():
+            names = ("series", "time_ms", *MEASUREMENTS[name].field_names)
+            found[name] += [dict(zip(names, row, strict=True)) for row in some]
+    return found
+
+
+def i3_drives() -> list[tuple[Recording, float]]:
+    """Each drive with its true energy in kWh."""
+    with (DATA / "i3" / "truth.csv").open() as file:
+        truth = {row["trip"]: float(row["energy_used_kwh"]) for row in csv.DictReader(file)}
+    files = sorted((DATA / "i3").glob("Trip*.csv"))
+    return [(recording, truth[file.stem]) for file in files for recording in load(file)]
+
+
+class Drives:
+    """The i3 drives judged one by one under one thinning, and the uncertainty that was stated."""
+
+    def __init__(self, drives: Sequence[tuple[Recording, float]], thinning: Thinning) -> None:
+        self.errors: list[float] = []
+        self.inside: list[bool] = []
+        self.charges = 0
+        self.sum_kwh = self.true_kwh = 0.0
+        for recording, true_kwh in drives:
+            processor = processor_for(settings_for(battery_kwh=I3_KWH, payload_kg=300.0))
+            found = records(processor, timeline([recording], end_ms=now_ms(), thinning=thinning))
+            energy = sum(trip["energy_kwh"] or 0.0 for trip in found["trip"])
+            margin = sum((trip["uncertainty_kwh"] or 0.0) ** 2 for trip in found["trip"]) ** 0.5
+            self.errors.append(energy / true_kwh - 1)
+            self.inside.append(abs(energy - true_kwh) <= margin)
+            self.charges += len(found["charge"])
+            self.sum_kwh += energy
+            self.true_kwh += true_kwh
+
+    @property
+    def mape_pct(self) -> float:
+        """Mean absolute error of a drive."""
+        return fmean(abs(error) for error in self.errors) * 100
+
+    @property
+    def sum_pct(self) -> float:
+        """Error of the sum of all drives."""
+        return (self.sum_kwh / self.true_kwh - 1) * 100
+
+
+def i3(results: list[Result]) -> None:
+    """Energy against the integral of measured power."""
+    drives = i3_drives()
+    coarse = Drives(drives, Thinning(period_s=30, soc_step_pct=1.0, hidden=POWER))
+    fine = Drives(drives, Thinning(period_s=30, soc_step_pct=0.5, hidden=POWER))
+    dense = Drives(drives, Thinning(period_s=2, soc_step_pct=1.0))
+    sparse = Drives(drives, Thinning(period_s=10, soc_step_pct=1.0))
+    add(results, "i3, SoC at 1 %, one message in 30 s: trip energy, MAPE", coarse.mape_pct, 4.5)
+    add(results, "i3, SoC at 0.5 %, one message in 30 s: trip energy, MAPE", fine.mape_pct, 2.5)
+    add(results, "i3, SoC at 1 %, drives of a day chained: day energy, worst day", worst_day_pct(drives), 3.0)
+    add(results, "i3, SoC at 1 %, momentary power each 2 s: trip energy, MAPE", dense.mape_pct, 1.5)
+    add(results, "i3, SoC at 1 %, momentary power each 10 s: trip energy, MAPE", sparse.mape_pct, 4.0)
+    add(results, "i3, SoC at 1 %, momentary power each 10 s: sum of all", abs(sparse.sum_pct), 1.5)
+    inside = [hit for run in (coarse, fine, dense, sparse) for hit in run.inside]
+    share = 100 * sum(inside) / len(inside)
+    text = f"{share:.0f} % of {len(inside)}"
+    results.append(Result("i3: the stated 90 % interval holds the truth", text, "85 to 97 %", 85 <= share <= 97))
+    charges = coarse.charges + fine.charges + dense.charges + sparse.charges
+    results.append(Result("i3: charges that never were", str(charges), "0", charges == 0))
+
+
+def worst_day_pct(drives: Sequence[tuple[Recording, float]]) -> float:
+    """Five drives after each other with rests between them, by one van that learns as it goes."""
+    worst = 0.0
+    for first in range(0, len(drives) - DRIVES_A_DAY + 1, DRIVES_A_DAY):
+        day = drives[first : first + DRIVES_A_DAY]
+        processor = processor_for(settings_for(battery_kwh=I3_KWH, payload_kg=300.0))
+        thinning = Thinning(period_s=30, soc_step_pct=1.0, hidden=POWER)
+        messages = timeline([recording for recording, _ in day], end_ms=now_ms(), thinning=thinning)
+        found = records(processor, messages)
+        true_kwh = sum(energy for _, energy in day)
+        worst = max(worst, abs(sum(trip["energy_kwh"] for trip in found["trip"]) / true_kwh - 1))
+    return worst * 100
+
+
+def twizy(results: list[Result]) -> None:
+    """Distance from positions, against the integral of the car's own speed."""
+    recordings = [recording for file in sorted((DATA / "twizy").glob("*.csv")) for recording in load(file)]
+    true_km = sum(speed_integral_km(recording) for recording in recordings)
+    charges = 0
+    for period_s in (10.0, 30.0):
+        thinning = Thinning(period_s=period_s, hidden=ONLY_POSITION)
+        km = 0.0
+        for recording in recordings:
+            found = records(twizy_processor(), timeline([recording], end_ms=now_ms(), thinning=thinning))
+            km += max(point["distance_km_total"] for point in found["energy"])
+            charges += len(found["charge"])
+        error = abs(km / true_km - 1) * 100
+        add(results, f"Twizy, positions only, each {period_s:.0f} s: distance", error, 3.0)
+    processor = twizy_processor()
+    found = records(processor, timeline(recordings, end_ms=now_ms()))
+    km = sum(trip["distance_km"] for trip in found["trip"] if not trip["inferred"])
+    add(results, "Twizy, everything at 1 Hz: distance of trips", abs(km / true_km - 1) * 100, 3.0)
+    longest = max(trip["distance_km"] for trip in found["trip"])
+    results.append(Result("Twizy: longest trip", f"{longest:.1f} km", "60 km", longest <= 60))
+    rejected = processor.survey().positions_rejected
+    results.append(Result("Twizy: impossible positions refused", str(rejected), "at least 4", rejected >= 4))
+    charges += sum(1 for charge in found["charge"] if not charge["inferred"])
+    results.append(Result("Twizy: charges that never were", str(charges), "0", charges == 0))
+
+
+def twizy_processor() -> Processor:
+    return processor_for(settings_for(battery_kwh=TWIZY_KWH, payload_kg=75.0))
+
+
+def speed_integral_km(recording: Recording) -> float:
+    """Trapezoids of the recorded speed."""
+    rows = [(time_ms, row["speed_kmh"]) for time_ms, row in recording.rows if row.get("speed_kmh") is not None]
+    return sum((after[1] + before[1]) / 2 * (after[0] - before[0]) / 3_600_000 for before, after in pairwise(rows))
+
+
+def fleet(results: list[Result], *, vans: int, hours: float) -> None:
+    """A simulated fleet against what the simulator knows, from evening to evening."""
+    with tempfile.TemporaryDirectory(prefix="vanpulse-accuracy-") as name:
+        directory = Path(name)
+        plan = Plan(vans=vans, seed=7, hours=hours, live_s=now_ms() // 1000, clock="23:30")
+        simulation = Simulation(plan)
+        simulation.write_fleet_file(directory / "fleet.toml")
+        settings = settings_for(file=directory / "fleet.toml")
+        processor = processor_for(settings, load_fleet(settings.fleet))
+        with Truth(simulation.fleet, directory / "truth.jsonl"):
+            asyncio.run(store(processor, simulation, directory / "history.db"))
+        history = SqliteHistory(directory / "history.db")
+        truth = read_truth(directory / "truth.jsonl")
+        rows = {row.what: row for row in compare(truth, history, list(truth.totals))}
+        history.close()
+    for what, name, bound in (
+        ("distance", "distance, km", 3.0),
+        ("energy used", "energy used, net, kWh", 3.0),
+        ("charge energy", "energy charged, kWh", 3.0),
+    ):
+        add(results, f"simulated fleet: {what}", abs(rows[name].agent / rows[name].truth - 1) * 100, bound)
+    for what, bound, floor in (("trips", "exact", 1.0), ("stops", "at least 95 %", 0.95)):
+        row = rows[what]
+        held = row.agent == row.truth if floor == 1.0 else floor <= row.agent / row.truth <= 2 - floor
+        results.append(Result(f"simulated fleet: {what}", f"{row.agent:.0f} of {row.truth:.0f}", bound, held))
+    row = rows["charges"]
+    held = row.agent == row.truth
+    results.append(Result("simulated fleet: charges", f"{row.agent:.0f} of {row.truth:.0f}", "exact", held))
+
+
+async def store(processor: Processor, simulation: Simulation, file: Path) -> None:
+    history = SqliteStore(file)
+    await history.open()
+    timed = ((time_s * 1000, message) for time_s, messages in simulation.history() for message in messages)
+    for rows in feed(processor, timed):
+        await history.write(rows)
+    await history.close()
+
+
+def add(results: list[Result], what: str, value_pct: float, bound_pct: float) -> None:
+    results.append(Result(what, f"{value_pct:.2f} %", f"{bound_pct:g} %", value_pct <= bound_pct))
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def main() -> int:
+    """Print the table; exit status 1 when a bound is not kept."""
+    parser = argparse.ArgumentParser(prog="make accuracy")
+    parser.add_argument("--size", choices=("small", "full"), default="small", help="of the simulated fleet")
+    arguments = parser.parse_args()
+    results: list[Result] = []
+    if DATA.is_dir():
+        i3(results)
+        twizy(results)
+    else:
+        sys.stdout.write(f"the recorded drives are not there ({DATA}): only the simulated fleet is judged\n")
+    fleet(results, vans=12 if arguments.size == "small" else 50, hours=24.0)
+    width = max(len(result.what) for result in results)
+    print(f"| {'what':{width}} | {'measured':14} | {'bound':14} |    |")
+    print(f"|-{'-' * width}-|-{'-' * 14}-|-{'-' * 14}-|----|")
+    for result in results:
+        kept = "ok" if result.held else "NO"
+        print(f"| {result.what:{width}} | {result.value:14} | {result.bound:14} | {kept} |")
+    return 0 if all(result.held for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
