@@ -234,6 +234,9 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
         rate = STORED_SHARE * charge.charged_kwh / so_far_h
         energy = -rate * hours
         variance = (rate + 1.0) ** 2 * hours * 0.1
+    elif elapsed_ms >= context.thresholds.asleep_after_ms:
+        energy = PARKED_KW * hours
+        variance = PARKED_SIGMA_KW**2 * hours
     elif state.motion.standing_ms:
         energy = STANDING_KW * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
@@ -241,10 +244,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
         driven_ms = state.soc_time_ms - state.trip.start.time_ms
         energy = auxiliary_kw(state.soc.ambient_temp_c, driven_ms) * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
-    elif (
-        elapsed_ms < context.thresholds.asleep_after_ms
-        and state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_ms
-    ):
+    elif state.soc_time_ms - state.motion.wake.time_ms < context.thresholds.wake_up_ms:
         energy = STANDING_KW * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     else:
@@ -257,7 +257,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
 
 def auxiliary_kw(ambient_temp_c: float | None, driven_ms: int) -> float:
     """What a van draws beside driving, by outside temperature and time since it left (from 60 drives of a BMW i3)."""
-    warming = WARM_UP_KW * max(0.0, 1.0 - driven_ms / WARM_UP_MS)
+    warming = WARM_UP_KW * min(1.0, max(0.0, 1.0 - driven_ms / WARM_UP_MS))
     if ambient_temp_c is None:
         return AUX_KW + 0.5 * (warming + WARM_UP_KW * 0.5)
     if ambient_temp_c >= HEATING_BELOW_C:

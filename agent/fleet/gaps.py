@@ -1,5 +1,7 @@
 """Silence: what ends by it, and what must have happened during it (marked `inferred`)."""
 
+from typing import Final
+
 import msgspec
 
 from agent.fleet import battery, charging, emissions, ledger, motion, trips
@@ -7,6 +9,9 @@ from agent.fleet.context import Context
 from agent.fleet.records import Record
 from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Mark, VanState
 from agent.readings import Reading
+
+OTHER_STREAM_MS: Final = 60_000
+"""State of charge and location may come apart: so long is waited for the second of them."""
 
 
 def fall_silent(state: VanState, context: Context) -> list[Record]:
@@ -38,7 +43,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     if state.time_ms == 0:
         factors = context.factors
         state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac"), factors.market_g_per_kwh)
-        state.returned = True
+        state.returned_ms = time_ms
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
@@ -46,7 +51,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
         records = fall_silent(state, context)
     if mode == OFFLINE:
         state.motion.mode = PARKED
-    state.returned = True
+    state.returned_ms = time_ms
     state.gap_from = ledger.mark(state, Mark(), state.time_ms)
     return records
 
@@ -54,15 +59,17 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
 def close_gap(state: VanState, reading: Reading, context: Context) -> list[Record]:
     """The first reading after the silence has been worked in: what does it tell about the time before?"""
     records: list[Record] = []
-    if state.position.raw_pending:
-        return []
     before = state.gap_from
-    state.returned = False
+    silent = 0 < state.soc_time_ms <= before.time_ms or 0 < state.location_time_ms <= before.time_ms
+    if state.position.raw_pending or (silent and reading.time_ms - state.returned_ms < OTHER_STREAM_MS):
+        return []
+    state.returned_ms = 0
     if before.time_ms == 0:
         motion.wake_up(state, reading.time_ms, context)
         return records
     km = state.totals.distance_km - before.distance_km
-    rise = reading.soc_pct - before.soc_pct if reading.soc_pct is not None and before.soc_pct is not None else 0.0
+    soc_pct = state.soc.soc_pct
+    rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
     thresholds = context.thresholds
     if state.motion.mode != CHARGING and km >= thresholds.inferred_trip_km:
         state.motion.rest = msgspec.structs.replace(before)

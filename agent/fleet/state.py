@@ -326,8 +326,8 @@ class VanState(Part):
     charge: ChargeState = msgspec.field(default_factory=ChargeState)
     capacity: Capacity = msgspec.field(default_factory=Capacity)
     consumption: Consumption = msgspec.field(default_factory=Consumption)
-    returned: bool = False
-    """This reading is the first after a silence."""
+    returned_ms: int = 0
+    """When the van was heard again after a silence that has not been made sense of yet; 0: there is none."""
     gap_from: Mark = msgspec.field(default_factory=Mark)
     """How things stood before the last silence."""
     emissions: EmissionsState | None = None

@@ -58,7 +58,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if new_battery:
         battery.update(state, reading, time_ms - soc_ms, context)
         state.soc_time_ms = time_ms
-    if state.returned:
+    if state.returned_ms:
         records += gaps.close_gap(state, reading, context)
     if state.soc.changed or time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS:
         # Not before the other stream has caught up: what was driven must be known when the energy is judged.
