@@ -50,4 +50,5 @@ async def publish(port: int, count: int, vans: int, per_s: float, *, now: bool) 
 
 
 if __name__ == "__main__":
-    asyncio.run(publish(*[int(word) for word in sys.argv[1:4]], float(sys.argv[4]), now="now" in sys.argv[5:]))
+    PORT, COUNT, VANS = (int(word) for word in sys.argv[1:4])
+    asyncio.run(publish(PORT, COUNT, VANS, float(sys.argv[4]), now="now" in sys.argv[5:]))

@@ -1,11 +1,17 @@
-"""CPU of each stage alone, in this process: microseconds per message, the least of several rounds."""
+"""CPU of each stage alone, in this process: microseconds per message.
+
+Other work on the machine only ever adds. So every stage goes over the same batches several times, the least time of
+each batch counts, and the sum over the batches is the result.
+"""
 
 import asyncio
+import gc
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agent.commands.run import GC_THRESHOLDS
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
 from agent.dialects.limits import Throttle
@@ -14,19 +20,37 @@ from agent.messages import Batch, Message
 from agent.points import Rows
 from agent.processor import Processor
 from agent.roster import Roster
+from agent.stores.base import Store
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
 from benchmarks.receive import decode_alone
 from benchmarks.speed.load import messages
 
 BATCH = 128
-ROUNDS = 3
+ROUNDS = 5
+WARM_UP_TURNS = 2
+"""How often every van reports before it counts."""
 UNIT_POINTS = 10_000
+CALIBRATION_TURNS = 20_000
 
 
-def least(measure: Callable[[], float]) -> float:
-    """Noise only ever adds."""
-    return min(measure() for _ in range(ROUNDS))
+def least(measure: Callable[[], Sequence[float]], count: int) -> float:
+    """µs per message: the sum of the least time of every batch."""
+    rounds: list[Sequence[float]] = [measure() for _ in range(ROUNDS)]
+    return sum(min(times) for times in zip(*rounds, strict=True)) / count * 1e6
+
+
+def calibration_ns() -> float:
+    """One turn of a plain loop in this Python, now: how fast the machine is at this moment."""
+
+    def loop() -> float:
+        began = time.process_time()
+        total = 0
+        for number in range(CALIBRATION_TURNS):
+            total += number * number & 7
+        return time.process_time() - began
+
+    return min(loop() for _ in range(100)) / CALIBRATION_TURNS * 1e9
 
 
 def new_processor() -> Processor:
@@ -40,87 +64,101 @@ def new_processor() -> Processor:
     return Processor(Decoder(make_dialects(["native"])), roster, Throttle())
 
 
-def journal_us(load: list[Message]) -> float:
+def journal_s(load: list[Message]) -> list[float]:
+    """Seconds for each batch."""
+    spent = []
     with tempfile.TemporaryDirectory(dir=".") as directory:
         journal = Journal.open(Path(directory) / "journal.db", max_bytes=2**30)
-        began = time.process_time()
         for start in range(0, len(load), BATCH):
+            began = time.process_time()
             journal.append(load[start : start + BATCH], received_ms=start, listening_since_ms=0)
             journal.tidy()
-        spent = time.process_time() - began
+            spent.append(time.process_time() - began)
         journal.close()
-    return spent / len(load) * 1e6
+    return spent
 
 
-def decode_us(load: list[Message], now_ms: int) -> float:
+def decode_s(load: list[Message], now_ms: int) -> list[float]:
+    """Seconds for each batch."""
     decode = Decoder(make_dialects(["native"])).decode
-    began = time.process_time()
-    for message in load:
-        decode(message, now_ms)
-    return (time.process_time() - began) / len(load) * 1e6
+    spent = []
+    for start in range(0, len(load), BATCH):
+        began = time.process_time()
+        for message in load[start : start + BATCH]:
+            decode(message, now_ms)
+        spent.append(time.process_time() - began)
+    return spent
 
 
-def process(load: list[Message], now_ms: int) -> tuple[float, list[Rows]]:
-    """Decode, step and rows together; and the rows in units as the writer gets them."""
+def process_s(load: list[Message], warm_up: list[Message], now_ms: int) -> tuple[list[float], list[Rows]]:
+    """Decode, step and rows together, seconds for each batch; and the rows in units as the writer gets them."""
     processor = new_processor()
-    units = []
-    began = time.process_time()
+    processor.process(Batch(0, now_ms, 0, warm_up), 0, len(warm_up))
+    processor.take_rows()
+    spent, units = [], []
     for start in range(0, len(load), BATCH):
         batch = Batch(start, now_ms, 0, load[start : start + BATCH])
+        began = time.process_time()
         processor.process(batch, 0, len(batch.messages))
+        spent.append(time.process_time() - began)
         if processor.points >= UNIT_POINTS:
             units.append(processor.take_rows()[0])
-    spent = time.process_time() - began
     units.append(processor.take_rows()[0])
-    if processor.counters.accepted != len(load):
-        raise RuntimeError(f"only {processor.counters.accepted} of {len(load)} readings were accepted")
-    return spent / len(load) * 1e6, units
+    if processor.counters.accepted != len(load) + len(warm_up):
+        raise RuntimeError(f"only {processor.counters.accepted} of {len(load) + len(warm_up)} readings were accepted")
+    return spent, units
 
 
-def sqlite_us(units: list[Rows], count: int) -> float:
-    async def write() -> float:
+def sqlite_s(units: list[Rows]) -> list[float]:
+    """Seconds for each unit."""
+
+    async def write() -> list[float]:
         with tempfile.TemporaryDirectory(dir=".") as directory:
             store = SqliteStore(Path(directory) / "history.db")
             await store.open()
-            began = time.process_time()
-            for rows in units:
-                await store.write(rows)
-            spent = time.process_time() - began
+            spent = [await _timed(store, rows) for rows in units]
             await store.close()
             return spent
 
-    return asyncio.run(write()) / count * 1e6
+    return asyncio.run(write())
 
 
-def influx_us(units: list[Rows], url: str, count: int) -> float:
-    """Lines, gzip and the request; the database's own work is another process."""
+def influx_s(units: list[Rows], url: str) -> list[float]:
+    """Lines, gzip and the request, seconds for each unit; the database's own work is another process."""
 
-    async def write() -> float:
-        store = InfluxStore(url, token="bench", batch_points=5000)
+    async def write() -> list[float]:
+        store = InfluxStore(url, token="bench", batch_points=5000)  # noqa: S106
         await store.open()
-        began = time.process_time()
-        for rows in units:
-            await store.write(rows)
-        spent = time.process_time() - began
+        spent = [await _timed(store, rows) for rows in units]
         await store.close()
         return spent
 
-    return asyncio.run(write()) / count * 1e6
+    return asyncio.run(write())
+
+
+async def _timed(store: Store, rows: Rows) -> float:
+    began = time.process_time()
+    await store.write(rows)
+    return time.process_time() - began
 
 
 def measure(*, count: int, vans: int, influx_url: str | None) -> list[tuple[str, float]]:
     """Every stage in the order of a message."""
+    gc.set_threshold(*GC_THRESHOLDS)
     now_ms = time.time_ns() // 1_000_000
-    load = [Message(topic, payload) for topic, payload in messages(count, vans, end_ms=now_ms)]
-    _, units = process(load, now_ms)
-    decode = least(lambda: decode_us(load, now_ms))
+    everything = [Message(*each) for each in messages(count + WARM_UP_TURNS * vans, vans, end_ms=now_ms)]
+    warm_up, load = everything[: WARM_UP_TURNS * vans], everything[WARM_UP_TURNS * vans :]
+    _, units = process_s(load, warm_up, now_ms)
+    gc.collect()
+    gc.freeze()
+    decode = least(lambda: decode_s(load, now_ms), count)
     found = [
-        ("receive, acknowledge", least(lambda: decode_alone(count))),
-        ("journal", least(lambda: journal_us(load))),
+        ("receive, acknowledge", min(decode_alone(count) for _ in range(ROUNDS))),
+        ("journal", least(lambda: journal_s(load), count)),
         ("decode", decode),
-        ("step and rows", least(lambda: process(load, now_ms)[0]) - decode),
-        ("write to SQLite", least(lambda: sqlite_us(units, count))),
+        ("step and rows", least(lambda: process_s(load, warm_up, now_ms)[0], count) - decode),
+        ("write to SQLite", least(lambda: sqlite_s(units), count)),
     ]
     if influx_url is not None:
-        found.append(("write to InfluxDB", least(lambda: influx_us(units, influx_url, count))))
+        found.append(("write to InfluxDB", least(lambda: influx_s(units, influx_url), count)))
     return found

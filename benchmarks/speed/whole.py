@@ -12,7 +12,7 @@ from statistics import quantiles
 
 from benchmarks.speed.broker import MeasuringBroker
 from benchmarks.speed.load import messages, topic
-from tests.servers.agent import ROOT, Agent, wait_for
+from tests.servers.agent import ROOT, Agent
 from tests.servers.mosquitto import Mosquitto
 
 CONNECTIONS = 2
@@ -79,28 +79,33 @@ def ack_latency(
     return asyncio.run(run())
 
 
-def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int) -> list[float]:
-    """PUBLISH → readable in SQLite: the readings' own time is that of publishing; a reader looks again and again."""
+def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int) -> tuple[float, list[float]]:
+    """PUBLISH → readable in SQLite: messages/s reached, latencies in s.
+
+    The readings' own time is that of publishing; a reader looks again and again.
+    """
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url) as agent,
     ):
         words = [sys.executable, "-m", "benchmarks.speed.publisher", str(broker.port)]
         words += [str(int(per_s * seconds)), str(vans), str(per_s), "now"]
+        began = time.monotonic()
         publisher = subprocess.Popen(words, cwd=ROOT)
         found: list[float] = []
         reader = sqlite3.connect(f"file:{agent.directory / 'history.db'}?mode=ro", uri=True)
         seen_ms = 0
-        query = "SELECT time_ms FROM battery WHERE time_ms > ?"
+        query = "SELECT time_ms FROM battery_points WHERE time_ms > ?"
         while publisher.poll() is None:
             rows = [row[0] for row in reader.execute(query, (seen_ms,))]
             now_ms = time.time() * 1000
             found += [(now_ms - time_ms) / 1000 for time_ms in rows]
             seen_ms = max(rows, default=seen_ms)
-            time.sleep(0.005)
+            time.sleep(0.02)
+        reached = per_s * seconds / (time.monotonic() - began)
         reader.close()
         agent.stop()
-    return found
+    return reached, found
 
 
 def memory_and_start(directory: Path, vans: int) -> tuple[float, float]:
@@ -122,28 +127,59 @@ def memory_and_start(directory: Path, vans: int) -> tuple[float, float]:
 
 
 def catch_up(
-    directory: Path, store_url: str, break_store: Callable[[], None], heal_store: Callable[[], None], *, count: int
+    directory: Path,
+    break_store: Callable[[], None],
+    heal_store: Callable[[], None],
+    *,
+    count: int,
+    **settings: object,
 ) -> float:
     """Messages per second at which what an outage of the store left in the journal is worked off."""
     vans = 1000
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
-        Agent(directory / "agent", mqtt__url=broker.url, store__url=store_url, store__token="bench") as agent,
+        Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
         publish(broker.port, vans, vans)
         agent.wait_processed(vans)
         break_store()
         publish(broker.port, count, vans)
-        wait_for(lambda: agent.metrics()["messages_journaled_total"] >= vans + count, "the journal to take it all")
+        wait_for(
+            lambda: agent.metrics()["messages_journaled_total"] >= vans + count, "the journal to take it all", pause_s=1
+        )
         behind = agent.metrics()["unconfirmed_messages"]
         heal_store()
-        wait_for(lambda: agent.metrics()["unconfirmed_messages"] < behind, "the store to be found again", timeout_s=90)
+        wait_for(lambda: agent.metrics()["unconfirmed_messages"] < behind, "the store to be found again", pause_s=0.2)
         began = time.monotonic()
         behind = agent.metrics()["unconfirmed_messages"]
-        wait_for(lambda: agent.metrics()["unconfirmed_messages"] == 0, "catching up", timeout_s=180)
+        wait_for(lambda: agent.metrics()["unconfirmed_messages"] == 0, "catching up", timeout_s=180, pause_s=0.2)
         seconds = time.monotonic() - began
         agent.stop()
     return float(behind / seconds)
+
+
+def catch_up_sqlite(directory: Path, *, count: int) -> float:
+    """The same where another program holds the history file's write lock."""
+    history = directory / "agent" / "history.db"
+    other: list[sqlite3.Connection] = []
+
+    def lock() -> None:
+        other.append(sqlite3.connect(history, isolation_level=None, timeout=30))
+        other[0].execute("BEGIN IMMEDIATE")
+
+    def unlock() -> None:
+        other[0].close()
+
+    return catch_up(directory, lock, unlock, count=count)
+
+
+def wait_for(condition: Callable[[], bool], what: str, *, pause_s: float, timeout_s: float = 120.0) -> None:
+    """As the tests' `wait_for`, but asking seldom: the answers cost the agent and this process CPU."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
+        time.sleep(pause_s)
 
 
 def sqlite_bytes_per_van_day(directory: Path) -> float:
