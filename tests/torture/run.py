@@ -23,7 +23,7 @@ from tests.torture.oracle import Key, Values, differences, sizes, undisturbed
 from tests.torture.store import InfluxUnderTorture, is_poison
 
 MESSAGES_PER_S = 400.0
-LONGEST_LIFE_S = 8.0
+LONGEST_LIFE_S = 15.0
 LONGEST_LIFE_IN_A_STORM_S = 14.0
 """Long enough to notice a connection that is only half there."""
 KEEPALIVE_S = 5
