@@ -1,0 +1,163 @@
+"""The command line: exit statuses, errors in one line, output that somebody stops reading."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.__main__ import COMMANDS, main
+from agent.errors import JournalBroken, JournalFull, SettingsError
+from tests.servers.agent import ROOT
+
+
+def vanpulse(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    own = {key: value for key, value in os.environ.items() if not key.startswith("VANPULSE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "agent", *words],
+        cwd=cwd,
+        env=own | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], status: int, said: str) -> None:
+    assert result.returncode == status, result.stderr
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert result.stderr.startswith("vanpulse: ")
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: vanpulse")
+
+
+@pytest.mark.parametrize("words", [[], ["fly"], ["run", "--fast"], ["export"], ["run", "now"]])
+def test_wrong_usage_is_said_in_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("vanpulse")
+    assert line.endswith("--help")
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("vanpulse ")
+
+
+def test_settings_that_are_fine(tmp_path: Path) -> None:
+    result = vanpulse("check-config", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "settings are fine" in result.stdout
+    assert not (tmp_path / "data").exists()  # it only looks
+
+
+def test_a_wrong_setting(tmp_path: Path) -> None:
+    result = vanpulse("check-config", cwd=tmp_path, VANPULSE_MQTT__KEEPALIVE_S="1")
+    assert_one_line(result, 2, "mqtt.keepalive_s = '1'")
+
+
+def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:
+    assert_one_line(vanpulse("run", "--config", "none.toml", cwd=tmp_path), 2, "'none.toml' does not exist")
+
+
+def test_a_damaged_journal_is_left_as_it_is_with_a_word_on_how_to_salvage_it(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.db"
+    journal.write_bytes(b"not a database at all, but long enough to look at" * 100)
+    before = journal.read_bytes()
+    result = vanpulse("run", cwd=tmp_path, VANPULSE_JOURNAL__PATH=str(journal))
+    assert_one_line(result, 1, str(journal))
+    assert journal.read_bytes() == before
+
+
+def test_output_that_nobody_reads_to_its_end(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent", "factors"],
+        cwd=tmp_path,
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 0
+    assert said == b""
+
+
+class Failing:
+    """A command that fails with what it is given."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def run(self, *_: object) -> int:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (SettingsError("wrong\n here"), 2),
+        (JournalFull("full"), 1),
+        (ExceptionGroup("stages", [JournalFull("full")]), 1),
+        (ExceptionGroup("stages", [ExceptionGroup("more", [SettingsError("wrong here")])]), 2),
+        (KeyboardInterrupt(), 1),
+    ],
+)
+def test_how_errors_end_it(
+    error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("agent.__main__._call", lambda *_: Failing(error).run())
+    assert main(["run"]) == status
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == (0 if isinstance(error, KeyboardInterrupt) else 1)
+
+
+def test_an_error_of_the_program_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = ExceptionGroup("stages", [JournalFull("full"), ZeroDivisionError("a bug")])
+    monkeypatch.setattr("agent.__main__._call", lambda *_: Failing(error).run())
+    with pytest.raises(ExceptionGroup):
+        main(["run"])
+
+
+def test_a_broken_disk_ends_the_process_without_another_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(status: int) -> None:
+        raise EndedError(status)
+
+    monkeypatch.setattr("os._exit", end)
+    error = ExceptionGroup("stages", [JournalBroken("disk I/O error")])
+    monkeypatch.setattr("agent.__main__._call", lambda *_: Failing(error).run())
+    with pytest.raises(EndedError, match="1"):
+        main(["run"])
+
+
+def test_signals_while_starting_do_no_harm(tmp_path: Path) -> None:
+    """Ended at once or in order, never hanging."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent", "run"],
+        cwd=tmp_path,
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT), "VANPULSE_HTTP__LISTEN": "127.0.0.1:0"},
+        stderr=subprocess.PIPE,
+    )
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGTERM)
