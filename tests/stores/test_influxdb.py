@@ -165,6 +165,7 @@ async def test_no_answer(front_end: FrontEnd, bucket: str, influxd: InfluxServer
         front_end.fail("hang")
         with pytest.raises(StoreUnavailable, match=r"did not answer in 0\.2 s"):
             await store.write(many(5))
+    async with opened(front_end.store_url(bucket), timeout_s=30.0) as store:
         front_end.fail("close")
         with pytest.raises(StoreUnavailable):
             await store.write(many(5))
