@@ -124,7 +124,7 @@ class FleetSettings(Section):
     battery_kwh: Positive | None = Field(None, description="usable energy of a full battery; empty: by `model`")
     payload_kg: Positive | None = Field(None, description="largest load; empty: by `model`")
     depot: str = Field("none", min_length=1, max_length=64, description="home of an unnamed van")
-    model: str = Field("farizon-sv-83", min_length=1, max_length=64, description="van model, see `vanpulse factors`")
+    model: str = Field("van", min_length=1, max_length=64, description="van model; `van` is any van of 3.5 t, 83 kWh")
     country: str = Field("EU", pattern=r"^[A-Z]{2}$", description="whose grid charges it: ISO 3166 alpha-2, or EU")
     diesel_class: str | None = Field(None, description="the diesel van it replaces; empty: by `model`")
     geofences: Path | None = Field(None, description="GeoJSON file of depots, customers and zones")

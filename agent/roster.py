@@ -14,9 +14,11 @@ from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 from agent.points import Series
 
-UNKNOWN_PAYLOAD_KG: Final = 1000.0
-UNKNOWN_DIESEL_CLASS: Final = "van_average"
-"""For a model that no factor set knows and that nobody described: a van of up to 3.5 t."""
+ANY_VAN: Final = "van"
+ANY_VAN_KWH: Final = 83.0
+ANY_VAN_PAYLOAD_KG: Final = 1000.0
+ANY_VAN_DIESEL_CLASS: Final = "van_average"
+"""What holds for a van of which nobody said anything: about a Farizon SV with its middle battery."""
 
 _UNNAMED: Final = VanEntry()
 
@@ -96,9 +98,10 @@ class Roster:
             van.battery_kwh
             or (own and own.usable_energy.value)
             or defaults.battery_kwh
-            or (general and general.usable_energy.value)
+            or (general and not van.model and general.usable_energy.value)
+            or (model_name == ANY_VAN and ANY_VAN_KWH)
         )
-        if not battery_kwh or (van.model and not (own or van.battery_kwh or defaults.battery_kwh)):
+        if not battery_kwh:
             known = ", ".join(self._factor_set.models)
             raise SettingsError(f"model {model_name!r} is not known, so battery_kwh is needed; known models: {known}")
         return Vehicle(
@@ -110,11 +113,11 @@ class Roster:
             payload_kg=van.payload_kg
             or (own and own.payload.value)
             or defaults.payload_kg
-            or (general.payload.value if general else UNKNOWN_PAYLOAD_KG),
+            or (general.payload.value if general else ANY_VAN_PAYLOAD_KG),
             diesel_class=van.diesel_class
             or (own and own.diesel_class)
             or defaults.diesel_class
-            or (general.diesel_class if general else UNKNOWN_DIESEL_CLASS),
+            or (general.diesel_class if general else ANY_VAN_DIESEL_CLASS),
         )
 
     def context(self, vehicle_id: str) -> Context:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from agent import points
 from agent.commands.compare import compare, read_truth
-from agent.config import FleetFile, FleetSettings, Settings, load_fleet
+from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
 from agent.dialects import Decoder, make_dialects
 from agent.dialects.limits import Throttle
 from agent.messages import Batch, Kind, Message
@@ -56,17 +56,13 @@ class Result(NamedTuple):
     held: bool
 
 
-def settings_for(**fleet: object) -> Settings:
-    """Default settings but for the fleet's."""
-    return Settings(fleet=FleetSettings(**fleet))  # type: ignore[arg-type]
-
-
-def processor_for(settings: Settings, fleet: FleetFile | None = None) -> Processor:
+def processor_for(settings: FleetSettings, fleet: FleetFile | None = None) -> Processor:
+    """The agent's own, with default settings but for the fleet's."""
     roster = Roster(
         fleet or FleetFile(),
-        fleet_settings=settings.fleet,
-        emissions=settings.emissions,
-        derived_every_s=settings.store.derived_every_s,
+        fleet_settings=settings,
+        emissions=EmissionsSettings(),
+        derived_every_s=10.0,
     )
     return Processor(Decoder(make_dialects(["native"])), roster, Throttle())
 
@@ -120,7 +116,7 @@ class Drives:
         self.charges = 0
         self.sum_kwh = self.true_kwh = 0.0
         for recording, true_kwh in drives:
-            processor = processor_for(settings_for(battery_kwh=I3_KWH, payload_kg=300.0))
+            processor = processor_for(FleetSettings(battery_kwh=I3_KWH, payload_kg=300.0))
             found = records(processor, timeline([recording], end_ms=now_ms(), thinning=thinning))
             energy = sum(trip["energy_kwh"] or 0.0 for trip in found["trip"])
             margin = sum((trip["uncertainty_kwh"] or 0.0) ** 2 for trip in found["trip"]) ** 0.5
@@ -167,7 +163,7 @@ def worst_day_pct(drives: Sequence[tuple[Recording, float]]) -> float:
     worst = 0.0
     for first in range(0, len(drives) - DRIVES_A_DAY + 1, DRIVES_A_DAY):
         day = drives[first : first + DRIVES_A_DAY]
-        processor = processor_for(settings_for(battery_kwh=I3_KWH, payload_kg=300.0))
+        processor = processor_for(FleetSettings(battery_kwh=I3_KWH, payload_kg=300.0))
         thinning = Thinning(period_s=30, soc_step_pct=1.0, hidden=POWER)
         messages = timeline([recording for recording, _ in day], end_ms=now_ms(), thinning=thinning)
         found = records(processor, messages)
@@ -203,7 +199,7 @@ def twizy(results: list[Result]) -> None:
 
 
 def twizy_processor() -> Processor:
-    return processor_for(settings_for(battery_kwh=TWIZY_KWH, payload_kg=75.0))
+    return processor_for(FleetSettings(battery_kwh=TWIZY_KWH, payload_kg=75.0))
 
 
 def speed_integral_km(recording: Recording) -> float:
@@ -219,8 +215,8 @@ def fleet(results: list[Result], *, vans: int, hours: float) -> None:
         plan = Plan(vans=vans, seed=7, hours=hours, live_s=now_ms() // 1000, clock="23:30")
         simulation = Simulation(plan)
         simulation.write_fleet_file(directory / "fleet.toml")
-        settings = settings_for(file=directory / "fleet.toml")
-        processor = processor_for(settings, load_fleet(settings.fleet))
+        settings = FleetSettings(file=directory / "fleet.toml")
+        processor = processor_for(settings, load_fleet(settings))
         with Truth(simulation.fleet, directory / "truth.jsonl"):
             asyncio.run(store(processor, simulation, directory / "history.db"))
         history = SqliteHistory(directory / "history.db")
