@@ -123,7 +123,7 @@ class Journal:
             "synchronous = FULL",
             "wal_autocheckpoint = 0",
             "secure_delete = OFF",
-            "cache_size = -8192",
+            "cache_size = -2048",
             f"journal_size_limit = {64 << 20}",
         ):
             self._execute(f"PRAGMA {pragma}")
