@@ -1,0 +1,104 @@
+"""The demonstration as somebody sees it who types the command, and a recorded drive sent in."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from agent.stores import make_history
+from simulator.recordings import load
+from tests.servers.agent import ROOT, Agent, wait_for
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.ports import free_port
+from tests.servers.programs import needs
+
+DRIVE = ROOT.parent / "shared/data/twizy/T1_06_30_2021_2.csv"
+
+
+def demo(directory: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "agent", "demo", "--port", str(free_port()), "--data", str(directory / "data"), *words],
+        cwd=directory,
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_demo_shows_something_and_ends_in_order(tmp_path: Path) -> None:
+    process = demo(tmp_path, "--seconds", "25", "--hours", "1", "--vans", "5")
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C" not in said:
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        said += line
+    page = re.search(r"live page +(\S+)", said)
+    health = re.search(r"health +(\S+)", said)
+    assert page is not None
+    assert health is not None
+    wait_for(lambda: _status(page[1]) == 200, "the live page")
+    with urlopen(health[1], timeout=5) as answer:
+        assert json.load(answer)["ready"]
+    rest, errors = process.communicate(timeout=90)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    assert re.search(r"5 vans .* 0 dead letters .* kWh used .* kg CO2e", rest)
+    history = make_history(f"sqlite:///{tmp_path}/data/history.db")
+    try:
+        assert len({point["vehicle_id"] for point in history.select("battery")}) == 5
+        assert sum(1 for _ in history.select("energy")) > 50
+    finally:
+        history.close()
+    assert (tmp_path / "data/journal.db").exists()
+
+
+def _status(url: str) -> int:
+    try:
+        with urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except OSError:
+        return 0
+
+
+@pytest.mark.parametrize("after_s", [0.7, 3.0])
+def test_ctrl_c_while_it_starts(tmp_path: Path, after_s: float) -> None:
+    process = demo(tmp_path, "--vans", "2", "--hours", "0.1")
+    # Not a wait for something: any moment of the start will do.
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (0, 1, -signal.SIGINT)
+    assert "DemoError" not in errors
+    if "KeyboardInterrupt" not in errors:  # Python itself, before our first line
+        assert errors == ""
+
+
+@needs("mosquitto")
+def test_a_recorded_drive_has_the_length_it_had(tmp_path: Path) -> None:
+    """Its distance against the integral of the car's own speed."""
+    if not DRIVE.exists():
+        pytest.skip(f"no recorded drives in {DRIVE.parent}")
+    (recording,) = load(DRIVE)
+    speeds = [(time_ms, row["speed_kmh"]) for time_ms, row in recording.rows if row.get("speed_kmh") is not None]
+    driven_km = sum((a[1] + b[1]) / 2 * (b[0] - a[0]) / 3_600_000 for a, b in pairwise(speeds))
+    with (
+        Mosquitto(tmp_path, max_queued_messages=1_000_000) as broker,
+        Agent(tmp_path / "agent", mqtt__url=broker.url, fleet__battery_kwh=6.1) as agent,
+    ):
+        replay = agent.command("replay", str(DRIVE), "--broker", broker.url)
+        assert replay.returncode == 0
+        agent.wait_processed(len(recording.rows))
+        points = agent.points("energy")
+        assert max(point["distance_km_total"] for point in points) == pytest.approx(driven_km, rel=0.03)
+        assert agent.dead_letters() == []
+        assert agent.stop() == 0
