@@ -79,6 +79,7 @@ class Intake:
         journal: JournalThread,
         *,
         on_batch: Callable[[Batch], None],
+        on_full: Callable[[], None] = lambda: None,
         commit_bytes: int = COMMIT_BYTES,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
@@ -86,6 +87,7 @@ class Intake:
         self._receiver = receiver
         self._journal = journal
         self._on_batch = on_batch
+        self._on_full = on_full
         self._commit_bytes = commit_bytes
         self._clock_ms = clock_ms
         self._waiting: deque[tuple[float, Delivery]] = deque()
@@ -203,6 +205,7 @@ class Intake:
             log.error("reading stops, nothing is acknowledged: %s", error)
             self._pause()
         self._room.clear()
+        self._on_full()
         try:
             async with asyncio.timeout(FULL_RETRY_S):
                 await self._room.wait()

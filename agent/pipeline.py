@@ -75,6 +75,7 @@ class Pipeline:
             receiver,
             self._journal,
             on_batch=self._worker.on_batch,
+            on_full=self._worker.make_room,
             commit_bytes=min(COMMIT_BYTES, journal.counters.max_bytes // JOURNAL_BATCHES),
         )
         self._alert_prefix = alert_prefix

@@ -101,6 +101,7 @@ class Worker:
         self._tail = Tail()
         self._committed = asyncio.Event()
         self._closing = False
+        self._room_wanted = False
         self._unit_since_s: float | None = None
         self._read_batches: deque[Batch] = deque()
         self._checkpoint_s = time.monotonic()
@@ -131,6 +132,11 @@ class Worker:
         self._tail.add(batch)
         self._committed.set()
 
+    def make_room(self) -> None:
+        """The journal is full: checkpoint what is done, without waiting for more, since nothing more can come."""
+        self._room_wanted = True
+        self._committed.set()
+
     def close(self) -> None:
         """Let `run` end once everything committed is worked through and handed to the writer."""
         self._closing = True
@@ -158,7 +164,10 @@ class Worker:
             if self._closing:
                 return None
             await self._wait_for_commit()
-            if self._flush_due():
+            if self._room_wanted and not self._writer.busy:
+                self._room_wanted = False
+                await self._seal(checkpoint=self.position > self._checkpoint_offset)
+            elif self._flush_due():
                 await self._hand_over()
 
     def _read_batch(self) -> Batch | None:
@@ -249,6 +258,7 @@ class Worker:
             checkpoint
             or now - self._checkpoint_s >= self._checkpoint_every_s
             or self.position - self._checkpoint_offset >= CHECKPOINT_MESSAGES
+            or self._journal.counters.full_since_s is not None
         )
         states: dict[str, bytes] | None = None
         if due:

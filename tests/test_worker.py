@@ -245,6 +245,19 @@ async def test_what_was_dropped_from_the_journal_is_passed_over(make: Make) -> N
     assert 60 + 180 - bench.journal.counters.dropped_messages <= bench.processor.counters.messages < 60 + 180
 
 
+async def test_a_full_journal_is_emptied_although_nothing_more_comes(make: Make) -> None:
+    bench = make()
+    bench.worker._checkpoint_every_s = 3600.0
+    await bench.start()
+    await bench.append(DRIVE)
+    await bench.done()
+    assert bench.writer.counters.checkpoint_offset == 0
+    bench.worker.make_room()
+    await until(lambda: bench.writer.counters.checkpoint_offset == 180)
+    bench.worker.make_room()  # nothing to do, and no harm
+    await bench.finish()
+
+
 async def test_a_failure_of_the_journal_ends_the_worker(make: Make) -> None:
     bench = make()
     await bench.start()
