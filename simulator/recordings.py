@@ -69,11 +69,12 @@ class Thinning:
     hidden: frozenset[str] = frozenset()
 
     def rows(self, rows: list[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
-        """The rows that remain: the first, one per period, and the last."""
+        """The rows that remain: the first, one per period, the last, and the last that has a state of charge."""
         due_ms = -math.inf
         last = len(rows) - 1
+        last_soc = max((i for i, (_, row) in enumerate(rows) if row.get("soc_pct") is not None), default=last)
         for i, (time_ms, row) in enumerate(rows):
-            if self.period_s is not None and i < last:
+            if self.period_s is not None and i not in (last, last_soc):
                 if time_ms < due_ms:
                     continue
                 due_ms = time_ms + self.period_s * 1000.0

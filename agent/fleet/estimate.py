@@ -26,8 +26,13 @@ MAX_KWH_PER_KM: Final = 1.5
 """Nothing on four wheels is outside of this over a kilometre."""
 MAX_CHANGE: Final = 0.02
 """The capacity moves by no more than this at once."""
-Z90: Final = 1.6448536269514722
-"""Half width of the 90 % interval of a normal distribution, in standard deviations."""
+Z90: Final = 1.4
+"""Half the width of the 90 % interval, in standard deviations of the filter.
+
+A normal distribution has 1.645. The filter's noises are bounds rather than spreads: over recorded drives, with state of
+charge in steps of 1 and 0.5 % at ten different phases and power each 2 and 10 s, the errors are 0.67 to 0.91 of what it
+states. Taken together 0.85 of 1.645 holds the truth about nine times in ten.
+"""
 
 
 def linear(soc_pct: float, slope_per_pct: float) -> float:
