@@ -27,6 +27,8 @@ LONGEST_LIFE_S = 15.0
 LONGEST_LIFE_IN_A_STORM_S = 14.0
 """Long enough to notice a connection that is only half there."""
 KEEPALIVE_S = 5
+SETTLE_S = 1800.0
+"""After a long run the broker holds most of what was published: the agent was dead for most of the time."""
 ANY_MOMENT_EVERY = 5
 BROKER_RESTART_EVERY = 7
 STORE_FAULT_EVERY = 3
@@ -202,9 +204,9 @@ class Torture:
 
         # Twice in a row, because the broker may still be handing over.
         for _ in range(3):
-            wait_for(settled, "everything to be stored", timeout_s=120)
+            wait_for(settled, "everything to be stored", timeout_s=SETTLE_S)
             time.sleep(0.7)
-        wait_for(settled, "everything to be stored", timeout_s=120)
+        wait_for(settled, "everything to be stored", timeout_s=SETTLE_S)
         if agent.stop() != 0:
             raise AssertionError(f"the agent did not end in order:\n{agent.log[-2000:]}")
 
