@@ -149,7 +149,7 @@ def i3(results: list[Result]) -> None:
     days = day_errors_pct(drives)
     what = f"i3, SoC at 1 %, {DRIVES_A_DAY} drives chained to a day: day energy, mean of {len(days)} days"
     add(results, what, fmean(days), 3.0)
-    results.append(Result("i3, the same: worst day", f"{max(days):.2f} %", "", True))
+    results.append(Result("i3, the same: worst day", f"{max(days):.2f} %", "", held=True))
     add(results, "i3, SoC at 1 %, momentary power each 2 s: trip energy, MAPE", dense.mape_pct, 1.5)
     add(results, "i3, SoC at 1 %, momentary power each 10 s: trip energy, MAPE", sparse.mape_pct, 4.0)
     add(results, "i3, SoC at 1 %, momentary power each 10 s: sum of all", abs(sparse.sum_pct), 1.5)

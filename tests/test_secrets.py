@@ -7,7 +7,7 @@ import pytest
 from agent.config import load
 from agent.errors import SettingsError
 
-SECRET = "correct-horse-battery-staple"  # noqa: S105  # the one that must not be seen
+SECRET = "correct-horse-battery-staple"  # the one that must not be seen
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from agent.config import Settings, load_fleet
 from agent.commands.run import make_decoder
+from agent.config import Settings, load_fleet
 from agent.mqtt.connect import tls_context
 from agent.roster import Roster
 from agent.stores import make_store

@@ -1,6 +1,7 @@
 """How far the van went: by odometer, else by the integral of speed, else by distinct fixes.
 
-Fixes are gated (a position that needs an impossible speed is refused, three refused ones that agree are a new place) and
+Fixes are gated (a position that needs an impossible speed is refused, three refused ones that agree are a new place)
+and
 counted only when they have moved on by a step that depends on what the van is doing: receivers drift while it stands.
 """
 
@@ -20,8 +21,8 @@ CONFIRM_AFTER_H: Final = 120 / 3600
 NEAR_DEG_PER_MS: Final = 2e-7
 """At most 31 m/s or 113 km/h in any direction: so near that a fix needs no closer look."""
 REPEATED_MS: Final = 30_000
-"""Receivers repeat a fix for up to some 20 s while the van moves on; repeated for longer, the van is still there, and the
-next fix is not given all that time to have travelled."""
+"""Receivers repeat a fix for up to some 20 s while the van moves on; repeated for longer, the van is still there, and
+the next fix is not given all that time to have travelled."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -36,7 +37,7 @@ def between_km(latitude_a: float, longitude_a: float, latitude_b: float, longitu
 
 
 def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds) -> float:
-    """Take position, speed and odometer of a reading; returns the km driven in the `elapsed_ms` since the one before."""
+    """Take position, speed and odometer of a reading; returns the km driven in `elapsed_ms` since the one before."""
     km = -1.0
     odometer = reading.odometer_km
     if odometer is not None:
@@ -66,7 +67,7 @@ def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, th
             position.time_ms = reading.time_ms - REPEATED_MS
     if km < 0.0 and odometer is not None and last is not None and latitude is None and odometer > last:
         return odometer - last if odometer - last < 100.0 else 0.0
-    return km if km > 0.0 else 0.0
+    return max(0.0, km)
 
 
 def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds, *, counted: bool) -> float:
@@ -124,8 +125,8 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
 def _counted_km(position: Position, latitude: float, longitude: float, mode: int, thresholds: Thresholds) -> float:
     """Distance up to this fix, if it is a step beyond the anchor.
 
-    Sideways errors of the fixes make a chain of them too long, by sigma²/d for a chord d, so that short chords are counted
-    between their middles, which have half the error; what is left of the last one follows with the next.
+    Sideways errors of the fixes make a chain of them too long, by sigma²/d for a chord d, so that short chords are
+    counted between their middles, which have half the error; what is left of the last one follows with the next.
     """
     anchor_latitude, anchor_longitude = position.anchor_latitude_deg or 0.0, position.anchor_longitude_deg or 0.0
     far = between_km(anchor_latitude, anchor_longitude, latitude, longitude)

@@ -1,11 +1,14 @@
 """The energy estimate: one small Kalman filter per van that joins power, distance and the state of charge.
 
-A reading of the state of charge is an interval, one quantisation step wide, not a point. Between readings the energy taken
+A reading of the state of charge is an interval, one quantisation step wide, not a point. Between readings the energy
+taken
 out is predicted, from measured power where there is some, else from distance and time; the interval then cuts off what
 cannot be. Where the reading changes, the true value is known to be near the edge between two steps, which is what makes
-1 % steps usable. All trips come from this one trace, so their sum is the trace's difference: nothing is rounded per trip.
+1 % steps usable. All trips come from this one trace, so their sum is the trace's difference: nothing is rounded per
+trip.
 
-State (see `agent.fleet.state.Estimate`): n energy out, y state of charge on a scale that is linear in energy, g = % per kWh,
+State (see `agent.fleet.state.Estimate`): n energy out, y state of charge on a scale that is linear in energy, g = %
+per kWh,
 k = kWh per km, b = n at the last published boundary, kept as a state of its own so that the variance of n - b, the
 energy since that boundary, comes out of the filter.
 """
@@ -24,8 +27,9 @@ _READING_SIGMA_PCT: Final = 0.05
 MIN_KWH_PER_KM: Final = 0.05
 MAX_KWH_PER_KM: Final = 1.5
 """Nothing on four wheels is outside of this over a kilometre."""
-MAX_CHANGE: Final = 0.02
-"""The capacity moves by no more than this at once."""
+SURPRISE: Final = 3.0
+"""A state of charge so many standard deviations from what was predicted says that something is wrong, not that the
+battery is another one."""
 Z90: Final = 1.4
 """Half the width of the 90 % interval, in standard deviations of the filter.
 
@@ -94,7 +98,8 @@ def predict(e: Estimate) -> None:
 def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
     """The true y lies between `low` and `high`: cut the rest off, and let everything correlated with y follow.
 
-    Only where the energy was `measured` does a state of charge say anything about g. Elsewhere g's uncertainty counts, but
+    Only where the energy was `measured` does a state of charge say anything about g. Elsewhere g's uncertainty
+    counts, but
     g stays as it is (a Schmidt filter): otherwise it would drift with the errors of a model that knows no better.
     """
     total = e.yy + _READING_SIGMA_PCT**2
@@ -119,8 +124,8 @@ def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
     e.yg -= yy * yg * cut
     e.yk -= yy * yk * cut
     e.yb -= yy * yb * cut
-    if measured:
-        e.g += max(-MAX_CHANGE * e.g, min(MAX_CHANGE * e.g, yg * gain))
+    if measured and a < SURPRISE and c > -SURPRISE:
+        e.g += yg * gain
         e.gg -= yg * yg * cut
     e.gk -= yg * yk * cut
     e.gb -= yg * yb * cut

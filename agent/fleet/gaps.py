@@ -27,7 +27,7 @@ def go_offline(state: VanState, context: Context) -> list[Record]:
     """The van is offline since its last reading."""
     records: list[Record] = []
     mode = state.motion.mode
-    if mode == DRIVING or mode == STOPPED:
+    if mode in (DRIVING, STOPPED):
         records = fall_silent(state, context)
     if mode == CHARGING:
         return []
@@ -47,7 +47,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
-    if mode == DRIVING or mode == STOPPED:
+    if mode in (DRIVING, STOPPED):
         records = fall_silent(state, context)
     if mode == OFFLINE:
         state.motion.mode = PARKED
@@ -57,7 +57,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
 
 
 def close_gap(state: VanState, reading: Reading, context: Context) -> list[Record]:
-    """The first reading after the silence has been worked in: what does it tell about the time before?"""
+    """The first reading after the silence has been worked in: take what it tells about the time before."""
     records: list[Record] = []
     before = state.gap_from
     silent = 0 < state.soc_time_ms <= before.time_ms or 0 < state.location_time_ms <= before.time_ms

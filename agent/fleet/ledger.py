@@ -19,8 +19,8 @@ SHOWN_FROM_KM: Final = 1.0
 def post(state: VanState) -> None:
     """Enter what the estimate has changed since the last time.
 
-    While driving everything counts, with its sign. At rest a rise is held back until it is clear whether it is a charge;
-    while charging a fall is held back in the same way.
+    While driving everything counts, with its sign. At rest a rise is held back until it is clear whether it is a
+    charge; while charging a fall is held back in the same way.
     """
     totals, e = state.totals, state.estimate
     now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km

@@ -19,7 +19,7 @@ def update(state: VanState, speed_kmh: float | None, time_ms: int, context: Cont
     moved_m = 0.0
     if position.latitude_deg != motion.anchor_latitude_deg or position.longitude_deg != motion.anchor_longitude_deg:
         moved_m = _displacement_m(state)
-    if mode == DRIVING or mode == STOPPED:
+    if mode in (DRIVING, STOPPED):
         return _on_trip(state, speed_kmh, moved_m, time_ms, context)
     if (
         motion.fast_readings >= 2
@@ -104,7 +104,7 @@ def _begin_stand(state: VanState, motion: Motion, time_ms: int, *, by_fixes: boo
 
 
 def _stop(state: VanState, motion: Motion, context: Context) -> None:
-    """The van has stood long enough for a stop, which may become the trip's end: say now what the trip took up to it."""
+    """The van has stood long enough for a stop, which may become the trip's end: note what the trip took so far."""
     stand = motion.stand
     battery.correct_now(state, context)
     ledger.post(state)

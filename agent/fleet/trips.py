@@ -33,8 +33,8 @@ def begin(state: VanState, context: Context) -> None:
 def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     """The trip is over since `end`.
 
-    What was consumed since goes to idling. What the trip has taught about the time before it (`before_kwh`) stays in the
-    totals, which are the difference of one trace; it is not this trip's.
+    What was consumed since goes to idling. What the trip has taught about the time before it (`before_kwh`) stays in
+    the totals, which are the difference of one trace; it is not this trip's.
     """
     totals = state.totals
     ledger.settle(state)

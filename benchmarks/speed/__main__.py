@@ -147,7 +147,7 @@ class Bench:
                 heal_store,
                 count=count,
                 store__url=front.store_url("bench"),
-                store__token="bench",  # noqa: S106
+                store__token="bench",
             )
             row("InfluxDB 1.6.7 behind a front end", f"{rate:,.0f}")
         finally:

@@ -127,7 +127,7 @@ def influx_s(units: list[Rows], url: str) -> list[float]:
     """Lines, gzip and the request, seconds for each unit; the database's own work is another process."""
 
     async def write() -> list[float]:
-        store = InfluxStore(url, token="bench", batch_points=5000)  # noqa: S106
+        store = InfluxStore(url, token="bench", batch_points=5000)
         await store.open()
         spent = [await _timed(store, rows) for rows in units]
         await store.close()
