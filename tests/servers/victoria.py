@@ -65,6 +65,12 @@ class VictoriaServer:
         with urlopen(f"{self.url}/api/v1/export?{urlencode({'match[]': selector})}", timeout=30) as answer:
             return [json.loads(line) for line in answer]
 
+    def kill(self) -> None:
+        """End it as a crash would; `start` takes up what it had written."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=30)
+
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
