@@ -124,7 +124,7 @@ class Torture:
                         f"\r{self.report.store}: {number + 1} of {self._kills} kills, {load.issued:,} messages"
                     )
             self._calm(proxy)
-            agent.start()
+            agent.start(wait=False)
             load.finish()
             self._settle(agent)
             self.report.messages = load.issued
