@@ -35,6 +35,11 @@ EDGE_SPREAD: Final = 0.5
 """How well the energy between two readings is known, relative; where in between an edge was crossed depends on it."""
 EDGE_STEPS: Final = 0.1
 """How well the edges of the steps are where they should be, in steps."""
+CAPACITY_LEEWAY: Final = 0.08
+"""The filter may differ from the stated or learnt capacity by this; more has to be learnt from whole windows."""
+CHARGE_SIGMA_KW: Final = 3.0
+MINUTE_MS: Final = 60_000
+FROZEN_READINGS: Final = 3
 BRIDGE_SHARE: Final = 1.0 / 12.0
 """Variance of the energy between two samples, over the square of their difference: a Brownian bridge, while power
 remembers; half the square more where two samples have nothing to do with each other any longer."""
@@ -64,6 +69,13 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     if battery.power_sign < 0 and power is not None:
         power = -power
     battery.raw_power_kw = power
+    if power is not None and power == last and power > 0.0 and state.motion.mode in (DRIVING, STOPPED):
+        # Power into the battery that does not change while driving is the last value of a charge, long gone.
+        battery.frozen_readings += 1
+        if battery.frozen_readings >= FROZEN_READINGS:
+            power = None
+    elif battery.frozen_readings:
+        battery.frozen_readings = 0
     battery.power_kw = power if battery.power_trusted else None
     energy = variance = 0.0
     if power is None or last is None or elapsed_ms > context.thresholds.power_gap_ms:
@@ -194,6 +206,9 @@ def correct(state: VanState, context: Context) -> None:
     measured = _is_measured(state)
     estimate.predict(e)
     estimate.correct(e, low, high, measured=measured)
+    known = 100.0 / state.capacity.battery_kwh
+    if abs(e.g - known) > CAPACITY_LEEWAY * known:
+        e.g = max((1.0 - CAPACITY_LEEWAY) * known, min((1.0 + CAPACITY_LEEWAY) * known, e.g))
     e.time_ms = battery.time_ms
     if changed:
         evidence.look(state, context)
@@ -229,11 +244,9 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
     hours = elapsed_ms / _MS_PER_H
     mode = state.motion.mode
     if mode == CHARGING:
-        charge = state.charge
-        so_far_h = max(state.soc_time_ms - charge.start.time_ms, 60_000) / _MS_PER_H
-        rate = STORED_SHARE * charge.charged_kwh / so_far_h
+        rate = _charge_rate_kw(state)
         energy = -rate * hours
-        variance = (rate + 1.0) ** 2 * hours * 0.1
+        variance = (0.5 * rate + CHARGE_SIGMA_KW) ** 2 * hours * AUX_HOURS
     elif elapsed_ms >= context.thresholds.asleep_after_ms:
         energy = PARKED_KW * hours
         variance = PARKED_SIGMA_KW**2 * hours
@@ -253,6 +266,15 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
     e.pending_kwh += energy
     e.pending_var += variance
     state.totals.predicted_kwh += energy
+
+
+def _charge_rate_kw(state: VanState) -> float:
+    """Content gained per time since the charge began, by the state of charge alone."""
+    charge = state.charge
+    elapsed_ms = charge.rise_ms - charge.start.time_ms
+    if charge.start.soc_pct is None or elapsed_ms < MINUTE_MS:
+        return 0.0
+    return max(0.0, charge.rise_pct - charge.start.soc_pct) / state.estimate.g / (elapsed_ms / _MS_PER_H)
 
 
 def auxiliary_kw(ambient_temp_c: float | None, driven_ms: int) -> float:

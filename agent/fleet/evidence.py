@@ -1,4 +1,4 @@
-"""What the van's own figures prove about each other: whether power and counters can be believed, what the battery holds.
+"""What the van's own figures prove about each other: whether power and counters are right, what the battery holds.
 
 A window runs from one change of the state of charge to a later one. Over it, power, counters and state of charge must
 tell about the same energy. Over a long one they tell how many kWh the battery has per 100 %.
@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from agent.fleet.context import Context
-from agent.fleet.state import Capacity, VanState
+from agent.fleet.state import CHARGING, Capacity, VanState
 
 TRUST_PCT: Final = 3.0
 """Change of the state of charge over which sources are compared; at least three steps."""
@@ -16,8 +16,6 @@ SAMPLE_PCT: Final = 10.0
 """The same for learning the capacity (evcc)."""
 AGREES: Final = (0.6, 1.6)
 """Energy by power or counter over energy by state of charge: within this they agree. The capacity itself may be off."""
-CLEARLY: Final = (0.75, 1.35)
-"""So near to minus one, once is enough to know that power has the opposite sign."""
 SAMPLE_MS: Final = 600_000
 SAMPLE_SIGMA: Final = 0.04
 """A less certain sample of the capacity is not used."""
@@ -92,16 +90,16 @@ def _agrees(kwh: float, expected_kwh: float) -> bool:
 
 
 def _judge_power(state: VanState, ratio: float) -> None:
-    """Believe the power or not; a sign that is wrong clearly, or twice running, is the van's own convention."""
+    """Believe the power or not; a sign that is wrong on the charger, or twice running, is the van's own convention."""
     battery = state.soc
     battery.power_trusted = AGREES[0] <= ratio <= AGREES[1]
-    if -AGREES[1] <= ratio <= -AGREES[0]:
-        battery.reversals += 1
-        if battery.reversals >= 2 or CLEARLY[0] <= -ratio <= CLEARLY[1]:
-            battery.power_sign = -battery.power_sign
-            battery.power_trusted = True
-            battery.reversals = 0
-    else:
+    if not -AGREES[1] <= ratio <= -AGREES[0]:
+        battery.reversals = 0
+        return
+    battery.reversals += 1
+    if battery.reversals >= 2 or state.motion.mode == CHARGING:
+        battery.power_sign = -battery.power_sign
+        battery.power_trusted = True
         battery.reversals = 0
 
 

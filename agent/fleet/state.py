@@ -87,7 +87,7 @@ class SocState(Part):
     high_y: float = 0.0
     """The interval that the last value stands for, on the energy-linear scale."""
     seen_kwh: float = 0.0
-    """Energy predicted up to the last reading that had not changed: an edge is crossed between that one and the next."""
+    """Energy predicted up to the last reading that had not changed: an edge lies between that one and the next."""
     grid: int = 0
     """Index of the coarsest grid that all values so far lie on."""
     step_pct: float = 1.0
@@ -103,6 +103,7 @@ class SocState(Part):
     power_trusted: bool = True
     power_sign: int = 1
     reversals: int = 0
+    frozen_readings: int = 0
     power_sum_kwh: float = 0.0
     """All energy by power so far, positive out of the battery, with its variance, and the time without power."""
     power_sum_var: float = 0.0
