@@ -102,6 +102,14 @@ def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
     counts, but
     g stays as it is (a Schmidt filter): otherwise it would drift with the errors of a model that knows no better.
     """
+    outside = low - e.y if e.y < low else e.y - high
+    if outside > 0.0 and outside * outside > SURPRISE * SURPRISE * (e.yy + _READING_SIGMA_PCT**2):
+        # Energy has flowed that nothing predicted: it is as uncertain as it is large.
+        measured = False
+        noise = outside * outside
+        e.yy += noise
+        e.ny -= noise / e.g
+        e.nn += noise / (e.g * e.g)
     total = e.yy + _READING_SIGMA_PCT**2
     sigma = sqrt(total)
     a = (low - e.y) / sigma
@@ -124,7 +132,7 @@ def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
     e.yg -= yy * yg * cut
     e.yk -= yy * yk * cut
     e.yb -= yy * yb * cut
-    if measured and a < SURPRISE and c > -SURPRISE:
+    if measured:
         e.g += yg * gain
         e.gg -= yg * yg * cut
     e.gk -= yg * yk * cut
