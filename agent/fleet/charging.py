@@ -1,12 +1,19 @@
 """Charges: by the van's flag, else by a state of charge that rises at rest; never regeneration."""
 
-from typing import Literal
+from statistics import median
+from typing import Final, Literal
 
 from agent.fleet import days, emissions, estimate, ledger
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
 from agent.readings import Reading
+
+LEARN_FROM_KWH: Final = 5.0
+"""A charge of less grid energy says too little about the efficiency."""
+PLAUSIBLE: Final = (0.6, 1.0)
+SAMPLES: Final = 5
+SAMPLES_NEEDED: Final = 2
 
 
 def update(state: VanState, reading: Reading, context: Context) -> list[Record] | None:
@@ -61,6 +68,11 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
     power = state.soc.power_kw
     if power is not None and power > (charge.max_power_kw or 0.0):
         charge.max_power_kw = power
+    charger = reading.charger_power_kw
+    if charger is not None:
+        if charge.charger_kw is not None and time_ms - charge.charger_ms <= thresholds.power_gap_ms:
+            charge.charger_kwh += 0.5 * (charger + charge.charger_kw) * (time_ms - charge.charger_ms) / 3_600_000.0
+        charge.charger_kw, charge.charger_ms = charger, time_ms
     if soc_pct is not None and soc_pct > charge.rise_pct:
         charge.rise_pct = soc_pct
         charge.rise_ms = time_ms
@@ -95,6 +107,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     hours = max(end_ms - charge.start.time_ms, 1) / 3_600_000.0
     mean_kw = charge.charged_kwh / hours
     state.day.charges += 1
+    _learn(state, charge, _kind(charge, mean_kw, context))
     return [
         ChargeRecord(
             vehicle_id=state.vehicle_id,
@@ -126,7 +139,10 @@ def settle(state: VanState, context: Context) -> None:
     hours = max(state.time_ms - charge.start.time_ms, 1) / 3_600_000.0
     power = state.soc.power_kw or charge.charged_kwh / hours
     kind = _kind(charge, power, context)
-    grid = energy / context.factors.charging.efficiency(kind, power)
+    if charge.charger_kwh > 0.0:
+        grid = max(0.0, charge.charger_kwh - charge.grid_kwh)
+    else:
+        grid = energy / (_learnt(state, kind) or context.factors.charging.efficiency(kind, power))
     charge.grid_kwh += grid
     totals.grid_kwh += grid
     since_ms = charge.settled_ms or charge.start.time_ms
@@ -143,6 +159,26 @@ def settle(state: VanState, context: Context) -> None:
             grid_g_per_kwh=intensity,
             market_g_per_kwh=context.factors.market_g_per_kwh,
         )
+
+
+def _learn(state: VanState, charge: ChargeState, kind: Literal["ac", "dc"]) -> None:
+    """Battery energy per grid energy of a charge that the charger has measured."""
+    if charge.charger_kwh < LEARN_FROM_KWH:
+        return
+    share = charge.charged_kwh / charge.charger_kwh
+    if PLAUSIBLE[0] <= share <= PLAUSIBLE[1]:
+        samples = _samples(state, kind)
+        samples.append(share)
+        del samples[:-SAMPLES]
+
+
+def _learnt(state: VanState, kind: Literal["ac", "dc"]) -> float | None:
+    samples = _samples(state, kind)
+    return median(samples) if len(samples) >= SAMPLES_NEEDED else None
+
+
+def _samples(state: VanState, kind: Literal["ac", "dc"]) -> list[float]:
+    return state.capacity.efficiencies_dc if kind == "dc" else state.capacity.efficiencies_ac
 
 
 def _kind(charge: ChargeState, power_kw: float, context: Context) -> Literal["ac", "dc"]:

@@ -76,10 +76,13 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
         state.motion.wake.time_ms = 0
         trips.begin(state, context)
         state.trip.inferred = True
+        if rise <= 0.0:
+            battery.correct_now(state, context)
         ledger.post(state)
         end = ledger.mark(state, Mark(), reading.time_ms)
         ledger.weigh_trip(state, end, 0.0)
         records += trips.end(state, context, end)
+        motion.anchor(state)
     if rise > thresholds.inferred_charge_pct or (state.motion.mode == CHARGING and rise > 0.0):
         was_charging = state.motion.mode == CHARGING
         if not was_charging:

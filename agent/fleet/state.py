@@ -256,6 +256,9 @@ class ChargeState(Part):
     pending_kwh: float = 0.0
     """Charged and not yet handed to the emissions."""
     charger_kwh: float = 0.0
+    """Grid energy as the charger measures it."""
+    charger_kw: float | None = None
+    charger_ms: int = 0
     max_power_kw: float | None = None
     rise_ms: int = 0
     rise_pct: float = 0.0

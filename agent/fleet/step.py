@@ -60,7 +60,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         state.soc_time_ms = time_ms
     if state.returned_ms:
         records += gaps.close_gap(state, reading, context)
-    if state.soc.changed or time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS:
+    if (state.soc.changed or time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS) and not state.returned_ms:
         # Not before the other stream has caught up: what was driven must be known when the energy is judged.
         behind_ms = state.soc_time_ms - state.location_time_ms
         if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
