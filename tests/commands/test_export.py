@@ -104,7 +104,7 @@ def test_a_part_of_it(history: Path, capsys: pytest.CaptureFixture[str], options
 def test_wrong_usage(history: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(words)
-    assert "error" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_what_has_no_vans_is_not_asked_for_one(history: Path, capsys: pytest.CaptureFixture[str]) -> None:

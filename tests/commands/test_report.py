@@ -96,7 +96,7 @@ JUNE_OF_TWO_VANS = [
 ]
 PERIOD = ("--from", "2026-06-01", "--to", "2026-06-02")
 SETTINGS = {
-    "fleet": {"payload_kg": 1000.0, "depot": "north", "country": "DE"},
+    "fleet": {"model": "farizon-sv-83", "payload_kg": 1000.0, "depot": "north", "country": "DE"},
     "emissions": {"market_g_per_kwh": 20.0},
 }
 

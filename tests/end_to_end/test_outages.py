@@ -124,7 +124,7 @@ def test_the_broker_restarts(tmp_path: Path) -> None:
         agent.wait_processed(180)
         assert len(agent.points("battery")) == 180
         assert agent.points("trip")[0]["distance_km"] == pytest.approx(6.0, rel=0.02)
-        assert agent.metrics()["mqtt_reconnects_total"] >= 2
+        assert agent.metrics()["mqtt_reconnects_total"] >= 1
         assert agent.stop() == 0
 
 

@@ -40,7 +40,7 @@ def test_thirteen_kills_on_influxdb(tmp_path: Path) -> None:
 
 SHOWN_BY = {
     "acknowledges before the commit": ("received, not committed",),
-    "checkpoints before the store": ("processed, not written",),
+    "checkpoints before the store": ("after a checkpoint",),
     "forgets states": ("after a checkpoint", "acknowledged, not processed"),
 }
 """Where such an agent has to be killed to be found out; the long runs need no hint."""

@@ -252,6 +252,7 @@ async def test_quality_and_agent_pages_ask_the_agent(page: Page, store_url: str,
         await page.open(f"{url}/agent")
         await page.until("document.querySelector('[data-figure=broker] dd').innerText.startsWith('connected')")
         assert await figure(page, "store") == "failing"
+        await page.until("!document.querySelector('[data-figure=rate] dd').innerText.startsWith('–')")
         last = points(store_url, "agent")[-1]
         assert await figure(page, "rate") == f"{number(last['messages_per_s'], 1)} 1/s"
         assert (await table(page, "Counters", rows=6))["points_total"][2] == number(last["points_total"])
