@@ -205,7 +205,7 @@ def correct(state: VanState, context: Context) -> None:
         return
     measured = _is_measured(state)
     estimate.predict(e)
-    estimate.correct(e, low, high, measured=measured)
+    estimate.correct(e, low, high, measured=measured, blind=state.totals.source != SOURCE_COUNTER)
     known = 100.0 / state.capacity.battery_kwh
     if abs(e.g - known) > CAPACITY_LEEWAY * known:
         e.g = max((1.0 - CAPACITY_LEEWAY) * known, min((1.0 + CAPACITY_LEEWAY) * known, e.g))
@@ -225,14 +225,14 @@ def correct_now(state: VanState, context: Context) -> None:
         return
     estimate.predict(e)
     low, high = battery.low_y, battery.high_y
-    estimate.correct(e, low, high, measured=False)
+    estimate.correct(e, low, high, measured=False, blind=state.totals.source != SOURCE_COUNTER)
     e.time_ms = battery.time_ms
 
 
 def add_distance(state: VanState, km: float) -> None:
     """The van has moved: without measured power, that is what tells the energy."""
     e = state.estimate
-    if state.soc.power_kw is None and e.started:
+    if e.started:
         e.pending_km += km
         e.pending_var += (PER_KM_SIGMA * e.k) ** 2 * km
         state.totals.predicted_kwh += e.k * km

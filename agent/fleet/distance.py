@@ -19,7 +19,8 @@ GATE_SLACK_KM: Final = 0.03
 CONFIRM_FROM_KM: Final = 1.0
 CONFIRM_AFTER_H: Final = 120 / 3600
 NEAR_DEG_PER_MS: Final = 2e-7
-"""At most 31 m/s or 113 km/h in any direction: so near that a fix needs no closer look."""
+NEAR_DEG: Final = 0.006
+"""At most 31 m/s or 113 km/h in any direction, and 1 km in all: so near that a fix needs no closer look."""
 REPEATED_MS: Final = 30_000
 """Receivers repeat a fix for up to some 20 s while the van moves on; repeated for longer, the van is still there, and
 the next fix is not given all that time to have travelled."""
@@ -57,9 +58,15 @@ def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, th
         position.speed_kmh = None
     latitude = reading.latitude_deg
     if latitude is not None:
-        if latitude != position.raw_latitude_deg or reading.longitude_deg != position.raw_longitude_deg:
-            by_fix = _fix(position, reading, mode, thresholds, counted=km >= 0.0)
-            if km < 0.0:
+        if (
+            latitude != position.raw_latitude_deg
+            or reading.longitude_deg != position.raw_longitude_deg
+            or position.raw_pending
+        ):
+            # A far fix that waited for this one is a move that no speed of these two readings has in it.
+            waited = position.raw_pending and odometer is None
+            by_fix = _fix(position, reading, mode, thresholds, counted=km >= 0.0 and not waited)
+            if km < 0.0 or (waited and by_fix > km):
                 return by_fix
         elif position.raw_rejected:
             position.rejected += 1
@@ -90,6 +97,8 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
             _place(position, latitude, longitude, time_ms)
         return 0.0
     near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
+    if near_deg > NEAR_DEG:
+        near_deg = NEAR_DEG
     if abs(latitude - last_latitude) > near_deg or abs(longitude - last_longitude) > near_deg:
         hours = (time_ms - position.time_ms) / _MS_PER_H
         moved = between_km(last_latitude, last_longitude, latitude, longitude)

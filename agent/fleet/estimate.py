@@ -95,21 +95,22 @@ def predict(e: Estimate) -> None:
     e.yb = yb - energy * gb - gkm * kb
 
 
-def correct(e: Estimate, low: float, high: float, *, measured: bool) -> None:
+def correct(e: Estimate, low: float, high: float, *, measured: bool, blind: bool) -> None:
     """The true y lies between `low` and `high`: cut the rest off, and let everything correlated with y follow.
 
-    Only where the energy was `measured` does a state of charge say anything about g. Elsewhere g's uncertainty
-    counts, but
-    g stays as it is (a Schmidt filter): otherwise it would drift with the errors of a model that knows no better.
+    Only where the energy was `measured` does a state of charge say anything about g. Elsewhere g's uncertainty counts,
+    but g stays as it is (a Schmidt filter): it would drift with the errors of a model that knows no better.
     """
     outside = low - e.y if e.y < low else e.y - high
     if outside > 0.0 and outside * outside > SURPRISE * SURPRISE * (e.yy + _READING_SIGMA_PCT**2):
-        # Energy has flowed that nothing predicted: it is as uncertain as it is large.
+        # Energy has flowed that nobody predicted: it is as uncertain as it is large. Where it was counted (not `blind`)
+        # that cannot be, and the state of charge goes its own way.
         measured = False
         noise = outside * outside
         e.yy += noise
-        e.ny -= noise / e.g
-        e.nn += noise / (e.g * e.g)
+        if blind:
+            e.ny -= noise / e.g
+            e.nn += noise / (e.g * e.g)
     total = e.yy + _READING_SIGMA_PCT**2
     sigma = sqrt(total)
     a = (low - e.y) / sigma

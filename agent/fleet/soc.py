@@ -35,6 +35,8 @@ def accept(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds
         return JUMPED
     minutes = (time_ms - state.time_ms) / 60_000
     change = soc_pct - last
+    if state.candidates and state.candidate_pct is not None and abs(soc_pct - state.candidate_pct) <= state.step_pct:
+        return _refuse(state, soc_pct, time_ms, thresholds)  # the time since does not make a jump any likelier
     rate = thresholds.soc_rise_pct_per_min if change > 0.0 else thresholds.soc_fall_pct_per_min
     if abs(change) <= rate * minutes + max(2.0 * state.step_pct, SPURT_PCT) and not (soc_pct == 0.0 and last > 3.0):
         _learn_grid(state, soc_pct)
@@ -113,7 +115,7 @@ def _learn_recurring(state: SocState, change: float) -> None:
     if state.recurrences == 0 or change < 0.7 * state.recurring_pct:
         state.recurring_pct = change
         state.recurrences = 1
-    elif change < 1.3 * state.recurring_pct:
+    elif change < 1.5 * state.recurring_pct:
         state.recurrences += 1
     state.step_pct = (
         state.recurring_pct if state.recurrences >= 20 and 2.0 * grid < state.recurring_pct <= 1.0 else grid

@@ -53,7 +53,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         state.location_time_ms = time_ms
         if km > 0.0:
             state.totals.distance_km += km
-            if state.soc.power_kw is None:
+            if state.totals.source == battery.SOURCE_SOC:
                 battery.add_distance(state, km)
     if new_battery:
         battery.update(state, reading, time_ms - soc_ms, context)

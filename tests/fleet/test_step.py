@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -190,7 +191,7 @@ def test_what_happened_offline_is_marked():
     (trip,) = van.trips
     assert trip.inferred
     assert trip.distance_km == pytest.approx(20.0, rel=0.01)
-    assert trip.energy_kwh == pytest.approx(5.0, rel=0.05)
+    assert trip.energy_kwh == pytest.approx(5.0, abs=0.4)  # one step of 1 %
     van = Van()
     charged_while_offline(van)
     (charge,) = van.charges
@@ -215,7 +216,7 @@ def test_energy_at_most_each_ten_seconds_of_event_time():
     van.rest(30)
     van.drive(120, every_s=1)
     times = [record.time_ms for record in van.of(type(van.energy)) if record.state == "driving"]
-    assert all(later - earlier >= 10_000 for earlier, later in zip(times[1:], times[2:], strict=False))
+    assert all(later - earlier >= 10_000 for earlier, later in pairwise(times[1:]))
 
 
 def test_idle_energy_is_what_was_lost_at_rest():
