@@ -49,5 +49,5 @@ SHOWN_BY = {
 @needs("mosquitto")
 @pytest.mark.parametrize("flaw", list(FLAWS))
 def test_the_oracle_notices_an_agent_that_breaks_the_promise(tmp_path: Path, flaw: str) -> None:
-    report = Torture(tmp_path, store="sqlite", kills=4, seed=3, points=SHOWN_BY[flaw], flaw=flaw).run()
+    report = Torture(tmp_path, store="sqlite", kills=10, seed=3, points=SHOWN_BY[flaw], flaw=flaw).run()
     assert report.differences
