@@ -93,6 +93,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     state.charge.low_pct = None
     motion = state.motion
     motion.mode = PARKED
+    motion.wake.time_ms = 0
     motion.standing_ms = 0
     motion.fast_readings = 0
     if end is not motion.rest:

@@ -58,6 +58,15 @@ def two_trips(van: Van) -> None:
     van.rest(600)
 
 
+def two_short_trips(van: Van) -> None:
+    """The second does not reach back to the waking up before the first."""
+    van.rest(20)
+    van.drive(60)
+    van.rest(310)
+    van.drive(60)
+    van.rest(400)
+
+
 def one_fast_glitch(van: Van) -> None:
     van.rest(600)
     van.say(speed_kmh=30.0)
@@ -121,6 +130,7 @@ SCENARIOS: list[Scenario] = [
     ("a red light is none", red_light, 1, 0, 0),
     ("two doors are two stops, not parking", next_door, 1, 2, 0),
     ("parking between two trips", two_trips, 2, 0, 0),
+    ("two short trips after one waking up", two_short_trips, 2, 0, 0),
     ("one fast reading is no departure", one_fast_glitch, 0, 0, 0),
     ("a wandering position is no trip", drift_while_parked, 0, 0, 0),
     ("the flag begins and ends a charge", flagged_charge, 0, 0, 1),
@@ -152,6 +162,12 @@ def test_a_trip_in_its_units():
     assert trip.uncertainty_kwh is not None
     assert abs(trip.energy_kwh - 1.5) < trip.uncertainty_kwh
     assert not trip.inferred
+
+
+def test_trips_share_no_distance():
+    van = Van()
+    two_short_trips(van)
+    assert [trip.distance_km for trip in van.trips] == [pytest.approx(0.6, abs=0.06)] * 2
 
 
 def test_a_descent_gives_a_trip_of_negative_energy():
