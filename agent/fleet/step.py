@@ -78,7 +78,12 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         motion_of.settle_rest(state, time_ms, context)
     if ended:
         records += ended
-    if new_battery and (motion.mode == PARKED or motion.mode == CHARGING) and not motion.fast_readings:
+    if (
+        new_battery
+        and (motion.mode == PARKED or motion.mode == CHARGING)
+        and not motion.fast_readings
+        and not state.returned_ms
+    ):
         ended = charging.update(state, reading, context)
         if ended:
             records += ended

@@ -115,6 +115,16 @@ def charged_while_offline(van: Van) -> None:
     van.rest(600)
 
 
+def charged_elsewhere_while_offline(van: Van) -> None:
+    """Back 2 km from where it was last seen: while the position waits for a second one, no charge begins."""
+    van.soc_pct = 40.0
+    van.rest(600)
+    van.silence(8 * 3600)
+    van.soc_pct = 90.0
+    van.km += 2.0
+    van.rest(600, every_s=1)
+
+
 def driven_while_offline(van: Van) -> None:
     van.rest(600)
     van.silence(3600)
@@ -138,6 +148,7 @@ SCENARIOS: list[Scenario] = [
     ("regeneration is no charge", long_descent, 1, 0, 0),
     ("a flag while driving is no charge", flag_while_driving, 1, 0, 0),
     ("a charge nobody reported", charged_while_offline, 0, 0, 1),
+    ("a charge and a trip nobody reported", charged_elsewhere_while_offline, 1, 0, 1),
     ("a trip nobody reported", driven_while_offline, 1, 0, 0),
 ]
 
@@ -213,6 +224,10 @@ def test_what_happened_offline_is_marked():
     (charge,) = van.charges
     assert charge.inferred
     assert charge.energy_kwh == pytest.approx(25.0 / 0.97, rel=0.03)
+    van = Van()
+    charged_elsewhere_while_offline(van)
+    assert van.charges[0].inferred
+    assert van.trips[0].inferred
 
 
 def test_states_are_published_when_they_change():
