@@ -38,7 +38,13 @@ class Bench:
     """A real journal, processor and writer around the worker; the store is a stand-in."""
 
     def __init__(
-        self, path: Path, *, max_bytes: int = 64 << 20, when_full: str = "pause", durable_after_s: float = 0
+        self,
+        path: Path,
+        *,
+        max_bytes: int = 64 << 20,
+        when_full: str = "pause",
+        durable_after_s: float = 0,
+        checkpoint_every_s: float = 0.01,
     ) -> None:
         self.journal = Journal.open(path / "journal.db", max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
         self.thread = JournalThread(self.journal)
@@ -60,7 +66,7 @@ class Bench:
             self.writer,
             batch_points=20,
             flush_s=0.005,
-            checkpoint_every_s=0.01,
+            checkpoint_every_s=checkpoint_every_s,
             notify=self._notify,
         )
         self.tasks: list[asyncio.Task[None]] = []
@@ -158,7 +164,7 @@ async def test_after_a_crash_it_goes_on_from_the_checkpoint_with_the_same_number
 
 
 async def test_only_duplicates_move_the_checkpoint_too(make: Make) -> None:
-    bench = make()
+    bench = make(checkpoint_every_s=0.0)
     await bench.start()
     await bench.append(DRIVE)
     await bench.done()
@@ -199,7 +205,7 @@ async def test_ahead_of_an_absent_store_and_back(make: Make, tmp_path: Path, cap
 
 
 async def test_a_forgetful_store_gets_everything_since_the_checkpoint_again(make: Make) -> None:
-    bench = make(durable_after_s=60.0)
+    bench = make(durable_after_s=60.0, checkpoint_every_s=0.0)
     await bench.start()
     await bench.append(DRIVE[:60])
     await bench.done()

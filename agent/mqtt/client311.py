@@ -133,7 +133,7 @@ class Connection311:
         if self._terms.username is not None:
             client.username_pw_set(self._terms.username, self._terms.password)
         if self._terms.tls is not None:
-            self._terms.tls.sslsocket_class = _SocketThatCloses
+            self._terms.tls.sslsocket_class = _TlsSocket
             client.tls_set_context(self._terms.tls)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -421,8 +421,8 @@ class Connection311:
             self.ended.set_result(ending)
 
 
-class _SocketThatCloses(ssl.SSLSocket):
-    """Paho leaves the socket of a failed handshake to the garbage collector; this one closes itself."""
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails, which paho leaves to the garbage collector, and hears a last word."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  as the base class has it
         """Agree on keys, or close."""
@@ -430,6 +430,21 @@ class _SocketThatCloses(ssl.SSLSocket):
             super().do_handshake(block)
         except OSError:
             self.close()
+            raise
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Write; if the broker has closed, raise what it said before that instead of the bare end.
+
+        With TLS 1.3 our handshake is done before the broker has judged our certificate: its refusal is read only after
+        it, and a write that comes too late for the connection must not hide it.
+        """
+        try:
+            return super().send(data, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLEOFError, ConnectionError):
+                self.recv(1)
             raise
 
 

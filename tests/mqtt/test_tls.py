@@ -1,12 +1,14 @@
 """TLS end to end: what must work works, and everything else is a clear error and no connection."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.errors import SettingsError
+from agent.mqtt import client311
 from agent.mqtt.connect import tls_context
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import until
@@ -109,6 +111,22 @@ async def test_a_client_certificate_that_is_missing_or_not_known(
             await until(lambda: words in subject.counters.last_error)
             assert subject.receiver.limits is None
         assert "New client connected" not in broker.log
+
+
+async def test_a_refusal_is_heard_by_a_client_that_writes_too_late(
+    tmp_path: Path, certificates: Certificates, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = client311._TlsSocket.do_handshake
+
+    def slowly(self: client311._TlsSocket, block: bool = False) -> None:
+        at_once(self, block)
+        time.sleep(0.1)  # until the broker has said no and closed
+
+    monkeypatch.setattr(client311._TlsSocket, "do_handshake", slowly)
+    with encrypted(tmp_path, certificates.broker, clients_of=certificates.ours) as broker:
+        async with running(broker.port, protocol="3.1.1", tls=tls_context(certificates.ours.cert_file)) as subject:
+            await until(lambda: subject.counters.last_error)
+            assert "demands a client certificate" in subject.counters.last_error
 
 
 @PROTOCOLS
