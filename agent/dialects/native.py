@@ -1,13 +1,18 @@
 """The native dialect: `{prefix}/{vehicle_id}/{kind}` with a JSON object or an array of objects.
 
-The hot path is one validator call and one struct; everything unusual (an array, an error, an unknown field) is looked
-at a second time, slowly and thoroughly.
+The hot path takes the plain cases only: one strict decoder per kind, from bytes to the reading, in 1 µs. What it does not
+take (an array, a time as text, an unknown field, any error) is looked at a second time, slowly and thoroughly, by
+pydantic, which alone decides what is refused and in which words.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Annotated, Any, Final, NamedTuple, cast
 
-from msgspec import convert
+import msgspec
+from msgspec import Meta, MsgspecError, convert, defstruct
+from msgspec.json import Decoder
+from msgspec.structs import astuple
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
 from agent.dialects.base import Dialect
@@ -54,6 +59,8 @@ REQUIRED: Final = frozenset({"soc_pct", "latitude_deg", "longitude_deg"})
 LARGEST_INTEGER: Final = 2**63 - 1
 
 _TOPICS_KEPT: Final = 65_536
+_FIELDS: Final = len(Reading.__struct_fields__) - 2
+"""Of a reading, without `vehicle_id` and `stale`, which is not sent."""
 _COLON: Final = ord(":")
 _BACKSLASH: Final = ord("\\")
 _RANGE_ERRORS: Final = frozenset({"greater_than_equal", "less_than_equal", "finite_number", "int_parsing_size"})
@@ -65,6 +72,7 @@ class _Route(NamedTuple):
     vehicle_id: str
     kind: str
     schema: SchemaValidator
+    decode_plain: Callable[[bytes], Reading]
 
 
 class NativeDialect(Dialect):
@@ -89,6 +97,7 @@ class NativeDialect(Dialect):
         self._max_elements = max_elements
         self._routes: dict[str, _Route] = {}
         self._schemas = {kind: SchemaValidator(_object_schema(fields)) for kind, fields in KINDS.items()}
+        self._plain = {kind: _plain_decoder(kind, fields) for kind, fields in KINDS.items()}
 
     def topic_filters(self) -> list[str]:
         """Everything below the prefix, so that a mistyped topic becomes a dead letter instead of silence."""
@@ -102,6 +111,27 @@ class NativeDialect(Dialect):
         """The readings of one payload, oldest first; see `Dialect.decode`."""
         route = self._routes.get(message.topic) or self._route(message.topic)
         payload = message.payload
+        try:
+            reading = route.decode_plain(payload)
+        except (MsgspecError, UnicodeDecodeError):
+            return self._decode_thoroughly(route, payload, received_ms)
+        if reading.vehicle_id is None:
+            reading.vehicle_id = route.vehicle_id
+            named = 0
+        else:
+            named = 1
+        time_ms = reading.time_ms
+        if (
+            payload.count(_COLON) != _FIELDS - astuple(reading).count(None) + named  # a key is there twice
+            or reading.vehicle_id != route.vehicle_id
+            or not received_ms - self._max_age_ms <= time_ms <= received_ms + self._max_ahead_ms
+            or _BACKSLASH in payload
+        ):
+            return self._decode_thoroughly(route, payload, received_ms)
+        return (reading,)
+
+    def _decode_thoroughly(self, route: _Route, payload: bytes, received_ms: int) -> Iterable[Reading | Rejected]:
+        """Any payload, plain or not."""
         try:
             fields = route.schema.validate_json(payload)
         except ValidationError as error:
@@ -119,7 +149,7 @@ class NativeDialect(Dialect):
             raise Rejected("unknown_topic", f"{topic[:200]!r} is not {self._prefix}VEHICLE_ID/{'|'.join(KINDS)}")
         if len(self._routes) >= _TOPICS_KEPT:
             self._routes.clear()
-        route = self._routes[topic] = _Route(vehicle_id, kind, self._schemas[kind])
+        route = self._routes[topic] = _Route(vehicle_id, kind, self._schemas[kind], self._plain[kind])
         return route
 
     def _reading(self, route: _Route, fields: dict[str, Any], received_ms: int) -> Reading:
@@ -163,6 +193,45 @@ class NativeDialect(Dialect):
             return rejection(error)
         except Rejected as rejected:
             return rejected
+
+
+@cache
+def _plain_decoder(kind: str, fields: tuple[str, ...]) -> Callable[[bytes], Reading]:
+    """Decodes into the kind's reading as a type: only its own fields, each in its range, no null, time in ms.
+
+    Fields that the kind does not have get names with a colon in them, which the count of colons gives away.
+    """
+    needed = {"time_ms", *(LOAD_FIELDS if kind == "load" else REQUIRED.intersection(fields))}
+    names = {"time_ms": "time", "vehicle_id": "vehicle_id", "seq": "seq"} | {name: name for name in fields}
+    described: list[Any] = []
+    for field in msgspec.structs.fields(Reading):
+        if field.name in needed:
+            described.append((field.name, _plain_type(field.name)))
+        else:
+            described.append((field.name, _plain_type(field.name), None if field.required else field.default))
+    plain = cast(
+        "type[Reading]",
+        defstruct(
+            f"{kind.capitalize()}Reading",
+            described,
+            bases=(Reading,),
+            module=__name__,
+            kw_only=True,
+            gc=False,
+            forbid_unknown_fields=True,
+            rename=lambda name: names.get(name, f"{name}:"),
+        ),
+    )
+    return Decoder(plain).decode
+
+
+def _plain_type(name: str) -> Any:
+    if name == "vehicle_id":
+        return str
+    low, high = {"time_ms": (0, None), "seq": (0, LARGEST_INTEGER)}.get(name) or RANGES.get(name) or (None, None)
+    if low is None:
+        return bool
+    return Annotated[int if isinstance(low, int) else float, Meta(ge=low, le=high)]
 
 
 def oldest_first(items: list[Reading | Rejected]) -> list[Reading | Rejected]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from agent.dialects.native import KINDS, LARGEST_INTEGER, REQUIRED, NativeDialect
 from agent.errors import REASONS, Rejected
@@ -23,12 +24,20 @@ DECIDED_ELSEWHERE = {"unknown_vehicle", "oversize", "unknown_topic", "malformed_
 
 
 def decode(
-    payload: bytes | str, kind: str = "soc", vehicle_id: str = "van-007", **limits: int
+    payload: bytes | str, kind: str = "soc", vehicle_id: str = "van-007", *, thoroughly: bool = False, **limits: int
 ) -> list[Reading | Rejected]:
-    """What the dialect makes of one payload; a rejection of the whole message as its only item."""
+    """What the dialect makes of one payload; a rejection of the whole message as its only item.
+
+    `thoroughly`: without the short way that plain payloads take.
+    """
     message = Message(f"vans/{vehicle_id}/{kind}", payload.encode() if isinstance(payload, str) else payload)
+    dialect = NativeDialect(**limits)
     try:
-        return list(NativeDialect(**limits).decode(message, RECEIVED_MS))
+        if thoroughly:
+            items = dialect._decode_thoroughly(dialect._route(message.topic), message.payload, RECEIVED_MS)
+        else:
+            items = dialect.decode(message, RECEIVED_MS)
+        return [Reading(**asdict(item)) if isinstance(item, Reading) else item for item in items]
     except Rejected as rejected:
         return [rejected]
 
@@ -177,6 +186,12 @@ objects = st.builds(
 )
 
 
+PIECES = rb"""|null|true|1e3|-0|-1|0.0|1.7e12|99999999999999999999|NaN|""|[]|{}|,|:| |\u0073|"x":1,|"parcels":1,
+|"time":1,|"seq":1,|"soc_pct":50,|"latitude_deg":1,|"vehicle_id":"van-007",|"vehicle_id":"",
+|"stale":true,|"stale:":true,|"charger_power_kw:":1,"""
+pieces = st.one_of(st.binary(max_size=4), st.sampled_from([piece.strip(b"\n") for piece in PIECES.split(b"|")]))
+
+
 @settings(deadline=None)
 @given(st.one_of(objects, st.lists(objects, max_size=4), anything), st.sampled_from(sorted(KINDS)))
 def test_any_json_gives_valid_readings_or_a_reason(content: object, kind: str) -> None:
@@ -201,6 +216,32 @@ def test_an_element_of_an_array_is_judged_like_an_object(content: object, kind: 
     text = json.dumps(content)
     alone, together = decode(text, kind), decode(f"[{text}]", kind)
     assert [getattr(item, "reason", item) for item in alone] == [getattr(item, "reason", item) for item in together]
+
+
+def plain(kind: str) -> bytes:
+    """A payload of the kind with all its fields, in the spelling that vans use."""
+    values = {name: "true" if name not in RANGES else "7" if name == "parcels" else "7.5" for name in KINDS[kind]}
+    fields = "".join(f',"{name}":{value}' for name, value in values.items())
+    return f'{{"time":{RECEIVED_MS},"seq":3{fields}}}'.encode()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_payloads_take_the_short_way(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = decode(plain(kind), kind, thoroughly=True)
+    monkeypatch.delattr(NativeDialect, "_decode_thoroughly")
+    assert decode(plain(kind), kind) == expected
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.sampled_from(sorted(KINDS)), st.data())
+def test_the_short_way_judges_as_the_thorough_one(kind: str, data: st.DataObject) -> None:
+    payload = plain(kind)
+    for _ in range(data.draw(st.integers(0, 3))):
+        start = data.draw(st.integers(0, len(payload)))
+        stop = data.draw(st.integers(start, min(len(payload), start + 12)))
+        payload = payload[:start] + data.draw(pieces) + payload[stop:]
+    short, thorough = decode(payload, kind), decode(payload, kind, thoroughly=True)
+    assert [getattr(item, "reason", item) for item in short] == [getattr(item, "reason", item) for item in thorough]
 
 
 @settings(deadline=None)
