@@ -1,8 +1,8 @@
 """The native dialect: `{prefix}/{vehicle_id}/{kind}` with a JSON object or an array of objects.
 
-The hot path takes the plain cases only: one strict decoder per kind, from bytes to the reading, in 1 µs. What it does not
-take (an array, a time as text, an unknown field, any error) is looked at a second time, slowly and thoroughly, by
-pydantic, which alone decides what is refused and in which words.
+The hot path takes the plain cases only: one strict decoder per kind, from bytes to the reading, in half the time. What
+it does not take (an array, an unknown field, any error) is looked at a second time, slowly and thoroughly, by pydantic,
+which alone decides what is refused and in which words.
 """
 
 from collections.abc import Callable, Iterable
@@ -59,8 +59,8 @@ REQUIRED: Final = frozenset({"soc_pct", "latitude_deg", "longitude_deg"})
 LARGEST_INTEGER: Final = 2**63 - 1
 
 _TOPICS_KEPT: Final = 65_536
-_FIELDS: Final = len(Reading.__struct_fields__) - 2
-"""Of a reading, without `vehicle_id` and `stale`, which is not sent."""
+_FIELDS: Final = len(Reading.__struct_fields__) - 1
+"""Of a reading, without `stale`, which is not sent."""
 _COLON: Final = ord(":")
 _BACKSLASH: Final = ord("\\")
 _RANGE_ERRORS: Final = frozenset({"greater_than_equal", "less_than_equal", "finite_number", "int_parsing_size"})
@@ -115,14 +115,18 @@ class NativeDialect(Dialect):
             reading = route.decode_plain(payload)
         except (MsgspecError, UnicodeDecodeError):
             return self._decode_thoroughly(route, payload, received_ms)
+        colons = _FIELDS - astuple(reading).count(None)
         if reading.vehicle_id is None:
             reading.vehicle_id = route.vehicle_id
-            named = 0
-        else:
-            named = 1
-        time_ms = reading.time_ms
+        time_ms: Any = reading.time_ms
+        if type(time_ms) is str:
+            colons += time_ms.count(":")
+            try:
+                time_ms = reading.time_ms = parse_time(time_ms)
+            except Rejected:
+                return self._decode_thoroughly(route, payload, received_ms)
         if (
-            payload.count(_COLON) != _FIELDS - astuple(reading).count(None) + named  # a key is there twice
+            payload.count(_COLON) != colons  # a key is there twice
             or reading.vehicle_id != route.vehicle_id
             or not received_ms - self._max_age_ms <= time_ms <= received_ms + self._max_ahead_ms
             or _BACKSLASH in payload
@@ -197,7 +201,7 @@ class NativeDialect(Dialect):
 
 @cache
 def _plain_decoder(kind: str, fields: tuple[str, ...]) -> Callable[[bytes], Reading]:
-    """Decodes into the kind's reading as a type: only its own fields, each in its range, no null, time in ms.
+    """Decodes into the kind's reading as a type: only its own fields, each in its range, no null.
 
     Fields that the kind does not have get names with a colon in them, which the count of colons gives away.
     """
@@ -228,7 +232,9 @@ def _plain_decoder(kind: str, fields: tuple[str, ...]) -> Callable[[bytes], Read
 def _plain_type(name: str) -> Any:
     if name == "vehicle_id":
         return str
-    low, high = {"time_ms": (0, None), "seq": (0, LARGEST_INTEGER)}.get(name) or RANGES.get(name) or (None, None)
+    if name == "time_ms":
+        return int | str
+    low, high = {"seq": (0, LARGEST_INTEGER)}.get(name) or RANGES.get(name) or (None, None)
     if low is None:
         return bool
     return Annotated[int if isinstance(low, int) else float, Meta(ge=low, le=high)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from agent.dialects.native import KINDS, LARGEST_INTEGER, REQUIRED, NativeDialect
 from agent.errors import REASONS, Rejected
@@ -218,24 +218,29 @@ def test_an_element_of_an_array_is_judged_like_an_object(content: object, kind: 
     assert [getattr(item, "reason", item) for item in alone] == [getattr(item, "reason", item) for item in together]
 
 
-def plain(kind: str) -> bytes:
+def plain(kind: str, time: int | str = RECEIVED_MS) -> bytes:
     """A payload of the kind with all its fields, in the spelling that vans use."""
     values = {name: "true" if name not in RANGES else "7" if name == "parcels" else "7.5" for name in KINDS[kind]}
     fields = "".join(f',"{name}":{value}' for name, value in values.items())
-    return f'{{"time":{RECEIVED_MS},"seq":3{fields}}}'.encode()
+    return f'{{"time":{json.dumps(time)},"seq":3{fields}}}'.encode()
 
 
+@pytest.mark.parametrize("time", [RECEIVED_MS, "2026-03-09T14:05:30.5Z", "2026-03-09T15:05:30+01:00"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_plain_payloads_take_the_short_way(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = decode(plain(kind), kind, thoroughly=True)
+def test_plain_payloads_take_the_short_way(kind: str, time: int | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    payload = plain(kind, time)
+    expected = decode(payload, kind, thoroughly=True)
     monkeypatch.delattr(NativeDialect, "_decode_thoroughly")
-    assert decode(plain(kind), kind) == expected
+    assert decode(payload, kind) == expected
+    assert decode(payload.replace(b'"seq":3', b'"vehicle_id":"van-007"'), kind) == [
+        replace(reading, seq=None) for reading in expected
+    ]
 
 
 @settings(deadline=None, max_examples=400)
 @given(st.sampled_from(sorted(KINDS)), st.data())
 def test_the_short_way_judges_as_the_thorough_one(kind: str, data: st.DataObject) -> None:
-    payload = plain(kind)
+    payload = plain(kind, data.draw(times))
     for _ in range(data.draw(st.integers(0, 3))):
         start = data.draw(st.integers(0, len(payload)))
         stop = data.draw(st.integers(start, min(len(payload), start + 12)))
