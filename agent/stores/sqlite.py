@@ -5,7 +5,8 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from operator import itemgetter
+from itertools import compress, repeat
+from operator import ge, itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -41,6 +42,29 @@ _MISCONFIGURED: Final = frozenset(
 )
 
 
+class _SeriesIds(dict[Series, int]):
+    """The number of each series in the file; one that has none yet gets the next when it is first asked for."""
+
+    def __init__(self, connection: sqlite3.Connection | None = None) -> None:
+        super().__init__()
+        self._connection = connection
+        known = connection.execute("SELECT id, vehicle_id, depot, model, country FROM series") if connection else ()
+        self._by_tags: dict[tuple[str | None, ...], int] = {tuple(tags): number for number, *tags in known}
+
+    def __missing__(self, series: Series) -> int:
+        assert self._connection is not None  # noqa: S101  # points are written through a connection
+        tags = (series.vehicle_id, series.depot, series.model, series.country)
+        number = self._by_tags.get(tags)
+        if number is None:
+            number = self._connection.execute(
+                "INSERT INTO series (vehicle_id, depot, model, country) VALUES (?, ?, ?, ?)", tags
+            ).lastrowid
+            assert number is not None  # noqa: S101  # an INSERT has one
+            self._by_tags[tags] = number
+        self[series] = number
+        return number
+
+
 class SqliteStore:
     """Writes points in one transaction per call; when `write` has returned they survive a power cut.
 
@@ -54,8 +78,7 @@ class SqliteStore:
         self._newest_ms = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         self._connection: sqlite3.Connection | None = None
-        self._ids: dict[Series, int] = {}
-        self._ids_by_tags: dict[tuple[str | None, ...], int] = {}
+        self._ids = _SeriesIds()
         self._last: dict[str, dict[Series, int]] = {name: {} for name in MEASUREMENTS}
         self._binders = {name: _binder(measurement) for name, measurement in MEASUREMENTS.items()}
         self._statements = {
@@ -115,11 +138,7 @@ class SqliteStore:
             prepare(self.path, connection)
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
-            columns = "vehicle_id, depot, model, country"
-            self._ids_by_tags = {
-                tuple(tags): number
-                for number, *tags in connection.execute(f"SELECT id, {columns} FROM series")  # noqa: S608
-            }
+            ids = _SeriesIds(connection)
             newest = connection.execute("SELECT max(time_ms) FROM battery_points").fetchone()[0]
         except sqlite3.Error as error:
             if connection is not None:
@@ -132,7 +151,7 @@ class SqliteStore:
                 connection.close()
             raise
         self._newest_ms = newest or 0
-        self._ids.clear()
+        self._ids = ids
         self._last = {name: {} for name in MEASUREMENTS}
         self._connection = connection
         return connection
@@ -154,9 +173,10 @@ class SqliteStore:
             connection.execute("BEGIN IMMEDIATE")
             for name, points in rows.items():
                 if points:
-                    self._add_series(connection, points)
-                    rejected += self._write_measurement(connection, name, points)
-                    self._note_last(connection, name, points)
+                    # Points that continue the table in its own order are appended rather than searched for.
+                    in_order = sorted(points, key=_TIME)
+                    rejected += self._write_measurement(connection, name, in_order)
+                    self._note_last(connection, name, in_order)
             if self._keep_ms is not None:
                 self._delete_old(connection, max(100, 2 * sum(map(len, rows.values()))))
             connection.execute("COMMIT")
@@ -169,24 +189,9 @@ class SqliteStore:
             raise
         return rejected
 
-    def _add_series(self, connection: sqlite3.Connection, points: list[Row]) -> None:
-        for series in dict.fromkeys(map(_SERIES, points)):  # in their order, so that numbers do not depend on chance
-            if series in self._ids:
-                continue
-            tags = (series.vehicle_id, series.depot, series.model, series.country)
-            number = self._ids_by_tags.get(tags)
-            if number is None:
-                number = connection.execute(
-                    "INSERT INTO series (vehicle_id, depot, model, country) VALUES (?, ?, ?, ?)", tags
-                ).lastrowid
-                assert number is not None  # noqa: S101  # an INSERT has one
-                self._ids_by_tags[tags] = number
-            self._ids[series] = number
-
     def _write_measurement(self, connection: sqlite3.Connection, name: str, points: list[Row]) -> list[RejectedRow]:
+        """Write points that are in order of time."""
         bind = self._binders[name]
-        # Points that continue the table in its own order are appended rather than searched for; ties keep their order.
-        points = sorted(points, key=_TIME)
         self._newest_ms = max(self._newest_ms, points[-1][1])
         rejected: list[RejectedRow] = []
         done = 0
@@ -206,8 +211,9 @@ class SqliteStore:
     def _note_last(self, connection: sqlite3.Connection, name: str, points: list[Row]) -> None:
         """Keep `last_points` within its promise; a series comes up once per `LAST_POINTS_MS` of its own time."""
         last = self._last[name]
-        newest = {point[0]: point[1] for point in sorted(points, key=_TIME)}
-        moved = {series: time_ms for series, time_ms in newest.items() if time_ms >= last.get(series, -(2**62))}
+        newest = dict(zip(map(_SERIES, points), map(_TIME, points), strict=True))
+        due = map(ge, newest.values(), map(last.get, newest, repeat(-(2**62))))
+        moved = dict(compress(newest.items(), due))
         if not moved:
             return
         connection.executemany(
