@@ -28,7 +28,7 @@ PER_KM_SIGMA: Final = 0.6
 """Relative spread of the consumption from one kilometre to the next."""
 CONSUMPTION_KWH_PER_KM: Final = 0.22
 """Before anything is known: a 3.5 t van in the city in summer (reference band 20 to 24 kWh/100 km)."""
-CORRECT_FINE_MS: Final = 30_000
+CORRECT_FINE_MS: Final = 60_000
 FINE_PCT: Final = 0.3
 """Steps below this need no edges: the reading itself is fine enough, and need not be looked at each time."""
 EDGE_SPREAD: Final = 0.5

@@ -18,7 +18,7 @@ from agent.stores.sqlite_schema import LAST_POINTS_MS, PAGE_BYTES, points_table,
 
 T = TypeVar("T")
 
-_STATEMENT_ROWS: Final = (100, 10, 1)
+_STATEMENT_ROWS: Final = (1000, 100, 10, 1)
 """Rows per statement: mostly full ones; what remains goes in tens and ones, so that few statements are prepared."""
 _KEPT_FOREVER: Final = frozenset({"trip", "charge", "stop", "day", "alert"})
 """What `keep_days` does not touch: rare, and what reports are made of."""
