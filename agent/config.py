@@ -100,7 +100,7 @@ class StoreSettings(Section):
     )
     token: SecretStr | None = Field(None, description="InfluxDB token (1.x: `user:password`)")
     token_file: Path | None = Field(None, description="file that holds the token")
-    batch_points: int = Field(5000, ge=1, le=100_000, description="points a request carries at most")
+    batch_points: int = Field(10_000, ge=1, le=100_000, description="points a request carries at most")
     flush_ms: int = Field(300, ge=10, le=60_000, description="longest wait before a write")
     derived_every_s: Positive = Field(10.0, description="`energy` and `emissions` at most this often, in event time")
     durable_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
