@@ -89,7 +89,7 @@ class JournalSettings(Section):
     max_bytes: int = Field(1_073_741_824, ge=1_048_576, description="limit of the journal's size")
     when_full: Literal["pause", "drop_oldest"] = Field("pause", description="stop reading, or lose the oldest")
     dead_letter_bytes: int = Field(67_108_864, ge=65_536, description="limit of the dead letters' size")
-    checkpoint_every_s: Positive = Field(10.0, description="how much is worked through again after a crash")
+    checkpoint_every_s: Positive = Field(30.0, description="how much is worked through again after a crash")
 
 
 class StoreSettings(Section):
