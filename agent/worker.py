@@ -20,8 +20,8 @@ from agent.writer import Unit, Writer
 
 log = logging.getLogger(__name__)
 
-SLICE_MESSAGES = 128
-"""Messages worked through between two turns of the event loop: about 2 ms."""
+SLICE_MESSAGES = 64
+"""Messages worked through between two turns of the event loop: about 1 ms."""
 
 TAIL_MESSAGES = 16_384
 TAIL_BYTES = 4 * 1024 * 1024
