@@ -126,6 +126,8 @@ class Bench:
         head("Catching up after an outage", "store", "messages/s")
         count = max(self.count, 200_000)
         row("SQLite", f"{whole.catch_up_sqlite(directory / 'sqlite', count=count):,.0f}")
+        if VictoriaServer.is_installed():
+            row("VictoriaMetrics", f"{whole.catch_up_victoria(directory / 'victoria', count=count):,.0f}")
         server = InfluxServer().start()
         server.create_database("bench")
         loop = asyncio.new_event_loop()

@@ -1,6 +1,8 @@
 """The whole way with real servers: CPU of the agent's process per message, latencies, memory, start, catching up."""
 
 import asyncio
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from benchmarks.speed.broker import MeasuringBroker
 from benchmarks.speed.load import messages, topic
 from tests.servers.agent import ROOT, Agent
 from tests.servers.mosquitto import Mosquitto
+from tests.servers.victoria import VictoriaServer
 
 CONNECTIONS = 2
 
@@ -171,6 +174,21 @@ def catch_up_sqlite(directory: Path, *, count: int) -> float:
         other[0].close()
 
     return catch_up(directory, lock, unlock, count=count)
+
+
+def catch_up_victoria(directory: Path, *, count: int) -> float:
+    """The same where the server stands still, as a machine out of memory does."""
+    server = VictoriaServer().start()
+    try:
+        return catch_up(
+            directory,
+            lambda: os.kill(server.pid, signal.SIGSTOP),
+            lambda: os.kill(server.pid, signal.SIGCONT),
+            count=count,
+            store__url=server.store_url(),
+        )
+    finally:
+        server.stop()
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, pause_s: float, timeout_s: float = 120.0) -> None:

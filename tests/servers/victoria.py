@@ -52,6 +52,12 @@ class VictoriaServer:
                     raise RuntimeError((self.folder / "log").read_text()[-2000:]) from None
                 time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def store_url(self) -> str:
         return f"influxdb://127.0.0.1:{self.port}?org=o&bucket=b"
 
