@@ -1,7 +1,6 @@
 """`python -m benchmarks.speed [--size small|full] [--only NAME,...]`: the tables of docs/performance.md."""
 
 import argparse
-import asyncio
 import os
 import platform
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.speed import stages, whole
 from tests.servers.agent import ROOT
-from tests.servers.influxdb import FrontEnd, InfluxServer
+from tests.servers.influxdb import Fault, InfluxServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.victoria import VictoriaServer
 
@@ -129,38 +128,28 @@ class Bench:
         if VictoriaServer.is_installed():
             row("VictoriaMetrics", f"{whole.catch_up_victoria(directory / 'victoria', count=count):,.0f}")
         server = InfluxServer().start()
-        server.create_database("bench")
-        loop = asyncio.new_event_loop()
-        whole.in_background(loop.run_forever)
-        front = FrontEnd(server)
-        asyncio.run_coroutine_threadsafe(front.__aenter__(), loop).result(30)
         try:
-            from tests.servers.influxdb import Fault
-
-            def break_store() -> None:
-                front.always = Fault("answer", status=503)
-
-            def heal_store() -> None:
-                front.always = None
-
-            rate = whole.catch_up(
-                directory / "influx",
-                break_store,
-                heal_store,
-                count=count,
-                store__url=front.store_url("bench"),
-                store__token="bench",
-            )
+            server.create_database("bench")
+            with whole.fronted(server) as front:
+                rate = whole.catch_up(
+                    directory / "influx",
+                    lambda: setattr(front, "always", Fault("answer", status=503)),
+                    lambda: setattr(front, "always", None),
+                    count=count,
+                    store__url=front.store_url("bench"),
+                    store__token="bench",
+                )
             row("InfluxDB 1.6.7 behind a front end", f"{rate:,.0f}")
         finally:
-            asyncio.run_coroutine_threadsafe(front.__aexit__(None, None, None), loop).result(30)
-            loop.call_soon_threadsafe(loop.stop)
             server.stop()
 
     def size(self, directory: Path) -> None:
         """Bytes per van and day."""
         head("Size of the store for one van and day, a reading every 10 s", "store", "kB")
-        row("SQLite", f"{whole.sqlite_bytes_per_van_day(directory) / 1000:,.0f}")
+        row("SQLite", f"{whole.sqlite_bytes_per_van_day(directory / 'sqlite') / 1000:,.0f}")
+        row("InfluxDB 1.6.7", f"{whole.influx_bytes_per_van_day(directory / 'influx') / 1000:,.0f}")
+        if VictoriaServer.is_installed():
+            row("VictoriaMetrics", f"{whole.victoria_bytes_per_van_day(directory / 'victoria') / 1000:,.0f}")
 
 
 def obvious(directory: Path, url: str, count: int) -> float:

@@ -1,6 +1,7 @@
 """The whole way with real servers: CPU of the agent's process per message, latencies, memory, start, catching up."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -8,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import quantiles
 
 from benchmarks.speed.broker import MeasuringBroker
 from benchmarks.speed.load import messages, topic
 from tests.servers.agent import ROOT, Agent
+from tests.servers.influxdb import FrontEnd, InfluxServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.victoria import VictoriaServer
 
@@ -200,17 +202,76 @@ def wait_for(condition: Callable[[], bool], what: str, *, pause_s: float, timeou
         time.sleep(pause_s)
 
 
+SIZE_VANS, SIZE_TURNS = 20, 8640
+"""A day of readings each 10 s."""
+
+
 def sqlite_bytes_per_van_day(directory: Path) -> float:
-    """Size of the history file for one van and day at a reading every 10 s, from a fleet of 20 vans and a day."""
-    vans, turns = 20, 8640
+    """Size of the history file for one van and day."""
+    return _a_day(directory, lambda: (directory / "agent" / "history.db").stat().st_size)
+
+
+def victoria_bytes_per_van_day(directory: Path) -> float:
+    """Size of VictoriaMetrics' data for one van and day, once it has settled."""
+    server = VictoriaServer().start()
+    try:
+        return _a_day(directory, lambda: _settled_bytes(server.folder / "data"), store__url=server.store_url())
+    finally:
+        server.stop()
+
+
+def influx_bytes_per_van_day(directory: Path) -> float:
+    """Size of InfluxDB's data for one van and day, once compacted."""
+    server = InfluxServer('cache-snapshot-write-cold-duration = "2s"\ncompact-full-write-cold-duration = "4s"').start()
+    try:
+        server.create_database("bench")
+        with fronted(server) as front:
+            settings = {"store__url": front.store_url("bench"), "store__token": "bench"}
+            return _a_day(directory, lambda: _settled_bytes(server.folder / "data" / "bench"), **settings)
+    finally:
+        server.stop()
+
+
+def _a_day(directory: Path, size: Callable[[], int], **settings: object) -> float:
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
-        Agent(directory / "agent", mqtt__url=broker.url) as agent,
+        Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
-        publish(broker.port, vans * turns, vans)
-        agent.wait_processed(vans * turns)
+        publish(broker.port, SIZE_VANS * SIZE_TURNS, SIZE_VANS)
+        agent.wait_processed(SIZE_VANS * SIZE_TURNS)
         agent.stop()
-        return (agent.directory / "history.db").stat().st_size / vans
+        return size() / SIZE_VANS
+
+
+def _settled_bytes(folder: Path) -> int:
+    """Bytes of all files once they have not changed for ten seconds."""
+    sizes: list[int] = []
+    while len(sizes) < 10 or len(set(sizes[-10:])) > 1:
+        time.sleep(1.0)
+        sizes.append(_bytes(folder))
+    return sizes[-1]
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # compacted away
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+@contextlib.contextmanager
+def fronted(server: InfluxServer) -> Iterator[FrontEnd]:
+    """The `/api/v2/write` before an InfluxDB 1.6.7, served in a thread."""
+    loop = asyncio.new_event_loop()
+    in_background(loop.run_forever)
+    front = FrontEnd(server)
+    asyncio.run_coroutine_threadsafe(front.__aenter__(), loop).result(30)
+    try:
+        yield front
+    finally:
+        asyncio.run_coroutine_threadsafe(front.__aexit__(None, None, None), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
 
 
 def in_background(work: Callable[[], None]) -> threading.Thread:

@@ -38,9 +38,10 @@ def free_port() -> int:
 
 
 class InfluxServer:
-    """`influxd` 1.6.7 with a fresh folder on a free loopback port."""
+    """`influxd` 1.6.7 with a fresh folder on a free loopback port; `data_settings` are further lines of `[data]`."""
 
-    def __init__(self) -> None:
+    def __init__(self, data_settings: str = "") -> None:
+        self._data_settings = data_settings
         self.folder = Path(tempfile.mkdtemp(prefix="influxd-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -62,6 +63,7 @@ dir = "{self.folder}/meta"
 dir = "{self.folder}/data"
 wal-dir = "{self.folder}/wal"
 query-log-enabled = false
+{self._data_settings}
 [http]
 bind-address = "127.0.0.1:{self.port}"
 log-enabled = false
