@@ -2,11 +2,13 @@
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
+from urllib.parse import quote
 
 from agent.errors import JournalBroken, SettingsError, VanpulseError
 
@@ -67,8 +69,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return the exit status: 0 done, 1 failed, 2 wrong usage or settings."""
     words = sys.argv[1:] if argv is None else argv
     chosen = next((word for word in words if word in COMMANDS), None)
-    arguments = make_parser(chosen).parse_args(words)
     try:
+        _write_utf8()
+        arguments = make_parser(chosen).parse_args(words)
         return _call(COMMANDS[arguments.command], arguments)
     except SettingsError as error:
         _complain(error)
@@ -88,14 +91,36 @@ def main(argv: list[str] | None = None) -> int:
 
 def _call(command: Command, arguments: argparse.Namespace) -> int:
     module: Any = importlib.import_module(command.module)
-    if not command.needs_settings:
-        start_logging("info")
-        return int(module.run(arguments))
     from agent import config  # pydantic is not needed for --help
 
+    if not command.needs_settings:
+        start_logging("info")
+        if arguments.config is not None or config.DEFAULT_FILE.exists():
+            _name_broker(arguments, config.load(arguments.config).mqtt)
+        return int(module.run(arguments))
     settings = config.load(arguments.config)
     start_logging(settings.log.level)
     return int(module.run(arguments, settings))
+
+
+def _name_broker(arguments: argparse.Namespace, mqtt: Any) -> None:
+    """The simulator knows no settings: where its command line says nothing, it is told the settings' broker."""
+    if "broker" not in arguments:
+        return
+    if arguments.broker is None:
+        scheme, _, address = mqtt.url.partition("://")
+        words = [word for word in (mqtt.username, mqtt.password and mqtt.password.get_secret_value()) if word]
+        login = ":".join(quote(word, safe="") for word in words)
+        arguments.broker = f"{scheme}://{login}@{address}" if login else mqtt.url
+    if arguments.prefix is None:
+        arguments.prefix = mqtt.prefix
+
+
+def _write_utf8() -> None:
+    """Print UTF-8 in every locale: an old one must neither end a command nor change an export."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in {"utf-8", "utf8"}:
+            stream.reconfigure(encoding="utf-8")
 
 
 def start_logging(level: str) -> None:

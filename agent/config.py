@@ -64,7 +64,9 @@ class MqttSettings(Section):
     key_file: Path | None = Field(None, description="the key of `cert_file`")
     prefix: str = Field("vans", pattern=r"^[^+#/\x00]+(/[^+#/\x00]+)*$", description="first part of native topics")
     dialects: tuple[DialectName, ...] = Field(("native",), min_length=1, description="what the vans speak")
-    gbt32960_utc_offset: str = Field("+08:00", pattern=r"^[+-]\d{2}:\d{2}$", description="zone of those vans' clocks")
+    gbt32960_utc_offset: str = Field(
+        "+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$", description="zone of those vans' clocks"
+    )
     gbt32960_coordinates: Literal["wgs84", "gcj02"] = Field("wgs84", description="where the van does not say which")
     gbt32960_current_sign: Literal["learn", "positive_in", "positive_out"] = Field(
         "learn", description="direction of a positive current, seen from the battery"
@@ -90,6 +92,13 @@ class JournalSettings(Section):
     when_full: Literal["pause", "drop_oldest"] = Field("pause", description="stop reading, or lose the oldest")
     dead_letter_bytes: int = Field(67_108_864, ge=65_536, description="limit of the dead letters' size")
     checkpoint_every_s: Positive = Field(30.0, description="how much is worked through again after a crash")
+
+    @field_validator("path")
+    @classmethod
+    def _path_is_no_directory(cls, path: Path) -> Path:
+        if path.is_dir():
+            raise ValueError("this is a directory; name a file in it")
+        return path
 
 
 class StoreSettings(Section):
@@ -158,13 +167,24 @@ class EmissionsSettings(Section):
 class HttpSettings(Section):
     """The agent's health endpoints."""
 
-    listen: str = Field("127.0.0.1:8081", pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$", description="host:port")
+    listen: str = Field("127.0.0.1:8081", pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s\[\]]+):\d{1,5}$", description="host:port")
+
+    @field_validator("listen")
+    @classmethod
+    def _port_exists(cls, listen: str) -> str:
+        if int(listen.rpartition(":")[2]) > 65_535:
+            raise ValueError("a port is at most 65535")
+        return listen
 
 
 class LiveSettings(Section):
     """The live page."""
 
-    tiles_url: str | None = Field(None, description="map tile server, `https://…/{z}/{x}/{y}.png`; empty: no tiles")
+    tiles_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="map tile server, `https://…/{z}/{x}/{y}.png`; empty: no tiles",
+    )
     password: SecretStr | None = Field(None, description="needed when it listens beyond this machine")
     password_file: Path | None = Field(None, description="file that holds the password")
     timezone: str = Field("UTC", description="zone that times are shown in")

@@ -1,5 +1,6 @@
 """The command line: exit statuses, errors in one line, output that somebody stops reading."""
 
+import argparse
 import os
 import signal
 import subprocess
@@ -68,6 +69,80 @@ def test_settings_that_are_fine(tmp_path: Path) -> None:
 def test_a_wrong_setting(tmp_path: Path) -> None:
     result = vanpulse("check-config", cwd=tmp_path, VANPULSE_MQTT__KEEPALIVE_S="1")
     assert_one_line(result, 2, "mqtt.keepalive_s = '1'")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("VANPULSE_MQTT__URL", "http://127.0.0.1"),
+        ("VANPULSE_MQTT__URL", "mqtt://127.0.0.1:99999"),
+        ("VANPULSE_MQTT__URL", "mqtt://user:secret@127.0.0.1"),
+        ("VANPULSE_MQTT__PASSWORD", "without a user name"),
+        ("VANPULSE_LIVE__TIMEZONE", "Nowhere"),
+    ],
+)
+def test_check_config_refuses_what_the_daemon_and_the_live_page_would(
+    variable: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+    assert main(["check-config"]) == 2
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith(f"vanpulse: {variable.removeprefix('VANPULSE_').replace('__', '.').lower()}")
+    assert "secret" not in said
+
+
+def test_what_is_printed_is_utf_8_in_every_locale(tmp_path: Path) -> None:
+    result = vanpulse("check-config", cwd=tmp_path, LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "→" in result.stdout
+
+
+def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.import_module", interrupted)
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "broker", "prefix"),
+    [
+        ("", [], "mqtt://127.0.0.1:1883", "vans"),
+        ('url = "mqtt://[::1]:1884"\nprefix = "north/vans"\n', [], "mqtt://[::1]:1884", "north/vans"),
+        ('username = "a@b"\npassword = "p/w:1"\n', [], "mqtt://a%40b:p%2Fw%3A1@127.0.0.1:1883", "vans"),
+        ('prefix = "north"\n', ["--prefix", "x", "--broker", "mqtt://other"], "mqtt://other", "x"),
+    ],
+)
+@pytest.mark.parametrize("where", ["vanpulse.toml", "named.toml"])
+def test_the_simulator_takes_the_broker_of_the_settings(
+    settings: str,
+    words: list[str],
+    broker: str,
+    prefix: str,
+    where: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / where).write_text(f"[mqtt]\n{settings}")
+    called: list[argparse.Namespace] = []
+    monkeypatch.setattr("simulator.commands.simulate.run", lambda arguments: called.append(arguments) or 0)
+    main(["simulate", *words, *(["--config", where] if where == "named.toml" else [])])
+    (arguments,) = called
+    assert (arguments.broker, arguments.prefix) == (broker, prefix)
+
+
+@pytest.mark.parametrize("words", [["simulate"], ["replay", "drive.csv"], ["salvage", "old", "new"]])
+def test_commands_without_settings_look_at_a_settings_file_that_is_named(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--config", "none.toml"]) == 2
+    assert "'none.toml' does not exist" in capsys.readouterr().err
 
 
 def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from agent.commands.run import make_decoder
+from agent.commands.live import time_zone
+from agent.commands.run import make_decoder, make_subscriber
 from agent.config import Settings, load_fleet
-from agent.mqtt.connect import tls_context
 from agent.roster import Roster
 from agent.stores import make_store
 
@@ -26,9 +26,9 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
     )
     for vehicle_id in fleet.vans:
         roster.vehicle(vehicle_id)
-    make_decoder(settings, roster)
+    make_subscriber(settings, make_decoder(settings, roster))
     make_store(settings.store.url, batch_points=settings.store.batch_points)
-    tls_context(ca_file=settings.mqtt.ca_file, cert_file=settings.mqtt.cert_file, key_file=settings.mqtt.key_file)
+    time_zone(settings.live.timezone)
     sys.stdout.write(
         f"settings are fine: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "
         f"{len(fleet.vans)} vans and {len(fleet.depots)} depots in the fleet file\n"

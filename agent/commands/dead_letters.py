@@ -19,7 +19,7 @@ import msgspec
 
 from agent.commands.export import format_moment
 from agent.config import Settings
-from agent.errors import REASONS
+from agent.errors import REASONS, VanpulseError
 from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader, Key
 from agent.journal import requests as journal_requests
 from agent.journal.requests import NOT_REPLAYABLE, Request
@@ -30,6 +30,10 @@ _ASK_SECONDS: Final = 40.0
 _LIST_PAYLOAD: Final = 60
 
 
+class NoSuchLetter(VanpulseError):
+    """A key that names no dead letter, or no longer."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do with which letters."""
     parser.add_argument(
@@ -37,8 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("list", "show", "replay"),
         help="list: one line each; show: with their whole payload; replay: process them again",
     )
-    parser.add_argument("keys", nargs="*", metavar="KEY", type=parse_key, help="only these, as `list` names them")
-    parser.add_argument("--reason", choices=REASONS, help="only letters with this reason")
+    parser.add_argument(
+        "keys", nargs="*", default=(), metavar="KEY", type=parse_key, help="only these, as `list` names them"
+    )
+    parser.add_argument(
+        "--reason", choices=REASONS, metavar="REASON", help=f"only letters with this reason: {', '.join(REASONS)}"
+    )
     parser.add_argument("--format", choices=("text", "jsonl"), default="text", help="text (default) or jsonl")
 
 
@@ -60,6 +68,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             number += 1
     if sys.stdout.isatty():
         sys.stderr.write(f"{number} dead letters\n")
+    if (missing := len(set(arguments.keys)) - number) > 0:
+        reason = f" with reason {arguments.reason}" if arguments.reason else ""
+        raise NoSuchLetter(f"{missing} of these keys are of no dead letter{reason}: `deadletters list` shows them all")
     return 0
 
 

@@ -9,19 +9,24 @@ import socket
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Final, NamedTuple
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from agent.commands.live import port
 from agent.config import ENV_PREFIX, Settings
-from agent.errors import VanpulseError
+from agent.errors import SettingsError, VanpulseError
 from agent.stores import make_history
 
 START_S: Final = 30.0
 REFRESH_S: Final = 1.0
+RATE_OVER: Final = 10
+"""So many refreshes: vans report every ten seconds, and between two reports the rate is not 0."""
 HISTORY_BUFFER: Final = 6
 """Readings per message of the past: the embedded broker takes some hundred messages per second, not thousands."""
 STOP_S: Final = 15.0
@@ -45,12 +50,14 @@ class Summary(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The demo's size and its end."""
     parser.add_argument("--vans", type=_at_least_one, default=25, metavar="N", help="size of the fleet (25)")
-    parser.add_argument("--hours", type=float, default=6.0, metavar="N", help="hours of the past sent first, fast (6)")
     parser.add_argument(
-        "--speedup", type=float, default=1.0, metavar="N", help="how fast the fleet lives after that (1)"
+        "--hours", type=_from_0, default=6.0, metavar="N", help="hours of the past sent first, fast (6)"
     )
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long (default: at Ctrl-C)")
-    parser.add_argument("--port", type=int, default=8080, help="port of the live page (8080)")
+    parser.add_argument(
+        "--speedup", type=_above_0, default=1.0, metavar="N", help="how fast the fleet lives after that (1)"
+    )
+    parser.add_argument("--seconds", type=_above_0, metavar="N", help="end after so long (default: at Ctrl-C)")
+    parser.add_argument("--port", type=port, default=8080, help="port of the live page (8080)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep DIR/journal.db and DIR/history.db")
 
 
@@ -61,14 +68,34 @@ def _at_least_one(text: str) -> int:
     return number
 
 
+def _above_0(text: str) -> float:
+    number = _from_0(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def _from_0(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+    return number
+
+
 def run(arguments: argparse.Namespace, _settings: Settings) -> int:
     """Run until Ctrl-C or `--seconds`; the vanpulse settings of this machine play no part."""
     with contextlib.ExitStack() as stack:
         if arguments.data is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vanpulse-demo-")))
         else:
-            directory = arguments.data
-            directory.mkdir(parents=True, exist_ok=True)
+            directory = arguments.data.absolute()
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SettingsError(f"--data {str(arguments.data)!r}: {error.strerror}") from error
         return asyncio.run(_Demo(arguments, directory).run())
 
 
@@ -198,7 +225,7 @@ class _Demo:
             f"  broker     mqtt://127.0.0.1:{self._broker_port}   topics vans/#\n"
             f"  health     http://127.0.0.1:{self._health_port}/readyz  /metrics\n"
             f"  history    {history}\n"
-            f"  look       VANPULSE_STORE__URL=sqlite:///{history} {_vanpulse()} export trip\n"
+            f"  look       VANPULSE_STORE__URL={quote(f'sqlite:///{history}')} {quote(_vanpulse())} export trip\n"
             "Ctrl-C ends it.\n"
         )
         sys.stdout.flush()
@@ -207,7 +234,8 @@ class _Demo:
         """One line, renewed each second on a terminal; in a pipe only the last one."""
         ends = time.monotonic() + self._arguments.seconds if self._arguments.seconds else float("inf")
         terminal = sys.stdout.isatty()
-        before, before_s, line = 0, time.monotonic(), ""
+        seen = deque([(time.monotonic(), 0)], maxlen=RATE_OVER)
+        line = ""
         async with aiohttp.ClientSession() as http:
             while not stop.is_set() and time.monotonic() < ends:
                 with contextlib.suppress(TimeoutError):
@@ -218,8 +246,9 @@ class _Demo:
                 summary = await self._summary(http)
                 if summary is None:
                     continue
+                before_s, before = seen[0]
                 line = _line(summary, (summary.journaled - before) / (now_s - before_s))
-                before, before_s = summary.journaled, now_s
+                seen.append((now_s, summary.journaled))
                 if terminal:
                     sys.stdout.write(f"\r\x1b[K{line}")
                     sys.stdout.flush()

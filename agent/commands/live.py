@@ -10,7 +10,15 @@ from agent.errors import SettingsError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to listen."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=8080, help="port to listen on (default: %(default)s)")
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    number = int(text) if text.isdigit() else 0
+    if not 1 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
+    return number
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -28,7 +36,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             port=arguments.port,
             password=password,
             tiles_url=settings.live.tiles_url,
-            zone=_zone(settings.live.timezone),
+            zone=time_zone(settings.live.timezone),
             agent_listen=settings.http.listen,
             depots=[
                 (name, depot.latitude_deg, depot.longitude_deg)
@@ -40,7 +48,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _zone(name: str) -> ZoneInfo:
+def time_zone(name: str) -> ZoneInfo:
+    """The zone that times are shown in. Raises `SettingsError`."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -14,6 +14,7 @@ from agent.config import Settings, load_fleet
 from agent.dialects import Decoder, make_dialects
 from agent.dialects.limits import Throttle
 from agent.journal import Journal
+from agent.mqtt.base import Receiver
 from agent.mqtt.connect import make_receiver
 from agent.pipeline import Pipeline
 from agent.processor import Processor
@@ -80,8 +81,26 @@ def build(settings: Settings) -> Pipeline:
         when_full=settings.journal.when_full,
         dead_letter_bytes=settings.journal.dead_letter_bytes,
     )
+    receiver = make_subscriber(settings, decoder, session_expected=journal.counters.next_offset > 0)
+    host, _, port = settings.http.listen.rpartition(":")
+    return Pipeline(
+        receiver=receiver,
+        journal=journal,
+        processor=Processor(decoder, roster, Throttle(rate_per_s=settings.fleet.messages_per_s)),
+        store=store,
+        batch_points=settings.store.batch_points,
+        flush_s=settings.store.flush_ms / 1000,
+        checkpoint_every_s=settings.journal.checkpoint_every_s,
+        durable_after_s=settings.store.durable_after_s,
+        alert_prefix=f"{settings.mqtt.prefix}-alerts",
+        listen=(host.strip("[]"), int(port)),
+    )
+
+
+def make_subscriber(settings: Settings, decoder: Decoder, *, session_expected: bool = False) -> Receiver:
+    """The `[mqtt]` settings' receiver for what the dialects subscribe to; it does not connect yet."""
     mqtt = settings.mqtt
-    receiver = make_receiver(
+    return make_receiver(
         url=mqtt.url,
         protocol=mqtt.protocol,
         client_id=mqtt.client_id,
@@ -95,20 +114,7 @@ def build(settings: Settings) -> Pipeline:
         session_expiry_s=mqtt.session_expiry_s,
         keepalive_s=mqtt.keepalive_s,
         max_packet_bytes=mqtt.max_packet_bytes,
-        session_expected=journal.counters.next_offset > 0,
-    )
-    host, _, port = settings.http.listen.rpartition(":")
-    return Pipeline(
-        receiver=receiver,
-        journal=journal,
-        processor=Processor(decoder, roster, Throttle(rate_per_s=settings.fleet.messages_per_s)),
-        store=store,
-        batch_points=settings.store.batch_points,
-        flush_s=settings.store.flush_ms / 1000,
-        checkpoint_every_s=settings.journal.checkpoint_every_s,
-        durable_after_s=settings.store.durable_after_s,
-        alert_prefix=f"{mqtt.prefix}-alerts",
-        listen=(host.strip("[]"), int(port)),
+        session_expected=session_expected,
     )
 
 

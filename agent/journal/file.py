@@ -84,7 +84,9 @@ class Lock:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._fd)
-            raise JournalInUse(f"the journal {path} is in use by another process") from error
+            raise JournalInUse(
+                f"the journal {path} is in use by another process: one agent per journal.path"
+            ) from error
 
     def release(self) -> None:
         """Let others in; may be called twice."""

@@ -5,15 +5,32 @@ import datetime
 import os
 import sys
 
-from simulator.publisher import DEFAULT_URL, Broker, Summary
+from simulator.publisher import DEFAULT_URL, Broker, Summary, Unreachable
+
+DEFAULT_PREFIX = "vans"
 
 
 def positive(text: str) -> float:
     """A number above 0."""
-    value = float(text)
+    value = _number(text)
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
+
+
+def not_negative(text: str) -> float:
+    """A number of 0 or more."""
+    value = _number(text)
+    if not 0.0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def positive_int(text: str) -> int:
@@ -27,7 +44,28 @@ def positive_int(text: str) -> int:
 def wall_clock(text: str) -> str:
     """The text, if it is HH:MM or "real"."""
     if text != "real":
-        datetime.time.fromisoformat(text)
+        try:
+            datetime.time.fromisoformat(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f'{text!r} is neither HH:MM nor "real"') from error
+    return text
+
+
+def moment_s(text: str) -> int:
+    """RFC 3339 as seconds since the epoch."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not RFC 3339 with a zone, such as 2026-03-09T06:00:00Z")
+    return int(moment.timestamp())
+
+
+def prefix(text: str) -> str:
+    """The beginning of a topic that can be published to."""
+    if not text.strip("/") or any(sign in text for sign in "+#\0"):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot begin a topic")
     return text
 
 
@@ -46,9 +84,9 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
         "--broker",
         type=broker,
         metavar="URL",
-        help=f"mqtt[s]://[user:password@]host[:port]; VANPULSE_MQTT__URL, else {DEFAULT_URL}",
+        help=f"mqtt[s]://[user:password@]host[:port]; else mqtt.url, else {DEFAULT_URL}",
     )
-    parser.add_argument("--prefix", default="vans", help="first level of the topics (vans)")
+    parser.add_argument("--prefix", type=prefix, help=f"first level of the topics; else mqtt.prefix ({DEFAULT_PREFIX})")
     parser.add_argument(
         "--connections",
         type=int,
@@ -59,8 +97,18 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
 
 
 def broker_url(arguments: argparse.Namespace) -> str:
-    """The broker's address from the option, the environment, or the default."""
-    return arguments.broker or os.environ.get("VANPULSE_MQTT__URL") or DEFAULT_URL
+    """The broker's address from the option, the environment, or the default. Raises Unreachable if it is none."""
+    url: str = arguments.broker or os.environ.get("VANPULSE_MQTT__URL") or DEFAULT_URL
+    try:
+        Broker.from_url(url)
+    except (OSError, ValueError) as error:
+        raise Unreachable(str(error)) from error
+    return url
+
+
+def topic_prefix(arguments: argparse.Namespace) -> str:
+    """The topics' first level, likewise."""
+    return arguments.prefix or os.environ.get("VANPULSE_MQTT__PREFIX") or DEFAULT_PREFIX
 
 
 def finish(summary: Summary, *, vans: int) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from simulator.commands.options import add_broker, broker_url, complain, finish, positive
+from simulator.commands.options import add_broker, broker_url, complain, finish, positive, topic_prefix
 from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
 from simulator.recordings import FORMATS, RecordingError, Thinning, load, timeline
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         complain("replay", error)
         return 1
     thinning = Thinning(period_s=arguments.thin, soc_step_pct=arguments.soc_step, hidden=hidden)
-    messages = timeline(recordings, end_ms=int(time.time() * 1000), thinning=thinning, prefix=arguments.prefix)
+    messages = timeline(recordings, end_ms=int(time.time() * 1000), thinning=thinning, prefix=topic_prefix(arguments))
     vans = len({recording.vehicle_id for recording in recordings})
     try:
         summary = asyncio.run(_publish(messages, arguments))

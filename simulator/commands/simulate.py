@@ -3,13 +3,23 @@
 import argparse
 import asyncio
 import contextlib
-import datetime
 import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from simulator.commands.options import add_broker, broker_url, complain, finish, positive, positive_int, wall_clock
+from simulator.commands.options import (
+    add_broker,
+    broker_url,
+    complain,
+    finish,
+    moment_s,
+    not_negative,
+    positive,
+    positive_int,
+    topic_prefix,
+    wall_clock,
+)
 from simulator.dialects import DIALECTS
 from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
 from simulator.simulation import DEFAULT_CLOCK, Plan, Simulation
@@ -27,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--speedup", type=positive, default=1.0, metavar="N", help="live time runs N times as fast")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same fleet (1)")
-    parser.add_argument("--hours", type=float, default=0.0, metavar="N", help="send the last N hours first, at once")
+    parser.add_argument(
+        "--hours", type=not_negative, default=0.0, metavar="N", help="send the last N hours first, at once"
+    )
     parser.add_argument(
         "--buffer",
         type=positive_int,
@@ -45,19 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HH:MM",
         help=f'hour of a working day at every depot, now ({DEFAULT_CLOCK}), or "real" for the true time',
     )
-    parser.add_argument("--start", metavar="TIME", help="end of the past as RFC 3339 instead of now")
+    parser.add_argument("--start", type=moment_s, metavar="TIME", help="end of the past as RFC 3339 instead of now")
     parser.add_argument("--fleet-file", type=Path, metavar="FILE", help="write the fleet file for the agent")
-    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds of live sending")
+    parser.add_argument("--seconds", type=not_negative, metavar="N", help="stop after N seconds of live sending")
     parser.add_argument("--messages", type=positive_int, metavar="N", help="stop after N messages")
     add_broker(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate until told to stop; the exit status."""
-    if arguments.start is not None:
-        live_s = int(datetime.datetime.fromisoformat(arguments.start).timestamp())
-    else:
-        live_s = int(time.time())
+    live_s = int(time.time()) if arguments.start is None else arguments.start
     try:
         simulation = Simulation(
             Plan(
@@ -67,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
                 live_s=live_s,
                 rate_hz=arguments.rate,
                 clock=arguments.clock,
-                prefix=arguments.prefix,
+                prefix=topic_prefix(arguments),
                 dialect=arguments.dialect,
                 buffer=arguments.buffer if arguments.dialect == "native" else 1,
                 faults=tuple(name for name in arguments.faults.split(",") if name),
@@ -76,12 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         complain("simulate", error)
         return 2
-    if arguments.fleet_file is not None:
-        simulation.write_fleet_file(arguments.fleet_file)
-        if arguments.seconds == 0 and arguments.hours == 0:
-            return 0
     try:
-        with Truth(simulation.fleet, arguments.truth) if arguments.truth is not None else contextlib.nullcontext():
+        if arguments.fleet_file is not None:
+            simulation.write_fleet_file(arguments.fleet_file)
+            if arguments.seconds == 0 and arguments.hours == 0:
+                return 0
+        truth = Truth(simulation.fleet, arguments.truth) if arguments.truth is not None else None
+    except OSError as error:
+        complain("simulate", error)
+        return 2
+    try:
+        with truth or contextlib.nullcontext():
             summary = asyncio.run(_publish(simulation, arguments))
     except Unreachable as error:
         complain("simulate", error)

@@ -72,6 +72,22 @@ def test_show_has_the_whole_payload(journal: Journal, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.count("key ") == 2
 
 
+def test_a_key_that_is_not_there(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deadletters", "show", "1", "77"]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("key ") == 1
+    assert err == "vanpulse: 1 of these keys are of no dead letter: `deadletters list` shows them all\n"
+    assert main(["deadletters", "list", "1", "--reason", "schema"]) == 1
+    assert "no dead letter with reason schema" in capsys.readouterr().err
+
+
+def test_without_an_action(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["deadletters"])
+    assert ended.value.code == 2
+    assert "are required: action;" in capsys.readouterr().err
+
+
 def test_jsonl(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["deadletters", "list", "--format", "jsonl"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

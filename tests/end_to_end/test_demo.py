@@ -25,7 +25,7 @@ DRIVE = ROOT.parent / "shared/data/twizy/T1_06_30_2021_2.csv"
 
 def demo(directory: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "agent", "demo", "--port", str(free_port()), "--data", str(directory / "data"), *words],
+        [sys.executable, "-m", "agent", "demo", "--port", str(free_port()), "--data", "data", *words],
         cwd=directory,
         env=dict(os.environ) | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -68,6 +68,24 @@ def _status(url: str) -> int:
             return int(answer.status)
     except OSError:
         return 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--port", "99999"), "'99999' is not a port"),
+        (("--seconds", "-1"), "'-1' is not a number"),
+        (("--speedup", "0"), "'0' is not a number above 0"),
+        (("--hours", "six"), "'six' is not a number"),
+        (("--data", "/proc/demo"), "--data '/proc/demo'"),
+    ],
+)
+def test_wrong_usage(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    process = demo(tmp_path, *words)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said in errors
+    assert len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize("after_s", [0.7, 3.0])

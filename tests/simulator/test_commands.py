@@ -89,6 +89,15 @@ def test_replay(broker: Mosquitto, tmp_path: Path) -> None:
         (("simulate", "--vans", "ten"), 2, "--vans"),
         (("simulate", "--faults", "gremlins"), 2, "unknown fault gremlins"),
         (("simulate", "--clock", "25h"), 2, "--clock"),
+        (("simulate", "--clock", "25:00"), 2, 'neither HH:MM nor "real"'),
+        (("simulate", "--start", "yesterday"), 2, "not RFC 3339"),
+        (("simulate", "--start", "2026-03-09T06:00:00"), 2, "not RFC 3339"),
+        (("simulate", "--hours", "-1"), 2, "not a number of 0 or more"),
+        (("simulate", "--seconds", "soon"), 2, "not a number of 0 or more"),
+        (("simulate", "--prefix", "vans/#"), 2, "cannot begin a topic"),
+        (("simulate", "--truth", "/no/such/folder/truth.jsonl"), 2, "/no/such/folder/truth.jsonl"),
+        (("simulate", "--fleet-file", "/no/such/folder/fleet.toml"), 2, "/no/such/folder/fleet.toml"),
+        (("replay", "--soc-step", "half", "drive.csv"), 2, "not a number above 0"),
         (("simulate", "--dialect", "klingon"), 2, "klingon"),
         (("simulate", "--broker", "localhost"), 2, "mqtt://HOST"),
         (("replay", "no-such-file"), 1, "no-such-file"),
@@ -100,3 +109,12 @@ def test_wrong_usage(words: tuple[str, ...], status: int, said: str) -> None:
     assert done.returncode == status
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_broker_in_the_environment_that_is_none() -> None:
+    done = simulator("simulate", "--vans", "1", url="http://127.0.0.1")
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "vanpulse simulate: broker URL 'http://127.0.0.1': give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]\n"
+    )
