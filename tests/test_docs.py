@@ -10,8 +10,10 @@ from pydantic import SecretStr
 
 from agent.__main__ import COMMANDS
 from agent.config import Settings
+from agent.dialects.native import KINDS, REQUIRED
 from agent.errors import REASONS
 from agent.points import MEASUREMENTS
+from agent.readings import RANGES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,6 +67,18 @@ def test_every_measurement_and_field_is_documented() -> None:
 
 def test_every_measurement_is_in_the_readme() -> None:
     assert {row[0].strip("`") for row in table_after(README, "## Measurements")} == set(MEASUREMENTS)
+
+
+def test_every_field_of_a_native_payload_is_documented() -> None:
+    rows = table_after((ROOT / "docs" / "dialects.md").read_text(encoding="utf-8"), "## native\n")
+    assert [row[0].strip("`") for row in rows[:3]] == ["time", "vehicle_id", "seq"]
+    fields = {row[0].strip("`"): row for row in rows[3:]}
+    for kind, names in KINDS.items():
+        assert set(names) == {name for name, row in fields.items() if kind in row[1].split(", ")}, kind
+    for name, row in fields.items():
+        low, high = RANGES.get(name, (None, None))
+        assert row[3] == ("" if low is None else f"{low:g} to {high:g}"), name
+        assert (row[4] == "required") == (name in REQUIRED), name
 
 
 def test_every_dead_letter_reason_is_documented() -> None:
