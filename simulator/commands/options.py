@@ -5,6 +5,7 @@ import datetime
 import os
 import sys
 
+from agent.readings import Reading
 from simulator.publisher import DEFAULT_URL, Broker, Summary, Unreachable
 
 DEFAULT_PREFIX = "vans"
@@ -60,6 +61,15 @@ def moment_s(text: str) -> int:
     if moment is None or moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not RFC 3339 with a zone, such as 2026-03-09T06:00:00Z")
     return int(moment.timestamp())
+
+
+def fields(text: str) -> tuple[str, ...]:
+    """Names of a reading's fields, separated by commas."""
+    names = tuple(name for name in text.split(",") if name)
+    for name in names:
+        if name not in Reading.__struct_fields__:
+            raise argparse.ArgumentTypeError(f"{name!r} is no field of a reading")
+    return names
 
 
 def prefix(text: str) -> str:

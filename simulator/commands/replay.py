@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from simulator.commands.options import add_broker, broker_url, complain, finish, positive, topic_prefix
+from simulator.commands.options import add_broker, broker_url, complain, fields, finish, positive, topic_prefix
 from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
 from simulator.recordings import FORMATS, RecordingError, Thinning, load, timeline
 
@@ -18,14 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speedup", type=positive, metavar="N", help="N times as fast as recorded; else at once")
     parser.add_argument("--thin", type=positive, metavar="SECONDS", help="one reading in so many seconds, and the last")
     parser.add_argument("--soc-step", type=positive, metavar="PCT", help="round the state of charge to this step")
-    parser.add_argument("--hide", default="", metavar="FIELD,...", help="leave out these fields")
+    parser.add_argument("--hide", type=fields, default=(), metavar="FIELD,...", help="leave out these fields")
     parser.add_argument("--vehicle", metavar="ID", help="send everything as this vehicle")
     add_broker(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Publish the recordings; the exit status."""
-    hidden = frozenset(name for name in arguments.hide.split(",") if name)
     try:
         recordings = [
             recording
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     except RecordingError as error:
         complain("replay", error)
         return 1
-    thinning = Thinning(period_s=arguments.thin, soc_step_pct=arguments.soc_step, hidden=hidden)
+    thinning = Thinning(period_s=arguments.thin, soc_step_pct=arguments.soc_step, hidden=frozenset(arguments.hide))
     messages = timeline(recordings, end_ms=int(time.time() * 1000), thinning=thinning, prefix=topic_prefix(arguments))
     vans = len({recording.vehicle_id for recording in recordings})
     try:
