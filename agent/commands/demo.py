@@ -322,11 +322,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _free_port_from(wanted: int) -> int:
-    """The wanted port, or any free one when it is taken."""
+    """The wanted port, or any free one when it is taken or 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError:
             return _free_ports(1)[0]
-    return wanted
+        return int(probe.getsockname()[1])

@@ -14,11 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def port(text: str) -> int:
-    """A TCP port."""
-    number = int(text) if text.isdigit() else 0
-    if not 1 <= number <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
-    return number
+    """A TCP port; 0 is any free one."""
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: at most 65535")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
