@@ -53,6 +53,11 @@ def test_the_environment_wins_over_the_file_key_by_key(tmp_path: Path, monkeypat
     assert (settings.store.flush_ms, settings.store.batch_points) == (100, 7)
 
 
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VANPULSE_FLEET__BATTERY_KWH", "")
+    assert load().fleet.battery_kwh is None
+
+
 def test_lists_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VANPULSE_MQTT__DIALECTS", '["native", "ovms"]')
     assert load().mqtt.dialects == ("native", "ovms")

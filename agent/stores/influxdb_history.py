@@ -84,7 +84,8 @@ class InfluxHistory:
             kind = StoreMisconfigured if error.code in {400, 401, 403, 404, 405} else StoreUnavailable
             raise kind(detail) from error
         except (URLError, OSError, http.client.HTTPException, json.JSONDecodeError) as error:
-            raise StoreUnavailable(f"{self.address.base}: {error}") from error
+            reason = getattr(error, "reason", error)
+            raise StoreUnavailable(f"{self.address.base}: {getattr(reason, 'strerror', None) or reason}") from error
 
     def close(self) -> None:
         """Nothing is kept open between queries."""
