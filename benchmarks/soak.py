@@ -6,7 +6,6 @@ agent does not keep up.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +13,8 @@ from pathlib import Path
 from statistics import linear_regression, median
 from typing import NamedTuple
 
-from tests.servers.agent import ROOT, Agent
+from benchmarks.speed.whole import Load
+from tests.servers.agent import Agent
 from tests.servers.mosquitto import Mosquitto
 
 SAMPLES = 60
@@ -63,8 +63,7 @@ def soak(directory: Path, *, minutes: float, per_s: float, vans: int) -> list[Sa
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url) as agent,
     ):
-        words = [sys.executable, "-m", "benchmarks.speed.publisher", str(broker.port)]
-        publisher = subprocess.Popen([*words, str(int(per_s * seconds)), str(vans), str(per_s)], cwd=ROOT)
+        publisher = Load(broker.port, vans, live=True).start(int(per_s * seconds), per_s=per_s)
         began = time.monotonic()
         try:
             for number in range(1, SAMPLES + 1):

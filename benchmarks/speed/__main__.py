@@ -57,21 +57,27 @@ class Bench:
             "CPU per message of the agent, whole way, Mosquitto on the same two cores",
             "store",
             "vans",
+            "a reading each",
+            "points each",
             "µs",
             "messages/s",
         )
-        for vans in (1000, 10_000):
-            cpu, rate, _ = whole.agent_cpu_us(directory / f"sqlite{vans}", count=self.count, vans=vans)
-            row("SQLite", f"{vans:,}", f"{cpu:.1f}", f"{rate:,.0f}")
+
+        def measure(store: str, vans: int, period_ms: int, **settings: object) -> None:
+            where = directory / f"{store}-{vans}-{period_ms}"
+            cpu, rate, points = whole.agent_cpu_us(where, count=self.count, vans=vans, period_ms=period_ms, **settings)
+            row(store, f"{vans:,}", f"{period_ms / 1000:g} s", f"{points:.1f}", f"{cpu:.1f}", f"{rate:,.0f}")
+
+        measure("SQLite", 1000, 1000)
+        measure("SQLite", 1000, 10_000)
+        measure("SQLite", 10_000, 10_000)
         if VictoriaServer.is_installed():
             server = VictoriaServer().start()
             try:
-                cpu, rate, _ = whole.agent_cpu_us(
-                    directory / "victoria", count=self.count, vans=1000, store__url=server.store_url()
-                )
+                for period_ms in (1000, 10_000):
+                    measure("VictoriaMetrics", 1000, period_ms, store__url=server.store_url())
             finally:
                 server.stop()
-            row("VictoriaMetrics", "1,000", f"{cpu:.1f}", f"{rate:,.0f}")
 
     def peers(self, directory: Path) -> None:
         """The obvious Python stack and, where it is there, Telegraf, with the same load."""
@@ -158,7 +164,7 @@ def obvious(directory: Path, url: str, count: int) -> float:
         peer = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert peer.stdout is not None
         peer.stdout.readline()
-        whole.publish(broker.port, count, 1000)
+        whole.Load(broker.port, 1000).publish(count)
         return float(peer.communicate(timeout=300)[0]) / count * 1e6
 
 
@@ -169,7 +175,7 @@ def telegraf(directory: Path, name: str, url: str, count: int) -> float:
         peer = subprocess.Popen(["telegraf", "--config", str(config), "--quiet"], env=environment)
         time.sleep(3)
         before = cpu_s(peer.pid)
-        whole.publish(broker.port, count, 1000)
+        whole.Load(broker.port, 1000).publish(count)
         time.sleep(12)
         spent = cpu_s(peer.pid) - before
         peer.terminate()

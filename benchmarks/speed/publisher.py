@@ -1,6 +1,6 @@
-"""Publishes the load over raw MQTT 5: `python -m benchmarks.speed.publisher PORT COUNT VANS RATE [now]`.
+"""Publishes the load over raw MQTT 5: `… publisher PORT COUNT VANS RATE START_MS FIRST_TURN PERIOD_MS`.
 
-RATE 0 is as fast as the broker acknowledges. With `now` each reading's time is the moment it is sent.
+RATE 0 is as fast as the broker acknowledges. With START_MS 0 each reading's time is the moment it is sent.
 """
 
 import asyncio
@@ -9,18 +9,20 @@ import time
 
 import mqtt5
 
-from benchmarks.speed.load import messages, payload, topic
+from benchmarks.speed.load import messages
 
 WINDOW = 1000
 AT_ONCE = 200
 
 
-async def publish(port: int, count: int, vans: int, per_s: float, *, now: bool) -> None:
+async def publish(
+    port: int, count: int, vans: int, per_s: float, *, start_ms: int, first_turn: int, period_ms: int
+) -> None:
     """Keep `WINDOW` messages in flight until all are acknowledged."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(mqtt5.ConnectPacket(f"load-{time.time_ns()}").write())
     await reader.read(1024)
-    stream = messages(count, vans)
+    stream = messages(count, vans, start_ms=start_ms, first_turn=first_turn, period_ms=period_ms)
     sent, acked_bytes, began = 0, 0, time.monotonic()
     while acked_bytes < 4 * count:
         due = count if not per_s else min(count, int((time.monotonic() - began) * per_s) + 1)
@@ -29,14 +31,8 @@ async def publish(port: int, count: int, vans: int, per_s: float, *, now: bool) 
             out = []
             for number in range(sent, sent + room):
                 name, body = next(stream)
-                if now:
-                    van = number % vans
-                    name, body = (
-                        topic(van),
-                        payload(van, number // vans, 0).replace(
-                            b'"time":%d' % (number // vans * 10_000 + van % 10_000), b'"time":%d' % (time.time() * 1000)
-                        ),
-                    )
+                if not start_ms:
+                    body = b'{"time":%d' % (time.time() * 1000) + body[body.index(b",") :]
                 out.append(
                     mqtt5.PublishPacket(name, body, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=number % 60_000 + 1).write()
                 )
@@ -51,4 +47,7 @@ async def publish(port: int, count: int, vans: int, per_s: float, *, now: bool) 
 
 if __name__ == "__main__":
     PORT, COUNT, VANS = (int(word) for word in sys.argv[1:4])
-    asyncio.run(publish(PORT, COUNT, VANS, float(sys.argv[4]), now="now" in sys.argv[5:]))
+    START_MS, FIRST_TURN, PERIOD_MS = (int(word) for word in sys.argv[5:8])
+    asyncio.run(
+        publish(PORT, COUNT, VANS, float(sys.argv[4]), start_ms=START_MS, first_turn=FIRST_TURN, period_ms=PERIOD_MS)
+    )

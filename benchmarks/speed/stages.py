@@ -24,7 +24,7 @@ from agent.stores.base import Store
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
 from benchmarks.receive import decode_alone
-from benchmarks.speed.load import messages
+from benchmarks.speed.load import messages, start_ms
 
 BATCH = 128
 ROUNDS = 5
@@ -90,8 +90,14 @@ def decode_s(load: list[Message], now_ms: int) -> list[float]:
     return spent
 
 
-def process_s(load: list[Message], warm_up: list[Message], now_ms: int) -> tuple[list[float], list[Rows]]:
-    """Decode, step and rows together, seconds for each batch; and the rows in units as the writer gets them."""
+def process_s(
+    load: list[Message], warm_up: list[Message], now_ms: int, *, keep: bool = False
+) -> tuple[list[float], list[Rows]]:
+    """Decode, step and rows together, seconds for each batch; and the rows in units as the writer gets them.
+
+    The units are let go unless they are to be kept: the agent's are gone once written, and memory that is new each time
+    would be measured instead.
+    """
     processor = new_processor()
     processor.process(Batch(0, now_ms, 0, warm_up), 0, len(warm_up))
     processor.take_rows()
@@ -102,7 +108,7 @@ def process_s(load: list[Message], warm_up: list[Message], now_ms: int) -> tuple
         processor.process(batch, 0, len(batch.messages))
         spent.append(time.process_time() - began)
         if processor.points >= UNIT_POINTS:
-            units.append(processor.take_rows()[0])
+            units = [*units, processor.take_rows()[0]] if keep else [processor.take_rows()[0]]
     units.append(processor.take_rows()[0])
     if processor.counters.accepted != len(load) + len(warm_up):
         raise RuntimeError(f"only {processor.counters.accepted} of {len(load) + len(warm_up)} readings were accepted")
@@ -146,9 +152,9 @@ def measure(*, count: int, vans: int, influx_url: str | None) -> list[tuple[str,
     """Every stage in the order of a message."""
     gc.set_threshold(*GC_THRESHOLDS)
     now_ms = time.time_ns() // 1_000_000
-    everything = [Message(*each) for each in messages(count + WARM_UP_TURNS * vans, vans, end_ms=now_ms)]
+    everything = [Message(*each) for each in messages(count + WARM_UP_TURNS * vans, vans, start_ms=start_ms())]
     warm_up, load = everything[: WARM_UP_TURNS * vans], everything[WARM_UP_TURNS * vans :]
-    _, units = process_s(load, warm_up, now_ms)
+    _, units = process_s(load, warm_up, now_ms, keep=True)
     gc.collect()
     gc.freeze()
     decode = least(lambda: decode_s(load, now_ms), count)

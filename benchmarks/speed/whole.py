@@ -14,42 +14,62 @@ from pathlib import Path
 from statistics import quantiles
 
 from benchmarks.speed.broker import MeasuringBroker
-from benchmarks.speed.load import messages, topic
+from benchmarks.speed.load import PERIOD_MS, messages, start_ms
 from tests.servers.agent import ROOT, Agent
 from tests.servers.influxdb import FrontEnd, InfluxServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.victoria import VictoriaServer
 
-CONNECTIONS = 2
+
+class Load:
+    """A fleet's readings, in several parts that follow on each other; published by a process of its own."""
+
+    def __init__(self, port: int, vans: int, *, period_ms: int = PERIOD_MS, live: bool = False) -> None:
+        self._port = port
+        self._vans = vans
+        self._period_ms = period_ms
+        self._start_ms = 0 if live else start_ms()
+        self._turn = 0
+
+    def start(self, count: int, *, per_s: float = 0) -> subprocess.Popen[bytes]:
+        """Begin to publish so many more messages, as fast as the broker takes them or at a rate."""
+        numbers = (self._port, count, self._vans, per_s, self._start_ms, self._turn, self._period_ms)
+        self._turn += -(-count // self._vans)
+        words = [sys.executable, "-m", "benchmarks.speed.publisher", *map(str, numbers)]
+        return subprocess.Popen(words, cwd=ROOT)
+
+    def publish(self, count: int) -> float:
+        """The same, until all is acknowledged: seconds."""
+        began = time.monotonic()
+        if self.start(count).wait():
+            raise RuntimeError("the load could not be published")
+        return time.monotonic() - began
 
 
-def publish(port: int, count: int, vans: int, *, per_s: float | None = None) -> float:
-    """Publish from a process of its own as fast as the broker takes it; seconds until all is acknowledged."""
-    words = [sys.executable, "-m", "benchmarks.speed.publisher", str(port), str(count), str(vans), str(per_s or 0)]
-    began = time.monotonic()
-    subprocess.run(words, cwd=ROOT, check=True)
-    return time.monotonic() - began
-
-
-def agent_cpu_us(directory: Path, *, count: int, vans: int, **settings: object) -> tuple[float, float, float]:
-    """CPU µs per message at saturation, messages/s, and resident MB afterwards."""
+def agent_cpu_us(
+    directory: Path, *, count: int, vans: int, period_ms: int = PERIOD_MS, **settings: object
+) -> tuple[float, float, float]:
+    """CPU µs per message at saturation, messages/s, and points per message."""
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
-        publish(broker.port, vans, vans)  # every van known, every cache warm
-        agent.wait_processed(vans)
+        load = Load(broker.port, vans, period_ms=period_ms)
+        load.publish(3 * vans)  # every van known and on its way, every cache warm
+        agent.wait_processed(3 * vans)
         before = agent.metrics()
         began = time.monotonic()
-        publish(broker.port, count, vans)
-        agent.wait_processed(vans + count)
+        load.publish(count)
+        agent.wait_processed(3 * vans + count)
         seconds = time.monotonic() - began
         after = agent.metrics()
         if after["messages_rejected_total"]:
             raise RuntimeError(f"dead letters: {agent.dead_letters()[:1]}")
+        if after["readings_accepted_total"] - before["readings_accepted_total"] != count:
+            raise RuntimeError("not every reading was new to its van")
         agent.stop()
     cpu = after["cpu_seconds_total"] - before["cpu_seconds_total"]
-    return cpu / count * 1e6, count / seconds, after["memory_bytes"] / 1e6
+    return cpu / count * 1e6, count / seconds, (after["points_written_total"] - before["points_written_total"]) / count
 
 
 def percentiles(values: list[float]) -> tuple[float, float, float]:
@@ -70,10 +90,13 @@ def ack_latency(
         agent.start(wait=False)
         found = []
         try:
-            await broker.send(list(messages(vans, vans)), per_s=2000)
+            start = start_ms()
+            await broker.send(list(messages(3 * vans, vans, start_ms=start)), per_s=2000)
+            turn = 3
             for rate in rates:
                 broker.latencies_s.clear()
-                load = list(messages(int(rate * seconds), vans))
+                load = list(messages(int(rate * seconds), vans, start_ms=start, first_turn=turn))
+                turn += len(load) // vans + 1
                 reached = await broker.send(load, per_s=rate)
                 found.append((rate, reached, broker.latencies_s.copy()))
         finally:
@@ -93,10 +116,8 @@ def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url) as agent,
     ):
-        words = [sys.executable, "-m", "benchmarks.speed.publisher", str(broker.port)]
-        words += [str(int(per_s * seconds)), str(vans), str(per_s), "now"]
         began = time.monotonic()
-        publisher = subprocess.Popen(words, cwd=ROOT)
+        publisher = Load(broker.port, vans, live=True).start(int(per_s * seconds), per_s=per_s)
         found: list[float] = []
         reader = sqlite3.connect(f"file:{agent.directory / 'history.db'}?mode=ro", uri=True)
         seen_ms = 0
@@ -118,13 +139,14 @@ def memory_and_start(directory: Path, vans: int) -> tuple[float, float]:
     with Mosquitto(directory, max_queued_messages=10_000_000) as broker:
         agent = Agent(directory / "agent", mqtt__url=broker.url)
         with agent:
-            publish(broker.port, 3 * vans, vans)
+            load = Load(broker.port, vans)
+            load.publish(3 * vans)
             agent.wait_processed(3 * vans)
             agent.stop()
             began = time.monotonic()
             agent.start()
             seconds = time.monotonic() - began
-            publish(broker.port, vans, vans)
+            load.publish(vans)
             agent.wait_processed(vans)
             memory = agent.metrics()["memory_bytes"] / 1e6
             agent.stop()
@@ -145,12 +167,15 @@ def catch_up(
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
-        publish(broker.port, vans, vans)
-        agent.wait_processed(vans)
+        load = Load(broker.port, vans)
+        load.publish(3 * vans)
+        agent.wait_processed(3 * vans)
         break_store()
-        publish(broker.port, count, vans)
+        load.publish(count)
         wait_for(
-            lambda: agent.metrics()["messages_journaled_total"] >= vans + count, "the journal to take it all", pause_s=1
+            lambda: agent.metrics()["messages_journaled_total"] >= 3 * vans + count,
+            "the journal to take it all",
+            pause_s=1,
         )
         behind = agent.metrics()["unconfirmed_messages"]
         heal_store()
@@ -237,7 +262,7 @@ def _a_day(directory: Path, size: Callable[[], int], **settings: object) -> floa
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
-        publish(broker.port, SIZE_VANS * SIZE_TURNS, SIZE_VANS)
+        Load(broker.port, SIZE_VANS).publish(SIZE_VANS * SIZE_TURNS)
         agent.wait_processed(SIZE_VANS * SIZE_TURNS)
         agent.stop()
         return size() / SIZE_VANS
@@ -279,6 +304,3 @@ def in_background(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
-
-
-__all__ = ["topic"]
