@@ -109,7 +109,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         totals.predicted_kwh += energy
         if returned is None and power is not None and last is not None and (power > 0.0 or last > 0.0):
             returned = _positive_part(last, power) * elapsed_ms / _MS_PER_H
-        if returned and state.motion.mode in (DRIVING, STOPPED):
+        if returned and state.motion.mode in (DRIVING, STOPPED) and not _stands(state, reading, context):
             totals.regenerated_kwh += returned
     soc_pct = reading.soc_pct
     if soc_pct is None:
@@ -125,6 +125,14 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     elif what == soc.JUMPED:
         reanchor(state, context)
         evidence.open_window(state)
+
+
+def _stands(state: VanState, reading: Reading, context: Context) -> bool:
+    """Whether what came into the battery came while the van stood: from a charger, then, and not from braking."""
+    speed = reading.speed_kmh if reading.speed_kmh is not None else state.position.speed_kmh
+    if speed is not None and speed >= context.thresholds.standing_speed_kmh:
+        return False
+    return state.motion.standing_ms > 0 or (speed is not None and reading.charging is True)
 
 
 def _count(state: VanState, reading: Reading) -> tuple[float, float] | None:

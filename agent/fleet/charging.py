@@ -3,14 +3,17 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import days, emissions, estimate, ledger
+from agent.fleet import days, emissions, estimate, ledger, trips
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
+from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 
 LEARN_FROM_KWH: Final = 5.0
 """A charge of less grid energy says too little about the efficiency."""
+FED_KWH: Final = 0.05
+"""So much measured energy into the battery of a van that stands and says that it charges is a charge."""
 PLAUSIBLE: Final = (0.6, 1.0)
 SAMPLES: Final = 5
 SAMPLES_NEEDED: Final = 2
@@ -32,14 +35,55 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
     if low_pct is None or soc_pct <= low_pct:
         charge.low_pct = soc_pct
         charge.low_ms = reading.time_ms
-    elif flag is None:
-        _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context)
+    else:
+        _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context, denied=flag is False)
     return None
 
 
-def _look_for_rise(state: VanState, rise_pct: float, time_ms: int, context: Context) -> None:
+def arrive(state: VanState, reading: Reading, context: Context) -> list[Record]:
+    """A reading at a stop on a trip: where it shows a charge, the trip was over when the van came to stand."""
+    charge, motion, flag = state.charge, state.motion, reading.charging
+    soc_pct, speed, time_ms = state.soc.soc_pct, reading.speed_kmh, reading.time_ms
+    if soc_pct is None or (speed is not None and speed >= context.thresholds.standing_speed_kmh):
+        return []
+    if charge.low_pct is None or charge.low_ms < motion.standing_ms:
+        charge.low_pct, charge.low_ms, charge.flagged = soc_pct, time_ms, flag is True
+    elif flag and not charge.flagged:
+        charge.low_pct, charge.low_ms, charge.flagged = soc_pct, time_ms, True
+    elif not flag and soc_pct <= charge.low_pct:
+        charge.low_pct, charge.low_ms = soc_pct, time_ms
+    if not _is_fed(state, soc_pct, flag, time_ms, context):
+        return []
+    low_pct, low_ms = charge.low_pct, charge.low_ms
+    records = trips.end_standing(state, context)
+    start = ledger.mark(state, Mark(), low_ms)
+    start.soc_pct = low_pct
+    begin(state, start, flagged=flag is True)
+    return records
+
+
+def _is_fed(state: VanState, soc_pct: float, flag: bool | None, time_ms: int, context: Context) -> bool:
+    """Whether energy has come in since the van came to stand, beyond what readings wander by."""
+    stand, battery, thresholds = state.motion.stand, state.soc, context.thresholds
+    hours = (time_ms - stand.time_ms) / 3_600_000.0
+    fed_kwh = stand.predicted_kwh - state.totals.predicted_kwh
+    if flag and fed_kwh >= FED_KWH and fed_kwh >= thresholds.charge_power_kw * hours:
+        return True
+    rise_pct = soc_pct - (stand.soc_pct if stand.soc_pct is not None else soc_pct)
+    if rise_pct < _charge_rise_pct(battery.step_pct, thresholds, certain=not flag):
+        return False
+    return rise_pct / state.estimate.g >= thresholds.charge_power_kw * hours
+
+
+def _charge_rise_pct(step_pct: float, thresholds: Thresholds, *, certain: bool) -> float:
+    """A rise at rest that is a charge; more of it where it has to be beyond doubt."""
+    steps, least_pct = (3.0, thresholds.certain_charge_pct) if certain else (2.0, thresholds.charge_rise_pct)
+    return max(steps * step_pct, least_pct) - 1e-9
+
+
+def _look_for_rise(state: VanState, rise_pct: float, time_ms: int, context: Context, *, denied: bool) -> None:
     charge, thresholds = state.charge, context.thresholds
-    if rise_pct < max(2.0 * state.soc.step_pct, thresholds.charge_rise_pct) - 1e-9:
+    if rise_pct < _charge_rise_pct(state.soc.step_pct, thresholds, certain=denied):
         return
     hours = (time_ms - charge.low_ms) / 3_600_000.0
     if hours <= 0.0 or rise_pct / state.estimate.g / hours < thresholds.charge_power_kw:

@@ -19,8 +19,8 @@ SHOWN_FROM_KM: Final = 1.0
 def post(state: VanState) -> None:
     """Enter what the estimate has changed since the last time.
 
-    While driving everything counts, with its sign. At rest a rise is held back until it is clear whether it is a
-    charge; while charging a fall is held back in the same way.
+    While driving everything counts, with its sign. At rest, and at a stop, what came in is held back until it is clear
+    whether it is a charge; while charging what went out is held back in the same way.
     """
     totals, e = state.totals, state.estimate
     now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
@@ -37,7 +37,7 @@ def post(state: VanState) -> None:
             charge.charged_kwh += into_kwh
             charge.pending_kwh += into_kwh
         return
-    if change < 0.0 and mode != DRIVING and mode != STOPPED:
+    if change < 0.0 and mode != DRIVING:
         return
     totals.posted_kwh = now
     net = totals.net_kwh = totals.net_kwh + change
@@ -53,13 +53,21 @@ def settle(state: VanState) -> None:
     """
     totals, e = state.totals, state.estimate
     now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
-    totals.net_kwh += now - totals.posted_kwh
-    totals.posted_kwh = now
+    if not _is_fed(state, totals.posted_kwh - now):
+        totals.net_kwh += now - totals.posted_kwh
+        totals.posted_kwh = now
     surplus = totals.used_kwh - (totals.net_kwh + totals.regenerated_kwh)
     if surplus > 0.0:
         totals.regenerated_kwh += surplus
     else:
         totals.used_kwh -= surplus
+
+
+def _is_fed(state: VanState, came_in_kwh: float) -> bool:
+    """Whether what came in at a stop, at the end of a trip, is more than the estimate is corrected by."""
+    if came_in_kwh <= 0.0 or state.motion.mode != STOPPED:
+        return False
+    return state.charge.flagged or came_in_kwh > state.soc.step_pct / state.estimate.g
 
 
 def enter_idle(totals: Totals, until_kwh: float) -> None:

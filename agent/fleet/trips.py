@@ -5,7 +5,7 @@ import msgspec
 from agent.fleet import emissions, estimate, ledger
 from agent.fleet.context import Context
 from agent.fleet.records import Record, StopRecord, TripRecord
-from agent.fleet.state import DRIVING, PARKED, LoadState, Mark, TripState, VanState
+from agent.fleet.state import DRIVING, PARKED, STOPPED, LoadState, Mark, TripState, VanState
 
 
 def begin(state: VanState, context: Context) -> None:
@@ -99,6 +99,19 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     if end is not motion.rest:
         motion.rest = msgspec.structs.replace(end)
     return [record]
+
+
+def end_standing(state: VanState, context: Context) -> list[Record]:
+    """A charge has begun: the trip was over when the van came to stand, and what came in since is not the trip's."""
+    totals, motion = state.totals, state.motion
+    stand = motion.stand
+    back_kwh = max(0.0, stand.net_kwh - totals.net_kwh)
+    totals.net_kwh += back_kwh
+    totals.posted_kwh += back_kwh
+    if motion.mode == DRIVING:
+        ledger.weigh_trip(state, stand, max(0.0, totals.predicted_kwh - stand.predicted_kwh))
+        motion.mode = STOPPED
+    return end(state, context, stand)
 
 
 def end_stop(state: VanState, end_ms: int, context: Context) -> list[Record]:
