@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import estimate, evidence, soc
+from agent.fleet import estimate, evidence, ledger, soc
 from agent.fleet.context import Context
 from agent.fleet.state import CHARGING, DRIVING, STOPPED, STORED_SHARE, VanState
 from agent.readings import Reading
@@ -53,6 +53,9 @@ COUNTER_JUMP_KWH: Final = 300.0
 """More than a battery holds: the counter was reset or replaced."""
 LEARN_SIGMA: Final = 0.03
 """A prediction less certain than this says nothing about the capacity."""
+SURE_KWH: Final = 0.3
+SURE_RATIO: Final = 2.0
+"""So much energy out on trips, and so many times what came in, says that the sign of power is as agreed."""
 SOURCE_SOC: Final = 0
 SOURCE_POWER: Final = 1
 SOURCE_COUNTER: Final = 2
@@ -70,8 +73,10 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         power = -power
     battery.raw_power_kw = power
     if power is not None and power == last and power > 0.0 and state.motion.mode in (DRIVING, STOPPED):
-        # Power into the battery that does not change while driving is the last value of a charge, long gone.
-        battery.frozen_readings += 1
+        # Power into the battery that does not change while driving is the last value of a charge, long gone. Where the
+        # van stands it may well be the same each time, with a sign that is not known yet.
+        if not state.motion.standing_ms:
+            battery.frozen_readings += 1
         if battery.frozen_readings >= FROZEN_READINGS:
             power = None
     elif battery.frozen_readings:
@@ -102,13 +107,17 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     totals.source = source
     if source == SOURCE_SOC:
         if battery.time_ms:
-            _predict_blindly(state, elapsed_ms, context)
+            known = power is not None and last is not None and battery.power_trusted
+            _predict_blindly(state, elapsed_ms, _asleep_kw(power, last) if known else PARKED_KW, context)
     else:
         e.pending_kwh += energy
         e.pending_var += variance
         totals.predicted_kwh += energy
-        if returned is None and power is not None and last is not None and (power > 0.0 or last > 0.0):
-            returned = _positive_part(last, power) * elapsed_ms / _MS_PER_H
+        if returned is None and power is not None and last is not None:
+            if not battery.sign_is_sure:
+                _look_at_sign(state, last, power, elapsed_ms / _MS_PER_H)
+            elif power > 0.0 or last > 0.0:
+                returned = _positive_part(last, power) * elapsed_ms / _MS_PER_H
         if returned and state.motion.mode in (DRIVING, STOPPED) and not _stands(state, reading, context):
             totals.regenerated_kwh += returned
     soc_pct = reading.soc_pct
@@ -125,6 +134,17 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     elif what == soc.JUMPED:
         reanchor(state, context)
         evidence.open_window(state)
+
+
+def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
+    """Which way energy flows on trips: a van takes more out than braking returns, over a while and not only downhill."""
+    if state.motion.mode not in (DRIVING, STOPPED) or state.motion.standing_ms:
+        return
+    battery = state.soc
+    battery.braked_kwh += _positive_part(before_kw, power_kw) * hours
+    battery.driven_kwh += _positive_part(-before_kw, -power_kw) * hours
+    if battery.driven_kwh >= SURE_KWH and battery.driven_kwh >= SURE_RATIO * battery.braked_kwh:
+        ledger.book_regeneration(state)
 
 
 def _stands(state: VanState, reading: Reading, context: Context) -> bool:
@@ -246,7 +266,12 @@ def add_distance(state: VanState, km: float) -> None:
         state.totals.predicted_kwh += e.k * km
 
 
-def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None:
+def _asleep_kw(power_kw: float | None, before_kw: float | None) -> float:
+    """What a van draws asleep: no more than when it was awake, before and after."""
+    return min(PARKED_KW, max(0.0, -(power_kw or 0.0)), max(0.0, -(before_kw or 0.0)))
+
+
+def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context: Context) -> None:
     """Energy by time alone, and how uncertain it is: what is not distance."""
     e = state.estimate
     hours = elapsed_ms / _MS_PER_H
@@ -256,7 +281,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
         energy = -rate * hours
         variance = (0.5 * rate + CHARGE_SIGMA_KW) ** 2 * hours * AUX_HOURS
     elif elapsed_ms >= context.thresholds.asleep_after_ms:
-        energy = PARKED_KW * hours
+        energy = asleep_kw * hours
         variance = PARKED_SIGMA_KW**2 * hours
     elif state.motion.standing_ms:
         energy = STANDING_KW * hours
@@ -269,7 +294,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, context: Context) -> None
         energy = STANDING_KW * hours
         variance = AUX_SIGMA_KW**2 * hours * AUX_HOURS
     else:
-        energy = PARKED_KW * hours
+        energy = asleep_kw * hours
         variance = PARKED_SIGMA_KW**2 * hours
     e.pending_kwh += energy
     e.pending_var += variance
@@ -306,4 +331,6 @@ def _positive_part(a: float, b: float) -> float:
     if a >= 0.0 and b >= 0.0:
         return 0.5 * (a + b)
     high = a if a > b else b
+    if high <= 0.0:
+        return 0.0
     return 0.5 * high * high / abs(a - b)

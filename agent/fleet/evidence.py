@@ -7,6 +7,7 @@ tell about the same energy. Over a long one they tell how many kWh the battery h
 from statistics import median
 from typing import Final
 
+from agent.fleet import ledger
 from agent.fleet.context import Context
 from agent.fleet.state import CHARGING, Capacity, VanState
 
@@ -48,6 +49,9 @@ def look(state: VanState, context: Context) -> None:
     if whole:
         wrong = battery.power_trusted and not battery.counter_trusted and not _agrees(by_power, expected_kwh)
         _judge_power(state, by_power / expected_kwh)
+    elif battery.out_total_kwh is None:
+        open_window(state)
+        return
     if battery.out_total_kwh is not None and battery.in_total_kwh is not None:
         agrees = _agrees(battery.counter_sum_kwh - capacity.window_counter_kwh, expected_kwh)
         wrong = wrong or (battery.counter_trusted and not agrees)
@@ -93,6 +97,8 @@ def _judge_power(state: VanState, ratio: float) -> None:
     """Believe the power or not; a sign that is wrong on the charger, or twice running, is the van's own convention."""
     battery = state.soc
     battery.power_trusted = AGREES[0] <= ratio <= AGREES[1]
+    if battery.power_trusted and not battery.sign_is_sure:
+        ledger.book_regeneration(state)
     if not -AGREES[1] <= ratio <= -AGREES[0]:
         battery.reversals = 0
         return
@@ -101,6 +107,8 @@ def _judge_power(state: VanState, ratio: float) -> None:
         battery.power_sign = -battery.power_sign
         battery.power_trusted = True
         battery.reversals = 0
+        battery.braked_kwh, battery.driven_kwh = battery.driven_kwh, battery.braked_kwh
+        ledger.book_regeneration(state)
 
 
 def _heal(state: VanState, expected_kwh: float) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from agent.fleet import battery, charging, emissions, ledger, motion, trips
+from agent.fleet import battery, charging, emissions, ledger, motion, soc, trips
 from agent.fleet.context import Context
 from agent.fleet.records import Record
 from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Mark, VanState
@@ -93,9 +93,16 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
     elif rise > 0.0:
         battery.reanchor(state, context)
     elif rise <= -2.0 * state.soc.step_pct and km < thresholds.inferred_trip_km:
-        _absorb(state, rise, context)
+        _absorb(state, -_lost_y(state, context), context)
     motion.wake_up(state, reading.time_ms, context)
     return records
+
+
+def _lost_y(state: VanState, context: Context) -> float:
+    """By how much the state of charge is lower than the estimate has it, with all that was predicted for the silence."""
+    e = state.estimate
+    low, high = soc.interval(state.soc, context.curve_slope_per_pct)
+    return max(0.0, e.y - e.g * (e.pending_kwh + e.k * e.pending_km) - 0.5 * (low + high))
 
 
 def _absorb(state: VanState, rise_pct: float, context: Context) -> None:

@@ -49,18 +49,32 @@ def post(state: VanState) -> None:
 def settle(state: VanState) -> None:
     """Close the books at the end of a trip or stay: what came back without being measured is regenerated energy.
 
-    Afterwards used - regenerated = net, exactly.
+    Afterwards used - regenerated = net, exactly; but not while power says that driving fills the battery, which is a
+    long descent, or a wrong sign.
     """
     totals, e = state.totals, state.estimate
     now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
     if not _is_fed(state, totals.posted_kwh - now):
         totals.net_kwh += now - totals.posted_kwh
         totals.posted_kwh = now
+    battery = state.soc
+    if not battery.sign_is_sure and battery.driven_kwh > battery.braked_kwh:
+        totals.regenerated_kwh += battery.braked_kwh
+        battery.braked_kwh = battery.driven_kwh = 0.0
     surplus = totals.used_kwh - (totals.net_kwh + totals.regenerated_kwh)
     if surplus > 0.0:
-        totals.regenerated_kwh += surplus
+        if battery.braked_kwh == 0.0:
+            totals.regenerated_kwh += surplus
     else:
         totals.used_kwh -= surplus
+
+
+def book_regeneration(state: VanState) -> None:
+    """The sign of power is sure: enter what braking returned until now."""
+    battery = state.soc
+    battery.sign_is_sure = True
+    state.totals.regenerated_kwh += battery.braked_kwh
+    battery.braked_kwh = battery.driven_kwh = 0.0
 
 
 def _is_fed(state: VanState, came_in_kwh: float) -> bool:
@@ -71,10 +85,13 @@ def _is_fed(state: VanState, came_in_kwh: float) -> bool:
 
 
 def enter_idle(totals: Totals, until_kwh: float) -> None:
-    """What was predicted up to here went into idling; corrections of the estimate do not, for they are of the past."""
+    """What was predicted up to here went into idling; corrections of the estimate do not, for they are of the past.
+
+    What comes in at rest without being a charge is not idling, nor is it when it goes out again.
+    """
     if until_kwh > totals.idle_from_kwh:
         totals.idle_kwh += until_kwh - totals.idle_from_kwh
-    totals.idle_from_kwh = until_kwh
+        totals.idle_from_kwh = until_kwh
 
 
 def mark(state: VanState, into: Mark, time_ms: int) -> Mark:

@@ -54,7 +54,8 @@ def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
 def wake_up(state: VanState, time_ms: int, context: Context) -> None:
     """First reading after a silence at rest."""
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
-    ledger.enter_idle(state.totals, state.totals.predicted_kwh)
+    if state.motion.mode != CHARGING:
+        ledger.enter_idle(state.totals, state.totals.predicted_kwh)
     ledger.mark(state, state.motion.wake, time_ms)
     ledger.mark(state, state.motion.rest, time_ms)
 

@@ -115,6 +115,11 @@ class SocState(Part):
     ambient_temp_c: float | None = None
     battery_temp_c: float | None = None
     plugged_in: bool | None = None
+    sign_is_sure: bool = False
+    """Whether power has shown which of its signs is out of the battery; until then nothing is booked as regenerated."""
+    braked_kwh: float = 0.0
+    driven_kwh: float = 0.0
+    """Energy by power into and out of the battery on trips, while the sign is not sure."""
 
 
 class Estimate(Part):

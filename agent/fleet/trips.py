@@ -17,7 +17,9 @@ def begin(state: VanState, context: Context) -> None:
     ledger.enter_idle(state.totals, start.predicted_kwh)
     if not woke:
         estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
-    state.trip = TripState(start=msgspec.structs.replace(start), regenerated_kwh=state.totals.regenerated_kwh)
+    # What earlier trips returned and is not booked yet, because the sign of power is not sure, is none of this one's.
+    regenerated_kwh = state.totals.regenerated_kwh + state.soc.braked_kwh
+    state.trip = TripState(start=msgspec.structs.replace(start), regenerated_kwh=regenerated_kwh)
     load = state.load
     state.load = LoadState(
         payload_kg=load.payload_kg,
@@ -69,7 +71,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         duration_s=(end.time_ms - trip.start.time_ms) / 1000.0,
         distance_km=distance,
         energy_kwh=energy if known else None,
-        regenerated_kwh=totals.regenerated_kwh - trip.regenerated_kwh,
+        regenerated_kwh=max(0.0, totals.regenerated_kwh - trip.regenerated_kwh),
         uncertainty_kwh=estimate.Z90 * end.variance**0.5 if known else None,
         soc_start_pct=trip.start.soc_pct,
         soc_end_pct=end.soc_pct,
