@@ -44,6 +44,8 @@ class AlertsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     record_ms: int = 0
     due_ms: int = 0
     """When the passing of time alone raises or clears something, so that a look is worth it; 0: never."""
+    said_silent: bool = False
+    """Its silence away from its depot has been reported; a van that only wakes up now and then there says no news."""
 
 
 class Look(msgspec.Struct, gc=False, kw_only=True):

@@ -22,7 +22,7 @@ def update(state: AlertsState, limits: AlertLimits, look: Look, places: Places |
     _state_of_charge(log, limits)
     _sudden_drop(log, limits)
     _way_home(log, limits, at_home=at_home)
-    _cable(log, limits, at_home=at_home)
+    _cable(log, limits, at_home=at_home or look.depot in (state.places or ()))
     _charge_end(log, limits)
     _silence(log, away=places is not None and places.get(look.depot) is not None and not at_home)
     _temperature(log, limits)
@@ -106,10 +106,12 @@ def _way_home(log: Log, limits: AlertLimits, *, at_home: bool) -> None:
     if range_km is None or home_km is None:
         return
     needed_km = home_km * limits.detour + limits.reserve_km
+    # On the border of its depot a van is now in and now out by the error of its fixes.
+    left = log.look.depot not in (log.state.places or ()) and log.state.next_looks == 0
     log.judge(
         "range_short_of_home",
         range_km,
-        begins=range_km < needed_km and not at_home,
+        begins=range_km < needed_km and not at_home and left,
         ends=at_home or range_km >= needed_km * limits.range_clear,
     )
 
@@ -139,9 +141,13 @@ def _charge_end(log: Log, limits: AlertLimits) -> None:
 
 def _silence(log: Log, *, away: bool) -> None:
     """Offline from the road, or from a place that is not its depot."""
-    before = log.state.state
-    on_duty = before in ("driving", "stopped") or (before != "offline" and away)
+    state, before = log.state, log.state.state
     silent = log.look.state == "offline"
+    on_duty = before in ("driving", "stopped") or (before != "offline" and away and not state.said_silent)
+    if not silent and log.look.state != "parked":
+        state.said_silent = False
+    elif silent and on_duty:
+        state.said_silent = True
     log.judge("offline_on_duty", None, begins=silent and on_duty, ends=not silent)
 
 

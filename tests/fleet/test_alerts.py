@@ -157,6 +157,45 @@ HOME = {"places": ("home",), "state": "parked"}
             [(0, {"state": "parked"}), (15, {"state": "offline"}), (31, {"state": "parked"})],
             ["15+offline_on_duty", "31-offline_on_duty"],
         ),
+        (
+            "asleep at a customer, waking up each hour",
+            [
+                (0, {"state": "parked"}),
+                (15, {"state": "offline"}),
+                (60, {"state": "parked"}),
+                (75, {"state": "offline"}),
+                (120, {"state": "parked"}),
+                (135, {"state": "offline"}),
+                (150, {"state": "driving"}),
+                (165, {"state": "offline"}),
+            ],
+            ["15+offline_on_duty", "60-offline_on_duty", "165+offline_on_duty"],
+        ),
+        (
+            "short of home on the border of its depot",
+            [
+                (0, {"range_km": 2, "home_km": 0.2}),
+                (1, {"places": ("home",)}),
+                (2, {"places": ()}),
+                (3, {"places": ("home",)}),
+                (4, {"places": ()}),
+                (5, {"places": ("home",)}),
+            ],
+            ["0+range_short_of_home", "1-range_short_of_home"],
+        ),
+        (
+            "in its depot without a cable, on its border",
+            [
+                (0, HOME | {"plugged_in": False}),
+                (30, {}),
+                (31, {"places": ()}),
+                (32, {"places": ("home",)}),
+                (33, {"places": ()}),
+                (34, {"places": ("home",)}),
+                (90, {}),
+            ],
+            ["30+not_plugged_in"],
+        ),
         ("silent at its depot", [(0, HOME), (15, {"state": "offline"}), (31, {"state": "parked"})], []),
         (
             "silent when parked, where its depot is not known",
@@ -193,6 +232,11 @@ HOME = {"places": ("home",), "state": "parked"}
                 (3, {"battery_temp_c": 41.9}),
             ],
             ["1+battery_hot", "3-battery_hot"],
+        ),
+        (
+            "a temperature that hovers about the limit",
+            [(minute, {"battery_temp_c": 45.0 + (minute % 5 - 2)}) for minute in range(30)],
+            ["3+battery_hot"],
         ),
         (
             "cold, with hysteresis",
