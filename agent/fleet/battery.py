@@ -150,9 +150,11 @@ def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: flo
 def _stands(state: VanState, reading: Reading, context: Context) -> bool:
     """Whether what came into the battery came while the van stood: from a charger, then, and not from braking."""
     speed = reading.speed_kmh if reading.speed_kmh is not None else state.position.speed_kmh
-    if speed is not None and speed >= context.thresholds.standing_speed_kmh:
+    if speed is None:
+        return reading.charging is not False and state.motion.mode == STOPPED  # fixes alone show it late that a van moves
+    if speed >= context.thresholds.standing_speed_kmh:
         return False
-    return state.motion.standing_ms > 0 or (speed is not None and reading.charging is True)
+    return state.motion.standing_ms > 0 or reading.charging is True
 
 
 def _count(state: VanState, reading: Reading) -> tuple[float, float] | None:

@@ -1,14 +1,21 @@
 """Driving, stopping, parking: transitions with hysteresis, from speed where it is sent, else from distinct fixes."""
 
+from typing import Final
+
 from agent.fleet import battery, charging, estimate, ledger, trips
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
 from agent.fleet.records import Record
 from agent.fleet.state import CHARGING, DRIVING, STOPPED, Motion, VanState
 
+LONGEST_BETWEEN_MS: Final = 60_000
+"""Further apart, two readings say nothing about what a van did in between."""
 
-def update(state: VanState, speed_kmh: float | None, time_ms: int, context: Context) -> list[Record] | None:
-    """Take the movement of one reading; returns what ended by it."""
+
+def update(
+    state: VanState, speed_kmh: float | None, before_ms: int, time_ms: int, context: Context
+) -> list[Record] | None:
+    """Take the movement of one reading, the one before being of `before_ms`; returns what ended by it."""
     motion, thresholds = state.motion, context.thresholds
     mode = motion.mode
     if speed_kmh is not None and speed_kmh > thresholds.moving_speed_kmh:
@@ -20,7 +27,7 @@ def update(state: VanState, speed_kmh: float | None, time_ms: int, context: Cont
     if position.latitude_deg != motion.anchor_latitude_deg or position.longitude_deg != motion.anchor_longitude_deg:
         moved_m = _displacement_m(state)
     if mode in (DRIVING, STOPPED):
-        return _on_trip(state, speed_kmh, moved_m, time_ms, context)
+        return _on_trip(state, speed_kmh, moved_m, before_ms, time_ms, context)
     if (
         motion.fast_readings >= 2
         or moved_m >= thresholds.departure_m
@@ -68,7 +75,7 @@ def anchor(state: VanState) -> None:
 
 
 def _on_trip(
-    state: VanState, speed_kmh: float | None, moved_m: float, time_ms: int, context: Context
+    state: VanState, speed_kmh: float | None, moved_m: float, before_ms: int, time_ms: int, context: Context
 ) -> list[Record] | None:
     motion, thresholds = state.motion, context.thresholds
     hopped = motion.standing_ms > 0 and (
@@ -83,12 +90,13 @@ def _on_trip(
         if time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms:
             return trips.end(state, context, motion.stand)
         return None
-    records = _leave_stop(state, context) if motion.mode == STOPPED else None
+    between_ms = 0 if speed_kmh is None or (standing and hopped) else _half_ms(before_ms, time_ms)
+    records = _leave_stop(state, between_ms, context) if motion.mode == STOPPED else None
     if not standing:
         motion.standing_ms = 0
         anchor(state)
     elif hopped or motion.standing_ms == 0:
-        _begin_stand(state, motion, time_ms, by_fixes=speed_kmh is None and not hopped)
+        _begin_stand(state, motion, time_ms, between_ms, by_fixes=speed_kmh is None and not hopped)
     else:
         motion.rest.time_ms = time_ms
         if time_ms - motion.standing_ms >= thresholds.stop_after_ms:
@@ -96,9 +104,14 @@ def _on_trip(
     return records
 
 
-def _begin_stand(state: VanState, motion: Motion, time_ms: int, *, by_fixes: bool) -> None:
-    motion.standing_ms = time_ms
-    ledger.mark(state, motion.stand, time_ms)
+def _half_ms(before_ms: int, time_ms: int) -> int:
+    """A van comes to stand, and leaves, anywhere between two readings: in their middle, on the average."""
+    return min(time_ms - before_ms, LONGEST_BETWEEN_MS) // 2
+
+
+def _begin_stand(state: VanState, motion: Motion, time_ms: int, between_ms: int, *, by_fixes: bool) -> None:
+    motion.standing_ms = time_ms - between_ms
+    ledger.mark(state, motion.stand, motion.standing_ms)
     motion.rest.time_ms = time_ms
     if not by_fixes:
         anchor(state)
@@ -113,9 +126,9 @@ def _stop(state: VanState, motion: Motion, context: Context) -> None:
     motion.mode = STOPPED
 
 
-def _leave_stop(state: VanState, context: Context) -> list[Record]:
-    """The van goes on with its trip."""
-    records = trips.end_stop(state, state.motion.rest.time_ms, context)
+def _leave_stop(state: VanState, between_ms: int, context: Context) -> list[Record]:
+    """The van goes on with its trip, `between_ms` after it was last seen at rest."""
+    records = trips.end_stop(state, state.motion.rest.time_ms + between_ms, context)
     anchor(state)
     return records
 

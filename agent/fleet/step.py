@@ -75,7 +75,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
             if motion.standing_ms:
                 motion.standing_ms = 0
         else:
-            ended = motion_of.update(state, speed, time_ms, context)
+            ended = motion_of.update(state, speed, location_ms, time_ms, context)
     elif motion.mode == PARKED and time_ms - location_ms > LOCATION_GONE_MS:
         motion_of.settle_rest(state, time_ms, context)
     if ended:

@@ -212,6 +212,23 @@ def test_a_fast_charge_is_dc():
     assert charge.grid_kwh == pytest.approx(charge.energy_kwh / 0.93, rel=0.01)
 
 
+@pytest.mark.parametrize("period_s", [2, 10, 30])
+def test_a_stop_lasts_as_long_as_the_van_stood(period_s: int):
+    """It begins and ends between two readings: whatever the phase of the readings, the mean has no bias."""
+    dwells = []
+    for phase_s in range(0, period_s, max(1, period_s // 10)):
+        van = Van()
+        van.rest(60)
+        for second in range(1, 1400):
+            van.time_s += 1
+            stands = 500 <= second % 600 < 597 or second > 1300
+            van.km += 0.0 if stands else 0.01
+            if second % period_s == phase_s:
+                van.say(speed_kmh=0.0 if stands else 36.0)
+        dwells += [stop.dwell_s for stop in van.stops]
+    assert sum(dwells) / len(dwells) == pytest.approx(97.0, abs=0.06 * period_s + 0.5)
+
+
 def test_what_happened_offline_is_marked():
     van = Van()
     driven_while_offline(van)
