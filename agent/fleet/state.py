@@ -347,6 +347,8 @@ class VanState(Part):
     day: DayState = msgspec.field(default_factory=DayState)
     day_nn: float = 0.0
     """Variance of the energy when the day began, kWh²."""
+    aside_time_ms: int = 0
+    """The newest time of a reading that had neither a state of charge nor a place."""
 
 
 def new_state(vehicle_id: str) -> VanState:

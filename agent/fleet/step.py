@@ -20,6 +20,22 @@ LOCATION_GONE_MS: Final = 60_000
 PARKED_EVERY_MS: Final = 60_000
 """A van that has been parked for LONG_PARKED_MS has little news."""
 LONG_PARKED_MS: Final = 600_000
+ASIDE: Final = (
+    "soh_pct",
+    "ambient_temp_c",
+    "battery_temp_c",
+    "range_km",
+    "plugged_in",
+    "voltage_v",
+    "current_a",
+    "charger_power_kw",
+    "energy_out_total_kwh",
+    "energy_in_total_kwh",
+    "altitude_m",
+    "heading_deg",
+    "accuracy_m",
+)
+"""What may come alone, without a state of charge or a place."""
 ACCEPTED: Final = int(Verdict.ACCEPTED)
 
 
@@ -167,6 +183,8 @@ def _set_aside(state: VanState, reading: Reading) -> list[Record]:
         state.verdict = Verdict.ACCEPTED
         state.accepted += 1
         _load(state, reading)
+    elif _is_aside(reading):
+        _take_aside(state, reading)
     elif time_ms in state.recent_ms or time_ms == state.load_time_ms:
         state.duplicates += 1
         state.verdict = Verdict.DUPLICATE
@@ -174,6 +192,34 @@ def _set_aside(state: VanState, reading: Reading) -> list[Record]:
         state.late += 1
         state.verdict = Verdict.LATE
     return []
+
+
+def _is_aside(reading: Reading) -> bool:
+    """Whether there is nothing in it but values that trips and charges do not depend on, as vans send them that have a
+    topic for each value."""
+    return not (
+        reading.soc_pct is not None
+        or reading.latitude_deg is not None
+        or reading.payload_kg is not None
+        or reading.parcels is not None
+        or _has_battery(reading)
+        or _has_location(reading)
+    ) and any(getattr(reading, name) is not None for name in ASIDE)
+
+
+def _take_aside(state: VanState, reading: Reading) -> None:
+    time_ms = reading.time_ms
+    if time_ms > state.aside_time_ms:
+        state.aside_time_ms = time_ms
+        state.verdict = Verdict.ACCEPTED
+        state.accepted += 1
+        battery.note(state, reading)
+    elif time_ms == state.aside_time_ms:
+        state.duplicates += 1
+        state.verdict = Verdict.DUPLICATE
+    else:
+        state.late += 1
+        state.verdict = Verdict.LATE
 
 
 def _load(state: VanState, reading: Reading) -> None:

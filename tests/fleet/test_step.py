@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -326,6 +327,29 @@ def test_verdicts():
     assert verdict_of(van, retained) is Verdict.STALE
     assert (van.state.duplicates, van.state.late) == (2, 1)
     assert van.state.soc.soc_pct == 80.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"soh_pct": 97.0}, {"ambient_temp_c": -4.0}, {"heading_deg": 90.0}, {"battery_temp_c": 46.0}, {"plugged_in": True}],
+    ids=lambda value: next(iter(value)),
+)
+def test_a_value_alone_is_not_late(value: dict[str, Any]):
+    """Vans with a topic for each value, and each of these values between two others."""
+    van = Van()
+    for _ in range(30):
+        van.time_s += 9
+        reading = Reading(vehicle_id="van-1", time_ms=START_MS + van.time_s * 1000, **value)
+        assert verdict_of(van, reading) is Verdict.ACCEPTED
+        assert verdict_of(van, reading) is Verdict.DUPLICATE
+        van.time_s += 1
+        van.say()
+        assert van.state.verdict == Verdict.ACCEPTED
+    assert van.state.late == 0
+    older = Reading(vehicle_id="van-1", time_ms=START_MS + 5000, **value)
+    assert verdict_of(van, older) is Verdict.LATE
+    for name, number in value.items():
+        assert getattr(van.state.soc, name, number) == number
 
 
 def test_a_restarted_sequence_is_taken():
