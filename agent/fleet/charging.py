@@ -129,7 +129,8 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
         since_rise_ms = time_ms - charge.rise_ms
         rise = max(charge.rise_pct - (charge.start.soc_pct or 0.0), state.soc.step_pct)
         per_step_ms = (charge.rise_ms - charge.start.time_ms) * state.soc.step_pct / rise
-        if since_rise_ms >= max(thresholds.charge_end_ms, 3.0 * per_step_ms):
+        least_ms = thresholds.charge_end_ms * (3 if state.soc.coarse else 1)
+        if since_rise_ms >= max(least_ms, 3.0 * per_step_ms):
             return end(state, context, charge.rise_ms)
     return None
 

@@ -8,6 +8,8 @@ from agent.fleet.thresholds import Thresholds
 
 GRIDS_PCT: Final = (1.0, 0.5, 100 / 255, 100 / 256, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
 """Quantisation steps that vans are known to use, coarsest first."""
+COARSE_PCT: Final = 5.0
+"""The step of vans that show little more than a gauge; not a grid like the others, because many values lie on it."""
 FULL_PCT: Final = 99.35
 """From here on some vans show 100 % (Maxus eDeliver 3)."""
 SPURT_PCT: Final = 1.0
@@ -38,7 +40,11 @@ def accept(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds
     if state.candidates and state.candidate_pct is not None and abs(soc_pct - state.candidate_pct) <= state.step_pct:
         return _refuse(state, soc_pct, time_ms, thresholds)  # the time since does not make a jump any likelier
     rate = thresholds.soc_rise_pct_per_min if change > 0.0 else thresholds.soc_fall_pct_per_min
-    if abs(change) <= rate * minutes + max(2.0 * state.step_pct, SPURT_PCT) and not (soc_pct == 0.0 and last > 3.0):
+    possible = abs(change) <= rate * minutes + max(2.0 * state.step_pct, SPURT_PCT)
+    if not possible and _is_coarse_step(state, soc_pct, change):
+        possible = True
+        state.step_pct = COARSE_PCT
+    if possible and not (soc_pct == 0.0 and last > max(3.0, state.step_pct)):
         _learn_grid(state, soc_pct)
         _learn_recurring(state, abs(change))
         _take(state, soc_pct, time_ms)
@@ -95,8 +101,16 @@ def _refuse(state: SocState, soc_pct: float, time_ms: int, thresholds: Threshold
     return JUMPED
 
 
+def _is_coarse_step(state: SocState, soc_pct: float, change: float) -> bool:
+    """Whether this, too much for a moment, is the next step of a van that has never shown anything but such steps."""
+    return state.coarse and abs(change) == COARSE_PCT and soc_pct % COARSE_PCT == 0.0
+
+
 def _learn_grid(state: SocState, soc_pct: float) -> None:
     """Move on to the coarsest grid that this value lies on too."""
+    if state.coarse and soc_pct % COARSE_PCT != 0.0:
+        state.coarse = False
+        state.step_pct = GRIDS_PCT[state.grid]
     index = state.grid
     while index < len(GRIDS_PCT) - 1:
         steps = soc_pct / GRIDS_PCT[index]
@@ -111,12 +125,17 @@ def _learn_grid(state: SocState, soc_pct: float) -> None:
 
 def _learn_recurring(state: SocState, change: float) -> None:
     """A van may show 100/255 steps with one decimal: then the smallest change that comes back is the step."""
+    if state.step_pct == COARSE_PCT:
+        return
     grid = GRIDS_PCT[state.grid]
     if state.recurrences == 0 or change < 0.7 * state.recurring_pct:
         state.recurring_pct = change
         state.recurrences = 1
     elif change < 1.5 * state.recurring_pct:
         state.recurrences += 1
+    if state.coarse and state.recurrences >= 2 and state.recurring_pct == COARSE_PCT:
+        state.step_pct = COARSE_PCT
+        return
     state.step_pct = (
         state.recurring_pct if state.recurrences >= 20 and 2.0 * grid < state.recurring_pct <= 1.0 else grid
     )

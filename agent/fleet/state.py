@@ -120,6 +120,8 @@ class SocState(Part):
     braked_kwh: float = 0.0
     driven_kwh: float = 0.0
     """Energy by power into and out of the battery on trips, while the sign is not sure."""
+    coarse: bool = True
+    """All values so far are multiples of `agent.fleet.soc.COARSE_PCT`."""
 
 
 class Estimate(Part):

@@ -230,6 +230,20 @@ def test_a_stop_lasts_as_long_as_the_van_stood(period_s: int):
     assert sum(dwells) / len(dwells) == pytest.approx(97.0, abs=0.06 * period_s + 0.5)
 
 
+@pytest.mark.parametrize("start_pct", [80.0, 77.6])
+@pytest.mark.parametrize("step_pct", [1.0, 5.0])
+def test_energy_of_a_day_by_a_coarse_state_of_charge(step_pct: float, start_pct: float):
+    van = Van(soc_pct=start_pct, step_pct=step_pct)
+    for _ in range(4):
+        van.rest(400)
+        van.drive(2400, kwh_per_km=0.28)
+    van.rest(1000)
+    assert len(van.trips) == 4
+    assert van.state.rejected_soc == 0
+    used_kwh = van.energy.used_kwh_total - van.energy.regenerated_kwh_total
+    assert used_kwh == pytest.approx(4 * 24.0 * 0.28, abs=0.5 * step_pct / 100.0 * 50.0 + 0.4)
+
+
 def test_what_happened_offline_is_marked():
     van = Van()
     driven_while_offline(van)
