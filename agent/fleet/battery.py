@@ -126,7 +126,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     if soc_pct == battery.soc_pct:
         battery.time_ms = reading.time_ms
         battery.candidates = 0
-        battery.seen_kwh = totals.predicted_kwh
+        if not battery.changed:
+            battery.seen_kwh = totals.predicted_kwh
         return
     what = soc.accept(battery, soc_pct, reading.time_ms, context.thresholds)
     if what == soc.REJECTED:
@@ -137,7 +138,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
 
 
 def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
-    """Which way energy flows on trips: a van takes more out than braking returns, over a while and not only downhill."""
+    """Which way energy flows on trips: over a while, and not only downhill, more goes out than braking returns."""
     if state.motion.mode not in (DRIVING, STOPPED) or state.motion.standing_ms:
         return
     battery = state.soc
@@ -151,7 +152,9 @@ def _stands(state: VanState, reading: Reading, context: Context) -> bool:
     """Whether what came into the battery came while the van stood: from a charger, then, and not from braking."""
     speed = reading.speed_kmh if reading.speed_kmh is not None else state.position.speed_kmh
     if speed is None:
-        return reading.charging is not False and state.motion.mode == STOPPED  # fixes alone show it late that a van moves
+        return (
+            reading.charging is not False and state.motion.mode == STOPPED
+        )  # fixes alone show it late that a van moves
     if speed >= context.thresholds.standing_speed_kmh:
         return False
     return state.motion.standing_ms > 0 or reading.charging is True
@@ -254,7 +257,10 @@ def correct_now(state: VanState, context: Context) -> None:
         correct(state, context)
         return
     estimate.predict(e)
-    low, high = battery.low_y, battery.high_y
+    # The reading may be from some way back, where places come more often than states of charge.
+    moved_y = e.g * (state.totals.predicted_kwh - battery.seen_kwh)
+    slack_y = EDGE_SPREAD * abs(moved_y)
+    low, high = battery.low_y - moved_y - slack_y, battery.high_y - moved_y + slack_y
     estimate.correct(e, low, high, measured=False, blind=state.totals.source != SOURCE_COUNTER)
     e.time_ms = battery.time_ms
 

@@ -52,7 +52,7 @@ def arrive(state: VanState, reading: Reading, context: Context) -> list[Record]:
         charge.low_pct, charge.low_ms, charge.flagged = soc_pct, time_ms, True
     elif not flag and soc_pct <= charge.low_pct:
         charge.low_pct, charge.low_ms = soc_pct, time_ms
-    if not _is_fed(state, soc_pct, flag, time_ms, context):
+    if not _is_fed(state, soc_pct, time_ms, context, flagged=flag is True):
         return []
     low_pct, low_ms = charge.low_pct, charge.low_ms
     records = trips.end_standing(state, context)
@@ -62,15 +62,15 @@ def arrive(state: VanState, reading: Reading, context: Context) -> list[Record]:
     return records
 
 
-def _is_fed(state: VanState, soc_pct: float, flag: bool | None, time_ms: int, context: Context) -> bool:
+def _is_fed(state: VanState, soc_pct: float, time_ms: int, context: Context, *, flagged: bool) -> bool:
     """Whether energy has come in since the van came to stand, beyond what readings wander by."""
     stand, battery, thresholds = state.motion.stand, state.soc, context.thresholds
     hours = (time_ms - stand.time_ms) / 3_600_000.0
     fed_kwh = stand.predicted_kwh - state.totals.predicted_kwh
-    if flag and fed_kwh >= FED_KWH and fed_kwh >= thresholds.charge_power_kw * hours:
+    if flagged and fed_kwh >= FED_KWH and fed_kwh >= thresholds.charge_power_kw * hours:
         return True
     rise_pct = soc_pct - (stand.soc_pct if stand.soc_pct is not None else soc_pct)
-    if rise_pct < _charge_rise_pct(battery.step_pct, thresholds, certain=not flag):
+    if rise_pct < _charge_rise_pct(battery.step_pct, thresholds, certain=not flagged):
         return False
     return rise_pct / state.estimate.g >= thresholds.charge_power_kw * hours
 

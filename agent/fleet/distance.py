@@ -24,6 +24,8 @@ NEAR_DEG: Final = 0.006
 REPEATED_MS: Final = 30_000
 """Receivers repeat a fix for up to some 20 s while the van moves on; repeated for longer, the van is still there, and
 the next fix is not given all that time to have travelled."""
+WHOLE_KM: Final = 3.0
+"""An odometer that shows whole kilometres is believed over a silence from here on."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -49,6 +51,10 @@ def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, th
             km = odometer - last
             if not 0.0 <= km <= thresholds.fix_gate_kmh * elapsed_ms / _MS_PER_H + 1.0:
                 km = -1.0
+        elif last is not None and elapsed_ms >= thresholds.offline_after_ms and odometer - last >= WHOLE_KM:
+            km = odometer - last
+            if km > thresholds.fix_gate_kmh * elapsed_ms / _MS_PER_H + 1.0:
+                km = -1.0
     speed = reading.speed_kmh
     if speed is not None:
         if km < 0.0 and position.speed_kmh is not None and elapsed_ms <= thresholds.speed_gap_ms:
@@ -64,10 +70,13 @@ def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, th
             or position.raw_pending
         ):
             # A far fix that waited for this one is a move that no speed of these two readings has in it.
-            waited = position.raw_pending and odometer is None
-            by_fix = _fix(position, reading, mode, thresholds, counted=km >= 0.0 and not waited)
+            waited = position.raw_pending
+            by_fix = _fix(position, reading, mode, thresholds, km=-1.0 if waited else km)
+            if waited and not position.raw_pending:
+                by_fix -= position.pending_km
+                position.pending_km = 0.0
             if km < 0.0 or (waited and by_fix > km):
-                return by_fix
+                return max(0.0, by_fix)
         elif position.raw_rejected:
             position.rejected += 1
         elif reading.time_ms - position.time_ms > REPEATED_MS:
@@ -77,8 +86,8 @@ def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, th
     return max(0.0, km)
 
 
-def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds, *, counted: bool) -> float:
-    """Take a new fix; returns the km it adds where nothing better has `counted` them."""
+def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds, *, km: float) -> float:
+    """Take a new fix; returns the km it adds where nothing better has counted them (`km` is negative)."""
     latitude, longitude, time_ms = reading.latitude_deg, reading.longitude_deg, reading.time_ms
     position.raw_latitude_deg = latitude
     position.raw_longitude_deg = longitude
@@ -104,7 +113,11 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
         moved = between_km(last_latitude, last_longitude, latitude, longitude)
         if moved > CONFIRM_FROM_KM and hours > CONFIRM_AFTER_H:
             if not _is_second(position, reading, thresholds):
-                position.raw_pending = True
+                if not position.raw_pending:
+                    position.raw_pending = True
+                    position.pending_km = 0.0
+                if km > 0.0:
+                    position.pending_km += km
                 return 0.0
             position.candidates = 0
         if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
@@ -121,7 +134,7 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
     position.latitude_deg = latitude
     position.longitude_deg = longitude
     position.time_ms = time_ms
-    if counted:
+    if km >= 0.0:
         position.path_is_behind = True
         return 0.0
     if position.path_is_behind:

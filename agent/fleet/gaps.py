@@ -99,7 +99,7 @@ def close_gap(state: VanState, reading: Reading, context: Context) -> list[Recor
 
 
 def _lost_y(state: VanState, context: Context) -> float:
-    """By how much the state of charge is lower than the estimate has it, with all that was predicted for the silence."""
+    """By how much the state of charge is lower than the estimate has it, the silence as predicted included."""
     e = state.estimate
     low, high = soc.interval(state.soc, context.curve_slope_per_pct)
     return max(0.0, e.y - e.g * (e.pending_kwh + e.k * e.pending_km) - 0.5 * (low + high))

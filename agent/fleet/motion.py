@@ -86,7 +86,8 @@ def _on_trip(
     else:
         standing = moved_m < thresholds.rest_radius_m
     if motion.mode == STOPPED and not hopped and (standing or motion.fast_readings == 0):
-        motion.rest.time_ms = time_ms
+        if standing:
+            motion.rest.time_ms = time_ms
         if time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms:
             return trips.end(state, context, motion.stand)
         return None

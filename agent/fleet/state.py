@@ -211,6 +211,8 @@ class Position(Part):
     odometer_km: float | None = None
     odometer_is_fine: bool = False
     """It shows parts of a kilometre."""
+    pending_km: float = 0.0
+    """Counted since a far fix has been waiting for a second one."""
 
 
 class Motion(Part):

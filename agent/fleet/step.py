@@ -195,8 +195,7 @@ def _set_aside(state: VanState, reading: Reading) -> list[Record]:
 
 
 def _is_aside(reading: Reading) -> bool:
-    """Whether there is nothing in it but values that trips and charges do not depend on, as vans send them that have a
-    topic for each value."""
+    """Whether nothing is in it that trips and charges depend on: some vans have a topic for each value."""
     return not (
         reading.soc_pct is not None
         or reading.latitude_deg is not None

@@ -309,6 +309,37 @@ def test_two_streams_out_of_step_are_one_van():
     assert trip.distance_km == pytest.approx(5.4, rel=0.03)
 
 
+@pytest.mark.parametrize("soc_every_s", [60, 300, 900])
+def test_energy_of_a_trip_whose_state_of_charge_comes_rarely(soc_every_s: int):
+    van = Van(step_pct=1.0)
+    for second in range(0, 5400, 10):
+        van.time_s += 10
+        moving = 600 <= second < 2400
+        van.km += 0.1 if moving else 0.0
+        van.soc_pct -= 0.05 if moving else 0.0
+        van.say(soc_pct=None, speed_kmh=36.0 if moving else 0.0)
+        if second % soc_every_s == 0:
+            van.say(latitude_deg=None, longitude_deg=None, speed_kmh=None)
+    (trip,) = van.trips
+    assert trip.energy_kwh == pytest.approx(4.5, abs=0.4)
+    assert van.energy.regenerated_kwh_total <= 0.25
+
+
+@pytest.mark.parametrize("odometer", [None, 5000.0, 5000.3])
+def test_what_happened_offline_counts_with_any_odometer(odometer: float | None):
+    """None, one that shows whole kilometres, one that shows parts of them."""
+    van = Van()
+    fields = {} if odometer is None else {"odometer_km": odometer}
+    van.rest(600, **fields)
+    van.silence(3600)
+    van.km += 20.0
+    van.soc_pct -= 10.0
+    fields = {} if odometer is None else {"odometer_km": odometer + 20.0}
+    van.rest(600, **fields)
+    assert van.energy.distance_km_total == pytest.approx(20.0, rel=0.01)
+    assert van.trips[0].energy_kwh == pytest.approx(5.0, abs=0.25)
+
+
 def test_load_is_weighted_by_distance():
     van = Van()
     van.take(Reading(vehicle_id="van-1", time_ms=START_MS + 1, payload_kg=800.0, parcels=40))
@@ -345,7 +376,13 @@ def test_verdicts():
 
 @pytest.mark.parametrize(
     "value",
-    [{"soh_pct": 97.0}, {"ambient_temp_c": -4.0}, {"heading_deg": 90.0}, {"battery_temp_c": 46.0}, {"plugged_in": True}],
+    [
+        {"soh_pct": 97.0},
+        {"ambient_temp_c": -4.0},
+        {"heading_deg": 90.0},
+        {"battery_temp_c": 46.0},
+        {"plugged_in": True},
+    ],
     ids=lambda value: next(iter(value)),
 )
 def test_a_value_alone_is_not_late(value: dict[str, Any]):
