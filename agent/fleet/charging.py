@@ -41,38 +41,34 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
 
 
 def arrive(state: VanState, reading: Reading, context: Context) -> list[Record]:
-    """A reading at a stop on a trip: where it shows a charge, the trip was over when the van came to stand."""
-    charge, motion, flag = state.charge, state.motion, reading.charging
+    """At a stop on a trip the van says that it charges: where it does, the trip was over when it came to stand."""
+    charge, standing_ms = state.charge, state.motion.standing_ms
     soc_pct, speed, time_ms = state.soc.soc_pct, reading.speed_kmh, reading.time_ms
     if soc_pct is None or (speed is not None and speed >= context.thresholds.standing_speed_kmh):
         return []
-    if charge.low_pct is None or charge.low_ms < motion.standing_ms:
-        charge.low_pct, charge.low_ms, charge.flagged = soc_pct, time_ms, flag is True
-    elif flag and not charge.flagged:
+    if charge.low_pct is None or charge.low_ms < standing_ms:
         charge.low_pct, charge.low_ms, charge.flagged = soc_pct, time_ms, True
-    elif not flag and soc_pct <= charge.low_pct:
-        charge.low_pct, charge.low_ms = soc_pct, time_ms
-    if not _is_fed(state, soc_pct, time_ms, context, flagged=flag is True):
+    if not _is_fed(state, soc_pct, time_ms, context):
         return []
     low_pct, low_ms = charge.low_pct, charge.low_ms
     records = trips.end_standing(state, context)
     start = ledger.mark(state, Mark(), low_ms)
     start.soc_pct = low_pct
-    begin(state, start, flagged=flag is True)
+    begin(state, start, flagged=True)
     return records
 
 
-def _is_fed(state: VanState, soc_pct: float, time_ms: int, context: Context, *, flagged: bool) -> bool:
+def _is_fed(state: VanState, soc_pct: float, time_ms: int, context: Context) -> bool:
     """Whether energy has come in since the van came to stand, beyond what readings wander by."""
-    stand, battery, thresholds = state.motion.stand, state.soc, context.thresholds
-    hours = (time_ms - stand.time_ms) / 3_600_000.0
+    stand, thresholds = state.motion.stand, context.thresholds
+    at_least_kwh = thresholds.charge_power_kw * (time_ms - stand.time_ms) / 3_600_000.0
     fed_kwh = stand.predicted_kwh - state.totals.predicted_kwh
-    if flagged and fed_kwh >= FED_KWH and fed_kwh >= thresholds.charge_power_kw * hours:
+    if fed_kwh >= FED_KWH and fed_kwh >= at_least_kwh:
         return True
     rise_pct = soc_pct - (stand.soc_pct if stand.soc_pct is not None else soc_pct)
-    if rise_pct < _charge_rise_pct(battery.step_pct, thresholds, certain=not flagged):
+    if rise_pct < _charge_rise_pct(state.soc.step_pct, thresholds, certain=False):
         return False
-    return rise_pct / state.estimate.g >= thresholds.charge_power_kw * hours
+    return rise_pct / state.estimate.g >= at_least_kwh
 
 
 def _charge_rise_pct(step_pct: float, thresholds: Thresholds, *, certain: bool) -> float:

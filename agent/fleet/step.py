@@ -82,7 +82,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
             battery.correct(state, context)
     ledger.post(state)
-    if motion.standing_ms and new_battery and not state.returned_ms:
+    if reading.charging and motion.standing_ms and new_battery and not state.returned_ms:
         records += charging.arrive(state, reading, context)
     ended = None
     if new_location:

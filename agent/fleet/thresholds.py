@@ -59,7 +59,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     charge_rise_pct: float = 1.0
     """Rise at rest that is a charge, where no flag is sent; at least two quantisation steps."""
     certain_charge_pct: float = 3.0
-    """The same where the flag says that there is none, or on a trip that is not over yet; at least three steps."""
+    """The same where the flag says that there is none; at least three steps."""
     charge_power_kw: float = 1.0
     """Mean power such a rise must have."""
     charge_end_ms: int = 900_000
