@@ -5,24 +5,19 @@ The same messages in the same order give the same rows, whatever the batches. No
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
-
-import msgspec
 
 from agent import points
 from agent.dialects import Decoder
-from agent.dialects.limits import Allowance, Throttle
+from agent.dialects.limits import Throttle
 from agent.errors import REASONS, Rejected
-from agent.fleet import Context, VanState, Verdict, decode_state, encode_state, new_state, step, tick
-from agent.fleet.alerts import active_payload
+from agent.fleet import Verdict, step, tick
 from agent.fleet.records import AlertRecord, Record
-from agent.fleet.rollup import VanRow, roll_up
-from agent.fleet.state import STATES, Mode
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
 from agent.readings import Reading
-from agent.roster import Roster, series_of
+from agent.roster import Roster
+from agent.vans import AWAKE_VANS, Survey, Van, Vans
 
 log = logging.getLogger(__name__)
 
@@ -31,41 +26,8 @@ PUBLISH = int(Kind.PUBLISH)
 ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
 
 MINUTE_MS = 60_000
-SNAPSHOT_VANS = 500
 MINUTE_KEY = "/minute"
 """Where a checkpoint keeps the minute of the last roll-up; no van and no dialect memory has such a name."""
-
-
-class Kept(msgspec.Struct, array_like=True, gc=False):
-    """One van in a checkpoint."""
-
-    state: bytes
-    allowance: Allowance
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Kept)
-
-
-class Van:
-    """One van in memory: its state, what is known about it, and its tags."""
-
-    __slots__ = ("allowance", "context", "dirty", "series", "state")
-
-    def __init__(self, state: VanState, allowance: Allowance, context: Context, series: Series) -> None:
-        self.state = state
-        self.allowance = allowance
-        self.context = context
-        self.series = series
-        self.dirty = False
-
-
-class Survey(NamedTuple):
-    """What the vans' states add up to."""
-
-    offline: int
-    positions_rejected: int
-    soc_rejected: int
 
 
 class ProcessorCounters:
@@ -85,8 +47,8 @@ class ProcessorCounters:
 class Processor:
     """Owns the vans."""
 
-    def __init__(self, decoder: Decoder, roster: Roster, throttle: Throttle) -> None:
-        self.vans: dict[str, Van] = {}
+    def __init__(self, decoder: Decoder, roster: Roster, throttle: Throttle, *, awake_vans: int = AWAKE_VANS) -> None:
+        self.vans = Vans(roster, awake_vans=awake_vans)
         self.counters = ProcessorCounters()
         self.letters: list[DeadLetter] = []
         self.points = 0
@@ -98,7 +60,7 @@ class Processor:
         self._admit = throttle.admit
         self._depots: dict[str, Series] = {}
         self._minute = 0
-        self._dirty: list[Van] = []
+        self._awake = self.vans.awake
         self._alerting: dict[str, None] = {}
         self._counts = self.counters
         self._uncounted = ProcessorCounters()
@@ -106,20 +68,23 @@ class Processor:
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
-        self.vans, self._dirty, self._alerting = {}, [], {}
+        self._alerting = {}
         self._roster.forget_unknown()
         self._minute = 0
-        memories = {}
+        memories: dict[str, bytes] = {}
+        self.vans.restore(self._vans_of(states, memories))
+        self._decoder.restore(memories)
+
+    def _vans_of(self, states: Iterable[tuple[str, bytes]], memories: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+        """The vans among what a checkpoint holds; the rest is taken up in passing."""
         for key, encoded in states:
             if key == MINUTE_KEY:
                 self._minute = int(encoded)
             if "/" in key:
                 memories[key] = encoded
-                continue
-            kept = _DECODER.decode(encoded)
-            self._roster.restored(key)
-            self._add(key, decode_state(kept.state), kept.allowance)
-        self._decoder.restore(memories)
+            else:
+                self._roster.restored(key)
+                yield key, encoded
 
     def process(self, batch: Batch, start: int, stop: int, *, again: bool = False) -> None:
         """Work through the messages `start` to `stop` of a batch; `again`: they have been counted before."""
@@ -148,10 +113,9 @@ class Processor:
 
     def _take(self, reading: Reading, received_ms: int) -> None:
         """Work one reading into its van. Raises `Rejected` for a van that is not ours."""
-        van = self.vans.get(reading.vehicle_id) or self._newcomer(reading.vehicle_id)
+        van = self._awake.get(reading.vehicle_id) or self._admitted(reading.vehicle_id)
         if not van.dirty:
-            van.dirty = True
-            self._dirty.append(van)
+            self.vans.touch(van)
         counters = self._counts
         time_ms = reading.time_ms
         if not self._admit(van.allowance, time_ms, received_ms):
@@ -177,12 +141,15 @@ class Processor:
         if records:
             self._add_records(van, records)
 
-    def _newcomer(self, vehicle_id: str) -> Van:
+    def _admitted(self, vehicle_id: str) -> Van:
+        van = self.vans.wake(vehicle_id)
+        if van is not None:
+            return van
         if not self._roster.admits(vehicle_id):
             raise Rejected(
                 "unknown_vehicle", f"{vehicle_id!r} is not in the fleet file, or there are too many such vans"
             )
-        return self._add(vehicle_id, new_state(vehicle_id), Allowance())
+        return self.vans.add(vehicle_id)
 
     def _add_records(self, van: Van, records: list[Record]) -> None:
         for record in records:
@@ -205,29 +172,27 @@ class Processor:
         """Time passes for every van; silence counts from when we could hear it."""
         for reading in self._decoder.tick(now_ms):
             self._take(reading, batch.received_ms)
-        listening_since_ms = batch.listening_since_ms
-        for van in self.vans.values():
+        for van, silence_ms in self.vans.due(now_ms, batch.listening_since_ms):
             state = van.state
-            silence_ms = max(0, now_ms - max(state.last_arrival_ms, listening_since_ms))
             event_ms = state.time_ms + silence_ms
-            looked = 0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms
+            # A look at alerts or the end of a day changes the state even where there is nothing to say.
+            changed = 0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms
             try:
                 records = tick(state, now_ms, silence_ms, van.context)
             except Exception as error:  # one van must never stop the others
                 self._stumble_at(f"a tick of {state.vehicle_id!r}", error)
-                continue
-            # A look at alerts or the end of a day changes the state even where there is nothing to say.
-            if (records or looked) and not van.dirty:
-                van.dirty = True
-                self._dirty.append(van)
+                records, changed = [], True
+            if (records or changed) and not van.dirty:
+                self.vans.touch(van)
             if records:
                 self._add_records(van, records)
+        self.vans.settle(now_ms)
         if now_ms // MINUTE_MS > self._minute:
             self._minute = now_ms // MINUTE_MS
             self._roll_up(self._minute * MINUTE_MS)
 
     def _roll_up(self, time_ms: int) -> None:
-        for record in roll_up(map(_van_row, self.vans.values()), time_ms):
+        for record in self.vans.roll_up(time_ms):
             series = self._depots.get(record.depot)
             if series is None:
                 series = self._depots[record.depot] = Series(depot=record.depot)
@@ -257,11 +222,6 @@ class Processor:
         if not self.counters.internal_errors:
             log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
         self._counts.internal_errors += 1
-
-    def _add(self, vehicle_id: str, state: VanState, allowance: Allowance) -> Van:
-        context = self._roster.context(vehicle_id)
-        van = self.vans[vehicle_id] = Van(state, allowance, context, series_of(context.vehicle))
-        return van
 
     # -- what the worker takes
 
@@ -298,49 +258,20 @@ class Processor:
 
     def active_alerts(self, vehicle_id: str) -> bytes:
         """The van's active alerts as JSON; empty when there is none."""
-        return active_payload(vehicle_id, self.vans[vehicle_id].state.alerts)
+        return self.vans.active_alerts(vehicle_id)
 
     def alerting_vans(self) -> list[str]:
         """The vans that have an active alert."""
-        return [vehicle_id for vehicle_id in self.vans if self.active_alerts(vehicle_id)]
+        return self.vans.alerting()
 
     def survey(self) -> Survey:
-        """A look over all vans: some 20 ms for 100,000 of them."""
-        states = [van.state for van in self.vans.values()]
-        return Survey(
-            offline=sum([state.motion.mode == Mode.OFFLINE for state in states]),
-            positions_rejected=sum([state.position.rejected for state in states]),
-            soc_rejected=sum([state.rejected_soc for state in states]),
-        )
+        """A look over all vans."""
+        return self.vans.survey()
 
     def snapshot(self) -> Iterator[dict[str, bytes]]:
         """The states that changed since the last snapshot, encoded, a few hundred at a time.
 
         To be consumed before any further message is processed.
         """
-        dirty, self._dirty = self._dirty, []
         yield {MINUTE_KEY: b"%d" % self._minute} | self._decoder.changed()
-        for start in range(0, len(dirty), SNAPSHOT_VANS):
-            chunk = {}
-            for van in dirty[start : start + SNAPSHOT_VANS]:
-                van.dirty = False
-                kept = Kept(encode_state(van.state), van.allowance)
-                chunk[van.context.vehicle.vehicle_id] = _ENCODER.encode(kept)
-            yield chunk
-
-
-def _van_row(van: Van) -> VanRow:
-    state = van.state
-    totals, co2e = state.totals, state.emissions
-    power_kw = state.soc.power_kw
-    return VanRow(
-        van.context.vehicle.depot,
-        STATES[state.motion.mode],
-        state.soc.soc_pct,
-        None if power_kw is None else -power_kw,
-        totals.used_kwh,
-        totals.grid_kwh,
-        totals.distance_km,
-        0.0 if co2e is None else co2e.co2e_g_total,
-        0.0 if co2e is None else co2e.avoided_co2e_g_total,
-    )
+        yield from self.vans.snapshot()

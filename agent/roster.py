@@ -51,7 +51,7 @@ class Roster:
                 if depot.latitude_deg is not None and depot.longitude_deg is not None
             },
         )
-        self._thresholds = Thresholds(derived_every_s=derived_every_s)
+        self.thresholds = Thresholds(derived_every_s=derived_every_s)
         try:
             self._day_zone = DayZone(fleet_settings.timezone)
         except SettingsError as error:
@@ -59,6 +59,7 @@ class Roster:
         price = fleet_settings.energy_price_per_kwh
         self._tariff = None if price is None else Tariff(price, self._day_zone)
         self._factors: dict[tuple[str, str], Factors] = {}
+        self._contexts: dict[Vehicle, Context] = {}
         self._unknown: set[str] = set()
         self.identities: dict[str, str] = {
             identity: vehicle_id for vehicle_id, van in fleet.vans.items() for identity in van.identities
@@ -105,7 +106,6 @@ class Roster:
             known = ", ".join(self._factor_set.models)
             raise SettingsError(f"model {model_name!r} is not known, so battery_kwh is needed; known models: {known}")
         return Vehicle(
-            vehicle_id=vehicle_id,
             depot=depot,
             model=model_name,
             country=van.country or depot_country or defaults.country,
@@ -120,26 +120,36 @@ class Roster:
             or (general.diesel_class if general else ANY_VAN_DIESEL_CLASS),
         )
 
+    def depot(self, vehicle_id: str) -> str:
+        """The depot of this van, as in `vehicle`."""
+        return self._vans.get(vehicle_id, _UNNAMED).depot or self._defaults.depot
+
     def context(self, vehicle_id: str) -> Context:
-        """What the van core is told about this van."""
+        """What the van core is told about this van: one object for all vans of which the same is known."""
         try:
             vehicle = self.vehicle(vehicle_id)
-            key = (vehicle.country, vehicle.diesel_class)
-            if key not in self._factors:
-                self._factors[key] = make_factors(
-                    self._factor_set,
-                    vehicle,
-                    intensity=self._intensity,
-                    efficiency_ac=self._emissions.charging_efficiency_ac,
-                    efficiency_dc=self._emissions.charging_efficiency_dc,
-                    market_g_per_kwh=self._emissions.market_g_per_kwh,
-                )
+            context = self._contexts.get(vehicle)
+            if context is None:
+                context = self._contexts[vehicle] = self._make_context(vehicle)
         except SettingsError as error:
             where = f"van {vehicle_id!r} in the fleet file" if vehicle_id else "fleet settings"
             raise SettingsError(f"{where}: {error}") from error
+        return context
+
+    def _make_context(self, vehicle: Vehicle) -> Context:
+        key = (vehicle.country, vehicle.diesel_class)
+        if key not in self._factors:
+            self._factors[key] = make_factors(
+                self._factor_set,
+                vehicle,
+                intensity=self._intensity,
+                efficiency_ac=self._emissions.charging_efficiency_ac,
+                efficiency_dc=self._emissions.charging_efficiency_dc,
+                market_g_per_kwh=self._emissions.market_g_per_kwh,
+            )
         return Context(
             vehicle=vehicle,
-            thresholds=self._thresholds,
+            thresholds=self.thresholds,
             factors=self._factors[key],
             places=self._places,
             day_zone=self._day_zone,
@@ -147,9 +157,9 @@ class Roster:
         )
 
 
-def series_of(vehicle: Vehicle) -> Series:
+def series_of(vehicle_id: str, vehicle: Vehicle) -> Series:
     """The tags of a van's points."""
-    return Series(vehicle_id=vehicle.vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country)
+    return Series(vehicle_id=vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country)
 
 
 def _text(file: Path | None) -> str | None:

@@ -186,7 +186,7 @@ async def test_ahead_of_an_absent_store_and_back(make: Make, tmp_path: Path, cap
         await bench.append(messages[60:], size=10)
         await until(lambda: bench.worker.ahead and not bench.worker.backlog)
         # The vans are live and who waits for alerts has been told.
-        assert bench.processor.vans["van-2"].state.soc.soc_pct == 40
+        assert bench.processor.vans.state("van-2").soc.soc_pct == 40
         assert bench.notified == ["van-2"]
         assert bench.processor.points == 0
         bench.store.away = None

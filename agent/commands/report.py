@@ -97,7 +97,7 @@ def _van(van: VanFigures, market: float | None) -> dict[str, Any]:
     vehicle = van.vehicle
     capacity = {} if van.usable_capacity_kwh is None else {"usable_capacity_kwh": van.usable_capacity_kwh}
     return {
-        "vehicle_id": vehicle.vehicle_id,
+        "vehicle_id": van.vehicle_id,
         "depot": vehicle.depot,
         "model": vehicle.model,
         "country": vehicle.country,

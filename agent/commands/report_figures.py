@@ -67,6 +67,7 @@ class Sums(msgspec.Struct, kw_only=True):
 class VanFigures(msgspec.Struct, kw_only=True):
     """One van's sums, with what it is."""
 
+    vehicle_id: str
     vehicle: Vehicle
     sums: Sums
     usable_capacity_kwh: float | None = None
@@ -87,7 +88,8 @@ def gather(
     def van(point: dict[str, Any]) -> VanFigures:
         vehicle_id = point["vehicle_id"]
         if vehicle_id not in vans:
-            vans[vehicle_id] = VanFigures(vehicle=_as_it_was(vehicle_of(vehicle_id), point, factors), sums=Sums())
+            vehicle = _as_it_was(vehicle_of(vehicle_id), point, factors)
+            vans[vehicle_id] = VanFigures(vehicle_id=vehicle_id, vehicle=vehicle, sums=Sums())
         return vans[vehicle_id]
 
     for point, change in _changes(history, "energy", ENERGY, start_ms, end_ms):

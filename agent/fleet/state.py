@@ -360,30 +360,51 @@ def new_state(vehicle_id: str) -> VanState:
     return VanState(version=STATE_VERSION, vehicle_id=vehicle_id)
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(VanState)
-
-
 def encode_state(state: VanState) -> bytes:
-    """The state as stored with a checkpoint: MessagePack, about 1 kB."""
+    """The state as stored with a checkpoint: MessagePack, about 1.7 kB."""
     return _encoder.encode(state)
 
 
+def condense(encoded: bytes) -> bytes:
+    """The same state in about 1.2 kB: what takes most room is numbers that are 0.0, at nine bytes each.
+
+    They become one byte that occurs nowhere else in the state, which is put before it. It cannot be the first byte of
+    `encoded`, by which `decode_state` tells the two forms apart.
+    """
+    unused = _ALL_BYTES.translate(None, encoded)[:1]
+    return unused + encoded.replace(_ZERO, unused) if unused else encoded
+
+
 def decode_state(encoded: bytes) -> VanState:
-    """The state of a checkpoint. Raises `JournalCorrupt` when it is damaged or of another version."""
+    """The state of a checkpoint, condensed or not. Raises `JournalCorrupt` when it is damaged or of another version."""
+    if encoded[:1] != _ARRAY:
+        encoded = encoded[1:].replace(encoded[:1], _ZERO)
     try:
-        version = msgspec.msgpack.decode(encoded, type=_Version).version
-        if version != STATE_VERSION:
-            raise JournalCorrupt(
-                f"a van's state is of version {version}, this program reads version {STATE_VERSION}: "
-                "run the version that wrote it, or remove the checkpoint to start the totals anew"
-            )
+        check_version(msgspec.msgpack.decode(encoded, type=_Version).version)
         return _decoder.decode(encoded)
     except msgspec.DecodeError as error:
         raise JournalCorrupt(f"a van's state cannot be read: {error}") from error
+
+
+def check_version(version: int) -> None:
+    """Raise `JournalCorrupt` for a version of the state that this program does not know."""
+    if version != STATE_VERSION:
+        raise JournalCorrupt(
+            f"a van's state is of version {version}, this program reads version {STATE_VERSION}: "
+            "run the version that wrote it, or remove the checkpoint to start the totals anew"
+        )
 
 
 class _Version(msgspec.Struct, array_like=True):
     """The beginning of every version of the state."""
 
     version: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(VanState)
+
+_ALL_BYTES: Final = bytes(range(256))
+_ZERO: Final = _encoder.encode(0.0)
+_ARRAY: Final = _encoder.encode(new_state(""))[:1]
+"""What every state begins with: the head of an array of 16 to 65,535 fields."""

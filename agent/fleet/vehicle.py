@@ -4,13 +4,12 @@ import msgspec
 
 
 class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
-    """Master data of one van, from the fleet file or the fleet defaults.
+    """Master data from the fleet file or the fleet defaults; vans of which the same is known share it.
 
     `battery_kwh` is the usable energy from 100 % to 0 %; `payload_kg` the largest load; `country` an ISO 3166 alpha-2
     code (or "EU"); `diesel_class` names the diesel van it replaces in the factor set.
     """
 
-    vehicle_id: str
     depot: str
     model: str
     country: str

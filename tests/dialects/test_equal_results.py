@@ -88,14 +88,14 @@ def work(dialect: str, encode: Encode, **settings: Any) -> dict[str, Day]:
     counts = {name: [series.vehicle_id for series, *_ in rows[name]] for name in ("trip", "charge")}
     return {
         vehicle_id: Day(
-            used_kwh=van.state.totals.used_kwh,
-            regenerated_kwh=van.state.totals.regenerated_kwh,
-            charged_kwh=van.state.totals.charged_kwh,
-            distance_km=van.state.totals.distance_km,
+            used_kwh=processor.vans.state(vehicle_id).totals.used_kwh,
+            regenerated_kwh=processor.vans.state(vehicle_id).totals.regenerated_kwh,
+            charged_kwh=processor.vans.state(vehicle_id).totals.charged_kwh,
+            distance_km=processor.vans.state(vehicle_id).totals.distance_km,
             trips=counts["trip"].count(vehicle_id),
             charges=counts["charge"].count(vehicle_id),
         )
-        for vehicle_id, van in processor.vans.items()
+        for vehicle_id in processor.vans
     }
 
 

@@ -16,7 +16,6 @@ INTENSITY = Intensity(FACTORS)
 
 def make_context(*, battery_kwh: float = 50.0, model: str = "test", **thresholds: Any) -> Context:
     vehicle = Vehicle(
-        vehicle_id="van-1",
         depot="depot",
         model=model,
         country="DE",

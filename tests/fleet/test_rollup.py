@@ -2,11 +2,22 @@ import random
 
 import pytest
 
-from agent.fleet.rollup import VanRow, roll_up
+from agent.fleet.glance import Glance
+from agent.fleet.rollup import FleetTable
+from agent.fleet.state import STATES
 
 
 def van(depot="north", state="parked", *, soc=50.0, power=0.0, used=1.0, grid=2.0, km=3.0, co2e=4.0, avoided=5.0):
-    return VanRow(depot, state, soc, power, used, grid, km, co2e, avoided)
+    mode = STATES.index(state)
+    return depot, Glance(1, 0, 0, mode, False, 0, 0, False, 0, 0, soc, power, used, grid, km, co2e, avoided)
+
+
+def roll_up(vans, time_ms):
+    table = FleetTable()
+    for row, (depot, seen) in enumerate(vans):
+        table.append(depot)
+        table.put(row, seen)
+    return table.roll_up(time_ms)
 
 
 def test_no_vans_no_points():

@@ -1,0 +1,295 @@
+"""All vans: those in use as objects, the others asleep, encoded as in a checkpoint, in a fifth of the room.
+
+A van sleeps when it has not been heard for some minutes, or when too many are awake; it is woken when it is heard, or
+when a tick has something to do for it. Nothing that comes out depends on who sleeps.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final, NamedTuple
+
+import msgspec
+
+from agent.dialects.limits import Allowance
+from agent.errors import JournalCorrupt
+from agent.fleet import Context, VanState, decode_state, encode_state, new_state
+from agent.fleet.alerts import active_payload
+from agent.fleet.glance import NEVER_MS, Glance, glance, patience_ms
+from agent.fleet.records import FleetRecord
+from agent.fleet.rollup import FleetTable
+from agent.fleet.state import OFFLINE, check_version, condense
+from agent.points import Series
+from agent.roster import Roster, series_of
+
+AWAKE_VANS: Final = 10_000
+"""At most so many vans are awake. A fleet that fits in pays nothing for the others' sleep."""
+ROOM_SHARE: Final = 32
+"""When one too many wakes up, this fraction of those awake makes room."""
+QUIET_MS: Final = 300_000
+"""A van that was not heard for this long is put to sleep, however few are awake."""
+QUIET_VANS: Final = 1000
+"""At most so many of them at one tick, which is not to take long."""
+SNAPSHOT_VANS: Final = 500
+
+
+class Kept(msgspec.Struct, array_like=True, gc=False):
+    """One van in a checkpoint, or asleep. Those of old have no glance."""
+
+    state: bytes
+    allowance: Allowance
+    glance: Glance | None = None
+
+
+class _Cover(msgspec.Struct, array_like=True, gc=False):
+    """`Kept` of which only the glance is decoded."""
+
+    state: msgspec.Raw
+    allowance: msgspec.Raw
+    glance: Glance | None = None
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Kept)
+_COVER_DECODER: Final = msgspec.msgpack.Decoder(_Cover)
+
+
+class Van:
+    """One van that is awake: its state, what is known about it, and its tags."""
+
+    __slots__ = ("allowance", "context", "dirty", "number", "series", "state")
+
+    def __init__(
+        self, number: int, state: VanState, allowance: Allowance, context: Context, series: Series, *, dirty: bool
+    ) -> None:
+        self.number = number
+        self.state = state
+        self.allowance = allowance
+        self.context = context
+        self.series = series
+        self.dirty = dirty
+        """It has changed since the last snapshot."""
+
+
+class Survey(NamedTuple):
+    """What the vans' states add up to."""
+
+    offline: int
+    positions_rejected: int
+    soc_rejected: int
+
+
+class Vans:
+    """Every van has a number, in the order in which they were first heard: a row in columns of what all must tell."""
+
+    def __init__(self, roster: Roster, *, awake_vans: int = AWAKE_VANS) -> None:
+        self.awake: dict[str, Van] = {}
+        """Never replaced, so that it may be looked into directly."""
+        self._roster = roster
+        self._awake_vans = awake_vans
+        self._turn = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.awake.clear()
+        self._dirty: dict[str, None] = {}
+        self._numbers: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._series: list[Series | None] = []
+        self._asleep: list[bytes | None] = []
+        self._arrivals_ms = array("q")
+        self._patience_ms = array("q")
+        """The silence for which a van can sleep on."""
+        self._alerting = bytearray()
+        self._positions_rejected = array("q")
+        self._soc_rejected = array("q")
+        self._table = FleetTable()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def state(self, vehicle_id: str) -> VanState:
+        """The state of a van, to be read: of one that sleeps it is a copy."""
+        van = self.awake.get(vehicle_id)
+        return van.state if van is not None else decode_state(self._kept(self._numbers[vehicle_id]).state)
+
+    # -- waking and sleeping
+
+    def wake(self, vehicle_id: str) -> Van | None:
+        """Wake a van up; None for one that was never heard of."""
+        number = self._numbers.get(vehicle_id)
+        if number is None:
+            return None
+        self._make_room()
+        return self._wake(number)
+
+    def add(self, vehicle_id: str) -> Van:
+        """A van that is heard for the first time."""
+        self._make_room()
+        number = self._new_row(vehicle_id)
+        return self._get_up(number, new_state(vehicle_id), Allowance())
+
+    def touch(self, van: Van) -> None:
+        """The van has changed: the next snapshot takes it."""
+        van.dirty = True
+        self._dirty[self._ids[van.number]] = None
+
+    def _new_row(self, vehicle_id: str) -> int:
+        number = self._numbers[vehicle_id] = len(self._ids)
+        self._ids.append(vehicle_id)
+        self._series.append(None)
+        self._asleep.append(None)
+        self._arrivals_ms.append(0)
+        self._patience_ms.append(NEVER_MS)
+        self._alerting.append(False)
+        self._positions_rejected.append(0)
+        self._soc_rejected.append(0)
+        self._table.append(self._roster.depot(vehicle_id))
+        return number
+
+    def _wake(self, number: int) -> Van:
+        kept = self._kept(number)
+        self._asleep[number] = None
+        self._patience_ms[number] = NEVER_MS
+        return self._get_up(number, decode_state(kept.state), kept.allowance)
+
+    def _get_up(self, number: int, state: VanState, allowance: Allowance) -> Van:
+        vehicle_id = self._ids[number]
+        context = self._roster.context(vehicle_id)
+        series = self._series[number]
+        if series is None:
+            series = self._series[number] = series_of(vehicle_id, context.vehicle)
+        van = Van(number, state, allowance, context, series, dirty=vehicle_id in self._dirty)
+        self.awake[vehicle_id] = van
+        return van
+
+    def _kept(self, number: int) -> Kept:
+        encoded = self._asleep[number]
+        assert encoded is not None, number  # noqa: S101  # the van sleeps
+        return _DECODER.decode(encoded)
+
+    def _put_to_sleep(self, van: Van) -> None:
+        number = van.number
+        seen = glance(van.state)
+        kept = Kept(condense(encode_state(van.state)), van.allowance, seen)
+        del self.awake[self._ids[number]]
+        self._lay_down(number, _ENCODER.encode(kept), seen)
+
+    def _lay_down(self, number: int, encoded: bytes, seen: Glance) -> None:
+        self._asleep[number] = encoded
+        self._patience_ms[number] = patience_ms(seen, self._roster.thresholds)
+        self._enter(number, seen)
+
+    def _enter(self, number: int, seen: Glance) -> None:
+        self._arrivals_ms[number] = seen.arrival_ms
+        self._alerting[number] = seen.alerting
+        self._positions_rejected[number] = seen.positions_rejected
+        self._soc_rejected[number] = seen.soc_rejected
+        self._table.put(number, seen)
+
+    def _make_room(self) -> None:
+        """Vans that report in turn would always miss each other if the longest awake had to go: any may have to."""
+        if len(self.awake) < self._awake_vans:
+            return
+        self._turn = (self._turn + 1) % ROOM_SHARE
+        for van in list(islice(self.awake.values(), self._turn, None, ROOM_SHARE)) or list(self.awake.values()):
+            self._put_to_sleep(van)
+
+    def settle(self, now_ms: int) -> None:
+        """Put vans to sleep that were not heard for long."""
+        quiet = (van for van in self.awake.values() if now_ms - van.state.last_arrival_ms >= QUIET_MS)
+        for van in list(islice(quiet, QUIET_VANS)):
+            self._put_to_sleep(van)
+
+    # -- all vans, or those that matter
+
+    def due(self, now_ms: int, listening_since_ms: int) -> Iterator[tuple[Van, int]]:
+        """The vans that a tick may mean something to, by number, and for how long each has been silent, ms.
+
+        Who sleeps is woken for it and then sleeps on.
+        """
+        numbers = [van.number for van in self.awake.values()]
+        numbers += [
+            number
+            for number, (arrival_ms, patience) in enumerate(zip(self._arrivals_ms, self._patience_ms, strict=True))
+            if patience <= max(0, now_ms - max(arrival_ms, listening_since_ms))
+        ]
+        numbers.sort()
+        for number in numbers:
+            sleeps = self._asleep[number] is not None
+            van = self._wake(number) if sleeps else self.awake[self._ids[number]]
+            yield van, max(0, now_ms - max(van.state.last_arrival_ms, listening_since_ms))
+            if sleeps:
+                self._put_to_sleep(van)
+
+    def roll_up(self, time_ms: int) -> list[FleetRecord]:
+        """One record per depot, in order of their names."""
+        self._enter_awake()
+        return self._table.roll_up(time_ms)
+
+    def survey(self) -> Survey:
+        """A look over all vans: some milliseconds for 100,000 of them."""
+        self._enter_awake()
+        return Survey(
+            offline=self._table.modes.count(OFFLINE),
+            positions_rejected=sum(self._positions_rejected),
+            soc_rejected=sum(self._soc_rejected),
+        )
+
+    def _enter_awake(self) -> None:
+        for van in self.awake.values():
+            self._enter(van.number, glance(van.state))
+
+    def active_alerts(self, vehicle_id: str) -> bytes:
+        """The van's active alerts as JSON; empty when there is none."""
+        return active_payload(vehicle_id, self.state(vehicle_id).alerts)
+
+    def alerting(self) -> list[str]:
+        """The vans that have an active alert."""
+        self._enter_awake()
+        return [vehicle_id for vehicle_id, alerting in zip(self._ids, self._alerting, strict=True) if alerting]
+
+    # -- checkpoints
+
+    def snapshot(self) -> Iterator[dict[str, bytes]]:
+        """The vans that changed since the last snapshot, encoded, a few hundred at a time."""
+        changed, self._dirty = iter(self._dirty), {}
+        while chunk := {vehicle_id: self._encoded(vehicle_id) for vehicle_id in islice(changed, SNAPSHOT_VANS)}:
+            yield chunk
+
+    def _encoded(self, vehicle_id: str) -> bytes:
+        van = self.awake.get(vehicle_id)
+        if van is None:
+            encoded = self._asleep[self._numbers[vehicle_id]]
+            assert encoded is not None, vehicle_id  # noqa: S101  # who is not awake sleeps
+            return encoded
+        van.dirty = False
+        # Not condensed: that takes longer than the encoding, and this is done for every van on the road.
+        return _ENCODER.encode(Kept(encode_state(van.state), van.allowance, glance(van.state)))
+
+    def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
+        """Replace all vans by these, asleep. Raises `JournalCorrupt` for one that cannot be read."""
+        series = dict(zip(self._ids, self._series, strict=True))
+        self._forget()
+        for vehicle_id, encoded in kept:
+            number = self._new_row(vehicle_id)
+            self._series[number] = series.get(vehicle_id)
+            try:
+                cover = _COVER_DECODER.decode(encoded)
+                if cover.glance is None:
+                    self._take_up(number, encoded)
+                else:
+                    check_version(cover.glance.version)
+                    self._lay_down(number, encoded, cover.glance)
+            except msgspec.DecodeError as error:
+                raise JournalCorrupt(f"the state of van {vehicle_id!r} cannot be read: {error}") from error
+
+    def _take_up(self, number: int, encoded: bytes) -> None:
+        """A van kept by a version that stored no glance."""
+        kept = _DECODER.decode(encoded)
+        kept.glance = glance(decode_state(kept.state))
+        kept.state = condense(kept.state)
+        self._lay_down(number, _ENCODER.encode(kept), kept.glance)
