@@ -23,7 +23,8 @@ from agent.points import Series
 from agent.roster import Roster, series_of
 
 AWAKE_VANS: Final = 10_000
-"""At most so many vans are awake. A fleet that fits in pays nothing for the others' sleep."""
+"""A fleet of so many can be awake as a whole; of a larger one fewer are, down to half of this, since most of its vans
+have to be woken anyway."""
 ROOM_SHARE: Final = 32
 """When one too many wakes up, this fraction of those awake makes room."""
 QUIET_MS: Final = 300_000
@@ -176,7 +177,7 @@ class Vans:
         seen = glance(van.state)
         kept = Kept(condense(encode_state(van.state)), van.allowance, seen)
         del self.awake[self._ids[number]]
-        self._lay_down(number, _ENCODER.encode(kept), seen)
+        self._lay_down(number, _encode_tightly(kept), seen)
 
     def _lay_down(self, number: int, encoded: bytes, seen: Glance) -> None:
         self._asleep[number] = encoded
@@ -192,7 +193,8 @@ class Vans:
 
     def _make_room(self) -> None:
         """Vans that report in turn would always miss each other if the longest awake had to go: any may have to."""
-        if len(self.awake) < self._awake_vans:
+        excess = len(self._ids) - self._awake_vans
+        if len(self.awake) < max(self._awake_vans // 2, self._awake_vans - max(0, excess) // 4):
             return
         self._turn = (self._turn + 1) % ROOM_SHARE
         for van in list(islice(self.awake.values(), self._turn, None, ROOM_SHARE)) or list(self.awake.values()):
@@ -268,7 +270,7 @@ class Vans:
             return encoded
         van.dirty = False
         # Not condensed: that takes longer than the encoding, and this is done for every van on the road.
-        return _ENCODER.encode(Kept(encode_state(van.state), van.allowance, glance(van.state)))
+        return _encode_tightly(Kept(encode_state(van.state), van.allowance, glance(van.state)))
 
     def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these, asleep. Raises `JournalCorrupt` for one that cannot be read."""
@@ -292,4 +294,9 @@ class Vans:
         kept = _DECODER.decode(encoded)
         kept.glance = glance(decode_state(kept.state))
         kept.state = condense(kept.state)
-        self._lay_down(number, _ENCODER.encode(kept), kept.glance)
+        self._lay_down(number, _encode_tightly(kept), kept.glance)
+
+
+def _encode_tightly(kept: Kept) -> bytes:
+    """Copied, since the bytes of an encoder keep the room that it had in reserve: half as much again."""
+    return bytes(memoryview(_ENCODER.encode(kept)))
