@@ -60,16 +60,14 @@ class Van:
 
     __slots__ = ("allowance", "context", "dirty", "number", "series", "state")
 
-    def __init__(
-        self, number: int, state: VanState, allowance: Allowance, context: Context, series: Series, *, dirty: bool
-    ) -> None:
+    def __init__(self, number: int, state: VanState, allowance: Allowance, context: Context, series: Series) -> None:
         self.number = number
         self.state = state
         self.allowance = allowance
         self.context = context
         self.series = series
-        self.dirty = dirty
-        """It has changed since the last snapshot."""
+        self.dirty = False
+        """It has changed since the last snapshot, or since it was woken."""
 
 
 class Survey(NamedTuple):
@@ -163,7 +161,7 @@ class Vans:
         series = self._series[number]
         if series is None:
             series = self._series[number] = series_of(vehicle_id, context.vehicle)
-        van = Van(number, state, allowance, context, series, dirty=vehicle_id in self._dirty)
+        van = Van(number, state, allowance, context, series)
         self.awake[vehicle_id] = van
         return van
 

@@ -172,7 +172,7 @@ class Life:
         )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(turns())
 def test_who_sleeps_does_not_show(what: list[Turn]) -> None:
     expected = Life(ALL_AWAKE).live(what).outcome()
@@ -180,7 +180,7 @@ def test_who_sleeps_does_not_show(what: list[Turn]) -> None:
     assert Life(1).live(what).outcome() == expected
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(turns())
 def test_nor_does_a_restart(what: list[Turn]) -> None:
     assert Life(3).live(what).outcome() == Life(3, restarts=False).live(what).outcome()
@@ -215,7 +215,7 @@ def test_the_life_above_has_all_that_matters() -> None:
     assert life.processor.alerting_vans()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(turns(), st.sampled_from([-1, -60_000, -10_000_000]))
 def test_a_tick_does_nothing_until_patience_ends(what: list[Turn], beyond_ms: int) -> None:
     context = make_context()
