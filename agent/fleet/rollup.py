@@ -19,7 +19,7 @@ class FleetTable:
 
     def __init__(self) -> None:
         self.depots: list[str] = []
-        self.modes = bytearray()
+        self._modes = bytearray()
         self._soc_pct = array("d")
         self._power_kw = array("d")
         self._used_kwh = array("d")
@@ -40,13 +40,13 @@ class FleetTable:
     def append(self, depot: str) -> None:
         """A row for one more van; it is not to be rolled up before it was `put`."""
         self.depots.append(depot)
-        self.modes.append(OFFLINE)
+        self._modes.append(OFFLINE)
         for column in self._columns:
             column.append(nan)
 
     def put(self, row: int, van: Glance) -> None:
         """Enter where a van stands. One that is offline adds to the totals, not to the power."""
-        self.modes[row] = van.mode
+        self._modes[row] = van.mode
         self._soc_pct[row] = nan if van.soc_pct is None else van.soc_pct
         self._power_kw[row] = nan if van.power_kw is None or van.mode == OFFLINE else van.power_kw
         self._used_kwh[row] = van.used_kwh
@@ -66,7 +66,7 @@ class FleetTable:
         def total(column: "array[float]") -> float:
             return fsum([column[row] for row in rows])
 
-        modes = bytes([self.modes[row] for row in rows])
+        modes = bytes([self._modes[row] for row in rows])
         soc = [value for row in rows if not isnan(value := self._soc_pct[row])]
         power = [value for row in rows if not isnan(value := self._power_kw[row])]
         return FleetRecord(
