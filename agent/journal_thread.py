@@ -5,11 +5,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import ParamSpec, TypeVar
 
 from agent.errors import JournalFull
 from agent.fleet.state import STATE_VERSION
 from agent.journal import DeadLetter, Journal, JournalCounters
+from agent.journal.journal import PAGE_VANS
 from agent.messages import Batch, Message
 
 log = logging.getLogger(__name__)
@@ -70,11 +72,12 @@ class JournalThread:
 
     async def load(self) -> tuple[int, list[tuple[str, bytes]]]:
         """The last checkpoint: its offset, and the state of every van as of it. Raises `JournalCorrupt`."""
-        return await self._call(self._load)
-
-    def _load(self) -> tuple[int, list[tuple[str, bytes]]]:
-        checkpoint = self.journal.load()
-        return checkpoint.offset, list(checkpoint.states)
+        checkpoint = await self._call(self.journal.load)
+        states: list[tuple[str, bytes]] = []
+        while page := await self._call(lambda: list(islice(checkpoint.states, PAGE_VANS))):
+            # Copied by the thread that keeps them: what another one has allocated is only ever used again by that one.
+            states += [(vehicle_id, bytes(memoryview(state))) for vehicle_id, state in page]
+        return checkpoint.offset, states
 
     async def checkpoint(self, offset: int, *, states: Mapping[str, bytes]) -> None:
         """Keep the van states as of this offset, and forget the messages before it."""

@@ -26,12 +26,14 @@ _WAL_PAGES: Final = 512
 _WAL_SHARE: Final = 8
 """At most this fraction of the reserve, so that there is always room to move it."""
 _REQUESTS_EVERY_S: Final = 1.0
+PAGE_VANS: Final = 1000
+"""So many van states are read at once."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """Where processing stands: everything below `offset` is confirmed, and these are the states as of it.
 
-    `states` gives (vehicle_id, state) and is consumed before anything else is done with the journal.
+    `states` gives (vehicle_id, state), read in pages as it goes on: to be consumed before the next checkpoint.
     """
 
     offset: int
@@ -295,14 +297,18 @@ class Journal:
         return Checkpoint(offset, state_version, fleet_state, counters, self._states())
 
     def _states(self) -> Iterator[tuple[str, bytes]]:
+        query = "SELECT id, vehicle_id, crc32, state FROM vehicle_states WHERE id > ? ORDER BY id LIMIT ?"
+        last = 0
         try:
-            for vehicle_id, crc, state in self._execute("SELECT vehicle_id, crc32, state FROM vehicle_states"):
-                if crc32(state) != crc:
-                    raise JournalCorrupt(
-                        f"the journal {self.path} is damaged: the state of van {vehicle_id!r} is not what was written; "
-                        f"{file.HOW_TO_SALVAGE}"
-                    )
-                yield vehicle_id, state
+            while page := self._execute(query, (last, PAGE_VANS)).fetchall():
+                for number, vehicle_id, crc, state in page:
+                    if crc32(state) != crc:
+                        raise JournalCorrupt(
+                            f"the journal {self.path} is damaged: the state of van {vehicle_id!r} is not what was "
+                            f"written; {file.HOW_TO_SALVAGE}"
+                        )
+                    last = number
+                    yield vehicle_id, state
         except sqlite3.Error as error:
             raise file.translate(self.path, error) from error
 
