@@ -134,23 +134,25 @@ def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int
     return reached, found
 
 
-def memory_and_start(directory: Path, vans: int) -> tuple[float, float]:
-    """Resident MB with so many vans known, and seconds from start to ready with their state."""
+def memory_and_start(directory: Path, vans: int) -> tuple[float, float, float]:
+    """With so many vans known: resident MB when ready and once each has reported, and seconds from start to ready."""
     with Mosquitto(directory, max_queued_messages=10_000_000) as broker:
         agent = Agent(directory / "agent", mqtt__url=broker.url)
         with agent:
             load = Load(broker.port, vans)
-            load.publish(3 * vans)
-            agent.wait_processed(3 * vans)
+            for turn in range(1, 4):
+                load.publish(vans)
+                agent.wait_processed(turn * vans)
             agent.stop()
             began = time.monotonic()
             agent.start()
             seconds = time.monotonic() - began
+            when_ready = agent.metrics()["memory_bytes"] / 1e6
             load.publish(vans)
             agent.wait_processed(vans)
             memory = agent.metrics()["memory_bytes"] / 1e6
             agent.stop()
-    return memory, seconds
+    return when_ready, memory, seconds
 
 
 def catch_up(
