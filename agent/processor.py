@@ -100,10 +100,10 @@ class Processor:
             element = 0
             try:
                 for item in decode(message, received_ms):
-                    if isinstance(item, Reading):
-                        self._take(item, received_ms)
-                    else:
+                    if isinstance(item, Rejected):
                         self._refuse(item, message, batch, offset, element)
+                    else:
+                        self._take(item, received_ms)
                     element += 1
             except Rejected as rejected:
                 self._refuse(rejected, message, batch, offset, element)

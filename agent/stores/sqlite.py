@@ -3,10 +3,10 @@
 import asyncio
 import math
 import sqlite3
+from array import array
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import compress, repeat
-from operator import ge, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,7 +14,15 @@ from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
 from agent.points import MEASUREMENTS, Measurement, Row, Rows, Series
 from agent.stores.base import RejectedRow
 from agent.stores.rowcode import compile_function, variables
-from agent.stores.sqlite_schema import LAST_POINTS_MS, PAGE_BYTES, points_table, prepare, upsert
+from agent.stores.sqlite_schema import (
+    ADD_SERIES,
+    LAST_POINTS_MS,
+    PAGE_BYTES,
+    SERIES_NUMBER,
+    points_table,
+    prepare,
+    upsert,
+)
 
 T = TypeVar("T")
 
@@ -25,6 +33,7 @@ _KEPT_FOREVER: Final = frozenset({"trip", "charge", "stop", "day", "alert"})
 _PRAGMAS: Final = ("synchronous = FULL", "secure_delete = OFF", "cache_size = -4096", "wal_autocheckpoint = 2000")
 """Points are appended, so that a few MB of cache do: with 16 MB no write was faster."""
 _DAY_MS: Final = 86_400_000
+_NEVER_MS: Final = -(2**62)
 _SERIES: Final = itemgetter(0)
 _TIME: Final = itemgetter(1)
 
@@ -48,19 +57,13 @@ class _SeriesIds(dict[Series, int]):
     def __init__(self, connection: sqlite3.Connection | None = None) -> None:
         super().__init__()
         self._connection = connection
-        known = connection.execute("SELECT id, vehicle_id, depot, model, country FROM series") if connection else ()
-        self._by_tags: dict[tuple[str | None, ...], int] = {tuple(tags): number for number, *tags in known}
 
     def __missing__(self, series: Series) -> int:
         assert self._connection is not None  # noqa: S101  # points are written through a connection
         tags = (series.vehicle_id, series.depot, series.model, series.country)
-        number = self._by_tags.get(tags)
-        if number is None:
-            number = self._connection.execute(
-                "INSERT INTO series (vehicle_id, depot, model, country) VALUES (?, ?, ?, ?)", tags
-            ).lastrowid
-            assert number is not None  # noqa: S101  # an INSERT has one
-            self._by_tags[tags] = number
+        known = self._connection.execute(SERIES_NUMBER, tags).fetchone()
+        number = known[0] if known else self._connection.execute(ADD_SERIES, tags).lastrowid
+        assert number is not None  # noqa: S101  # an INSERT has one
         self[series] = number
         return number
 
@@ -79,7 +82,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         self._connection: sqlite3.Connection | None = None
         self._ids = _SeriesIds()
-        self._last: dict[str, dict[Series, int]] = {name: {} for name in MEASUREMENTS}
+        self._last = _no_last_points()
         self._binders = {name: _binder(measurement) for name, measurement in MEASUREMENTS.items()}
         self._statements = {
             name: [(rows, upsert(measurement, rows)) for rows in _STATEMENT_ROWS]
@@ -152,7 +155,7 @@ class SqliteStore:
             raise
         self._newest_ms = newest or 0
         self._ids = ids
-        self._last = {name: {} for name in MEASUREMENTS}
+        self._last = _no_last_points()
         self._connection = connection
         return connection
 
@@ -212,16 +215,24 @@ class SqliteStore:
         """Keep `last_points` within its promise; a series comes up once per `LAST_POINTS_MS` of its own time."""
         last = self._last[name]
         newest = dict(zip(map(_SERIES, points), map(_TIME, points), strict=True))
-        due = map(ge, newest.values(), map(last.get, newest, repeat(-(2**62))))
-        moved = dict(compress(newest.items(), due))
+        numbers = [self._ids[series] for series in newest]
+        missing = max(numbers) + 1 - len(last)
+        if missing > 0:
+            last.extend([_NEVER_MS] * (missing + len(last) // 8))
+        moved = [
+            (name, number, time_ms)
+            for number, time_ms in zip(numbers, newest.values(), strict=True)
+            if time_ms >= last[number]
+        ]
         if not moved:
             return
         connection.executemany(
             "INSERT INTO last_points VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET time_ms = max(time_ms, excluded.time_ms)",
-            [(name, self._ids[series], time_ms) for series, time_ms in moved.items()],
+            moved,
         )
-        last.update({series: time_ms + LAST_POINTS_MS for series, time_ms in moved.items()})
+        for _, number, time_ms in moved:
+            last[number] = time_ms + LAST_POINTS_MS
 
     def _write_singly(self, connection: sqlite3.Connection, name: str, points: Iterable[Row]) -> list[RejectedRow]:
         rejected = []
@@ -247,6 +258,11 @@ class SqliteStore:
             ).fetchone()[0]
             if last is not None:
                 connection.execute(f"DELETE FROM {table} WHERE time_ms <= ?", (last,))  # noqa: S608
+
+
+def _no_last_points() -> "dict[str, array[int]]":
+    """By measurement and series number: from when on a point has to be noted in `last_points`."""
+    return {name: array("q") for name in MEASUREMENTS}
 
 
 def _binder(measurement: Measurement) -> Callable[[list[Row], dict[Series, int]], list[Any]]:

@@ -21,6 +21,9 @@ SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 4096
 LAST_POINTS_MS: Final = 600_000
 
+SERIES_NUMBER: Final = "SELECT id FROM series WHERE vehicle_id IS ? AND depot IS ? AND model IS ? AND country IS ?"
+ADD_SERIES: Final = "INSERT INTO series (vehicle_id, depot, model, country) VALUES (?, ?, ?, ?)"
+
 _COLUMN_TYPES: Final = {"float": "REAL", "integer": "INTEGER", "boolean": "INTEGER", "text": "TEXT"}
 
 
@@ -42,6 +45,7 @@ def prepare(path: Path, connection: sqlite3.Connection) -> None:
         "CREATE TABLE IF NOT EXISTS series "
         "(id INTEGER PRIMARY KEY, vehicle_id TEXT, depot TEXT, model TEXT, country TEXT) STRICT"
     )
+    connection.execute("CREATE INDEX IF NOT EXISTS series_by_vehicle ON series (vehicle_id)")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS last_points (measurement TEXT NOT NULL, series_id INTEGER NOT NULL, "
         "time_ms INTEGER NOT NULL, PRIMARY KEY (measurement, series_id)) WITHOUT ROWID, STRICT"
