@@ -46,6 +46,7 @@ class FakeVan:
         self.heading = 0
         self.speed = 0.0
         self.used = self.regenerated = self.charged = self.grid = self.idle = self.distance = 0.0
+        self.co2e_total = self.avoided_total = 0.0
         self.odometer = 12_000.0 + self.number * 37
         self.starts_h = self.random.uniform(6.6, 8.2)
         self.ends_h = self.random.uniform(13.4, 16.8)
@@ -191,15 +192,17 @@ class FakeVan:
         add_record(rows, self.series, record)
         co2e = (self.used - self.regenerated) * self.grid_g / 0.9
         diesel = self.distance * DIESEL_G_PER_KM
+        self.co2e_total = max(self.co2e_total, co2e)  # as the agent's totals, these never fall
+        self.avoided_total = max(self.avoided_total, diesel - co2e)
         emissions = EmissionsRecord(
             vehicle_id=self.id,
             time_ms=time_ms,
-            co2e_g_total=round(co2e, 2),
+            co2e_g_total=round(self.co2e_total, 2),
             co2e_g_per_km=co2e / self.distance if self.distance > 1 else None,
             grid_g_per_kwh=self.grid_g,
             battery_g_per_kwh=self.grid_g,
             diesel_co2e_g_total=round(diesel, 2),
-            avoided_co2e_g_total=round(max(0.0, diesel - co2e), 2),
+            avoided_co2e_g_total=round(self.avoided_total, 2),
             avoided_nox_mg_total=round(self.distance * 80, 2),
             avoided_pm_mg_total=round(self.distance * 4.5, 2),
             intensity_source="hourly" if self.series.country == "DE" else "annual",
