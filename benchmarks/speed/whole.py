@@ -15,10 +15,14 @@ from statistics import quantiles
 
 from benchmarks.speed.broker import MeasuringBroker
 from benchmarks.speed.load import PERIOD_MS, messages, start_ms
-from tests.servers.agent import ROOT, Agent
+from tests.servers.agent import ROOT, Agent, wait_for
 from tests.servers.influxdb import FrontEnd, InfluxServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.victoria import VictoriaServer
+
+WAIT_S = 300.0
+PAUSE_S = 0.25
+"""The agent's metrics cost it CPU, which is to be measured without."""
 
 
 class Load:
@@ -56,11 +60,11 @@ def agent_cpu_us(
     ):
         load = Load(broker.port, vans, period_ms=period_ms)
         load.publish(3 * vans)  # every van known and on its way, every cache warm
-        agent.wait_processed(3 * vans)
+        agent.wait_processed(3 * vans, timeout_s=WAIT_S, pause_s=PAUSE_S)
         before = agent.metrics()
         began = time.monotonic()
         load.publish(count)
-        agent.wait_processed(3 * vans + count)
+        agent.wait_processed(3 * vans + count, timeout_s=WAIT_S, pause_s=PAUSE_S)
         seconds = time.monotonic() - began
         after = agent.metrics()
         if after["messages_rejected_total"]:
@@ -142,14 +146,14 @@ def memory_and_start(directory: Path, vans: int) -> tuple[float, float, float]:
             load = Load(broker.port, vans)
             for turn in range(1, 4):
                 load.publish(vans)
-                agent.wait_processed(turn * vans)
+                agent.wait_processed(turn * vans, timeout_s=WAIT_S, pause_s=PAUSE_S)
             agent.stop()
             began = time.monotonic()
             agent.start()
             seconds = time.monotonic() - began
             when_ready = agent.metrics()["memory_bytes"] / 1e6
             load.publish(vans)
-            agent.wait_processed(vans)
+            agent.wait_processed(vans, timeout_s=WAIT_S, pause_s=PAUSE_S)
             memory = agent.metrics()["memory_bytes"] / 1e6
             agent.stop()
     return when_ready, memory, seconds
@@ -161,6 +165,7 @@ def catch_up(
     heal_store: Callable[[], None],
     *,
     count: int,
+    period_ms: int,
     **settings: object,
 ) -> float:
     """Messages per second at which what an outage of the store left in the journal is worked off."""
@@ -169,28 +174,34 @@ def catch_up(
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
-        load = Load(broker.port, vans)
+        load = Load(broker.port, vans, period_ms=period_ms)
         load.publish(3 * vans)
-        agent.wait_processed(3 * vans)
+        agent.wait_processed(3 * vans, timeout_s=WAIT_S, pause_s=PAUSE_S)
         break_store()
         load.publish(count)
         wait_for(
             lambda: agent.metrics()["messages_journaled_total"] >= 3 * vans + count,
             "the journal to take it all",
+            timeout_s=WAIT_S,
             pause_s=1,
         )
         behind = agent.metrics()["unconfirmed_messages"]
         heal_store()
-        wait_for(lambda: agent.metrics()["unconfirmed_messages"] < behind, "the store to be found again", pause_s=0.2)
+        wait_for(
+            lambda: agent.metrics()["unconfirmed_messages"] < behind,
+            "the store to be found again",
+            timeout_s=WAIT_S,
+            pause_s=0.2,
+        )
         began = time.monotonic()
         behind = agent.metrics()["unconfirmed_messages"]
-        wait_for(lambda: agent.metrics()["unconfirmed_messages"] == 0, "catching up", timeout_s=180, pause_s=0.2)
+        wait_for(lambda: agent.metrics()["unconfirmed_messages"] == 0, "catching up", timeout_s=WAIT_S, pause_s=0.2)
         seconds = time.monotonic() - began
         agent.stop()
     return float(behind / seconds)
 
 
-def catch_up_sqlite(directory: Path, *, count: int) -> float:
+def catch_up_sqlite(directory: Path, *, count: int, period_ms: int) -> float:
     """The same where another program holds the history file's write lock."""
     history = directory / "agent" / "history.db"
     other: list[sqlite3.Connection] = []
@@ -202,10 +213,10 @@ def catch_up_sqlite(directory: Path, *, count: int) -> float:
     def unlock() -> None:
         other[0].close()
 
-    return catch_up(directory, lock, unlock, count=count)
+    return catch_up(directory, lock, unlock, count=count, period_ms=period_ms)
 
 
-def catch_up_victoria(directory: Path, *, count: int) -> float:
+def catch_up_victoria(directory: Path, *, count: int, period_ms: int) -> float:
     """The same where the server stands still, as a machine out of memory does."""
     server = VictoriaServer().start()
     try:
@@ -214,19 +225,11 @@ def catch_up_victoria(directory: Path, *, count: int) -> float:
             lambda: os.kill(server.pid, signal.SIGSTOP),
             lambda: os.kill(server.pid, signal.SIGCONT),
             count=count,
+            period_ms=period_ms,
             store__url=server.store_url(),
         )
     finally:
         server.stop()
-
-
-def wait_for(condition: Callable[[], bool], what: str, *, pause_s: float, timeout_s: float = 120.0) -> None:
-    """As the tests' `wait_for`, but asking seldom: the answers cost the agent and this process CPU."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
-        time.sleep(pause_s)
 
 
 SIZE_VANS, SIZE_TURNS = 20, 8640
@@ -265,7 +268,7 @@ def _a_day(directory: Path, size: Callable[[], int], **settings: object) -> floa
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
         Load(broker.port, SIZE_VANS).publish(SIZE_VANS * SIZE_TURNS)
-        agent.wait_processed(SIZE_VANS * SIZE_TURNS)
+        agent.wait_processed(SIZE_VANS * SIZE_TURNS, timeout_s=WAIT_S, pause_s=PAUSE_S)
         agent.stop()
         return size() / SIZE_VANS
 
