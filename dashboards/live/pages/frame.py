@@ -18,6 +18,8 @@ STATIC_PATH: Final = "/live-static"
 LAND_PATH: Final = f"{STATIC_PATH}/land.json"
 STALE_S: Final = 120
 """Older than this, the newest reading is worth a warning."""
+ADVANCES_FOR_MS: Final = 10_000
+"""For so long after a newer reading, old ones count as on their way."""
 
 _ICONS: Final = {
     "fleet": (
@@ -143,6 +145,22 @@ class Figures:
         mark(cell, "vp-ok", on=bad is False)
 
 
+class Progress:
+    """Whether newer readings keep coming, old as they may be: then what was held back is on its way."""
+
+    def __init__(self) -> None:
+        self._newest_ms: int | None = None
+        self._advanced_ms = 0
+
+    def seen(self, newest_ms: int | None, now_ms: int) -> bool:
+        """Take note of the newest reading; whether a newer one has come lately."""
+        if newest_ms != self._newest_ms:
+            if self._newest_ms is not None:
+                self._advanced_ms = now_ms
+            self._newest_ms = newest_ms
+        return now_ms - self._advanced_ms < ADVANCES_FOR_MS
+
+
 class Frame:
     """One browser's page: it is told after every tick and brings itself up to date."""
 
@@ -150,6 +168,7 @@ class Frame:
         self.site = site
         self.reader = site.reader
         self._updates: list[Callable[[], None]] = []
+        self._progress = Progress()
         self._stack = ExitStack()
         client = ui.context.client
         client.on_delete(self._stack.close)
@@ -242,16 +261,27 @@ class Frame:
         stale = has_data and age_s is not None and age_s > STALE_S
         mark(self._fresh, "vp-stale", on=stale and not broken)
         mark(self._fresh, "vp-broken", on=broken)
-        self._fresh_head.set("Store unreachable" if broken else "Stale" if stale else "Live" if has_data else "Waiting")
+        advances = self._progress.seen(reader.view.newest_ms, reader.clock_ms())
+        catching_up = advances and stale
+        self._fresh_head.set(
+            "Store unreachable" if broken
+            else "Catching up" if catching_up
+            else "Stale" if stale
+            else "Live" if has_data
+            else "Waiting"
+        )  # fmt: skip
         self._fresh_text.set("" if age_s is None else f"newest reading {units.age(age_s)} ago")
-        self._show_banner(broken=broken and has_data, stale=stale, age_s=age_s or 0.0)
+        self._show_banner(broken=broken and has_data, stale=stale, catching_up=catching_up, age_s=age_s or 0.0)
 
-    def _show_banner(self, *, broken: bool, stale: bool, age_s: float) -> None:
+    def _show_banner(self, *, broken: bool, stale: bool, catching_up: bool, age_s: float) -> None:
         self._banner.set_visibility(broken or stale)
         mark(self._banner, "vp-mild", on=not broken)
         if broken:
             self._banner_head.set("The store does not answer.")
             self._banner_text.set(f"Shown is the last that was read. {self.reader.problem}")
+        elif catching_up:
+            self._banner_head.set("Older readings are coming in.")
+            self._banner_text.set(f"They have reached {self._moment()}, {units.age(age_s)} ago.")
         elif stale:
             self._banner_head.set("No new readings.")
             self._banner_text.set(
