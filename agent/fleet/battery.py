@@ -151,10 +151,8 @@ def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: flo
 def _stands(state: VanState, reading: Reading, context: Context) -> bool:
     """Whether what came into the battery came while the van stood: from a charger, then, and not from braking."""
     speed = reading.speed_kmh if reading.speed_kmh is not None else state.position.speed_kmh
-    if speed is None:
-        return (
-            reading.charging is not False and state.motion.mode == STOPPED
-        )  # fixes alone show it late that a van moves
+    if speed is None:  # fixes alone show late that a van moves
+        return reading.charging is not False and state.motion.mode == STOPPED
     if speed >= context.thresholds.standing_speed_kmh:
         return False
     return state.motion.standing_ms > 0 or reading.charging is True
