@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from agent.errors import Rejected
+from agent.structs import quick_to_set
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
     "soc_pct": (0.0, 100.0),
@@ -37,6 +38,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
 VEHICLE_ID_PATTERN: Final = r"^[A-Za-z0-9._-]{1,64}$"
 
 
+@quick_to_set
 class Reading(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
     """What one van said about itself at one moment; any field but the first two may be missing."""
 

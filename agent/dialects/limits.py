@@ -4,10 +4,13 @@ from typing import Final
 
 import msgspec
 
+from agent.structs import quick_to_set
+
 DEFAULT_RATE_PER_S: Final = 50.0
 DEFAULT_BURST: Final = 20_000
 
 
+@quick_to_set
 class Allowance(msgspec.Struct, array_like=True, gc=False):
     """What one van has used up: part of its state, so that a replay throttles the same readings.
 

@@ -22,6 +22,7 @@ from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_tim
 from agent.errors import Reason, Rejected
 from agent.messages import Message
 from agent.readings import RANGES, Reading
+from agent.structs import quick_to_set
 
 SOC_FIELDS: Final = (
     "soc_pct",
@@ -226,7 +227,7 @@ def _plain_decoder(kind: str, fields: tuple[str, ...]) -> Callable[[bytes], Read
             rename=lambda name: names.get(name, f"{name}:"),
         ),
     )
-    return Decoder(plain).decode
+    return Decoder(quick_to_set(plain)).decode
 
 
 def _plain_type(name: str) -> Any:

@@ -7,6 +7,7 @@ import msgspec
 from agent.fleet.alert_kinds import MESSAGES, SEVERITY, Kind
 from agent.fleet.places import Names
 from agent.fleet.records import AlertRecord, State
+from agent.structs import quick_to_set
 
 
 class Active(msgspec.Struct, array_like=True, gc=False):
@@ -27,6 +28,7 @@ class Strikes(msgspec.Struct, array_like=True, gc=False):
     last_ms: int = 0
 
 
+@quick_to_set
 class AlertsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """What is remembered of one van's alerts."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from agent.errors import SettingsError
 from agent.fleet.records import DayRecord
+from agent.structs import quick_to_set
 
 MS_PER_HOUR: Final = 3_600_000
 QUIET_MS: Final = 6 * MS_PER_HOUR
@@ -105,6 +106,7 @@ class DayTotals(NamedTuple):
 NOTHING: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
+@quick_to_set
 class DayState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """The day under way: totals at its beginning and what has been counted since. `end_ms` = 0: none has begun."""
 

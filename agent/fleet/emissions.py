@@ -14,6 +14,7 @@ import msgspec
 
 from agent.factors.factor_set import Diesel, Grid, Load
 from agent.fleet.records import EmissionsRecord, Quality
+from agent.structs import quick_to_set
 
 IntensitySource = Literal["hourly", "annual"]
 
@@ -23,6 +24,7 @@ EMPTY_BELOW = 0.01
 """A mean load below this share of the largest one is an empty van: what is left in it is not what it drives for."""
 
 
+@quick_to_set
 class EmissionsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """Where one van's emissions stand.
 

@@ -14,6 +14,7 @@ from agent.fleet.alerts import AlertsState
 from agent.fleet.days import DayState
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import State
+from agent.structs import quick_to_set
 
 STATE_VERSION: Final = 1
 
@@ -59,6 +60,7 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     """Base of the parts of a van's state."""
 
 
+@quick_to_set
 class Mark(Part):
     """Where the totals stood at one moment."""
 
@@ -76,6 +78,7 @@ class Mark(Part):
     """Of the energy since the trip's start, kWh²."""
 
 
+@quick_to_set
 class SocState(Part):
     """The state of charge as sent: its quantisation step and what cannot be true."""
 
@@ -124,6 +127,7 @@ class SocState(Part):
     """All values so far are multiples of `agent.fleet.soc.COARSE_PCT`."""
 
 
+@quick_to_set
 class Estimate(Part):
     """The energy estimate: five means, their covariance, and what has been predicted since the last correction.
 
@@ -159,6 +163,7 @@ class Estimate(Part):
     base_kwh: float = 0.0
 
 
+@quick_to_set
 class Totals(Part):
     """What is published as ever-growing totals."""
 
@@ -182,6 +187,7 @@ class Totals(Part):
     """Up to where net and distance have been handed to the emissions."""
 
 
+@quick_to_set
 class Position(Part):
     """Where the van is, and how far it went."""
 
@@ -215,6 +221,7 @@ class Position(Part):
     """Counted since a far fix has been waiting for a second one."""
 
 
+@quick_to_set
 class Motion(Part):
     """Trips, stops and parking."""
 
@@ -231,6 +238,7 @@ class Motion(Part):
     stand: Mark = msgspec.field(default_factory=Mark)
 
 
+@quick_to_set
 class TripState(Part):
     """The trip under way."""
 
@@ -240,6 +248,7 @@ class TripState(Part):
     inferred: bool = False
 
 
+@quick_to_set
 class LoadState(Part):
     """What the van carries, and the mean load of the trip under way."""
 
@@ -252,6 +261,7 @@ class LoadState(Part):
     trip_parcels: int | None = None
 
 
+@quick_to_set
 class ChargeState(Part):
     """The charge under way, or the lowest point from which one may have begun."""
 
@@ -278,6 +288,7 @@ class ChargeState(Part):
     """Up to when grid energy and carbon have been entered; 0: nothing yet."""
 
 
+@quick_to_set
 class Capacity(Part):
     """What the battery holds, as learnt."""
 
@@ -295,6 +306,7 @@ class Capacity(Part):
     efficiencies_dc: list[float] = msgspec.field(default_factory=list)
 
 
+@quick_to_set
 class Consumption(Part):
     """Recent consumption: energy and distance, both fading out over some 20 km."""
 
@@ -308,6 +320,7 @@ class Consumption(Part):
     uncertainty_kwh: float | None = None
 
 
+@quick_to_set
 class VanState(Part):
     """One van."""
 
