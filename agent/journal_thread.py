@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 
 ROOM_RETRY_S = 1.0
 
+STATES_IN_ONE_GO = 1000
+"""More are checkpointed in pieces: one transaction of 10,000 takes 100 ms, in pieces 200 ms, but of 2 ms each."""
+
 
 class JournalThread:
     """Keeps the event loop from ever waiting for the disk."""
@@ -85,7 +88,7 @@ class JournalThread:
         Those of many vans are written in pieces, between which batches are appended. Where there is no room for that,
         which takes more of it, they are written in one go.
         """
-        if len(states) > STATES_AT_ONCE and self.counters.full_since_s is None and await self._staged(states):
+        if len(states) > STATES_IN_ONE_GO and self.counters.full_since_s is None and await self._staged(states):
             await self._once_there_is_room(self.journal.complete, offset, state_version=STATE_VERSION)
             while await self._once_there_is_room(self.journal.settle):
                 pass

@@ -67,10 +67,15 @@ async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
     await thread.close()
 
 
+def in_pieces_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STATES_AT_ONCE", 2)
+    monkeypatch.setattr(module, "STATES_IN_ONE_GO", 2)
+
+
 async def test_batches_are_appended_between_the_pieces_of_a_large_checkpoint(
     journal: ReluctantJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STATES_AT_ONCE", 2)
+    in_pieces_of_two(monkeypatch)
     thread = JournalThread(journal)
     states = {f"van-{number}": b"%d" % number for number in range(5)}
     checkpoint = asyncio.create_task(thread.checkpoint(0, states=states))
@@ -89,7 +94,7 @@ async def test_batches_are_appended_between_the_pieces_of_a_large_checkpoint(
 async def test_a_large_checkpoint_without_room_for_pieces_is_written_in_one(
     journal: ReluctantJournal, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:
-    monkeypatch.setattr(module, "STATES_AT_ONCE", 2)
+    in_pieces_of_two(monkeypatch)
     thread = JournalThread(journal)
     states = {f"van-{number}": b"%d" % number for number in range(5)}
     stage = journal.stage

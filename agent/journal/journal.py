@@ -30,7 +30,7 @@ _REQUESTS_EVERY_S: Final = 1.0
 PAGE_VANS: Final = 1000
 """So many van states are read at once."""
 STATES_AT_ONCE: Final = 250
-"""So many are written in one transaction: 1 to 2 ms, for which a batch may have to wait."""
+"""So many are moved to their places in one transaction: 1 to 2 ms, for which a batch may have to wait."""
 _FORGOTTEN_AT_ONCE: Final = 16_384
 """Messages that are deleted in one transaction."""
 
@@ -398,7 +398,7 @@ class Journal:
             self._staging.complete = False
             self._after_checkpoint()
         else:
-            self._note_piece(STATES_AT_ONCE)
+            self._note_piece(STATES_AT_ONCE)  # a page a state, at most
         return not finished
 
     def _settle_all(self) -> None:

@@ -88,7 +88,12 @@ def in_pieces(wrap: Callable[[type, str], None], name: str) -> Callable[[], None
     """The same points where a checkpoint is written in pieces, as those of large fleets are."""
 
     def arm() -> None:
-        journal_thread.STATES_AT_ONCE = journal.STATES_AT_ONCE = PIECE_VANS  # type: ignore[attr-defined]
+        for module, name_of_limit in (
+            (journal_thread, "STATES_IN_ONE_GO"),
+            (journal_thread, "STATES_AT_ONCE"),
+            (journal, "STATES_AT_ONCE"),
+        ):
+            setattr(module, name_of_limit, PIECE_VANS)
         wrap(Journal, name)
 
     return arm
