@@ -4,7 +4,7 @@ A row is `(series, time_ms, value, value, …)`, the values in the order of the 
 Dashboards, documentation, stores and exports are all held against `MEASUREMENTS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -304,10 +304,11 @@ def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
     return count
 
 
-def add_record(rows: Rows, series: Series, record: Record | FleetRecord) -> None:
-    """Append the point of one record."""
-    name, make_row = _RECORD_ROWS[type(record)]
-    rows[name].append(make_row(series, record))
+def add_records(rows: Rows, series: Series, records: Sequence[Record | FleetRecord]) -> None:
+    """Append the point of each record."""
+    for record in records:
+        name, make_row = _RECORD_ROWS[type(record)]
+        rows[name].append(make_row(series, record))
 
 
 def empty_rows() -> Rows:

@@ -11,7 +11,7 @@ from agent.dialects import Decoder
 from agent.dialects.limits import Throttle
 from agent.errors import REASONS, Rejected
 from agent.fleet import Verdict, step, tick
-from agent.fleet.records import AlertRecord, Record
+from agent.fleet.records import Record
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
@@ -152,10 +152,11 @@ class Processor:
         return self.vans.add(vehicle_id)
 
     def _add_records(self, van: Van, records: list[Record]) -> None:
-        for record in records:
-            points.add_record(self._rows, van.series, record)
-            if type(record) is AlertRecord:
-                self._alerting[record.vehicle_id] = None
+        alerts = self._rows["alert"]
+        known = len(alerts)
+        points.add_records(self._rows, van.series, records)
+        if len(alerts) > known:
+            self._alerting[van.state.vehicle_id] = None
         self.points += len(records)
 
     def _special(self, message: Message, batch: Batch, offset: int) -> None:
@@ -196,7 +197,7 @@ class Processor:
             series = self._depots.get(record.depot)
             if series is None:
                 series = self._depots[record.depot] = Series(depot=record.depot)
-            points.add_record(self._rows, series, record)
+            points.add_records(self._rows, series, (record,))
             self.points += 1
 
     def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int, element: int) -> None:

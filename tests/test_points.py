@@ -6,7 +6,7 @@ import pytest
 
 from agent import points
 from agent.fleet.records import EnergyRecord
-from agent.points import MEASUREMENTS, FieldType, Series, add_reading, add_record, empty_rows
+from agent.points import MEASUREMENTS, FieldType, Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 
 SERIES = Series(vehicle_id="van-1")
@@ -48,7 +48,7 @@ def test_a_record_gives_one_point():
         "idle_kwh_total": 4.0,
         "distance_km_total": 5.0,
     }
-    add_record(rows, SERIES, EnergyRecord(vehicle_id="van-1", time_ms=9, **said))
+    add_records(rows, SERIES, [EnergyRecord(vehicle_id="van-1", time_ms=9, **said)])
     (row,) = rows["energy"]
     assert row[:2] == (SERIES, 9)
     assert fields("energy", row) == said

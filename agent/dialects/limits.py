@@ -47,7 +47,8 @@ class Throttle:
             allowance.throttled += 1
             allowance.throttling = True
             return False
-        allowance.throttling = False
+        if allowance.throttling:
+            allowance.throttling = False
         if due < now:  # not max(): this is the hot path
             due = now
         allowance.due = due + self._step

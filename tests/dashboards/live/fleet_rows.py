@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agent.fleet.records import AlertRecord, ChargeRecord, EmissionsRecord, EnergyRecord, TripRecord
-from agent.points import Rows, Series, add_reading, add_record, empty_rows
+from agent.points import Rows, Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 
 PERIOD_MS = 10_000
@@ -189,7 +189,7 @@ class FakeVan:
             uncertainty_kwh=round(0.02 * self.used, 4),
             source="power",
         )
-        add_record(rows, self.series, record)
+        add_records(rows, self.series, [record])
         co2e = (self.used - self.regenerated) * self.grid_g / 0.9
         diesel = self.distance * DIESEL_G_PER_KM
         self.co2e_total = max(self.co2e_total, co2e)  # as the agent's totals, these never fall
@@ -207,7 +207,7 @@ class FakeVan:
             avoided_pm_mg_total=round(self.distance * 4.5, 2),
             intensity_source="hourly" if self.series.country == "DE" else "annual",
         )
-        add_record(rows, self.series, emissions)
+        add_records(rows, self.series, [emissions])
 
     def _begin_trip(self, time_ms: int) -> None:
         self.trip = {
@@ -234,7 +234,7 @@ class FakeVan:
             co2e_g_per_parcel=co2e / (trip["stops"] * 3) if trip["stops"] else None,
             quality="primary",
         )  # fmt: skip
-        add_record(rows, self.series, record)
+        add_records(rows, self.series, [record])
 
     def _end_charge(self, time_ms: int, rows: Rows) -> None:
         charge, self.charge = self.charge, None
@@ -248,14 +248,14 @@ class FakeVan:
             max_power_kw=self.charger_kw, kind="ac", latitude_deg=self.home_lat, longitude_deg=self.home_lon,
             place=self.series.depot, co2e_g=grid * self.grid_g,
         )  # fmt: skip
-        add_record(rows, self.series, record)
+        add_records(rows, self.series, [record])
 
     def _alert(self, time_ms: int, kind: str, severity: str, state: str, message: str, rows: Rows) -> None:
         record = AlertRecord(
             vehicle_id=self.id, time_ms=time_ms, kind=kind, severity=severity, state=state,  # type: ignore[arg-type]
             value=round(self.soc, 1), message=f"{message}: {self.soc:.0f} %",
         )  # fmt: skip
-        add_record(rows, self.series, record)
+        add_records(rows, self.series, [record])
 
 
 @dataclass

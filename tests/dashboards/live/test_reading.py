@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors import StoreUnavailable
 from agent.fleet.records import EnergyRecord
-from agent.points import Series, add_reading, add_record, empty_rows
+from agent.points import Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 from agent.stores import make_history, make_store
 from agent.stores.base import History
@@ -130,7 +130,7 @@ def one_row(time_ms: int, soc_pct: float, vehicle_id: str = "late") -> dict[str,
         vehicle_id=vehicle_id, time_ms=time_ms, state="parked", used_kwh_total=1.0, charged_kwh_total=0.0,
         grid_kwh_total=0.0, idle_kwh_total=0.0, distance_km_total=0.0,
     )  # fmt: skip
-    add_record(rows, series, record)
+    add_records(rows, series, [record])
     return rows
 
 
