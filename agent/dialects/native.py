@@ -59,7 +59,8 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 REQUIRED: Final = frozenset({"soc_pct", "latitude_deg", "longitude_deg"})
 LARGEST_INTEGER: Final = 2**63 - 1
 
-_TOPICS_KEPT: Final = 65_536
+_TOPICS_KEPT: Final = 16_384
+"""Of which it is remembered what they mean: 0.3 kB each; taking one apart again costs 1 µs."""
 _FIELDS: Final = len(Reading.__struct_fields__) - 1
 """Of a reading, without `stale`, which is not sent."""
 _COLON: Final = ord(":")
