@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from agent.errors import JournalFull
 from agent.fleet.state import STATE_VERSION
 from agent.journal import DeadLetter, Journal, JournalCounters
-from agent.journal.journal import PAGE_VANS, STATES_AT_ONCE
+from agent.journal.journal import PAGE_VANS
 from agent.messages import Batch, Message
 
 log = logging.getLogger(__name__)
@@ -20,9 +20,6 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 ROOM_RETRY_S = 1.0
-
-STATES_IN_ONE_GO = 1000
-"""More are checkpointed in pieces: one transaction of 10,000 takes 100 ms, in pieces 200 ms, but of 2 ms each."""
 
 
 class JournalThread:
@@ -83,16 +80,7 @@ class JournalThread:
         return checkpoint.offset, states
 
     async def checkpoint(self, offset: int, *, states: Mapping[str, bytes]) -> None:
-        """Keep the van states as of this offset, and forget the messages before it.
-
-        Those of many vans are written in pieces, between which batches are appended. Where there is no room for that,
-        which takes more of it, they are written in one go.
-        """
-        if len(states) > STATES_IN_ONE_GO and self.counters.full_since_s is None and await self._staged(states):
-            await self._once_there_is_room(self.journal.complete, offset, state_version=STATE_VERSION)
-            while await self._once_there_is_room(self.journal.settle):
-                pass
-            return
+        """Keep the van states as of this offset, and forget the messages before it."""
         await self._once_there_is_room(
             self.journal.checkpoint,
             offset,
@@ -101,15 +89,6 @@ class JournalThread:
             counters=None,
             state_version=STATE_VERSION,
         )
-
-    async def _staged(self, states: Mapping[str, bytes]) -> bool:
-        pairs = iter(states.items())
-        try:
-            while piece := dict(islice(pairs, STATES_AT_ONCE)):
-                await self._call(self.journal.stage, piece)
-        except JournalFull:
-            return False
-        return True
 
     async def tidy(self) -> list[Batch]:
         """Upkeep between batches; returns what a replay of dead letters appended."""

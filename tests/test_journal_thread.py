@@ -1,6 +1,5 @@
 """What makes room or must not be lost waits for room; what is new is refused at once."""
 
-import asyncio
 import logging
 from collections import deque
 from pathlib import Path
@@ -20,7 +19,6 @@ class ReluctantJournal(Journal):
     """Fails with what a test has prepared, then works."""
 
     failures: deque[Exception]
-    stages = 0
 
     def _fail(self) -> None:
         if getattr(self, "failures", None):
@@ -33,11 +31,6 @@ class ReluctantJournal(Journal):
     def checkpoint(self, offset: int, **rest: object) -> None:
         self._fail()
         super().checkpoint(offset, **rest)
-
-    def stage(self, states: object) -> None:
-        self._fail()
-        self.stages += 1
-        super().stage(states)
 
     def append(self, messages: object, **rest: object) -> object:
         self._fail()
@@ -64,53 +57,6 @@ async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
     assert (journal.counters.dead_letters, journal.counters.checkpoint_offset) == (1, 5)
     assert not thread.out_of_room
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"] * 2
-    await thread.close()
-
-
-def in_pieces_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STATES_AT_ONCE", 2)
-    monkeypatch.setattr(module, "STATES_IN_ONE_GO", 2)
-
-
-async def test_batches_are_appended_between_the_pieces_of_a_large_checkpoint(
-    journal: ReluctantJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    in_pieces_of_two(monkeypatch)
-    thread = JournalThread(journal)
-    states = {f"van-{number}": b"%d" % number for number in range(5)}
-    checkpoint = asyncio.create_task(thread.checkpoint(0, states=states))
-    appended = 0
-    while not checkpoint.done():
-        await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
-        appended += 1
-    await checkpoint
-    assert journal.stages == 3
-    assert appended >= 3
-    assert await thread.load() == (0, list(states.items()))
-    await thread.close()
-
-
-@pytest.mark.parametrize("before", range(3))
-async def test_a_large_checkpoint_without_room_for_pieces_is_written_in_one(
-    journal: ReluctantJournal, monkeypatch: pytest.MonkeyPatch, before: int
-) -> None:
-    in_pieces_of_two(monkeypatch)
-    thread = JournalThread(journal)
-    states = {f"van-{number}": b"%d" % number for number in range(5)}
-    stage = journal.stage
-
-    def stage_but_the_last(piece: object) -> None:
-        if journal.stages == before:
-            raise JournalFull("disk full")
-        stage(piece)
-
-    monkeypatch.setattr(journal, "stage", stage_but_the_last)
-    await thread.checkpoint(7, states=states)
-    assert journal.stages == before
-    assert await thread.load() == (7, list(states.items()))
-    await thread.checkpoint(8, states={"van-0": b"newer"})
-    journal.complete(8)
-    assert dict(journal.load().states) == states | {"van-0": b"newer"}
     await thread.close()
 
 

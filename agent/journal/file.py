@@ -11,7 +11,7 @@ from agent.errors import JournalBroken, JournalCorrupt, JournalError, JournalFul
 
 APPLICATION_ID: Final = 0x7670_6A6C
 """`vpjl`: says that a SQLite file is a journal of this program."""
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 4096
 
 _SCHEMA: Final = """
@@ -49,13 +49,6 @@ CREATE TABLE dead_letters (
   UNIQUE ("offset", element)
 ) STRICT;
 """
-_SCHEMA_2: Final = (
-    "CREATE TABLE staged_states (id INTEGER PRIMARY KEY, vehicle_id TEXT NOT NULL, "
-    "crc32 INTEGER NOT NULL, state BLOB NOT NULL) STRICT",
-    "ALTER TABLE checkpoint ADD COLUMN staged INTEGER NOT NULL DEFAULT 0",
-    "PRAGMA user_version = 2",
-)
-"""What version 2 has beyond version 1."""
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
 """No room; the shared-memory index is no part of what has to survive, so failing to grow it harms nothing."""
@@ -127,7 +120,7 @@ def create(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _upgrade(connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except sqlite3.Error as error:
         raise translate(path, error) from error
     finally:
@@ -171,9 +164,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
                 f"the journal {path} was written by a newer version (format {version}, known is {SCHEMA_VERSION}); "
                 "install that version again, or let it drain the journal first"
             )
-        _check_tables(path, connection, version)
-        if version < SCHEMA_VERSION and not read_only:
-            _upgrade(connection)
+        _check_tables(path, connection)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
@@ -185,19 +176,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """From version 1 to 2, whole or not at all."""
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA_2:
-        connection.execute(statement)
-    connection.execute("COMMIT")
-
-
-def _check_tables(path: Path, connection: sqlite3.Connection, version: int) -> None:
+def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
     """Walk the keys of every table: a truncated or overwritten file fails here rather than hours later."""
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    needed = {"batches", "checkpoint", "vehicle_states", "dead_letters"} | ({"staged_states"} if version > 1 else set())
-    missing = needed - present
+    missing = {"batches", "checkpoint", "vehicle_states", "dead_letters"} - present
     if missing:
         raise JournalCorrupt(f"the journal {path} lacks the tables {sorted(missing)}; {HOW_TO_SALVAGE}")
     for table in ("batches", "dead_letters"):

@@ -13,7 +13,6 @@ from agent.errors import JournalCorrupt, JournalFull, Reason, SettingsError
 from agent.journal import batches, dead_letters, file, requests
 from agent.journal.counters import JournalCounters
 from agent.journal.dead_letters import DeadLetter, DeadLetterTable, Key
-from agent.journal.staging import Staging
 from agent.messages import Batch, Message
 
 WhenFull = Literal["pause", "drop_oldest"]
@@ -29,10 +28,6 @@ _WAL_SHARE: Final = 8
 _REQUESTS_EVERY_S: Final = 1.0
 PAGE_VANS: Final = 1000
 """So many van states are read at once."""
-STATES_AT_ONCE: Final = 250
-"""So many are moved to their places in one transaction: 1 to 2 ms, for which a batch may have to wait."""
-_FORGOTTEN_AT_ONCE: Final = 16_384
-"""Messages that are deleted in one transaction."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -76,9 +71,7 @@ class Journal:
             self._wal_pages_due = min(_WAL_PAGES, reserve_bytes // self._page_bytes // _WAL_SHARE)
         self._reserve = file.Reserve(path, reserve_bytes)
         self._letters = DeadLetterTable(connection, dead_letter_bytes)
-        self._staging = Staging(connection)
         self._recount()
-        self._tidy_staging()
 
     @classmethod
     def open(
@@ -298,7 +291,6 @@ class Journal:
 
     def load(self) -> Checkpoint:
         """Where the last run got to."""
-        self._settle_all()
         offset, state_version, fleet_state, counters = self._execute(
             'SELECT "offset", state_version, fleet_state, counters FROM checkpoint'
         ).fetchone()
@@ -336,7 +328,6 @@ class Journal:
         what is there. Works with a full disk, from the reserve. Raises `JournalFull` (nothing changed) when even that
         is used up, `JournalBroken` as `append` does.
         """
-        self._settle_all()
 
         def work() -> None:
             self._execute(
@@ -349,95 +340,13 @@ class Journal:
                 "ON CONFLICT (vehicle_id) DO UPDATE SET crc32 = excluded.crc32, state = excluded.state",
                 ((vehicle_id, crc32(state), bytearray(state)) for vehicle_id, state in states.items()),
             )
-            self._staging.discard()
             self._letters.add(letters)
             self._execute('DELETE FROM batches WHERE "offset" < ? AND "offset" + count <= ?', (offset, offset))
 
         self._transact(work)
-        self._has_moved_to(offset)
-        self._wal_pages += self._wal_pages_of(states)
-        self._after_checkpoint()
-
-    def stage(self, states: Mapping[str, bytes]) -> None:
-        """Write some van states of the checkpoint to come; before `complete` they count for nothing.
-
-        For many vans: what `checkpoint` does in one transaction, `stage`, `complete` and `settle` do in many short ones
-        with the same outcome, so that batches can be appended in between. Raises what `checkpoint` does.
-        """
-        self._settle_all()
-        self._transact(lambda: self._staging.add(states), at_once=False)
-        self._note_piece(self._wal_pages_of(states))
-
-    def complete(self, offset: int, *, state_version: int = 1) -> None:
-        """What is staged are the changed van states as of `offset`: both are the last checkpoint from here on."""
-
-        def work() -> None:
-            self._execute('UPDATE checkpoint SET "offset" = ?, state_version = ?, staged = 1', (offset, state_version))
-
-        self._transact(work)
-        self._staging.complete = True
-        self._has_moved_to(offset)
-
-    def settle(self) -> bool:
-        """After `complete`: a piece of forgetting what was consumed, then of putting the states in place.
-
-        Says whether there is more to do. Nothing depends on when it is done, or on how much of it before a crash.
-        """
-        if not self._staging.complete:
-            return False
-        finished = False
-
-        def work() -> None:
-            nonlocal finished
-            finished = not self._forget_some() and not self._staging.move(STATES_AT_ONCE)
-            if finished:
-                self._execute("UPDATE checkpoint SET staged = 0")
-
-        self._transact(work, at_once=False)
-        if finished:
-            self._staging.complete = False
-            self._after_checkpoint()
-        else:
-            self._note_piece(STATES_AT_ONCE)  # a page a state, at most
-        return not finished
-
-    def _settle_all(self) -> None:
-        while self.settle():
-            pass
-
-    def _forget_some(self) -> bool:
-        """Delete the oldest batches below the checkpoint; whether there were any."""
-        offset = self.counters.checkpoint_offset
-        deleted = self._execute(
-            'DELETE FROM batches WHERE "offset" < ? AND "offset" + count <= ? '
-            'AND "offset" < (SELECT min("offset") FROM batches) + ?',
-            (offset, offset, _FORGOTTEN_AT_ONCE),
-        )
-        return deleted.rowcount > 0
-
-    def _tidy_staging(self) -> None:
-        """Finish, or take back, what the last process left half done."""
-        if self._staging.complete:
-            self._settle_all()
-        elif self._execute("SELECT EXISTS (SELECT 1 FROM staged_states)").fetchone()[0]:
-            self._transact(self._staging.discard)
-            self._recount_used()
-
-    def _has_moved_to(self, offset: int) -> None:
         self.counters.checkpoint_offset = offset
         self.counters.next_offset = max(self.counters.next_offset, offset)
-
-    def _wal_pages_of(self, states: Mapping[str, bytes]) -> int:
-        return sum(map(len, states.values())) // self._page_bytes + 8
-
-    def _note_piece(self, wal_pages: int) -> None:
-        """Between two pieces: nobody else may come by to move the WAL."""
-        self._recount_used()
-        self._wal_pages += wal_pages
-        if self._wal_pages >= self._wal_pages_due:
-            self._move_wal()
-
-    def _after_checkpoint(self) -> None:
+        self._wal_pages += sum(map(len, states.values())) // self._page_bytes + 8
         if not self._reserve.is_whole:
             self._take_back_reserve()
         self._recount_used()
@@ -537,18 +446,8 @@ class Journal:
             return  # the WAL keeps it until there is room
         self._wal_pages = in_wal - moved
 
-    def _transact(self, work: Callable[[], None], *, at_once: bool = True) -> None:
-        """One transaction; when the disk is full, again with an emptied WAL, and again from the reserve.
-
-        One that need not be on the disk `at_once` gets there with the next that must, and is lost only with that one.
-        """
-        if not at_once:
-            self._execute("PRAGMA synchronous = NORMAL")
-            try:
-                self._transact(work)
-            finally:
-                self._execute("PRAGMA synchronous = FULL")
-            return
+    def _transact(self, work: Callable[[], None]) -> None:
+        """One transaction; when the disk is full, again with an emptied WAL, and again from the reserve."""
         for make_room in (self._move_wal, self._reserve.release, None):
             try:
                 self._execute("BEGIN IMMEDIATE")

@@ -19,7 +19,6 @@ from agent.journal import batches, file
 _TABLES: Final = {
     "batches": '"offset", received_ms, listening_since_ms, count, crc32, messages',
     "vehicle_states": "vehicle_id, crc32, state",
-    "staged_states": "vehicle_id, crc32, state",
     "dead_letters": '"offset", element, received_ms, bytes, reason, topic, detail, payload',
     "checkpoint": '"offset", state_version, fleet_state, counters',
 }
@@ -89,7 +88,14 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage
         first_offset = row[0] if first_offset is None else min(first_offset, row[0])
         found.batches += 1
         found.messages += row[3]
-    _copy_states(source, target, found)
+    for vehicle_id, crc, state in _rows(source, "vehicle_states", found):
+        if crc32(state) != crc:
+            found.lost_states.append(vehicle_id)
+            continue
+        target.execute(
+            "INSERT OR IGNORE INTO vehicle_states (vehicle_id, crc32, state) VALUES (?, ?, ?)", (vehicle_id, crc, state)
+        )
+        found.states += 1
     for row in _rows(source, "dead_letters", found):
         target.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         found.dead_letters += 1
@@ -98,35 +104,6 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage
         target.execute('UPDATE checkpoint SET "offset" = ?, state_version = ?, fleet_state = ?, counters = ?', row)
     if found.checkpoint is None:
         target.execute('UPDATE checkpoint SET "offset" = ?', (first_offset or 0,))
-
-
-def _copy_states(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage) -> None:
-    """The states as of the checkpoint: those that it had staged, in place of the ones before."""
-    tables = ["vehicle_states"]
-    if _is_staged(source):
-        tables.append("staged_states")
-    lost: dict[str, None] = {}
-    for table in tables:
-        for vehicle_id, crc, state in _rows(source, table, found):
-            if crc32(state) != crc:
-                lost[vehicle_id] = None
-                target.execute("DELETE FROM vehicle_states WHERE vehicle_id = ?", (vehicle_id,))
-                continue
-            lost.pop(vehicle_id, None)
-            target.execute(
-                "INSERT INTO vehicle_states (vehicle_id, crc32, state) VALUES (?, ?, ?) "
-                "ON CONFLICT (vehicle_id) DO UPDATE SET crc32 = excluded.crc32, state = excluded.state",
-                (vehicle_id, crc, state),
-            )
-    found.lost_states += lost
-    found.states = target.execute("SELECT count(*) FROM vehicle_states").fetchone()[0]
-
-
-def _is_staged(source: sqlite3.Connection) -> bool:
-    try:
-        return bool(source.execute("SELECT staged FROM checkpoint").fetchone()[0])
-    except (sqlite3.Error, TypeError):  # of version 1, or damaged
-        return False
 
 
 def _rows(source: sqlite3.Connection, table: str, found: Salvage) -> Iterator[Sequence[Any]]:

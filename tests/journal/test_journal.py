@@ -11,7 +11,6 @@ import pytest
 
 from agent.errors import JournalCorrupt, JournalFull, SettingsError
 from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader
-from agent.journal import journal as module
 from agent.journal import requests as journal_requests
 from agent.messages import Batch, Kind, Message
 
@@ -383,105 +382,6 @@ def test_counters_can_be_read_from_another_thread(path: Path) -> None:
     journal.close()
 
 
-# -- a checkpoint in pieces
-
-OLD = {"a": b"1", "b": b"1"}
-
-
-def journal_with_a_stage(path: Path) -> Journal:
-    """Four messages, a checkpoint behind the second, and staged states as of the fourth."""
-    journal = open_journal(path)
-    journal.append(messages("a", "b"), received_ms=1, listening_since_ms=0)
-    journal.checkpoint(2, states=OLD, fleet_state=b"fleet", counters=None, state_version=4)
-    journal.append(messages("c", "d"), received_ms=2, listening_since_ms=0)
-    journal.stage({"b": b"2"})
-    journal.stage({"c": b"2"})
-    return journal
-
-
-def reopened(journal: Journal, path: Path) -> Journal:
-    journal.close()
-    return open_journal(path)
-
-
-def test_what_is_only_staged_counts_for_nothing(path: Path) -> None:
-    journal = journal_with_a_stage(path)
-    for _ in range(2):
-        found = journal.load()
-        assert (found.offset, dict(found.states)) == (2, OLD)
-        assert [batch.offset for batch in journal.read(2, max_messages=9)] == [2]
-        journal = reopened(journal, path)
-    journal.stage({"d": b"3"})
-    journal.complete(4, state_version=5)
-    journal = reopened(journal, path)
-    found = journal.load()
-    assert (found.offset, found.state_version, dict(found.states)) == (4, 5, OLD | {"d": b"3"})
-    journal.close()
-
-
-@pytest.mark.parametrize("pieces", range(4))
-def test_what_is_complete_counts_however_much_of_it_is_settled(
-    path: Path, monkeypatch: pytest.MonkeyPatch, pieces: int
-) -> None:
-    monkeypatch.setattr(module, "STATES_AT_ONCE", 1)
-    journal = journal_with_a_stage(path)
-    journal.complete(4, state_version=4)
-    assert journal.counters.checkpoint_offset == 4
-    for _ in range(pieces):
-        assert journal.settle()
-    journal = reopened(journal, path)
-    assert not journal.settle()
-    found = journal.load()
-    assert (found.offset, list(found.states)) == (4, [("a", b"1"), ("b", b"2"), ("c", b"2")])
-    assert found.fleet_state == b"fleet"
-    assert journal.read(0, max_messages=9) == []
-    assert journal.append(messages("e"), received_ms=3, listening_since_ms=0).offset == 4
-    journal.close()
-
-
-def test_pieces_end_by_themselves_before_the_next_checkpoint(path: Path) -> None:
-    journal = journal_with_a_stage(path)
-    journal.complete(3)
-    journal.stage({"a": b"3"})
-    journal.checkpoint(4, states={"b": b"4"}, fleet_state=None, counters=None)
-    found = journal.load()
-    assert (found.offset, dict(found.states)) == (4, {"a": b"1", "b": b"4", "c": b"2"})
-    journal.complete(4)
-    assert dict(journal.load().states)["a"] == b"1"
-    journal.close()
-
-
-def test_consumed_batches_are_forgotten_a_few_at_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_FORGOTTEN_AT_ONCE", 2)
-    journal = open_journal(path)
-    for name in "abcdefg":
-        journal.append(messages(name), received_ms=ord(name), listening_since_ms=0)
-    journal.stage({"a": b"1"})
-    journal.complete(6)
-    left = []
-    while journal.settle():
-        left.append(journal.read(0, max_messages=1)[0].offset)
-    assert left == [2, 4, 6, 6]
-    assert journal.counters.oldest_received_ms == ord("g")
-    journal.close()
-
-
-def test_a_file_of_version_1_is_taken_over(path: Path) -> None:
-    journal = journal_with_a_stage(path)
-    journal.close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE staged_states")
-        connection.execute("ALTER TABLE checkpoint DROP COLUMN staged")
-        connection.execute("PRAGMA user_version = 1")
-    with JournalReader(path) as reader:
-        assert reader.position() == (2, 4)
-    for _ in range(2):
-        journal = open_journal(path)
-        found = journal.load()
-        assert (found.offset, found.fleet_state, dict(found.states)) == (2, b"fleet", OLD)
-        journal.close()
-
-
 # -- a process that is killed
 
 WRITER = """
@@ -497,16 +397,8 @@ while True:
     print(number, flush=True)
     if number % 50 == 0:
         end = number - 13
-        states = {"v": b"%d" % end, "w": b"%d" % end}
-        if number % 100:
-            journal.checkpoint(end, states=states, fleet_state=None, counters=None)
-        else:
-            for van, state in states.items():
-                journal.stage({van: state})
-            journal.complete(end)
+        journal.checkpoint(end, states={"v": b"%d" % end}, fleet_state=None, counters=None)
         print(-end, flush=True)
-    elif number % 10 == 0:
-        journal.settle()
     journal.tidy()
 """
 
@@ -525,7 +417,7 @@ def test_nothing_reported_as_committed_is_lost_when_the_writer_is_killed(path: P
         found = journal.load()
         assert found.offset >= checkpoint
         if found.offset:
-            assert dict(found.states) == dict.fromkeys("vw", b"%d" % found.offset)
+            assert dict(found.states) == {"v": b"%d" % found.offset}
         kept = [
             message.payload for batch in journal.read(found.offset, max_messages=10**6) for message in batch.messages
         ]

@@ -26,8 +26,6 @@ class JournalModel(RuleBasedStateMachine):
         self.checkpoint = 0
         self.first = 0
         self.states: dict[str, bytes] = {}
-        self.staged: dict[str, bytes] = {}
-        """Counts for nothing yet."""
         self.letters: list[DeadLetter] = []
 
     @initialize(when_full=st.sampled_from(["pause", "drop_oldest"]))
@@ -40,7 +38,6 @@ class JournalModel(RuleBasedStateMachine):
         return self.folder / f"{self.generation}" / "journal.db"
 
     def open(self) -> None:
-        self.staged = {}
         self.journal = Journal.open(
             self.path,
             max_bytes=LIMIT,
@@ -79,29 +76,6 @@ class JournalModel(RuleBasedStateMachine):
         self.journal.checkpoint(offset, states=changed, fleet_state=None, counters=None)
         self.checkpoint = offset
         self.states |= changed
-        self.staged = {}
-
-    @rule(name=st.sampled_from("abcdef"), size=st.integers(1, 5000))
-    def stage(self, name: str, size: int) -> None:
-        if name in self.staged:
-            return
-        piece = {name: bytes([len(self.messages) & 255]) * size}
-        self.journal.stage(piece)
-        self.staged |= piece
-
-    @precondition(lambda self: self.staged)
-    @rule(share=st.floats(0, 1))
-    def complete(self, share: float) -> None:
-        low = max(self.checkpoint, self.first)
-        self.checkpoint = low + round(share * (len(self.messages) - low))
-        self.journal.complete(self.checkpoint)
-        self.states |= self.staged
-        self.staged = {}
-
-    @rule(times=st.integers(1, 4))
-    def settle(self, times: int) -> None:
-        for _ in range(times):
-            self.journal.settle()
 
     @precondition(lambda self: self.messages)
     @rule(share=st.floats(0, 1))

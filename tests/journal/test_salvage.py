@@ -54,27 +54,6 @@ def test_what_is_before_and_behind_the_damage_is_copied(damaged: Path, tmp_path:
     assert read_all(tmp_path / "new.db") == (offset, [b for b in everything if b.received_ms != 20], states)
 
 
-@pytest.mark.parametrize("complete", [False, True])
-def test_states_that_are_staged_count_as_in_the_journal(damaged: Path, tmp_path: Path, complete: bool) -> None:
-    journal = Journal.open(damaged, max_bytes=16 * MIB, reserve_bytes=0)
-    journal.stage({"van-7": b"newer" * 100, "van-8": b"{88}" * 200, "van-40": b"new"})
-    if complete:
-        journal.complete(9)
-    journal.close()
-    content = bytearray(damaged.read_bytes())
-    for text in (b"{07}" * 150, b"{88}" * 150):
-        content[content.index(text) + 100] ^= 1
-    damaged.write_bytes(content)
-    found = salvage(damaged, tmp_path / "new.db")
-    _, _, states = read_all(tmp_path / "new.db")
-    if complete:
-        assert (found.lost_states, found.states) == (["van-8"], 40)
-        assert (states["van-7"], states["van-40"]) == (b"newer" * 100, b"new")
-    else:
-        assert (found.lost_states, found.states) == (["van-7"], 39)
-        assert states["van-8"] == b"{08}" * 200
-
-
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_journal_that_was_cut_off(
     damaged: Path, tmp_path: Path, share: float, capsys: pytest.CaptureFixture[str]

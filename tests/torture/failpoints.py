@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agent import __main__ as entry
-from agent import journal_thread
 from agent.intake import Intake
-from agent.journal import Journal, journal
+from agent.journal import Journal
 from agent.mqtt.base import Delivery
 from agent.mqtt.session import Mqtt5Receiver
 from agent.processor import Processor
@@ -21,7 +20,6 @@ from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
 from agent.writer import Unit, Writer
 
-PIECE_VANS = 7
 _left = 0
 
 
@@ -84,21 +82,6 @@ def inside_checkpoint() -> None:
     Journal.checkpoint = wrapped  # type: ignore[method-assign]
 
 
-def in_pieces(wrap: Callable[[type, str], None], name: str) -> Callable[[], None]:
-    """The same points where a checkpoint is written in pieces, as those of large fleets are."""
-
-    def arm() -> None:
-        for module, name_of_limit in (
-            (journal_thread, "STATES_IN_ONE_GO"),
-            (journal_thread, "STATES_AT_ONCE"),
-            (journal, "STATES_AT_ONCE"),
-        ):
-            setattr(module, name_of_limit, PIECE_VANS)
-        wrap(Journal, name)
-
-    return arm
-
-
 def around_writes(wrap: Callable[[type, str], None]) -> None:
     """The same point in every store."""
     wrap(SqliteStore, "write")
@@ -114,10 +97,6 @@ POINTS: dict[str, Callable[[], None]] = {
     "before a checkpoint": lambda: before(Journal, "checkpoint"),
     "inside a checkpoint": inside_checkpoint,
     "after a checkpoint": lambda: after(Journal, "checkpoint"),
-    "states staged": in_pieces(after, "stage"),
-    "all states staged": in_pieces(before, "complete"),
-    "staged states complete": in_pieces(after, "complete"),
-    "staged states partly in place": in_pieces(after, "settle"),
 }
 
 
