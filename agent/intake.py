@@ -24,8 +24,8 @@ PAUSE_BYTES = 4 * 1024 * 1024
 
 PACE_S = 0.002
 FEW_MESSAGES = 64
-"""A batch below `FEW_MESSAGES` is followed by a pause of `PACE_S`: at moderate rates this halves the number of commits
-and costs less than a commit's own time in latency; when busy or idle it changes nothing."""
+"""Where the receiver does not gather, a batch below `FEW_MESSAGES` is followed by a pause of `PACE_S`: at moderate
+rates this halves the number of commits and costs less than a commit's own time in latency."""
 
 FULL_RETRY_S = 1.0
 
@@ -142,7 +142,7 @@ class Intake:
             await self._tidy()
             if self._paused and self._waiting_bytes < PAUSE_BYTES // 2:
                 self._resume()
-            if len(messages) < FEW_MESSAGES and not self._closing:
+            if len(messages) < FEW_MESSAGES and not self._receiver.gathers and not self._closing:
                 await asyncio.sleep(PACE_S)
 
     async def _tidy(self) -> None:

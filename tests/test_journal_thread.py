@@ -1,5 +1,6 @@
 """What makes room or must not be lost waits for room; what is new is refused at once."""
 
+import asyncio
 import logging
 from collections import deque
 from pathlib import Path
@@ -75,6 +76,20 @@ async def test_an_append_is_refused_at_once(journal: ReluctantJournal) -> None:
         await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
     batch = await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
     assert await thread.read(0, max_messages=10) == [batch]
+    await thread.close()
+
+
+async def test_calls_are_carried_out_in_order_also_when_nobody_waits(journal: ReluctantJournal) -> None:
+    thread = JournalThread(journal)
+    first = asyncio.create_task(thread.append([Message("t", b"1")], received_ms=1, listening_since_ms=1))
+    second = asyncio.create_task(thread.append([Message("t", b"2")], received_ms=1, listening_since_ms=1))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).offset == 1
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    batches = await thread.read(0, max_messages=10)
+    assert [message.payload for batch in batches for message in batch.messages] == [b"1", b"2"]
     await thread.close()
 
 

@@ -62,6 +62,8 @@ class Receiver(Protocol):
     """Receives in batches, acknowledges when told to."""
 
     counters: ReceiverCounters
+    gathers: bool
+    """Whether it reads no oftener than batches should be made, however often the broker sends."""
 
     @property
     def limits(self) -> BrokerLimits | None:

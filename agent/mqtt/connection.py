@@ -22,9 +22,9 @@ log = logging.getLogger("agent.mqtt")
 ANSWER_TIMEOUT_S: Final = 10.0
 """How long the broker may take to answer CONNECT and SUBSCRIBE."""
 CLOSE_TIMEOUT_S: Final = 1.0
-GATHER_S: Final = 0.002
-"""Where reads follow each other faster than this, the next one waits as long: brokers send each message on its own, and
-a read, a write and a wake-up for every few messages would cost far more than the messages."""
+GATHER_S: Final = 0.004
+"""Where messages follow each other faster than this, reads are so far apart: brokers send each message on its own, and
+a read, a commit, a write and several wake-ups for every few messages would cost far more than the messages."""
 RESUBSCRIBE_S: Final = (1.0, 30.0)
 """First and longest wait before a refused subscription is tried again."""
 
@@ -176,6 +176,7 @@ class Connection(asyncio.Protocol):
 
     def _gathered(self) -> None:
         self._gathering = None
+        self._read_at_s = self._loop.time()
         self._read_or_not()
 
     def _read_or_not(self) -> None:

@@ -101,6 +101,8 @@ class Link(Protocol):
 class SessionReceiver(ABC):
     """Implements `agent.mqtt.base.Receiver` but for the making of one connection."""
 
+    gathers = False
+
     def __init__(
         self,
         terms: Terms,

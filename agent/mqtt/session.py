@@ -16,6 +16,8 @@ class Mqtt5Receiver(SessionReceiver):
     `session_expected` tells that an earlier run had a session here, so that its absence is reported as possible loss.
     """
 
+    gathers = True
+
     def __init__(
         self,
         *,

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from agent.mqtt.backoff import Backoff
 from agent.mqtt.base import Delivery
-from agent.mqtt.connection import Connection
+from agent.mqtt.connection import GATHER_S, Connection
 from agent.mqtt.receiver import SessionReceiver, Terms
 
 WINDOW = 5
@@ -134,7 +134,7 @@ class Session(RuleBasedStateMachine):
         self.turn(2)
         if transport.incoming and not transport.closing:
             if not transport.reading and not self.receiver.counters.paused:
-                self.loop.run_until_complete(asyncio.sleep(0.003))  # it is gathering
+                self.loop.run_until_complete(asyncio.sleep(1.5 * GATHER_S))
             if transport.reading:
                 data, transport.incoming = bytes(transport.incoming), bytearray()
                 self.loop.run_until_complete(self.arrive(data))
