@@ -28,6 +28,7 @@ class Bench:
         self.parts: dict[str, Callable[[Path], None]] = {
             "stages": self.stages,
             "cpu": self.cpu,
+            "rates": self.rates,
             "peers": self.peers,
             "ack": self.ack,
             "readable": self.readable,
@@ -85,6 +86,15 @@ class Bench:
                     measure("VictoriaMetrics", 1000, period_ms, store__url=server.store_url())
             finally:
                 server.stop()
+
+    def rates(self, directory: Path) -> None:
+        """CPU of the agent, whole way, at the rates of fleets rather than as fast as it goes."""
+        head("CPU per message of the agent at a rate, SQLite, 1000 vans", "messages/s", "µs", "of a core")
+        for per_s in (100.0, 1000.0, 5000.0, 10_000.0, 20_000.0):
+            count = int(per_s * (8 if self.count <= SIZES["small"] else 30))
+            where = directory / f"{per_s:.0f}"
+            cpu, _, _ = whole.agent_cpu_us(where, count=count, vans=1000, period_ms=1000, per_s=per_s)
+            row(f"{per_s:,.0f}", f"{cpu:.0f}", f"{cpu * per_s / 1e6:.0%}")
 
     def peers(self, directory: Path) -> None:
         """The obvious Python stack and, where it is there, Telegraf, with the same load."""

@@ -42,18 +42,18 @@ class Load:
         words = [sys.executable, "-m", "benchmarks.speed.publisher", *map(str, numbers)]
         return subprocess.Popen(words, cwd=ROOT)
 
-    def publish(self, count: int) -> float:
+    def publish(self, count: int, *, per_s: float = 0) -> float:
         """The same, until all is acknowledged: seconds."""
         began = time.monotonic()
-        if self.start(count).wait():
+        if self.start(count, per_s=per_s).wait():
             raise RuntimeError("the load could not be published")
         return time.monotonic() - began
 
 
 def agent_cpu_us(
-    directory: Path, *, count: int, vans: int, period_ms: int = PERIOD_MS, **settings: object
+    directory: Path, *, count: int, vans: int, period_ms: int = PERIOD_MS, per_s: float = 0, **settings: object
 ) -> tuple[float, float, float]:
-    """CPU µs per message at saturation, messages/s, and points per message."""
+    """CPU µs per message, messages/s, and points per message; at saturation, or at a rate."""
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
@@ -63,7 +63,7 @@ def agent_cpu_us(
         agent.wait_processed(3 * vans, timeout_s=WAIT_S, pause_s=PAUSE_S)
         before = agent.metrics()
         began = time.monotonic()
-        load.publish(count)
+        load.publish(count, per_s=per_s)
         agent.wait_processed(3 * vans + count, timeout_s=WAIT_S, pause_s=PAUSE_S)
         seconds = time.monotonic() - began
         after = agent.metrics()

@@ -1,7 +1,8 @@
 """Energy and emissions by hour, from the counters as they stood at each full hour. Pure.
 
 The counters never fall, so an hour is a difference of two. A van that was silent at a full hour has its use booked to
-the hour in which it is heard again; sums over the hours are exact either way.
+the hour in which it is heard again, and until then to the one in which it was last heard; sums over the hours are exact
+either way.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -64,37 +65,40 @@ class HourBook:
     at: dict[int, Standing] = field(default_factory=dict)
     first: dict[str, tuple[int, Amounts]] = field(default_factory=dict)
 
-    def since(self, start_ms: int, now: Standing) -> Standing:
-        """Amounts by van from `start_ms` to `now`."""
-        hours = sorted(hour for hour in self.at if hour >= start_ms)
+    def since(self, start_ms: int, now: Standing, heard_ms: Mapping[str, int]) -> Standing:
+        """Amounts by van from `start_ms` to `now`; `heard_ms` is when each van was last heard."""
+        hours = sorted(self.at)
         result: Standing = {}
         for vehicle_id, amounts in now.items():
-            base = self._base(vehicle_id, start_ms, hours)
+            # The counters of a van that has not been heard since stand as they stood then.
+            silent = heard_ms[vehicle_id] < start_ms
+            base = amounts if silent else self._base(vehicle_id, start_ms, hours)
             result[vehicle_id] = {name: max(0.0, value - base.get(name, value)) for name, value in amounts.items()}
         return result
 
     def _base(self, vehicle_id: str, start_ms: int, hours: list[int]) -> Amounts:
-        known = self.at.get(start_ms, {}).get(vehicle_id)
-        if known is not None:
-            return known
+        """The counters from which a van that was heard since `start_ms` counts."""
         first_ms, amounts = self.first.get(vehicle_id, (None, {}))
         if first_ms is not None and first_ms >= start_ms:
             return amounts
-        for hour in hours:
-            if vehicle_id in self.at[hour]:
-                return self.at[hour][vehicle_id]
-        return amounts
+        known = [hour for hour in hours if vehicle_id in self.at[hour]]
+        before = [hour for hour in known if hour <= start_ms]
+        if before:
+            return self.at[before[-1]][vehicle_id]
+        return self.at[known[0]][vehicle_id] if known and not amounts else amounts
 
     def by_hour(
-        self, now: Standing, group: Callable[[str], str] = lambda _: ""
+        self, now: Standing, heard_ms: Mapping[str, int], group: Callable[[str], str] = lambda _: ""
     ) -> list[tuple[int, dict[str, Amounts]]]:
         """(start of hour, amounts by group), oldest first; the last one is the hour under way."""
         hours = sorted(self.at)
         table: list[tuple[int, dict[str, Amounts]]] = [(hour, {}) for hour in hours]
         for vehicle_id, current in now.items():
-            previous = self.at[hours[0]].get(vehicle_id) if hours else None
+            heard = heard_ms[vehicle_id]
+            previous = self._standing(vehicle_id, hours[0], current, heard) if hours else None
             for index, hour in enumerate(hours):
-                end = self.at[hours[index + 1]].get(vehicle_id) if index + 1 < len(hours) else current
+                last = index + 1 == len(hours)
+                end = current if last else self._standing(vehicle_id, hours[index + 1], current, heard)
                 if end is None:
                     continue
                 if previous is None:
@@ -104,6 +108,9 @@ class HourBook:
                     sums[name] = sums.get(name, 0.0) + max(0.0, value - previous.get(name, value))
                 previous = end
         return table
+
+    def _standing(self, vehicle_id: str, hour: int, current: Amounts, heard_ms: int) -> Amounts | None:
+        return current if heard_ms < hour else self.at[hour].get(vehicle_id)
 
     def _first_before(self, vehicle_id: str, end_ms: int, otherwise: Amounts) -> Amounts:
         first_ms, amounts = self.first.get(vehicle_id, (None, {}))

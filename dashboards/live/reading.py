@@ -250,6 +250,14 @@ class Reader:
         standing((van.emissions for van in self.view.vans.values() if van.emissions), "emissions", now)
         return now
 
+    def heard_ms(self) -> dict[str, int]:
+        """When every van's counters were last heard."""
+        return {
+            vehicle_id: max(point["time_ms"] for point in (van.energy, van.emissions) if point)
+            for vehicle_id, van in self.view.vans.items()
+            if van.energy or van.emissions
+        }
+
     def today_ms(self) -> int:
         """The start of the day of the newest data."""
         return midnight_ms(self.view.front_ms() or self.clock_ms(), self.zone)
@@ -258,14 +266,15 @@ class Reader:
         """Amounts by van since midnight."""
         key = (self.view.version, id(self.hours))
         if self._today[0] != key:
-            self._today = (key, self.hours.since(self.today_ms(), self.now_standing()))
+            self._today = (key, self.hours.since(self.today_ms(), self.now_standing(), self.heard_ms()))
         return self._today[1]
 
     def by_hour(self) -> list[tuple[int, Amounts]]:
         """(start of hour, amounts of the fleet) of the last 24 hours, oldest first."""
         key = (self.view.version, id(self.hours))
         if self._by_hour[0] != key:
-            table = [(hour, groups.get("", {})) for hour, groups in self.hours.by_hour(self.now_standing())]
+            hours = self.hours.by_hour(self.now_standing(), self.heard_ms())
+            table = [(hour, groups.get("", {})) for hour, groups in hours]
             self._by_hour = (key, table[-24:])
         return self._by_hour[1]
 

@@ -120,7 +120,7 @@ async def call(tmp_path, capsys, records, *words, settings=SETTINGS):
             vehicle_id=record.vehicle_id, depot="north", model="farizon-sv-83", country="DE"
         )
         series[record.vehicle_id] = van
-        points.add_record(rows, van, record)
+        points.add_records(rows, van, [record])
     await store.write(rows)
     await store.close()
     parser = argparse.ArgumentParser()

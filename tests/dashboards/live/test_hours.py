@@ -42,26 +42,47 @@ def book() -> HourBook:
     )
 
 
+HEARD_MS = {"a": 2 * HOUR_MS + 1, "b": 2 * HOUR_MS + 2, "new": 2 * HOUR_MS + 3}
 NOW = {"a": {"used_kwh": 17.0}, "b": {"used_kwh": 4.5}, "new": {"used_kwh": 3.0}}
 
 
 def test_an_hour_is_a_difference_and_silence_is_booked_when_the_van_is_heard_again() -> None:
-    table = {hour // HOUR_MS: sums.get("", {}) for hour, sums in book().by_hour(NOW)}
+    table = {hour // HOUR_MS: sums.get("", {}) for hour, sums in book().by_hour(NOW, HEARD_MS)}
     assert table[0] == {"used_kwh": pytest.approx(2.0 + 1.0)}
     assert table[1] == {"used_kwh": pytest.approx(3.0)}  # a was silent at 2 o'clock
     assert table[2] == {"used_kwh": pytest.approx(5.0 + 0.5)}
 
 
 def test_hours_add_up_to_the_whole() -> None:
-    by_hour = total(sums.get("", {}) for _, sums in book().by_hour(NOW))
-    since = total(book().since(0, NOW).values())
+    by_hour = total(sums.get("", {}) for _, sums in book().by_hour(NOW, HEARD_MS))
+    since = total(book().since(0, NOW, HEARD_MS).values())
     assert by_hour == {"used_kwh": pytest.approx(since["used_kwh"])}
 
 
 def test_a_van_without_a_past_counts_from_where_it_was_first_seen() -> None:
-    since = book().since(0, NOW)
+    since = book().since(0, NOW, HEARD_MS)
     assert since["b"] == {"used_kwh": 4.5}
     assert since["new"] == {"used_kwh": 0.0}
+
+
+def test_a_van_that_is_not_heard_again_stands_as_it_stood() -> None:
+    silent = HEARD_MS | {"a": HOUR_MS + 1}
+    table = {hour // HOUR_MS: sums.get("", {}) for hour, sums in book().by_hour(NOW, silent)}
+    assert table[1] == {"used_kwh": pytest.approx(5.0 + 3.0)}
+    assert table[2] == {"used_kwh": pytest.approx(0.5)}
+    assert book().since(2 * HOUR_MS, NOW, silent)["a"] == {"used_kwh": 0.0}
+    assert book().since(HOUR_MS, NOW, silent)["a"] == {"used_kwh": 5.0}
+
+
+def test_what_was_used_in_a_silence_over_midnight_counts_when_the_van_is_heard_again() -> None:
+    assert book().since(2 * HOUR_MS, NOW, HEARD_MS)["a"] == {"used_kwh": 5.0}
+
+
+def test_a_van_heard_only_before_all_full_hours_has_used_nothing_since() -> None:
+    known = HourBook(at={HOUR_MS: {}, 2 * HOUR_MS: {}}, first={"a": (HOUR_MS // 2, {"used_kwh": 3.0})})
+    now, heard_ms = {"a": {"used_kwh": 9.0}}, {"a": HOUR_MS - 1}
+    assert known.since(HOUR_MS, now, heard_ms) == {"a": {"used_kwh": 0.0}}
+    assert total(sums.get("", {}) for _, sums in known.by_hour(now, heard_ms)) == {"used_kwh": 0.0}
 
 
 def test_groups_and_sums_leave_out_what_nobody_knows() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC
+from datetime import UTC, timedelta, timezone, tzinfo
 
 import pytest
 
@@ -48,8 +48,8 @@ async def opened(request: pytest.FixtureRequest, store_url: str) -> AsyncIterato
         server.stop()
 
 
-async def followed(open_history: Callable[[], History]) -> Reader:
-    reader = Reader(open_history, zone=UTC)
+async def followed(open_history: Callable[[], History], *, zone: tzinfo = UTC) -> Reader:
+    reader = Reader(open_history, zone=zone)
     await reader.tick()
     await reader.tick()
     await reader.read_slow()
@@ -75,10 +75,17 @@ async def test_the_view_is_what_the_store_holds(opened: Callable[[], History]) -
         history.close()
 
 
-async def test_today_is_the_difference_of_the_counters(opened: Callable[[], History]) -> None:
-    reader = await followed(opened)
+@pytest.mark.parametrize("since_midnight_minutes", [1, 25, 61, 170, 600, 1439])
+async def test_today_is_the_difference_of_the_counters(
+    opened: Callable[[], History], since_midnight_minutes: int
+) -> None:
+    """At any time of the day: the zone is the one where midnight was so long ago."""
+    minute = time.time_ns() // 60_000_000_000 % 1440
+    offset = (since_midnight_minutes - minute + 720) % 1440 - 720
+    zone = timezone(timedelta(minutes=offset))
+    reader = await followed(opened, zone=zone)
     history = opened()
-    start_ms = midnight_ms(reader.view.front_ms() or 0, UTC)
+    start_ms = midnight_ms(reader.view.front_ms() or 0, zone)
     base: dict[tuple[str, str], float] = {}
     last: dict[tuple[str, str], float] = {}
     try:
