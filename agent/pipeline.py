@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 
-from agent import health, systemd
+from agent import health, memory, systemd
 from agent.errors import SettingsError
 from agent.health import Vitals
 from agent.heartbeat import Heartbeat
@@ -111,6 +111,7 @@ class Pipeline:
         # What is alive now lives as long as the process: collections need not look at it again.
         gc.collect()
         gc.freeze()
+        memory.give_back()
         log.info("%d vans restored in %.1f s", len(self._processor.vans), time.monotonic() - started)
         async with contextlib.AsyncExitStack() as stack:
             await self._serve_health(stack)
@@ -170,6 +171,7 @@ class Pipeline:
             await asyncio.sleep(TICK_S - now % TICK_S)
             self._intake.tick()
             self._heartbeat.beat()
+            memory.give_back()
             self._announcing |= self._heartbeat.broker_is_new()
             # Not from states that are older than what was published already.
             if self._announcing and not self._worker.repeating:

@@ -24,7 +24,7 @@ from agent.points import Series
 from agent.roster import Roster, series_of
 
 AWAKE_VANS: Final = 10_000
-"""A fleet of so many can be awake as a whole; of a larger one fewer are, down to a quarter of this, since most of its
+"""A fleet of so many can be awake as a whole; of a larger one fewer are, down to an eighth of this, since most of its
 vans have to be woken anyway."""
 ROOM_SHARE: Final = 32
 """When one too many wakes up, this fraction of those awake makes room."""
@@ -201,7 +201,7 @@ class Vans:
     def _make_room(self) -> None:
         """Vans that report in turn would always miss each other if the longest awake had to go: any may have to."""
         excess = len(self._ids) - self._awake_vans
-        if len(self.awake) < max(self._awake_vans // 4, self._awake_vans - max(0, excess) // 4):
+        if len(self.awake) < max(self._awake_vans // 8, self._awake_vans - max(0, excess) // 4):
             return
         self._turn = (self._turn + 1) % ROOM_SHARE
         for van in list(islice(self.awake.values(), self._turn, None, ROOM_SHARE)) or list(self.awake.values()):

@@ -29,7 +29,7 @@ TAIL_BYTES = 4 * 1024 * 1024
 
 READ_MESSAGES = 4096
 LETTERS_AT_ONCE = 256
-UNIT_POINTS_LIMIT = 3
+UNIT_POINTS_LIMIT = 2
 """A unit may grow to this many times `batch_points` while the one before it is being written."""
 
 CHECKPOINT_MESSAGES = 250_000

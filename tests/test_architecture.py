@@ -16,6 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "readings": {"errors", "structs"},
     "config": {"errors", "readings"},
     "structs": set(),
+    "memory": set(),
     "systemd": set(),
     "factors": BASE,
     "fleet": BASE | {"factors"},
@@ -34,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "health": {"intake", "journal", "journal_thread", "mqtt", "processor", "worker", "writer"},
     "heartbeat": {"health", "points", "systemd"},
     "pipeline": BASE
-    | {"health", "heartbeat", "intake", "journal", "journal_thread", "mqtt", "processor"}
+    | {"health", "heartbeat", "intake", "journal", "journal_thread", "memory", "mqtt", "processor"}
     | {"stores", "systemd", "worker", "writer"},
 }
 CLOCKS = {"time", "datetime.datetime.now", "random", "asyncio", "socket", "logging", "os"}
