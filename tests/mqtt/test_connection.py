@@ -571,3 +571,26 @@ async def test_publish(broker: FakeBroker, running: Running) -> None:
         packet = await connection.expect(mqtt5.PublishPacket)
         assert (packet.topic, packet.payload, int(packet.qos), packet.retain) == ("alerts/a", b"hot", 0, True)
         assert not await subject.receiver.publish("alerts/a", b"x" * 200, retain=True), "the broker would end us"
+
+
+# Few reads.
+
+
+async def test_messages_that_follow_each_other_closely_are_read_together(
+    broker: FakeBroker, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "GATHER_S", 0.2)
+    async with running(broker.port) as subject:
+        connection = await broker.connection()
+        await connection.accept()
+        await subject.subscribed()
+        for number in range(1, 41):
+            connection.send(publish(number, b"%d" % number))
+            await asyncio.sleep(0.005)
+        await subject.received(40)
+        assert subject.payloads == [b"%d" % number for number in range(1, 41)]
+        # At least 0.2 s of messages, one each 5 ms: a read at the beginning or two, then one each 0.2 s.
+        assert len(subject.deliveries) < 15
+        # And a lonely one is not held back for longer than that.
+        connection.send(publish(41, b"last"))
+        await subject.received(41)
