@@ -28,6 +28,11 @@ def scaled(value: float | None, unit: str, larger: str, digits: int = 0) -> Figu
     return Figure(number(value, digits), unit)
 
 
+def thousands(value: float | None) -> float | None:
+    """In the thousandfold unit, as g in kg."""
+    return None if value is None else value / 1000
+
+
 def kilograms(grams: float | None) -> Figure:
     """Grams as kg, or t from 10,000 kg."""
     if grams is None:

@@ -20,6 +20,10 @@ class Column(NamedTuple):
     hide: Literal["", "phone", "tablet"] = ""
     help: str = ""
 
+    def shown(self, value: Any) -> Any:
+        """A number as the column writes it: rounded once, and a change that nobody sees is not sent."""
+        return round(value, self.digits) if isinstance(value, float) and self.type in ("number", "soc") else value
+
 
 class DataTable(Element, component="data_table.js"):
     """Rows come once as a whole and then as patches."""
@@ -39,6 +43,8 @@ class DataTable(Element, component="data_table.js"):
         page: int = 250,
     ) -> None:
         super().__init__()
+        self._columns = columns
+        rows = self._shown(rows)
         self._props["columns"] = [column._asdict() for column in columns]
         self._props["rows"] = rows
         self._props["title"] = title
@@ -54,10 +60,17 @@ class DataTable(Element, component="data_table.js"):
     def patch(self, rows: list[Row]) -> None:
         """Send changed and new rows."""
         if rows:
-            self.run_method("patch", rows)
+            self.run_method("patch", self._shown(rows))
 
     def replace(self, rows: list[Row]) -> None:
         """Send all rows, if they are not what the browser has."""
+        rows = self._shown(rows)
         if rows != self._sent:
             self._sent = rows
             self.run_method("replace", rows)
+
+    def _shown(self, rows: list[Row]) -> list[Row]:
+        return [
+            [key, *(column.shown(value) for column, value in zip(self._columns, values, strict=True))]
+            for key, *values in rows
+        ]

@@ -5,9 +5,8 @@ from nicegui import ui
 from dashboards.live import units
 from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.morning import READY_AT, READY_SOC_PCT, Outlook, next_morning_ms, outlook
-from dashboards.live.pages.fleet import rounded
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
-from dashboards.live.units import Figure, number
+from dashboards.live.units import Figure, number, thousands
 
 CHARGING = (
     Column("Van", "link"),
@@ -48,10 +47,10 @@ def charging_row(one: Outlook) -> Row:
     return [
         van.vehicle_id,
         van.vehicle_id,
-        rounded(van.soc_pct, 1),
-        rounded(one.power_kw, 1),
+        van.soc_pct,
+        one.power_kw,
         None if one.full_enough_ms is None else one.full_enough_ms // 60_000 * 60_000,
-        rounded(one.soc_then_pct, 1),
+        one.soc_then_pct,
         one.verdict,
         van.depot or None,
     ]
@@ -63,13 +62,13 @@ def risk_row(one: Outlook) -> Row:
     capacity_kwh = van.energy.get("usable_capacity_kwh")
     missing_kwh = None
     if capacity_kwh and one.soc_then_pct is not None:
-        missing_kwh = round(max(0.0, READY_SOC_PCT - one.soc_then_pct) / 100 * capacity_kwh, 1)
+        missing_kwh = max(0.0, READY_SOC_PCT - one.soc_then_pct) / 100 * capacity_kwh
     return [
         van.vehicle_id,
         van.vehicle_id,
         one.verdict,
-        rounded(van.soc_pct, 1),
-        rounded(one.soc_then_pct, 1),
+        van.soc_pct,
+        one.soc_then_pct,
         missing_kwh,
         van.state,
         van.depot or None,
@@ -147,13 +146,13 @@ class ChargingPage:
                     point.get("vehicle_id"),
                     point["time_ms"],
                     point.get("duration_s"),
-                    rounded(point.get("energy_kwh"), 2),
-                    rounded(point.get("grid_kwh"), 2),
-                    rounded(point.get("max_power_kw"), 1),
+                    point.get("energy_kwh"),
+                    point.get("grid_kwh"),
+                    point.get("max_power_kw"),
                     point.get("soc_start_pct"),
                     point.get("soc_end_pct"),
                     (point.get("kind") or "").upper() or None,
-                    None if point.get("co2e_g") is None else round(point["co2e_g"] / 1000, 2),
+                    thousands(point.get("co2e_g")),
                     point.get("place"),
                 ]
                 for point in view.recent["charge"].values()

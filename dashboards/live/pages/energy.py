@@ -9,7 +9,7 @@ from dashboards.live.elements.chart import Chart, ChartSeries
 from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.hours import HOUR_MS, Amounts, Standing, grouped, kwh_per_100km, total
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
-from dashboards.live.units import Figure, kilograms, number
+from dashboards.live.units import Figure, kilograms, number, thousands
 
 GROUP_COLUMNS = (
     Column("Vans", "number"),
@@ -37,21 +37,17 @@ def group_rows(today: Standing, group: Callable[[str], str]) -> list[Row]:
                 name,
                 name or "not set",
                 counts[name],
-                _round(distance_km),
-                _round(used_kwh),
-                _round(kwh_per_100km(sums)),
-                _round(sums.get("grid_kwh")),
-                _round(sums.get("co2e_g"), 1000),
-                _round(sums.get("diesel_co2e_g"), 1000),
-                _round(sums.get("avoided_co2e_g"), 1000),
-                _round(sums.get("avoided_nox_mg"), 1000),
+                distance_km,
+                used_kwh,
+                kwh_per_100km(sums),
+                sums.get("grid_kwh"),
+                thousands(sums.get("co2e_g")),
+                thousands(sums.get("diesel_co2e_g")),
+                thousands(sums.get("avoided_co2e_g")),
+                thousands(sums.get("avoided_nox_mg")),
             ]
         )
     return rows
-
-
-def _round(value: float | None, divisor: float = 1) -> float | None:
-    return None if value is None else round(value / divisor, 1)
 
 
 class EnergyPage:

@@ -10,7 +10,7 @@ from dashboards.live.elements.van_map import VanMap
 from dashboards.live.fleet_view import Van
 from dashboards.live.hours import Standing, kwh_per_100km, total
 from dashboards.live.pages.frame import LAND_PATH, Figures, Frame, Site, card, grid, page_head, state_legend, van_mark
-from dashboards.live.units import Figure, kilograms, number
+from dashboards.live.units import Figure, kilograms, number, thousands
 
 COLUMNS = (
     Column("Van", "link"),
@@ -36,26 +36,20 @@ ALERT_COLUMNS = (
 )
 
 
-def rounded(value: float | None, digits: int) -> float | None:
-    """As shown, so that a change nobody sees is not sent."""
-    return None if value is None else round(value, digits)
-
-
 def van_row(van: Van, today: Standing, worst: dict[str, str]) -> Row:
     """One van as the table takes it."""
     amounts = today.get(van.vehicle_id, {})
-    co2e_g = amounts.get("co2e_g")
     return [
         van.vehicle_id,
         van.vehicle_id,
         van.state,
-        rounded(van.soc_pct, 1),
-        rounded(van.energy.get("range_km"), 0),
-        rounded(van.energy.get("power_kw"), 1),
-        rounded(van.location.get("speed_kmh"), 0),
-        rounded(amounts.get("distance_km"), 1),
-        rounded(amounts.get("used_kwh"), 1),
-        None if co2e_g is None else round(co2e_g / 1000, 2),
+        van.soc_pct,
+        van.energy.get("range_km"),
+        van.energy.get("power_kw"),
+        van.location.get("speed_kmh"),
+        amounts.get("distance_km"),
+        amounts.get("used_kwh"),
+        thousands(amounts.get("co2e_g")),
         van.depot or None,
         van.model or None,
         worst.get(van.vehicle_id),

@@ -8,7 +8,6 @@ from nicegui import ui
 from agent.errors import REASONS
 from dashboards.live.elements.chart import Chart, ChartSeries
 from dashboards.live.elements.data_table import Column, DataTable, Row
-from dashboards.live.pages.fleet import rounded
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
 from dashboards.live.units import Figure, number
 
@@ -138,7 +137,7 @@ class QualityPage:
                 van.state,
                 van.heard_ms,
                 van.heard_ms,
-                rounded(van.soc_pct, 1),
+                van.soc_pct,
                 van.depot or None,
                 van.model or None,
             ]
@@ -153,7 +152,7 @@ def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) ->
     for reason in REASONS:
         count = None if by_reason is None else by_reason.get(reason, 0.0)
         everything = (accepted or 0) + sum((by_reason or {}).values())
-        share = None if count is None or not everything else round(count / everything * 100, 4)
+        share = None if count is None or not everything else count / everything * 100
         rows.append([reason, reason.replace("_", " "), MEANINGS[reason], count, share])
     return rows
 

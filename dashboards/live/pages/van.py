@@ -11,9 +11,8 @@ from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.elements.van_map import VanMap
 from dashboards.live.fleet_view import Point
 from dashboards.live.hours import kwh_per_100km
-from dashboards.live.pages.fleet import rounded
 from dashboards.live.pages.frame import LAND_PATH, Figures, Frame, Site, card, div, grid, raw, text, van_mark
-from dashboards.live.units import Figure, kilograms, number
+from dashboards.live.units import Figure, kilograms, number, thousands
 from dashboards.live.van_view import VanView
 
 RANGES_H: Final = (6, 24, 72)
@@ -48,10 +47,6 @@ CHARGES = (
 ALERTS = (Column("When", "time"), Column("Severity", "severity"), Column("What", "message"), Column("Now", "text"))
 
 
-def _kg(grams: float | None) -> float | None:
-    return None if grams is None else round(grams / 1000, 3)
-
-
 def trip_row(point: Point) -> Row:
     """A trip as the table takes it."""
     get = point.get
@@ -59,16 +54,16 @@ def trip_row(point: Point) -> Row:
         f"{get('vehicle_id')}/{point['time_ms']}",
         point["time_ms"],
         get("duration_s"),
-        rounded(get("distance_km"), 2),
-        rounded(get("energy_kwh"), 3),
-        rounded(get("uncertainty_kwh"), 3),
-        rounded(get("consumption_kwh_per_100km"), 1),
+        get("distance_km"),
+        get("energy_kwh"),
+        get("uncertainty_kwh"),
+        get("consumption_kwh_per_100km"),
         get("soc_start_pct"),
         get("soc_end_pct"),
         get("stops"),
-        _kg(get("co2e_g")),
-        _kg(get("avoided_co2e_g")),
-        rounded(get("co2e_g_per_parcel"), 0),
+        thousands(get("co2e_g")),
+        thousands(get("avoided_co2e_g")),
+        get("co2e_g_per_parcel"),
         (get("quality") or "") + (", inferred" if get("inferred") else ""),
     ]
 
@@ -80,13 +75,13 @@ def charge_row(point: Point) -> Row:
         f"{get('vehicle_id')}/{point['time_ms']}",
         point["time_ms"],
         get("duration_s"),
-        rounded(get("energy_kwh"), 2),
-        rounded(get("grid_kwh"), 2),
-        rounded(get("max_power_kw"), 1),
+        get("energy_kwh"),
+        get("grid_kwh"),
+        get("max_power_kw"),
         get("soc_start_pct"),
         get("soc_end_pct"),
         (get("kind") or "").upper() or None,
-        _kg(get("co2e_g")),
+        thousands(get("co2e_g")),
         get("place"),
     ]
 
@@ -184,6 +179,7 @@ class VanPage:
         if van.version > self.version:
             self._show_now()
             self.version = view.version
+        self._show_today()  # at midnight, and once the full hours are read, even if the van is silent
         if self.detail.version != self.detail_version:
             self.detail_version = self.detail.version
             self.map.set_path(self.detail.trail())
@@ -212,7 +208,6 @@ class VanPage:
         way = "" if power_kw is None else "into the battery" if power_kw < 0 else "out of the battery"
         show("power", Figure(number(None if power_kw is None else abs(power_kw), 1), "kW"), way)
         show("speed", Figure(number(van.location.get("speed_kmh")), "km/h"), f"battery {number(temperature)} °C")
-        self._show_today()
 
     def _show_today(self) -> None:
         amounts, show = self.reader.today().get(self.vehicle_id, {}), self.figures.set
@@ -225,7 +220,7 @@ class VanPage:
         per_100_km = kwh_per_100km(amounts)
         show("energy", Figure(number(used_kwh, 1), "kWh"), f"{number(per_100_km, 1)} kWh/100 km")
         per_km = co2e_g / distance_km if co2e_g is not None and distance_km else None
-        show("co2e", Figure(number(_kg(co2e_g), 2), "kg"), f"{number(per_km)} g/km, well-to-wheel")
+        show("co2e", Figure(number(thousands(co2e_g), 2), "kg"), f"{number(per_km)} g/km, well-to-wheel")
         diesel = kilograms(amounts.get("diesel_co2e_g"))
         avoided = kilograms(amounts.get("avoided_co2e_g"))
         show("avoided", avoided, f"diesel van: {diesel.text} {diesel.unit}")
