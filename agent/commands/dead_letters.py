@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.commands.export import format_moment
+from agent.commands.moments import format_moment
 from agent.config import Settings
 from agent.errors import REASONS, VanpulseError
 from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader, Key

@@ -2,21 +2,17 @@
 
 import argparse
 import csv
-import re
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TextIO
 
 import msgspec
 
+from agent.commands.moments import add_period, format_moment, period
 from agent.config import Settings
 from agent.points import MEASUREMENTS, Measurement
 from agent.stores import make_history
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SHOW_EVERY: Final = 20_000
 
 
@@ -24,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to export, and how."""
     parser.add_argument("measurement", metavar="MEASUREMENT", choices=list(MEASUREMENTS), help=", ".join(MEASUREMENTS))
     parser.add_argument("--vehicle", metavar="ID", help="only this van")
-    moment = "RFC 3339 with zone, ms since the epoch, or how long ago, like 6h or 7d"
-    parser.add_argument("--from", dest="start", metavar="T", type=parse_moment, help=f"first moment: {moment}")
-    parser.add_argument("--to", dest="end", metavar="T", type=parse_moment, help="moment behind the last, likewise")
+    add_period(parser)
     parser.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="csv (default) or jsonl")
 
 
@@ -36,39 +30,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.vehicle is not None and "vehicle_id" not in measurement.tags:
         sys.stderr.write(f"vanpulse: {measurement.name} has no vans; leave --vehicle out\n")
         return 2
+    start_ms, end_ms = period(arguments, settings.fleet.timezone)
     token = settings.store.token.get_secret_value() if settings.store.token else ""
     history = make_history(settings.store.url, token=token)
     try:
-        points = history.select(
-            measurement.name, vehicle_id=arguments.vehicle, start_ms=arguments.start, end_ms=arguments.end
-        )
+        points = history.select(measurement.name, vehicle_id=arguments.vehicle, start_ms=start_ms, end_ms=end_ms)
         write = write_csv if arguments.format == "csv" else write_jsonl
         write(measurement, _counted(points), sys.stdout)
     finally:
         history.close()
     return 0
-
-
-def parse_moment(text: str) -> int:
-    """Milliseconds since the epoch of a moment as `--from` and `--to` take it."""
-    ago = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text)
-    if ago:
-        return round((time.time() - float(ago[1]) * _UNITS_S[ago[2]]) * 1000)
-    if re.fullmatch(r"-?\d+", text):
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment: use 2026-03-01T06:00:00Z, milliseconds, or 6h")
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
-
-
-def format_moment(time_ms: int) -> str:
-    """RFC 3339 in UTC, with milliseconds."""
-    moment = _EPOCH + timedelta(milliseconds=time_ms)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write_csv(measurement: Measurement, points: Iterable[dict[str, Any]], out: TextIO) -> None:

@@ -4,17 +4,16 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from agent.commands.moments import add_period, period
 from agent.commands.report_figures import Sums, VanFigures, figures_of, gather
 from agent.commands.report_format import as_csv, as_json, as_markdown
 from agent.config import Settings, load_fleet
-from agent.errors import SettingsError
 from agent.factors.factor_set import FactorSet, load_factor_set
-from agent.fleet.days import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points import MEASUREMENTS
 from agent.roster import Roster
@@ -27,19 +26,14 @@ COUNTERS: Final = ("messages_total", "accepted_total", "duplicates_total", "late
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--from", dest="start", metavar="T", help="first moment: 2026-06-01, or RFC 3339")
-    parser.add_argument("--to", dest="end", metavar="T", help="first moment after it, likewise")
+    add_period(parser)
     parser.add_argument("--format", choices=("md", "csv", "json"), default="md", help="Markdown (default), CSV, JSON")
     parser.add_argument("--block", choices=BLOCKS, default="all", help="one block alone; CSV has trips if not said")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the report."""
-    zone = DayZone(settings.fleet.timezone).tzinfo
-    start_ms = _moment(arguments.start, zone, "--from")
-    end_ms = _moment(arguments.end, zone, "--to")
-    if start_ms is not None and end_ms is not None and start_ms >= end_ms:
-        raise SettingsError(f"--from {arguments.start} is not before --to {arguments.end}")
+    start_ms, end_ms = period(arguments, settings.fleet.timezone)
     token = settings.store.token.get_secret_value() if settings.store.token else ""
     with closing(make_history(settings.store.url, token=token)) as history:
         report = make_report(history, settings, start_ms=start_ms, end_ms=end_ms, block=arguments.block)
@@ -163,19 +157,6 @@ def _quality(history: History, fleet: Sums, start_ms: int | None, end_ms: int | 
         "inferred_charges": fleet.inferred_charges,
         **counted,
     }
-
-
-def _moment(text: str | None, zone: tzinfo, option: str) -> int | None:
-    """Milliseconds of a date (midnight where the fleet's days begin) or of an RFC 3339 time."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-    except ValueError as error:
-        raise SettingsError(f"{option} {text!r} is not a time such as 2026-06-01 or 2026-06-01T08:00:00Z") from error
-    return round(moment.timestamp() * 1000)
 
 
 def _shown(time_ms: int | None) -> str | None:

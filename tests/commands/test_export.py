@@ -1,12 +1,10 @@
 import csv
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from agent.__main__ import main
-from agent.commands.export import format_moment, parse_moment
 from agent.points import MEASUREMENTS
 from agent.stores.sqlite import SqliteStore
 from tests.stores.rows import AGENT, VAN_1, VAN_2, battery, row, rows_of
@@ -96,8 +94,6 @@ def test_a_part_of_it(history: Path, capsys: pytest.CaptureFixture[str], options
     [
         ["export"],
         ["export", "batery"],
-        ["export", "battery", "--from", "yesterday"],
-        ["export", "battery", "--from", "2026-03-01T07:00:00"],
         ["export", "battery", "--format", "xml"],
     ],
 )
@@ -119,22 +115,3 @@ def test_no_store_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert main(["export", "battery"]) == 1
     assert "no history file" in capsys.readouterr().err
     assert not (tmp_path / "none.db").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "time_ms"),
-    [
-        ("0", 0),
-        ("1772348400000", T0),
-        ("2026-03-01T07:00:00Z", T0),
-        ("2026-03-01T07:00:00.5+00:00", T0 + 500),
-        ("1969-12-31T23:59:59.999Z", -1),
-    ],
-)
-def test_moments(text: str, time_ms: int) -> None:
-    assert parse_moment(text) == time_ms
-    assert parse_moment(format_moment(time_ms)) == time_ms
-
-
-def test_a_moment_some_time_ago() -> None:
-    assert abs(parse_moment("1.5h") - (time.time() - 5400) * 1000) < 5000
