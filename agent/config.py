@@ -331,6 +331,13 @@ class FleetFile(Section):
                     raise ValueError(f"identity {identity!r} belongs to {owner[identity]!r} and to {vehicle_id!r}")
         return vans
 
+    def depots_without_entry(self) -> dict[str, str]:
+        """Depots that vans name and that have no entry although others have, each with a van of it: typos."""
+        if not self.depots:
+            return {}
+        named = {van.depot: vehicle_id for vehicle_id, van in reversed(self.vans.items()) if van.depot is not None}
+        return {depot: named[depot] for depot in sorted(named.keys() - self.depots.keys())}
+
 
 def load_fleet(settings: FleetSettings) -> FleetFile:
     """Read the fleet file. A missing file is an empty fleet only where the setting was left at its default."""

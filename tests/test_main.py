@@ -79,6 +79,7 @@ def test_a_wrong_setting(tmp_path: Path) -> None:
         ("VANPULSE_MQTT__URL", "mqtt://user:secret@127.0.0.1"),
         ("VANPULSE_MQTT__PASSWORD", "without a user name"),
         ("VANPULSE_LIVE__TIMEZONE", "Nowhere"),
+        ("VANPULSE_STORE__URL", "sqlite:///."),
     ],
 )
 def test_check_config_refuses_what_the_daemon_and_the_live_page_would(
@@ -91,6 +92,20 @@ def test_check_config_refuses_what_the_daemon_and_the_live_page_would(
     assert out == ""
     assert said.startswith(f"vanpulse: {variable.removeprefix('VANPULSE_').replace('__', '.').lower()}")
     assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("depots", "told"), [("", []), ("[depots.north]\n", ["nrth", "south"]), ("[depots.nrth]\n[depots.south]\n", [])]
+)
+def test_check_config_points_at_depots_that_have_no_entry(tmp_path: Path, depots: str, told: list[str]) -> None:
+    """Where none has one, depots are mere names."""
+    vans = '[vans.a]\ndepot = "south"\n[vans.b]\ndepot = "nrth"\n[vans.c]\ndepot = "south"\n[vans.d]\n'
+    (tmp_path / "fleet.toml").write_text(depots + vans)
+    result = vanpulse("check-config", cwd=tmp_path)
+    assert result.returncode == 0
+    lines = [line.split("which")[0] for line in result.stdout.splitlines()[1:]]
+    van = {"nrth": "b", "south": "a"}
+    assert lines == [f"but: van {van[depot]!r} is of depot {depot!r}, " for depot in told]
 
 
 def test_what_is_printed_is_utf_8_in_every_locale(tmp_path: Path) -> None:

@@ -33,4 +33,6 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
         f"settings are fine: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "
         f"{len(fleet.vans)} vans and {len(fleet.depots)} depots in the fleet file\n"
     )
+    for depot, vehicle_id in fleet.depots_without_entry().items():
+        sys.stdout.write(f"but: van {vehicle_id!r} is of depot {depot!r}, which has no entry\n")
     return 0

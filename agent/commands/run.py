@@ -62,6 +62,8 @@ async def _run(settings: Settings) -> None:
 def build(settings: Settings) -> Pipeline:
     """The whole agent from its settings. Raises `SettingsError` or `JournalCorrupt`."""
     fleet = load_fleet(settings.fleet)
+    for depot, vehicle_id in fleet.depots_without_entry().items():
+        log.warning("fleet.file: van %r is of depot %r, which has no entry", vehicle_id, depot)
     roster = Roster(
         fleet,
         fleet_settings=settings.fleet,

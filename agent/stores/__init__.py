@@ -41,4 +41,6 @@ def sqlite_path(url: str) -> Path:
     path = url.removeprefix(prefix)
     if not url.startswith(prefix) or not path or path.endswith("/"):
         raise SettingsError(f"store.url = {url!r}: expected sqlite:///history.db or sqlite:////var/lib/history.db")
+    if Path(path).is_dir():
+        raise SettingsError(f"store.url = {url!r}: this is a directory; name a file in it")
     return Path(path)
