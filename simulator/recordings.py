@@ -94,7 +94,9 @@ def load(path: Path, *, format_name: str | None = None, vehicle_id: str | None =
     try:
         name = format_name or _recognise(path)
         recordings = _READERS[name](path)
-    except (OSError, KeyError, ValueError, msgspec.DecodeError, JournalUnreadable) as error:
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror or error}") from error
+    except (KeyError, ValueError, msgspec.DecodeError, JournalUnreadable) as error:
         raise RecordingError(f"{path}: {error}") from error
     recordings = [recording for recording in recordings if recording.rows]
     if not recordings:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from agent.readings import Reading
-from simulator.publisher import DEFAULT_URL, Broker, Summary, Unreachable
+from simulator.publisher import DEFAULT_URL, Broker, Summary
 
 DEFAULT_PREFIX = "vans"
 
@@ -107,12 +107,9 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
 
 
 def broker_url(arguments: argparse.Namespace) -> str:
-    """The broker's address from the option, the environment, or the default. Raises Unreachable if it is none."""
+    """The broker's address: the option, the environment, or the default. Raises ValueError, OSError if it is none."""
     url: str = arguments.broker or os.environ.get("VANPULSE_MQTT__URL") or DEFAULT_URL
-    try:
-        Broker.from_url(url)
-    except (OSError, ValueError) as error:
-        raise Unreachable(str(error)) from error
+    Broker.from_url(url)
     return url
 
 

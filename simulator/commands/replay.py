@@ -31,14 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
             for path in arguments.files
             for recording in load(path, format_name=arguments.format, vehicle_id=arguments.vehicle)
         ]
-    except RecordingError as error:
+        url = broker_url(arguments)
+    except (RecordingError, OSError, ValueError) as error:
         complain("replay", error)
-        return 1
+        return 2
     thinning = Thinning(period_s=arguments.thin, soc_step_pct=arguments.soc_step, hidden=frozenset(arguments.hide))
     messages = timeline(recordings, end_ms=int(time.time() * 1000), thinning=thinning, prefix=topic_prefix(arguments))
     vans = len({recording.vehicle_id for recording in recordings})
     try:
-        summary = asyncio.run(_publish(messages, arguments))
+        summary = asyncio.run(_publish(messages, url, arguments))
     except Unreachable as error:
         complain("replay", error)
         return 1
@@ -46,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _publish(messages: list[tuple[int, Outgoing]], arguments: argparse.Namespace) -> Summary:
-    sender = make_sender(broker_url(arguments), connections=arguments.connections)
+async def _publish(messages: list[tuple[int, Outgoing]], url: str, arguments: argparse.Namespace) -> Summary:
+    sender = make_sender(url, connections=arguments.connections)
     async with sender:
         async for batch in _paced(messages, arguments.speedup):
             await sender.send(batch)

@@ -90,13 +90,14 @@ def run(arguments: argparse.Namespace) -> int:
             simulation.write_fleet_file(arguments.fleet_file)
             if arguments.seconds == 0 and arguments.hours == 0:
                 return 0
+        url = broker_url(arguments)
         truth = Truth(simulation.fleet, arguments.truth) if arguments.truth is not None else None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         complain("simulate", error)
         return 2
     try:
         with truth or contextlib.nullcontext():
-            summary = asyncio.run(_publish(simulation, arguments))
+            summary = asyncio.run(_publish(simulation, url, arguments))
     except Unreachable as error:
         complain("simulate", error)
         return 1
@@ -104,12 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _publish(simulation: Simulation, arguments: argparse.Namespace) -> Summary:
+async def _publish(simulation: Simulation, url: str, arguments: argparse.Namespace) -> Summary:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     retain = simulation.encoder.retain
-    sender = make_sender(broker_url(arguments), connections=arguments.connections, retain=retain)
+    sender = make_sender(url, connections=arguments.connections, retain=retain)
     async with sender:
         async for batch in _until(simulation.stream(speedup=arguments.speedup, seconds=arguments.seconds), stop):
             if arguments.messages is not None:

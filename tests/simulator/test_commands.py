@@ -101,7 +101,7 @@ def test_replay(broker: Mosquitto, tmp_path: Path) -> None:
         (("replay", "--soc-step", "half", "drive.csv"), 2, "not a number above 0"),
         (("simulate", "--dialect", "klingon"), 2, "klingon"),
         (("simulate", "--broker", "localhost"), 2, "mqtt://HOST"),
-        (("replay", "no-such-file"), 1, "no-such-file"),
+        (("replay", "no-such-file"), 2, "no-such-file: No such file or directory"),
         (("replay",), 2, "FILE"),
     ],
 )
@@ -114,7 +114,7 @@ def test_wrong_usage(words: tuple[str, ...], status: int, said: str) -> None:
 
 def test_a_broker_in_the_environment_that_is_none() -> None:
     done = simulator("simulate", "--vans", "1", url="http://127.0.0.1")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert (
         done.stderr
         == "vanpulse simulate: broker URL 'http://127.0.0.1': give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]\n"
