@@ -52,8 +52,17 @@ async def followed(open_history: Callable[[], History], *, zone: tzinfo = UTC) -
     reader = Reader(open_history, zone=zone)
     await reader.tick()
     await reader.tick()
-    await reader.read_slow()
+    await read_all(reader)
     return reader
+
+
+async def read_all(reader: Reader) -> None:
+    """As many turns as it takes: each of them ends after a fraction of a second."""
+    done = False
+    while not done:
+        await reader.read_slow()
+        sweeps = [reader._events, *(watched.sweep for watched in reader._watched.values())]
+        done = all(sweep is None or sweep.done for sweep in sweeps)
 
 
 async def test_the_view_is_what_the_store_holds(opened: Callable[[], History]) -> None:
@@ -114,7 +123,7 @@ async def test_a_watched_van_is_read_whole(opened: Callable[[], History]) -> Non
     history = opened()
     newest_ms = reader.view.newest_ms or 0
     with reader.watching(vehicle_id, 6) as view:
-        await reader.read_slow()
+        await read_all(reader)
         speeds = [
             point["speed_kmh"]
             for point in history.select("location", vehicle_id=vehicle_id, start_ms=newest_ms - 6 * 3_600_000)
