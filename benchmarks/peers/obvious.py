@@ -2,10 +2,11 @@
 
 Written the way their documentation shows. It validates, keeps the last state of charge per van, computes an energy
 figure from it, and writes points in batches; it has no journal, so what it acknowledged is lost when it ends.
-`python -m benchmarks.peers.obvious MQTT_PORT INFLUX_URL MESSAGES` prints its CPU seconds.
+`python -m benchmarks.peers.obvious MQTT_PORT INFLUX_URL MESSAGES` prints its CPU seconds and peak memory.
 """
 
 import asyncio
+import resource
 import sys
 import time
 
@@ -82,7 +83,8 @@ async def main(port: int, url: str, messages: int) -> None:
                 waiting = []
             if taken == messages:
                 break
-    sys.stdout.write(f"{time.process_time() - began}\n")
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sys.stdout.write(f"{time.process_time() - began} {peak_bytes}\n")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,14 @@ import argparse
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.speed import stages, whole
-from tests.servers.agent import ROOT
+from benchmarks.speed.peers import peers
 from tests.servers.influxdb import Fault, InfluxServer
-from tests.servers.mosquitto import Mosquitto
 from tests.servers.victoria import VictoriaServer
 
 SIZES = {"small": 60_000, "full": 400_000}
@@ -73,8 +70,10 @@ class Bench:
 
         def measure(store: str, vans: int, period_ms: int, **settings: object) -> None:
             where = directory / f"{store}-{vans}-{period_ms}"
-            cpu, rate, points = whole.agent_cpu_us(where, count=self.count, vans=vans, period_ms=period_ms, **settings)
-            row(store, f"{vans:,}", f"{period_ms / 1000:g} s", f"{points:.1f}", f"{cpu:.1f}", f"{rate:,.0f}")
+            cpu = whole.agent_cpu(where, count=self.count, vans=vans, period_ms=period_ms, **settings)
+            row(
+                store, f"{vans:,}", f"{period_ms / 1000:g} s", f"{cpu.points:.1f}", f"{cpu.us:.1f}", f"{cpu.per_s:,.0f}"
+            )
 
         measure("SQLite", 1000, 1000)
         measure("SQLite", 1000, 10_000)
@@ -93,27 +92,19 @@ class Bench:
         for per_s in (100.0, 1000.0, 5000.0, 10_000.0, 20_000.0):
             count = int(per_s * (8 if self.count <= SIZES["small"] else 30))
             where = directory / f"{per_s:.0f}"
-            cpu, _, _ = whole.agent_cpu_us(where, count=count, vans=1000, period_ms=1000, per_s=per_s)
-            row(f"{per_s:,.0f}", f"{cpu:.0f}", f"{cpu * per_s / 1e6:.0%}")
+            cpu = whole.agent_cpu(where, count=count, vans=1000, period_ms=1000, per_s=per_s)
+            row(f"{per_s:,.0f}", f"{cpu.us:.0f}", f"{cpu.us * per_s / 1e6:.0%}")
 
     def peers(self, directory: Path) -> None:
         """The obvious Python stack and, where it is there, Telegraf, with the same load."""
-        head("Peers, same load, VictoriaMetrics as the store", "who", "µs", "ratio to vanpulse")
-        count = min(self.count, 40_000)
-        server = VictoriaServer().start()
-        try:
-            ours, _, _ = whole.agent_cpu_us(directory / "ours", count=count, vans=1000, store__url=server.store_url())
-            row("vanpulse", f"{ours:.1f}", "1")
-            peer = obvious(directory, server.url, count)
-            row("aiomqtt + pydantic + influxdb-client", f"{peer:.1f}", f"{peer / ours:.1f}")
-            if shutil.which("telegraf"):
-                for name in ("default", "tuned"):
-                    peer = telegraf(directory, name, server.url, count)
-                    row(f"Telegraf {name}", f"{peer:.1f}", f"{peer / ours:.1f}")
-            else:
-                row("Telegraf", "not on the path", "")
-        finally:
-            server.stop()
+        head("Peers, same load, VictoriaMetrics as the store", "who", "µs", "ratio to vanpulse", "stored", "MB")
+        ours_us = 0.0
+        for peer in peers(directory, min(self.count, 40_000)):
+            ours_us = ours_us or peer.cpu_us
+            ratio = f"{peer.cpu_us / ours_us:.1f}"
+            row(peer.name, f"{peer.cpu_us:.1f}", ratio, f"{peer.stored:.1%}", f"{peer.peak_bytes / 1e6:.0f}")
+        if not shutil.which("telegraf"):
+            row("Telegraf", "not on the path", "", "", "")
 
     def ack(self, directory: Path) -> None:
         """PUBLISH → PUBACK over a sweep of rates."""
@@ -177,36 +168,6 @@ class Bench:
         row("InfluxDB 1.6.7", f"{whole.influx_bytes_per_van_day(directory / 'influx') / 1000:,.0f}")
         if VictoriaServer.is_installed():
             row("VictoriaMetrics", f"{whole.victoria_bytes_per_van_day(directory / 'victoria') / 1000:,.0f}")
-
-
-def obvious(directory: Path, url: str, count: int) -> float:
-    with Mosquitto(directory / "obvious", max_queued_messages=10_000_000) as broker:
-        words = [sys.executable, "-m", "benchmarks.peers.obvious", str(broker.port), url, str(count)]
-        peer = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert peer.stdout is not None
-        peer.stdout.readline()
-        whole.Load(broker.port, 1000).publish(count)
-        return float(peer.communicate(timeout=300)[0]) / count * 1e6
-
-
-def telegraf(directory: Path, name: str, url: str, count: int) -> float:
-    config = ROOT / "benchmarks" / "peers" / f"telegraf-{name}.conf"
-    with Mosquitto(directory / name, max_queued_messages=10_000_000, max_inflight_messages=20_000) as broker:
-        environment = os.environ | {"MQTT_PORT": str(broker.port), "INFLUX_URL": url}
-        peer = subprocess.Popen(["telegraf", "--config", str(config), "--quiet"], env=environment)
-        time.sleep(3)
-        before = cpu_s(peer.pid)
-        whole.Load(broker.port, 1000).publish(count)
-        time.sleep(12)
-        spent = cpu_s(peer.pid) - before
-        peer.terminate()
-        peer.wait(20)
-    return spent / count * 1e6
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 _widths: list[int] = []

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import quantiles
+from typing import NamedTuple
 
 from benchmarks.speed.broker import MeasuringBroker
 from benchmarks.speed.load import PERIOD_MS, messages, start_ms
@@ -50,10 +51,22 @@ class Load:
         return time.monotonic() - began
 
 
-def agent_cpu_us(
+class AgentCpu(NamedTuple):
+    """What the agent took for a load."""
+
+    us: float
+    """CPU per message."""
+    per_s: float
+    points: float
+    """Per message."""
+    peak_bytes: int
+    """The largest resident memory so far."""
+
+
+def agent_cpu(
     directory: Path, *, count: int, vans: int, period_ms: int = PERIOD_MS, per_s: float = 0, **settings: object
-) -> tuple[float, float, float]:
-    """CPU µs per message, messages/s, and points per message; at saturation, or at a rate."""
+) -> AgentCpu:
+    """The agent's CPU, whole way; at saturation, or at a rate."""
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
@@ -71,9 +84,16 @@ def agent_cpu_us(
             raise RuntimeError(f"dead letters: {agent.dead_letters()[:1]}")
         if after["readings_accepted_total"] - before["readings_accepted_total"] != count:
             raise RuntimeError("not every reading was new to its van")
+        peak = peak_bytes(agent.pid)
         agent.stop()
-    cpu = after["cpu_seconds_total"] - before["cpu_seconds_total"]
-    return cpu / count * 1e6, count / seconds, (after["points_written_total"] - before["points_written_total"]) / count
+    cpu_s, points = (after[name] - before[name] for name in ("cpu_seconds_total", "points_written_total"))
+    return AgentCpu(cpu_s / count * 1e6, count / seconds, points / count, peak)
+
+
+def peak_bytes(pid: int) -> int:
+    """The largest resident memory of a process so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def percentiles(values: list[float]) -> tuple[float, float, float]:
