@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.speed import stages, whole
-from benchmarks.speed.peers import peers
+from benchmarks.speed.peers import killed, peers
 from tests.servers.influxdb import Fault, InfluxServer
 from tests.servers.victoria import VictoriaServer
 
@@ -105,6 +105,9 @@ class Bench:
             row(peer.name, f"{peer.cpu_us:.1f}", ratio, f"{peer.stored:.1%}", f"{peer.peak_bytes / 1e6:.0f}")
         if not shutil.which("telegraf"):
             row("Telegraf", "not on the path", "", "", "")
+        head("Killed in the middle of the load, and started again a second later", "who", "stored")
+        for name, share in killed(directory, min(self.count, 40_000)):
+            row(name, f"{share:.2%}")
 
     def ack(self, directory: Path) -> None:
         """PUBLISH → PUBACK over a sweep of rates."""

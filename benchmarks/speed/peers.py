@@ -10,15 +10,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from benchmarks.speed.load import PERIOD_MS
 from benchmarks.speed.whole import Load, agent_cpu, peak_bytes
-from tests.servers.agent import ROOT, wait_for
+from tests.servers.agent import ROOT, Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.victoria import VictoriaServer, victoria_server
 
 VANS: Final = 1000
+KILLED_PER_S: Final = 5000.0
+OUR_SERIES: Final = "battery_soc_pct"
+TELEGRAF_SERIES: Final = "mqtt_consumer_soc_pct"
 SETTLED_S: Final = 10.0
 """When for so long nothing more has arrived, nothing more will."""
 
@@ -51,7 +54,7 @@ def ours(directory: Path, count: int, period_ms: int) -> Peer:
     """The agent; how often a van reports decides how many points are derived from a reading."""
     with victoria_server() as server:
         cpu = agent_cpu(directory, count=count, vans=VANS, period_ms=period_ms, store__url=server.store_url())
-        arrived = stored(server, "battery_soc_pct") - 3 * VANS  # those went ahead of what was measured
+        arrived = stored(server, OUR_SERIES) - 3 * VANS  # those went ahead of what was measured
     return Peer(f"vanpulse, a reading each {period_ms // 1000} s", cpu.us, arrived / count, cpu.peak_bytes)
 
 
@@ -64,39 +67,115 @@ def obvious(directory: Path, server: VictoriaServer, count: int) -> Peer:
         peer.stdout.readline()
         Load(broker.port, VANS).publish(count)
         spent_s, peak = peer.communicate(timeout=300)[0].split()
-    arrived = stored(server, "battery_soc_pct")
+    arrived = stored(server, OUR_SERIES)
     return Peer("aiomqtt + pydantic + influxdb-client", float(spent_s) / count * 1e6, arrived / count, int(peak))
 
 
 def telegraf(directory: Path, name: str, server: VictoriaServer, count: int) -> Peer:
     """Telegraf with one of its configurations, until everything or nothing more has arrived."""
-    config = ROOT / "benchmarks" / "peers" / f"telegraf-{name}.conf"
-    with Mosquitto(directory / name, max_queued_messages=10_000_000, max_inflight_messages=20_000) as broker:
-        environment = os.environ | {"MQTT_PORT": str(broker.port), "INFLUX_URL": server.url}
-        with (directory / f"telegraf-{name}.log").open("wb") as log:
-            peer = subprocess.Popen(["telegraf", "--config", str(config), "--quiet"], env=environment, stderr=log)
-        try:
-            wait_for(lambda: f"Received SUBSCRIBE from telegraf-{name}" in broker.log, "Telegraf's subscription")
-            before_s = cpu_s(peer.pid)
-            Load(broker.port, VANS).publish(count)
-            arrived, since_s = 0, time.monotonic()
-            while arrived < count and time.monotonic() - since_s < SETTLED_S:
-                time.sleep(0.5)
-                before, arrived = arrived, stored(server, "mqtt_consumer_soc_pct")
-                if arrived > before:
-                    since_s = time.monotonic()
-            spent_s = cpu_s(peer.pid) - before_s
-            peak = peak_bytes(peer.pid)
-        finally:
-            peer.terminate()
-            peer.wait(20)
-    return Peer(f"Telegraf, {name}", spent_s / count * 1e6, arrived / count, peak)
+    with telegraf_broker(directory, name) as broker, Telegraf(directory, name, broker, server) as peer:
+        before_s = cpu_s(peer.pid)
+        Load(broker.port, VANS).publish(count)
+        arrived = settled(server, TELEGRAF_SERIES, count)
+        return Peer(
+            f"Telegraf, {name}", (cpu_s(peer.pid) - before_s) / count * 1e6, arrived / count, peak_bytes(peer.pid)
+        )
+
+
+def killed(directory: Path, count: int) -> Iterator[tuple[str, float]]:
+    """Each killed in the middle of a load and started again a second later: the fraction of it that the store holds."""
+    with (
+        victoria_server() as server,
+        Mosquitto(directory / "killed", max_queued_messages=10_000_000) as broker,
+        Agent(directory / "killed-agent", mqtt__url=broker.url, store__url=server.store_url()) as agent,
+    ):
+        yield "vanpulse", _killed_once(agent, broker, server, OUR_SERIES, count)
+    for name in ("default", "tuned") if shutil.which("telegraf") else ():
+        with (
+            victoria_server() as server,
+            telegraf_broker(directory, f"killed-{name}") as broker,
+            Telegraf(directory, name, broker, server) as peer,
+        ):
+            yield f"Telegraf, {name}", _killed_once(peer, broker, server, TELEGRAF_SERIES, count)
+
+
+def _killed_once(
+    victim: "Agent | Telegraf", broker: Mosquitto, server: VictoriaServer, series: str, count: int
+) -> float:
+    load = Load(broker.port, VANS).start(count, per_s=KILLED_PER_S)
+    time.sleep(count / KILLED_PER_S / 2)
+    victim.kill()
+    time.sleep(1.0)
+    victim.start()
+    if load.wait():
+        raise RuntimeError("the load could not be published")
+    return settled(server, series, count) / count
+
+
+def telegraf_broker(directory: Path, name: str) -> Mosquitto:
+    """A broker that keeps a batch of Telegraf's in flight."""
+    return Mosquitto(directory / name, max_queued_messages=10_000_000, max_inflight_messages=20_000)
+
+
+class Telegraf:
+    """Telegraf as a process with one of the configurations, ready once it has subscribed."""
+
+    def __init__(self, directory: Path, name: str, broker: Mosquitto, server: VictoriaServer) -> None:
+        self._name = name
+        self._broker = broker
+        self._environment = os.environ | {"MQTT_PORT": str(broker.port), "INFLUX_URL": server.url}
+        self._log = directory / f"telegraf-{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, and return once it has subscribed; with a session that goes on, once it is there again."""
+        config = ROOT / "benchmarks" / "peers" / f"telegraf-{self._name}.conf"
+        first = self._process is None
+        seen = f"Received SUBSCRIBE from telegraf-{self._name}" if first else f" as telegraf-{self._name} ("
+        before = self._broker.log.count(seen)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["telegraf", "--config", str(config), "--quiet"], env=self._environment, stderr=log
+            )
+        wait_for(lambda: self._broker.log.count(seen) > before, "Telegraf to be there")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def settled(server: VictoriaServer, series: str, count: int) -> int:
+    """How many messages have arrived, once all have or nothing more comes."""
+    arrived, since_s = 0, time.monotonic()
+    while arrived < count and time.monotonic() - since_s < SETTLED_S:
+        time.sleep(0.5)
+        before, arrived = arrived, stored(server, series)
+        if arrived > before:
+            since_s = time.monotonic()
+    return arrived
 
 
 def stored(server: VictoriaServer, series: str) -> int:
-    """How many values of all series of a name the store holds."""
+    """How many messages the store holds a value of; one that was written twice counts once."""
     server.flush()
-    return sum(len(each["timestamps"]) for each in server.export(f'{{__name__="{series}"}}'))
+    return sum(len(set(each["timestamps"])) for each in server.export(f'{{__name__="{series}"}}'))
 
 
 def cpu_s(pid: int) -> float:
