@@ -1,11 +1,16 @@
 """Process entry: the command line, logging, exit status. Only this module ends the process."""
 
 import argparse
+import contextlib
 import importlib
 import io
 import logging
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
@@ -70,9 +75,11 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     chosen = next((word for word in words if word in COMMANDS), None)
     try:
-        _write_utf8()
-        arguments = make_parser(chosen).parse_args(words)
-        return _call(COMMANDS[arguments.command], arguments)
+        with _interruptible():
+            _write_utf8()
+            arguments = make_parser(chosen).parse_args(words)
+            command = _load(COMMANDS[arguments.command], arguments)
+        return command()
     except SettingsError as error:
         _complain(error)
         return WRONG_USAGE
@@ -89,7 +96,31 @@ def main(argv: list[str] | None = None) -> int:
         return OK
 
 
-def _call(command: Command, arguments: argparse.Namespace) -> int:
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C in here ends the command, even where a module that is being loaded swallows the `KeyboardInterrupt`."""
+    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    if ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = False
+
+    def on_interrupt(_number: int, _frame: object) -> NoReturn:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
+    """Import the command and read its settings; what is returned runs it."""
     module: Any = importlib.import_module(command.module)
     from agent import config  # pydantic is not needed for --help
 
@@ -97,10 +128,10 @@ def _call(command: Command, arguments: argparse.Namespace) -> int:
         start_logging("info")
         if arguments.config is not None or config.DEFAULT_FILE.exists():
             _name_broker(arguments, config.load(arguments.config).mqtt)
-        return int(module.run(arguments))
+        return partial(module.run, arguments)
     settings = config.load(arguments.config)
     start_logging(settings.log.level)
-    return int(module.run(arguments, settings))
+    return partial(module.run, arguments, settings)
 
 
 def _name_broker(arguments: argparse.Namespace, mqtt: Any) -> None:

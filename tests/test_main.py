@@ -1,11 +1,14 @@
 """The command line: exit statuses, errors in one line, output that somebody stops reading."""
 
 import argparse
+import contextlib
+import importlib
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -123,6 +126,23 @@ def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr().err == ""
 
 
+def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one of those that are installed did once in 140 times."""
+    load = importlib.import_module
+
+    def swallowing(name: str) -> ModuleType:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return load(name)
+
+    monkeypatch.setattr("importlib.import_module", swallowing)
+    assert main(["factors"]) == 1
+    assert capsys.readouterr() == ("", "")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.mark.parametrize(
     ("settings", "words", "broker", "prefix"),
     [
@@ -213,7 +233,7 @@ class Failing:
 def test_how_errors_end_it(
     error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("agent.__main__._call", lambda *_: Failing(error).run())
+    monkeypatch.setattr("agent.__main__._load", lambda *_: Failing(error).run)
     assert main(["run"]) == status
     said = capsys.readouterr().err
     assert len(said.splitlines()) == (0 if isinstance(error, KeyboardInterrupt) else 1)
@@ -221,7 +241,7 @@ def test_how_errors_end_it(
 
 def test_an_error_of_the_program_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     error = ExceptionGroup("stages", [JournalFull("full"), ZeroDivisionError("a bug")])
-    monkeypatch.setattr("agent.__main__._call", lambda *_: Failing(error).run())
+    monkeypatch.setattr("agent.__main__._load", lambda *_: Failing(error).run)
     with pytest.raises(ExceptionGroup):
         main(["run"])
 
@@ -235,7 +255,7 @@ def test_a_broken_disk_ends_the_process_without_another_write(monkeypatch: pytes
 
     monkeypatch.setattr("os._exit", end)
     error = ExceptionGroup("stages", [JournalBroken("disk I/O error")])
-    monkeypatch.setattr("agent.__main__._call", lambda *_: Failing(error).run())
+    monkeypatch.setattr("agent.__main__._load", lambda *_: Failing(error).run)
     with pytest.raises(EndedError, match="1"):
         main(["run"])
 
