@@ -129,7 +129,7 @@ def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch, capsy
 def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As one of those that are installed did once in 140 times."""
+    """An interrupt during the start was lost once in 140 times."""
     load = importlib.import_module
 
     def swallowing(name: str) -> ModuleType:
