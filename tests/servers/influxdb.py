@@ -11,7 +11,6 @@ import io
 import json
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,13 +27,9 @@ from urllib.request import Request, urlopen
 import aiohttp
 from aiohttp import web
 
+from tests.servers.ports import free_port
+
 MISSING = "influxd is not installed: apt-get install influxdb"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class InfluxServer:
