@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C in here ends the command, even where a module that is being loaded swallows the `KeyboardInterrupt`."""
+    """Ctrl-C in here ends the command, even where a module that is being loaded swallows it or stumbles over it."""
     ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     if ignored or threading.current_thread() is not threading.main_thread():
         yield
@@ -115,8 +115,8 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if interrupted:
-        raise KeyboardInterrupt
+        if interrupted:
+            raise KeyboardInterrupt
 
 
 def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:

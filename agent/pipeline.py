@@ -27,6 +27,8 @@ from agent.writer import Writer
 log = logging.getLogger(__name__)
 
 TICK_S = 10.0
+TIMER_S = 0.002
+"""A timer may fire a millisecond early; a beat before its time would be followed by another."""
 DRAIN_S = 10.0
 """How long a stop may take to work through and store what is journaled."""
 
@@ -167,8 +169,7 @@ class Pipeline:
     async def _beat(self) -> None:
         """Every ten seconds, on the full ten seconds: a tick for the vans, a look at everything else."""
         while True:
-            now = time.time()
-            await asyncio.sleep(TICK_S - now % TICK_S)
+            await asyncio.sleep(TICK_S - time.time() % TICK_S + TIMER_S)
             self._intake.tick()
             self._heartbeat.beat()
             memory.give_back()

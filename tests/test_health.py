@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -104,8 +105,10 @@ def test_ready_when_everything_is_there(bench: Bench) -> None:
         ),
     ],
 )
-async def test_not_ready_says_why(bench: Bench, change: object, reason: str) -> None:
+async def test_not_ready_says_why(bench: Bench, change: object, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change(bench.vitals)
+    now_s = time.monotonic()
+    monkeypatch.setattr("agent.health.time", SimpleNamespace(monotonic=lambda: now_s, time=time.time))
     async with TestClient(TestServer(make_app(bench.vitals))) as client:
         answer = await client.get("/readyz")
         assert answer.status == 503

@@ -126,8 +126,9 @@ def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("stumbles", [False, True])
 def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stumbles: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An interrupt during the start was lost once in 140 times."""
     load = importlib.import_module
@@ -135,6 +136,8 @@ def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(
     def swallowing(name: str) -> ModuleType:
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+        if stumbles:
+            raise ImportError(f"{name} is only half there")
         return load(name)
 
     monkeypatch.setattr("importlib.import_module", swallowing)

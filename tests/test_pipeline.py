@@ -9,15 +9,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 
 from agent import pipeline as module
+from agent.commands.ports import free_port
 from agent.errors import JournalBroken, SettingsError, StoreUnavailable
 from agent.journal import Journal
 from agent.messages import Message
 from agent.mqtt.base import Delivery
 from agent.pipeline import Pipeline
 from tests.doubles import FakeReceiver, FakeStore, make_processor, until
-from tests.servers.ports import free_port
 from tests.servers.publishing import drive
 
 FRESH_MS = time.time_ns() // 1_000_000 - 6 * 3_600_000
@@ -88,6 +89,7 @@ async def test_a_stop_without_the_store_is_bounded_and_loses_nothing(
     await until(lambda: bench.receiver.acknowledged)
     await bench.finish()
     assert "keeps the rest for the next start" in caplog.text
+    monkeypatch.undo()
     again = Bench(tmp_path)
     await again.start()
     await again.finish()
@@ -143,6 +145,25 @@ async def test_health_is_there_while_it_runs(bench: Bench) -> None:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{bench.port}/readyz") as answer:
         assert answer.status == 200
     await bench.finish()
+
+
+def test_a_full_ten_seconds_brings_one_tick_on_the_daemon_s_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its timers may fire early by a part of a millisecond."""
+    tick_s = 1 / 64
+    monkeypatch.setattr(module, "TICK_S", tick_s)
+    ticks: list[float] = []
+
+    async def run() -> None:
+        bench = Bench(tmp_path)
+        monkeypatch.setattr(bench.pipeline._intake, "tick", lambda: ticks.append(time.time() // tick_s))
+        await bench.start()
+        await until(lambda: len(ticks) >= 100)
+        await bench.finish()
+
+    uvloop.run(run())
+    assert len(set(ticks)) == len(ticks)
 
 
 async def test_alerts_reach_the_broker_also_when_it_was_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.commands.live import port
+from agent.commands.ports import free_port
 from agent.config import ENV_PREFIX, Settings
 from agent.errors import SettingsError, VanpulseError
 from agent.stores import make_history
@@ -106,7 +107,7 @@ class _Demo:
         self._arguments = arguments
         self._directory = directory
         self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self._broker_port, self._health_port = _free_ports(2)
+        self._broker_port, self._health_port = free_port(), free_port()
         self._store_url = f"sqlite:///{directory / 'history.db'}"
 
     async def run(self) -> int:
@@ -313,20 +314,14 @@ def _vanpulse() -> str:
         return str(command)
 
 
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-
-
 def _free_port_from(wanted: int) -> int:
     """The wanted port, or any free one when it is taken or 0."""
+    if wanted == 0:
+        return free_port()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError:
-            return _free_ports(1)[0]
-        return int(probe.getsockname()[1])
+            return free_port()
+        return wanted

@@ -32,6 +32,7 @@ class Bench:
             "memory": self.memory,
             "catchup": self.catchup,
             "size": self.size,
+            "simulator": self.simulator,
         }
 
     def stages(self, _directory: Path) -> None:
@@ -171,6 +172,12 @@ class Bench:
         row("InfluxDB 1.6.7", f"{whole.influx_bytes_per_van_day(directory / 'influx') / 1000:,.0f}")
         if VictoriaServer.is_installed():
             row("VictoriaMetrics", f"{whole.victoria_bytes_per_van_day(directory / 'victoria') / 1000:,.0f}")
+
+    def simulator(self, _directory: Path) -> None:
+        """How many vans one core can simulate."""
+        head("Simulated seconds of vans in a second of CPU", "vans", "van-seconds")
+        for vans in (100, 1000, 20_000):
+            row(f"{vans:,}", f"{stages.simulated_per_s(vans):,.0f}")
 
 
 _widths: list[int] = []

@@ -25,6 +25,7 @@ from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
 from benchmarks.receive import decode_alone
 from benchmarks.speed.load import messages, start_ms
+from simulator.fleet import Fleet
 
 BATCH = 128
 ROUNDS = 5
@@ -181,3 +182,17 @@ def measure(*, count: int, vans: int, period_ms: int, influx_url: str | None) ->
     if influx_url is not None:
         found.append(("write to InfluxDB", least(lambda: influx_s(units, influx_url), count)))
     return found
+
+
+def simulated_per_s(vans: int) -> float:
+    """Seconds of one van that the simulator steps through in a second of CPU, late in the morning: most are on tour."""
+    fleet = Fleet(vans=vans, seed=1, start_s=start_ms() // 1000, clock="11:00")
+    steps = max(20, 40_000 // vans)
+
+    def run() -> float:
+        began = time.process_time()
+        for _ in range(steps):
+            fleet.step()
+        return time.process_time() - began
+
+    return vans * steps / min(run() for _ in range(ROUNDS))

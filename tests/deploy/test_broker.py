@@ -12,9 +12,10 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from agent.commands.ports import free_port
 from tests.deploy.stack import ROOT, SERVICES, contents, hand_out
+from tests.servers.agent import wait_for
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.ports import free_port
 from tests.servers.programs import find_program, needs
 
 
@@ -179,4 +180,4 @@ def test_the_tls_listener_that_is_shipped_as_an_example_starts(tmp_path: Path) -
     tls_port = free_port()
     text = text.replace("listener 8883", f"listener {tls_port} 127.0.0.1")
     with Mosquitto(tmp_path, extra=text) as broker:
-        assert f"port {tls_port}" in broker.log
+        wait_for(lambda: f"port {tls_port}" in broker.log, "the second listener")

@@ -13,35 +13,34 @@ from urllib.request import urlopen
 
 import pytest
 
+from agent.commands.ports import free_port
 from agent.stores import make_history
 from simulator.recordings import load
 from tests.servers.agent import ROOT, Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.ports import free_port
 from tests.servers.programs import needs
 
 DRIVE = ROOT.parent / "shared/data/twizy/T1_06_30_2021_2.csv"
 
 
-def demo(directory: Path, *words: str) -> subprocess.Popen[str]:
+def demo(directory: Path, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "agent", "demo", "--port", str(free_port()), "--data", "data", *words],
         cwd=directory,
         env=dict(os.environ) | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
 def test_the_demo_shows_something_and_ends_in_order(tmp_path: Path) -> None:
-    process = demo(tmp_path, "--seconds", "25", "--hours", "1", "--vans", "5")
-    assert process.stdout is not None
+    terminal, stdout = os.openpty()
+    process = demo(tmp_path, "--hours", "1", "--vans", "5", stdout=stdout)
+    os.close(stdout)
     said = ""
     while "Ctrl-C" not in said:
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        said += line
+        said += os.read(terminal, 4096).decode()
     page = re.search(r"live page +(\S+)", said)
     health = re.search(r"health +(\S+)", said)
     assert page is not None
@@ -49,10 +48,12 @@ def test_the_demo_shows_something_and_ends_in_order(tmp_path: Path) -> None:
     wait_for(lambda: _status(page[1]) == 200, "the live page")
     with urlopen(health[1], timeout=5) as answer:
         assert json.load(answer)["ready"]
-    rest, errors = process.communicate(timeout=90)
-    assert process.returncode == 0, errors
-    assert errors == ""
-    assert re.search(r"5 vans .* 0 dead letters .* kWh used .* kg CO2e", rest)
+    while not re.search(r"5 vans .* 0 dead letters +[1-9][\d.,]* kWh used .* kg CO2e", said):
+        said += os.read(terminal, 4096).decode()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    os.close(terminal)
+    assert (process.returncode, errors) == (0, "")
     history = make_history(f"sqlite:///{tmp_path}/data/history.db")
     try:
         assert len({point["vehicle_id"] for point in history.select("battery")}) == 5
@@ -60,6 +61,13 @@ def test_the_demo_shows_something_and_ends_in_order(tmp_path: Path) -> None:
     finally:
         history.close()
     assert (tmp_path / "data/journal.db").exists()
+
+
+def test_it_ends_when_its_time_is_over_and_says_one_line_in_a_pipe(tmp_path: Path) -> None:
+    process = demo(tmp_path, "--seconds", "3", "--hours", "0.1", "--vans", "2")
+    said, errors = process.communicate(timeout=90)
+    assert (process.returncode, errors) == (0, "")
+    assert re.fullmatch(r".*Ctrl-C ends it\.\n2 vans .* kg CO2e\n", said, re.DOTALL)
 
 
 def _status(url: str) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.commands.ports import free_port
 from tests.servers.agent import Agent, wait_for
 from tests.servers.influxdb import FrontEnd, InfluxServer
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.ports import free_port
 from tests.servers.programs import needs
 from tests.servers.publishing import drive, publish
 

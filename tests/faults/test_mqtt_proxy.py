@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from agent.commands.ports import free_port
 from tests.faults.mqtt_proxy import BLACK_HOLE, FINE, MERGE, SLOW, SPLIT, TRICKLE, MqttProxy, ThreadedProxy, Weather
 from tests.mqtt.waiting import until
 
@@ -100,8 +101,8 @@ async def test_resets_by_weather(echo: Echo) -> None:
         assert proxy.count["resets"] == 1
 
 
-async def test_an_absent_broker_and_refusing(echo: Echo, unused_tcp_port: int) -> None:
-    for target, refusing in ((unused_tcp_port, False), (echo.port, True)):
+async def test_an_absent_broker_and_refusing(echo: Echo) -> None:
+    for target, refusing in ((free_port(), False), (echo.port, True)):
         async with MqttProxy(target) as proxy:
             proxy.refusing = refusing
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)

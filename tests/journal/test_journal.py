@@ -403,6 +403,7 @@ while True:
 """
 
 
+@pytest.mark.timeout(300)  # more than a thousand syncs, which a disk may take its time for
 def test_nothing_reported_as_committed_is_lost_when_the_writer_is_killed(path: Path) -> None:
     rounds = 8
     for number in range(rounds):

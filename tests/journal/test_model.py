@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -153,3 +154,4 @@ class JournalModel(RuleBasedStateMachine):
 
 JournalModel.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 TestJournalModel = JournalModel.TestCase
+TestJournalModel.pytestmark = pytest.mark.timeout(300)  # thousands of syncs, which a disk may take its time for

@@ -13,7 +13,7 @@ from agent.mqtt.client311 import Mqtt311Receiver
 from agent.mqtt.receiver import SessionReceiver
 from agent.mqtt.session import Mqtt5Receiver
 from tests.mqtt.fake_broker import FakeBroker
-from tests.mqtt.waiting import until
+from tests.mqtt.waiting import WITHIN_S, until
 
 ON_UVLOOP = {"test_mosquitto", "test_tls", "test_through_faults", "test_amqtt"}
 """Modules with real servers run on the event loop of the daemon, the others on asyncio's own."""
@@ -87,7 +87,7 @@ async def subscriber(
     try:
         yield subject
         await receiver.stop()
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(WITHIN_S):
             await task
     finally:
         task.cancel()

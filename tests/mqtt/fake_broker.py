@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 import mqtt5
 
 PacketT = TypeVar("PacketT")
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class FakeConnection:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import aiomqtt
 import pytest
 
+from agent.commands.ports import free_port
 from agent.mqtt import connection
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import until
-from tests.servers.ports import free_port
 
 
 class Amqtt:

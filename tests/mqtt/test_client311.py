@@ -8,7 +8,7 @@ import pytest
 from agent.messages import Kind
 from agent.mqtt import client311
 from tests.mqtt.conftest import Running
-from tests.mqtt.waiting import until
+from tests.mqtt.waiting import WITHIN_S, until
 
 CONNACK, CONNACK_PRESENT = b"\x20\x02\x00\x00", b"\x20\x02\x01\x00"
 PUBACK = b"\x40\x02"
@@ -24,7 +24,7 @@ class Client:
 
     async def packet(self) -> bytes:
         """The next packet; empty at the end."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(WITHIN_S):
             try:
                 head = await self._reader.readexactly(2)
                 assert head[1] < 128, "no packet of these tests is longer"
@@ -60,7 +60,7 @@ class Broker:
         self.clients: asyncio.Queue[Client] = asyncio.Queue()
 
     async def client(self) -> Client:
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(WITHIN_S):
             return await self.clients.get()
 
 

@@ -7,6 +7,7 @@ import struct
 import mqtt5
 import pytest
 
+from agent.commands.ports import free_port
 from agent.messages import Kind
 from agent.mqtt import connection as connection_module
 from agent.mqtt import words
@@ -538,20 +539,19 @@ async def test_stopping_in_the_middle_of_a_handshake(broker: FakeBroker, running
     await connection.ended()
 
 
-async def test_stopping_while_waiting_to_try_again(running: Running, unused_tcp_port: int) -> None:
-    async with running(unused_tcp_port, backoff=Backoff(first_s=1000.0, cap_s=1000.0)) as subject:
+async def test_stopping_while_waiting_to_try_again(running: Running) -> None:
+    async with running(free_port(), backoff=Backoff(first_s=1000.0, cap_s=1000.0)) as subject:
         await until(lambda: subject.counters.last_error)
 
 
-async def test_a_broker_that_comes_later_is_found(
-    running: Running, unused_tcp_port: int, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_broker_that_comes_later_is_found(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    async with running(unused_tcp_port) as subject:
+    port = free_port()
+    async with running(port) as subject:
         await until(lambda: "nobody listens" in subject.counters.last_error)
         await asyncio.sleep(0.1)  # some more attempts, which must not be logged
         broker = FakeBroker()
-        broker.port = unused_tcp_port
+        broker.port = port
         async with broker:
             await (await broker.connection()).accept()
             await subject.subscribed()

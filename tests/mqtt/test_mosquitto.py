@@ -120,7 +120,7 @@ async def test_a_broker_that_forgets_is_reported(tmp_path: Path, running: Runnin
 async def test_while_paused_nothing_comes_and_the_connection_lives(
     mosquitto: Mosquitto, running: Running, protocol: str
 ) -> None:
-    async with running(mosquitto.port, protocol=protocol, keepalive_s=1) as subject:
+    async with running(mosquitto.port, protocol=protocol, keepalive_s=2) as subject:
         await subject.subscribed()
         subject.receiver.pause()
         await send(mosquitto, b"waiting")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-WITHIN_S = 15.0
+WITHIN_S = 60.0
 
 
 async def until(condition: Callable[[], object], *, within_s: float = WITHIN_S) -> None:

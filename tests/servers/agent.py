@@ -14,9 +14,9 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from agent.commands.ports import free_port
 from agent.journal import DeadLetter, JournalReader
 from agent.stores import make_history
-from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
@@ -114,7 +114,7 @@ class Agent:
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of a health endpoint; (0, "") when nobody answers."""
         try:
-            with urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=5) as answer:
+            with urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except URLError as error:
             if hasattr(error, "code"):

@@ -27,7 +27,7 @@ from urllib.request import Request, urlopen
 import aiohttp
 from aiohttp import web
 
-from tests.servers.ports import free_port
+from agent.commands.ports import free_port
 
 MISSING = "influxd is not installed: apt-get install influxdb"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from tests.servers.ports import free_port
+from agent.commands.ports import free_port
 from tests.servers.programs import find_program
 
 START_TIMEOUT_S = 20.0

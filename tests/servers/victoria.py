@@ -13,7 +13,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from tests.servers.ports import free_port
+from agent.commands.ports import free_port
 
 MISSING = "victoria-metrics is not installed: apt-get install victoria-metrics"
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_simulate_in_real_time_stops_when_told(broker: Mosquitto, tmp_path: Path
     assert process.stdout is not None
     while not (truth.exists() and truth.read_bytes().count(b"\n")):
         assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0

@@ -8,9 +8,9 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
+from agent.commands.ports import free_port
 from simulator.publisher import Broker, Outgoing, Unreachable, make_sender, publish
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.ports import free_port
 from tests.servers.programs import find_program
 
 pytestmark = pytest.mark.skipif(find_program("mosquitto") is None, reason="apt-get install mosquitto")

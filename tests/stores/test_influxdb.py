@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from agent.commands.ports import free_port
 from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.points import Rows, empty_rows
 from agent.stores.influxdb import MAX_REFUSALS, InfluxStore
 from agent.stores.influxdb_history import InfluxHistory
 from tests.servers.influxdb import FrontEnd, InfluxServer
-from tests.servers.ports import free_port
 from tests.stores.rows import AGENT, NORD, VAN_1, VAN_2, battery, row, rows_of
 
 

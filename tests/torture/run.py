@@ -200,9 +200,11 @@ class Torture:
 
         def settled() -> bool:
             metrics = agent.metrics()
-            return bool(metrics) and not metrics["journal_backlog_messages"] and not metrics["unconfirmed_messages"]
+            return bool(metrics.get("mqtt_connected")) and not (
+                metrics["journal_backlog_messages"] or metrics["unconfirmed_messages"]
+            )
 
-        # Twice in a row, because the broker may still be handing over.
+        # Again and again, because the broker may still be handing over.
         for _ in range(3):
             wait_for(settled, "everything to be stored", timeout_s=SETTLE_S)
             time.sleep(0.7)

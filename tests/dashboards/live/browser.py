@@ -73,7 +73,7 @@ class Page:
         number = next(self._numbers)
         future = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        answer = await asyncio.wait_for(future, 30)
+        answer = await asyncio.wait_for(future, 90)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
@@ -82,7 +82,7 @@ class Page:
         """Go there and wait for the load event."""
         self._loaded.clear()
         await self.call("Page.navigate", url=url)
-        await asyncio.wait_for(self._loaded.wait(), 30)
+        await asyncio.wait_for(self._loaded.wait(), 60)
 
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; a promise is awaited."""
@@ -91,7 +91,7 @@ class Page:
             raise RuntimeError(answer["exceptionDetails"].get("exception", {}).get("description", expression))
         return answer["result"].get("value")
 
-    async def until(self, expression: str, *, seconds: float = 15.0) -> Any:
+    async def until(self, expression: str, *, seconds: float = 60.0) -> Any:
         """Wait until the expression is true, looking at every frame; returns its value."""
         code = f"""new Promise((resolve, reject) => {{
             const end = performance.now() + {seconds * 1000};

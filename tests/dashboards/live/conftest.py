@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.commands.ports import free_port
 from agent.points import Rows
 from agent.stores import make_store
 from tests.dashboards.live.browser import CHROMIUM, Chromium
 from tests.dashboards.live.fleet_rows import FakeFleet
-from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 VANS, HOURS, PERIOD_MS = 12, 14, 30_000

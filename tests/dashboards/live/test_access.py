@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from agent.commands.ports import free_port
 from agent.errors import SettingsError
 from dashboards.live import access
 from dashboards.live.server import listen
 from tests.dashboards.live.conftest import ROOT, live_page
-from tests.servers.ports import free_port
 
 PASSWORD = "correct horse battery staple"
 

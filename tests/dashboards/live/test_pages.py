@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from agent.commands.ports import free_port
 from agent.errors import REASONS
 from agent.fleet.records import EmissionsRecord, EnergyRecord, TripRecord
 from agent.points import Series, add_reading, add_records, empty_rows
@@ -18,7 +19,6 @@ from dashboards.live.hours import midnight_ms
 from dashboards.live.units import number
 from tests.dashboards.live.browser import Chromium, Page
 from tests.dashboards.live.conftest import fill, live_page, needs_chromium, write
-from tests.servers.ports import free_port
 
 pytestmark = needs_chromium
 
