@@ -1,21 +1,19 @@
 """Process entry: the command line, logging, exit status. Only this module ends the process."""
 
 import argparse
-import contextlib
 import importlib
 import io
 import logging
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
 from agent.errors import JournalBroken, SettingsError, VanpulseError
+from agent.interrupts import interruptible
 
 
 class Command(NamedTuple):
@@ -75,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     chosen = next((word for word in words if word in COMMANDS), None)
     try:
-        with _interruptible():
+        with interruptible():
             _write_utf8()
             arguments = make_parser(chosen).parse_args(words)
             command = _load(COMMANDS[arguments.command], arguments)
@@ -94,29 +92,11 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of our output has seen enough. Closing stdout at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C in here ends the command, even where a module that is being loaded swallows it or stumbles over it."""
-    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    if ignored or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupted = False
-
-    def on_interrupt(_number: int, _frame: object) -> NoReturn:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if interrupted:
-            raise KeyboardInterrupt
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _complain(f"{error.filename}: {error.strerror}")
+        return FAILED
 
 
 def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
@@ -161,7 +141,7 @@ def start_logging(level: str) -> None:
     )
 
 
-def _complain(error: BaseException) -> None:
+def _complain(error: BaseException | str) -> None:
     text = " ".join(str(error).split())
     sys.stderr.write(f"vanpulse: {text}\n")
 

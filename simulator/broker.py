@@ -35,11 +35,14 @@ class Broker:
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Read `mqtt[s]://[user[:password]@]host[:port]`; what the URL lacks comes from `VANPULSE_MQTT__…`."""
+        """Read `mqtt[s]://[user[:password]@]host[:port]`; what the URL lacks comes from `VANPULSE_MQTT__…`.
+
+        Raises ValueError for a URL that is none, and for a file of the environment that cannot be used.
+        """
         parts = urlsplit(url)
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
             raise ValueError(f"broker URL {url!r}: give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
-        tls = ssl.create_default_context(cafile=_environment("CA_FILE")) if parts.scheme == "mqtts" else None
+        tls = _tls() if parts.scheme == "mqtts" else None
         return cls(
             host=parts.hostname,
             port=parts.port or (8883 if tls else 1883),
@@ -49,11 +52,24 @@ class Broker:
         )
 
 
+def _tls() -> ssl.SSLContext:
+    path = _environment("CA_FILE")
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise ValueError(f"VANPULSE_MQTT__CA_FILE = {path!r}: {error.strerror or error}") from error
+
+
 def _environment(name: str) -> str | None:
     """A setting of the agent's `mqtt` section from the environment; secrets also from a file."""
     value = os.environ.get(f"VANPULSE_MQTT__{name}")
     path = os.environ.get(f"VANPULSE_MQTT__{name}_FILE")
-    return Path(path).read_text(encoding="utf-8").strip() if not value and path else value
+    if value or not path:
+        return value
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"VANPULSE_MQTT__{name}_FILE = {path!r}: {error.strerror}") from error
 
 
 @dataclass

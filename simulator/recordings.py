@@ -96,7 +96,7 @@ def load(path: Path, *, format_name: str | None = None, vehicle_id: str | None =
         recordings = _READERS[name](path)
     except OSError as error:
         raise RecordingError(f"{path}: {error.strerror or error}") from error
-    except (KeyError, ValueError, msgspec.DecodeError, JournalUnreadable) as error:
+    except (KeyError, ValueError, csv.Error, msgspec.DecodeError, JournalUnreadable) as error:
         raise RecordingError(f"{path}: {error}") from error
     recordings = [recording for recording in recordings if recording.rows]
     if not recordings:
@@ -202,10 +202,15 @@ def _recognise(path: Path) -> str:
     raise RecordingError(f"{path}: not a known recording; give --format {'|'.join(FORMATS)}")
 
 
+def _table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file; what a row lacks is empty."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, restval=""))
+
+
 def _read_twizy(path: Path) -> list[Recording]:
     """Clock times advance rightly while dates are corrupt here and there: the most frequent date holds for the file."""
-    with path.open(encoding="utf-8", newline="") as file:
-        table = list(csv.DictReader(file))
+    table = _table(path)
     if not table:
         return []
     month, day, year = (int(part) for part in Counter(row["Date"] for row in table).most_common(1)[0][0].split("/"))
@@ -250,8 +255,7 @@ _I3_FIELDS: Final = {
 
 def _read_i3(path: Path) -> list[Recording]:
     """Speed laid along a parallel; the recordings have no date, so their names give the order."""
-    with path.open(encoding="utf-8", newline="") as file:
-        table = list(csv.DictReader(file))
+    table = _table(path)
     metres = 0.0
     before_s: float | None = None
     rows: list[tuple[int, Row]] = []

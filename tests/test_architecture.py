@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 BASE = {"errors", "messages", "readings", "structs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "interrupts": set(),
     "messages": set(),
     "readings": {"errors", "structs"},
     "config": {"errors", "readings"},

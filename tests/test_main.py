@@ -130,7 +130,6 @@ def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch, capsy
 def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(
     stumbles: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An interrupt during the start was lost once in 140 times."""
     load = importlib.import_module
 
     def swallowing(name: str) -> ModuleType:
@@ -144,6 +143,35 @@ def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(
     assert main(["factors"]) == 1
     assert capsys.readouterr() == ("", "")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"),
+    [(("export", "battery"), "STORE__URL"), (("report",), "STORE__URL"), (("deadletters", "list"), "JOURNAL__PATH")],
+)
+def test_a_file_that_cannot_be_looked_at(
+    command: tuple[str, ...], setting: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"VANPULSE_{setting}", ("sqlite:///" if setting == "STORE__URL" else "") + "x" * 300)
+    assert main(list(command)) in (1, 2)
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert error.endswith("x: File name too long\n")
+
+
+def test_ctrl_c_that_is_swallowed_while_the_web_framework_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Swallowing(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            return served.append
+
+    served: list[object] = []
+    monkeypatch.setitem(sys.modules, "dashboards.live.server", Swallowing("dashboards.live.server"))
+    assert main(["live"]) == 1
+    assert served == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
+from agent.interrupts import interruptible
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +23,10 @@ def port(text: str) -> int:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal. Raises `SettingsError` when the address or a setting will not do."""
-    # The web framework takes a second to import, which no other command should pay.
-    from agent.stores import make_history
-    from dashboards.live.server import LivePage, serve
+    with interruptible():
+        # The web framework takes a second to import, which no other command should pay.
+        from agent.stores import make_history
+        from dashboards.live.server import LivePage, serve
 
     token = settings.store.token.get_secret_value() if settings.store.token else ""
     password = settings.live.password.get_secret_value() if settings.live.password else None

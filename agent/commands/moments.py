@@ -1,6 +1,7 @@
 """Moments in time as people write them in a command, and as commands write them."""
 
 import argparse
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,12 +10,15 @@ from agent.errors import SettingsError
 from agent.fleet.days import DayZone
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(3000, 1, 1, tzinfo=UTC)
+"""What lies outside is a slip of the pen."""
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def add_period(parser: argparse.ArgumentParser) -> None:
     """`--from` and `--to`."""
-    moment = "a date, RFC 3339, ms since the epoch, or how long ago, like 6h or 7d"
+    moment = "a date or RFC 3339 (without zone: in fleet.timezone), ms since the epoch, or how long ago, like 6h or 7d"
     parser.add_argument("--from", dest="start", metavar="T", help=f"first moment: {moment}")
     parser.add_argument("--to", dest="end", metavar="T", help="first moment after it, likewise")
 
@@ -31,23 +35,27 @@ def period(arguments: argparse.Namespace, timezone: str) -> tuple[int | None, in
 def parse_moment(text: str, option: str, timezone: str = "UTC") -> int:
     """Milliseconds since the epoch; a date is its midnight, and what names no zone is meant in `timezone`.
 
-    Raises `SettingsError`, which names the `option`.
+    A number is milliseconds if it is too long for a date, a year or seconds. Raises `SettingsError`, which names the
+    `option`.
     """
+    with contextlib.suppress(ValueError, OverflowError):
+        moment = _moment(text, timezone)
+        if _FIRST < moment < _LAST:
+            return (moment - _EPOCH) // timedelta(milliseconds=1)
+    raise SettingsError(
+        f"{option} {text!r} is no moment: use 2026-06-01, 2026-06-01T08:00:00Z, milliseconds, or 6h for so long ago"
+    )
+
+
+def _moment(text: str, timezone: str) -> datetime:
+    """Raises ValueError, OverflowError."""
     ago = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text)
-    if re.fullmatch(r"-?\d+", text) and len(text) != len("20260601"):
-        return int(text)
-    try:
-        if ago:
-            moment = datetime.now(UTC) - timedelta(seconds=float(ago[1]) * _UNITS_S[ago[2]])
-        else:
-            moment = datetime.fromisoformat(text)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=DayZone(timezone).tzinfo)
-        return (moment - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(
-            f"{option} {text!r} is no moment: use 2026-06-01, 2026-06-01T08:00:00Z, milliseconds, or 6h for so long ago"
-        ) from error
+    if ago:
+        return datetime.now(UTC) - timedelta(seconds=float(ago[1]) * _UNITS_S[ago[2]])
+    if re.fullmatch(r"0|-?\d{11,15}", text):
+        return _EPOCH + timedelta(milliseconds=int(text))
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=DayZone(timezone).tzinfo)
 
 
 def format_moment(time_ms: int) -> str:

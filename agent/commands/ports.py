@@ -8,7 +8,7 @@ import socket
 # take a port between the moment it is named here and the moment its server listens.
 _PORTS = range(20_000, 32_000)
 
-# From a random one on: two runs at once do not meet.
+# From a random one on: two runs at once hardly ever meet.
 _in_turn = itertools.islice(itertools.cycle(_PORTS), random.randrange(len(_PORTS)), None)
 
 

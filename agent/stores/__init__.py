@@ -1,5 +1,6 @@
 """Where points go and where they are read again: the history file, or InfluxDB, as `store.url` says."""
 
+import os
 from pathlib import Path
 
 from agent.errors import SettingsError
@@ -41,6 +42,6 @@ def sqlite_path(url: str) -> Path:
     path = url.removeprefix(prefix)
     if not url.startswith(prefix) or not path or path.endswith("/"):
         raise SettingsError(f"store.url = {url!r}: expected sqlite:///history.db or sqlite:////var/lib/history.db")
-    if Path(path).is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  # pathlib's raises where it may not look
         raise SettingsError(f"store.url = {url!r}: this is a directory; name a file in it")
     return Path(path)

@@ -22,8 +22,9 @@ VANS: Final = 1000
 KILLED_PER_S: Final = 5000.0
 OUR_SERIES: Final = "battery_soc_pct"
 TELEGRAF_SERIES: Final = "mqtt_consumer_soc_pct"
-SETTLED_S: Final = 10.0
-"""When for so long nothing more has arrived, nothing more will."""
+SETTLED_S: Final = 25.0
+"""When for so long nothing more has arrived, nothing more will: by default Telegraf writes a batch that is not full
+each 10 s, and tries again 10 s after a failure."""
 
 
 class Peer(NamedTuple):
@@ -152,7 +153,11 @@ class Telegraf:
         self._process.wait()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -107,7 +107,7 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
 
 
 def broker_url(arguments: argparse.Namespace) -> str:
-    """The broker's address: the option, the environment, or the default. Raises ValueError, OSError if it is none."""
+    """The broker's address: the option, the environment, or the default. Raises ValueError if it is none."""
     url: str = arguments.broker or os.environ.get("VANPULSE_MQTT__URL") or DEFAULT_URL
     Broker.from_url(url)
     return url

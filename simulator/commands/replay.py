@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             for recording in load(path, format_name=arguments.format, vehicle_id=arguments.vehicle)
         ]
         url = broker_url(arguments)
-    except (RecordingError, OSError, ValueError) as error:
+    except (RecordingError, ValueError) as error:
         complain("replay", error)
         return 2
     thinning = Thinning(period_s=arguments.thin, soc_step_pct=arguments.soc_step, hidden=frozenset(arguments.hide))

@@ -56,6 +56,23 @@ def test_csv_has_a_column_for_everything(history: Path, capsys: pytest.CaptureFi
     assert next(csv.DictReader(capsys.readouterr().out.splitlines()))["place"] == 'the "Ox", Nord'
 
 
+def test_a_day_is_one_of_the_fleets_zone(
+    history: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VANPULSE_FLEET__TIMEZONE", "+17:00")  # its 2 March begins at T0
+    assert main(["export", "battery", "--from", "2026-03-02", "--to", "2026-03-02T00:01"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert main(["export", "battery", "--to", "2026-03-02"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("--from", "yesterday"), ("--from", "6h", "--to", "7h"), ("--to", "2026")])
+def test_a_period_that_is_none(history: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    assert main(["export", "battery", *words]) == 2
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+
+
 def test_jsonl_leaves_out_what_is_absent(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "battery", "--format", "jsonl", "--vehicle", "van-2"]) == 0
     (line,) = capsys.readouterr().out.splitlines()

@@ -24,8 +24,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory):
         yield running
 
 
-def simulator(*words: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
+def simulator(*words: str, url: str | None = None, **mqtt: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VANPULSE_")}
+    environment |= {f"VANPULSE_MQTT__{name}": value for name, value in mqtt.items()}
     if url is not None:
         environment["VANPULSE_MQTT__URL"] = url
     return subprocess.run(
@@ -111,6 +112,15 @@ def test_wrong_usage(words: tuple[str, ...], status: int, said: str) -> None:
     done = simulator(*words)
     assert done.returncode == status
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("--broker", "mqtts://127.0.0.1")])
+@pytest.mark.parametrize("setting", ["CA_FILE", "PASSWORD_FILE"])
+def test_a_file_in_the_environment_that_is_not_there(words: tuple[str, ...], setting: str) -> None:
+    done = simulator("simulate", "--vans", "1", *words, url="mqtts://127.0.0.1", **{setting: "/no/such.file"})
+    assert done.returncode == 2
+    assert f"VANPULSE_MQTT__{setting} = '/no/such.file': No such file" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -175,6 +175,8 @@ def test_journals(tmp_path: Path) -> None:
         ("{\n", "truncated"),
         ("Date,Time,Soc,Speed\n", "no readings"),
         ("Date,Time,Soc,Speed\n1/2/2021,x,1,2\n", "invalid literal"),
+        ("Date,Time,Soc,Speed\n1/2/2021\n", "invalid literal"),
+        ("Date,Time,Soc,Speed\n" + "1" * 200_000, "field larger than"),
     ],
 )
 def test_files_that_are_no_recording(tmp_path: Path, content: str, words: str) -> None:

@@ -10,7 +10,7 @@ from dashboards.live.units import Figure, number, thousands
 
 CHARGING = (
     Column("Van", "link"),
-    Column("SoC", "soc", "%"),
+    Column("SoC", "soc", "%", 1),
     Column("Power", "number", "kW", 1, help="Into the battery"),
     Column("80 % at", "time"),
     Column("By morning", "number", "%", help="If it goes on like this"),
@@ -20,7 +20,7 @@ CHARGING = (
 AT_RISK = (
     Column("Van", "link"),
     Column("Why", "verdict"),
-    Column("SoC", "soc", "%"),
+    Column("SoC", "soc", "%", 1),
     Column("By morning", "number", "%"),
     Column("Missing", "number", "kWh", 1, hide="phone", help="Into the battery, up to 80 %"),
     Column("State", "state", hide="phone"),

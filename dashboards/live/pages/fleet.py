@@ -15,7 +15,7 @@ from dashboards.live.units import Figure, kilograms, number, thousands
 COLUMNS = (
     Column("Van", "link"),
     Column("State", "state"),
-    Column("SoC", "soc", "%", help="State of charge"),
+    Column("SoC", "soc", "%", 1, help="State of charge"),
     Column("Range", "number", "km", hide="phone", help="Projected range"),
     Column("Power", "number", "kW", 1, help="Positive out of the battery, negative while charging"),
     Column("Speed", "number", "km/h", hide="phone"),

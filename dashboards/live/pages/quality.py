@@ -42,7 +42,7 @@ SILENT = (
     Column("State", "state"),
     Column("Heard", "age", "ago"),
     Column("Last reading", "time", hide="phone"),
-    Column("SoC then", "soc", "%"),
+    Column("SoC then", "soc", "%", 1),
     Column("Depot", "text", hide="phone"),
     Column("Model", "text", hide="tablet"),
 )

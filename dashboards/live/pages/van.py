@@ -97,6 +97,7 @@ class VanPage:
         self.frame = Frame(site, "", vehicle_id)
         self.detail: VanView = self.frame.watch(vehicle_id, hours)
         self.detail_version = -1
+        self.today_basis = (-1, 0, 0)
         self.version = -1
         with self.frame.content:
             self._build()
@@ -179,7 +180,10 @@ class VanPage:
         if van.version > self.version:
             self._show_now()
             self.version = view.version
-        self._show_today()  # at midnight, and once the full hours are read, even if the van is silent
+        basis = (van.version, id(self.reader.hours), self.reader.today_ms())
+        if basis != self.today_basis:  # at midnight, and once the full hours are read, even if the van is silent
+            self._show_today()
+            self.today_basis = basis
         if self.detail.version != self.detail_version:
             self.detail_version = self.detail.version
             self.map.set_path(self.detail.trail())

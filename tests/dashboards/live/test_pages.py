@@ -124,7 +124,7 @@ async def test_the_fleet_page_shows_what_the_store_holds(page: Page, page_url: s
     rows = await table(page, "Vans")
     for vehicle_id, point in energy.items():
         cells = rows[vehicle_id]
-        assert cells[:3] == [vehicle_id, point["state"], number(battery[vehicle_id]["soc_pct"])]
+        assert cells[:3] == [vehicle_id, point["state"], number(battery[vehicle_id]["soc_pct"], 1)]
         assert cells[6] == number(distance[vehicle_id], 1)
         assert cells[8] == number(co2e[vehicle_id] / 1000, 2)
         assert cells[9] == point["depot"]
@@ -297,7 +297,7 @@ async def test_from_no_store_to_empty_to_live_without_a_reload(page: Page, growi
     now_ms = time.time_ns() // 1_000_000 + 20_000
     add_reading(rows, series, Reading(vehicle_id="van-0001", time_ms=now_ms, soc_pct=7.0))
     await asyncio.to_thread(write, url, [rows])
-    await page.until("document.querySelector('tr[data-key=van-0001] .vp-type-soc').textContent === '7'")
+    await page.until("document.querySelector('tr[data-key=van-0001] .vp-type-soc').textContent === '7.0'")
     await clean(page, address)
 
 
