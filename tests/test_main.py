@@ -1,14 +1,11 @@
 """The command line: exit statuses, errors in one line, output that somebody stops reading."""
 
 import argparse
-import contextlib
-import importlib
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -117,32 +114,36 @@ def test_what_is_printed_is_utf_8_in_every_locale(tmp_path: Path) -> None:
     assert "→" in result.stdout
 
 
-def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(_name: str) -> None:
-        raise KeyboardInterrupt
+SWALLOWING = """
+import contextlib, signal, sys
+from agent.__main__ import main
 
-    monkeypatch.setattr("importlib.import_module", interrupted)
-    assert main(["doctor"]) == 1
-    assert capsys.readouterr().err == ""
+class Swallowing:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            raise ImportError("only half there")
+
+sys.meta_path.insert(0, Swallowing())
+sys.exit(main(sys.argv[2:]))
+"""
 
 
-@pytest.mark.parametrize("stumbles", [False, True])
-def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(
-    stumbles: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    load = importlib.import_module
-
-    def swallowing(name: str) -> ModuleType:
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        if stumbles:
-            raise ImportError(f"{name} is only half there")
-        return load(name)
-
-    monkeypatch.setattr("importlib.import_module", swallowing)
-    assert main(["factors"]) == 1
-    assert capsys.readouterr() == ("", "")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+@pytest.mark.parametrize(
+    ("module", "words"), [("agent.factors", ["factors"]), ("pydantic", ["export", "trip"]), ("nicegui", ["live"])]
+)
+def test_ctrl_c_that_a_module_swallows_while_it_is_loaded(module: str, words: list[str], tmp_path: Path) -> None:
+    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWING, module, *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -157,21 +158,6 @@ def test_a_file_that_cannot_be_looked_at(
     out, error = capsys.readouterr()
     assert (out, error.count("\n")) == ("", 1)
     assert error.endswith("x: File name too long\n")
-
-
-def test_ctrl_c_that_is_swallowed_while_the_web_framework_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Swallowing(ModuleType):
-        def __getattr__(self, name: str) -> object:
-            if name.startswith("__"):
-                raise AttributeError(name)
-            with contextlib.suppress(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-            return served.append
-
-    served: list[object] = []
-    monkeypatch.setitem(sys.modules, "dashboards.live.server", Swallowing("dashboards.live.server"))
-    assert main(["live"]) == 1
-    assert served == []
 
 
 @pytest.mark.parametrize(
