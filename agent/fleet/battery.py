@@ -49,7 +49,7 @@ POWER_ERROR: Final = 1e-4
 """Variance of a sensor's own error of 1 %."""
 COUNTER_ERROR: Final = 1e-5
 """Variance of a counter's own error of 0.3 %."""
-FROZEN_STEPS: Final = 1.5
+FROZEN_STEPS: Final = 3.0
 FROZEN_KWH_PER_KM: Final = 0.1
 """A state of charge that has not fallen by so many steps, though the least consumption says so, is not up to date."""
 LEARN_SIGMA: Final = 0.03

@@ -38,8 +38,14 @@ STANDS_KM: Final = 0.5
 """So far the speed may say that the van goes while its odometer stands: several steps of one."""
 SPEED_ALONE_KM: Final = 0.15
 """So far speed alone is believed while the fix stands."""
-SPEED_ALONE_VARYING_KM: Final = 15.0
-"""The same for a speed that changes, as in a tunnel: held until the fix moves, but the van counts as moving."""
+AT_REST_KM: Final = 0.5
+"""The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
+UNSTUCK_KM: Final = 0.2
+"""A fix that has gone on by so much says that the van moves, whatever a speed that is stuck says."""
+STUCK_KM: Final = 20.0
+"""No tunnel is longer: what a stuck speed claims is not held beyond this."""
+LEAST_CHORD_SHARE: Final = 1.5
+"""Where a speed was taken for stuck and the fix then comes back elsewhere, the way is at most so much longer."""
 SHARE_OF_SPEED: Final = 0.2
 """The straight line between two fixes is at least this share of the way that speed tells."""
 STUCK_REPEATS: Final = 3
@@ -88,8 +94,10 @@ def advance(
             if before is not None and elapsed_ms <= thresholds.speed_gap_ms:
                 by_speed = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
             if speed > 0.0:
-                position.speed_counts = True
+                position.speed_lost = False
                 position.speed_repeats = position.speed_repeats + 1 if speed == before else 0
+            elif position.speed_lost:
+                by_speed, speed = -1.0, None
             position.speed_kmh = speed
     elif position.speed_kmh is not None:
         position.speed_kmh = None
@@ -108,7 +116,7 @@ def advance(
             if waited and not position.raw_pending:
                 by_fix -= position.pending_km
                 position.pending_km = 0.0
-            if waited and by_fix > known:
+            if waited and by_fix > known and km < 0.0:
                 known = by_fix
         elif position.raw_rejected:
             position.rejected += 1
@@ -169,28 +177,38 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
     if reading.latitude_deg is None or position.latitude_deg is None:
         return km
     if km == 0.0:
-        if position.speed_counts and elapsed_ms <= DENSE_MS and _is_far(position):
+        if elapsed_ms <= DENSE_MS and _is_far(position):
             if not position.conflict:
                 position.conflict = 1
             position.other_km = 0.0
         return 0.0
+    on_trip = mode == DRIVING or mode == STOPPED
     position.unmatched_km += km
-    if _has_moved(position, SHARE_OF_SPEED * position.unmatched_km):
+    least_km = SHARE_OF_SPEED * position.unmatched_km
+    if position.conflict >= 2 and least_km > UNSTUCK_KM:
+        least_km = UNSTUCK_KM  # this speed says nothing any more
+    if _has_moved(position, least_km):
+        held_km = min(position.held_km, from_reference_km(position) / SHARE_OF_SPEED)
+        if position.conflict >= 2 and held_km > LEAST_CHORD_SHARE * from_reference_km(position):
+            held_km = from_reference_km(position)
         _refer(position)
         position.moved_ms = reading.time_ms
-        if mode == DRIVING or mode == STOPPED:
-            km += position.held_km
+        if on_trip:
             position.held_km = 0.0
-            return km
-        position.held_km += km
+            return km + held_km
+        position.held_km = held_km + km
         return 0.0
-    if mode == DRIVING and position.unmatched_km <= SPEED_ALONE_KM:
+    if position.conflict < 2 and mode == DRIVING and position.unmatched_km <= SPEED_ALONE_KM:
         return km
     position.held_km += km
-    if position.unmatched_km > SPEED_ALONE_KM and (
-        position.speed_repeats >= STUCK_REPEATS or position.unmatched_km > SPEED_ALONE_VARYING_KM
-    ):
+    if on_trip and position.unmatched_km > SPEED_ALONE_KM:
+        if not position.conflict:
+            position.conflict = 1
+        position.other_km = km
+    elif position.unmatched_km > AT_REST_KM and position.speed_repeats >= STUCK_REPEATS:
         position.conflict = 2
+    if position.conflict >= 2 and position.unmatched_km > STUCK_KM:
+        position.unmatched_km = position.held_km = STUCK_KM
     return 0.0
 
 

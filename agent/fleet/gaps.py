@@ -11,6 +11,8 @@ from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Mark,
 
 OTHER_STREAM_MS: Final = 60_000
 """State of charge and location may come apart: so long is waited for the second of them."""
+DESPITE_KM: Final = 1.0
+"""So far a place must be from the last one before an odometer that stands is doubted."""
 RISE_WAITS_MS: Final = 3_600_000
 """So long a rise over a silence waits for a second witness before the silence is closed without it."""
 
@@ -74,12 +76,14 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
         return records
     silence_ms = state.returned_ms - before.time_ms
     state.returned_ms = 0
-    km, state.position.gap_km = state.position.gap_km, 0.0
+    km = _unseen_km(state)
     if before.time_ms == 0:
         motion.wake_up(state, time_ms, context)
         return records
     soc_pct = state.soc.soc_pct
     rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
+    if km == 0.0:
+        km = _despite_odometer_km(state, rise)
     if km > 0.0 and _enter_distance(state, km, rise, silence_ms) and state.motion.mode != CHARGING:
         records += _infer_trip(state, rise, time_ms, context)
     records += _infer_charge(state, rise, time_ms, context)
@@ -114,14 +118,38 @@ def _rise_waits(state: VanState, time_ms: int) -> bool:
     )
 
 
+def _unseen_km(state: VanState) -> float:
+    """What the witnesses have said of the silence, taken once."""
+    km, state.position.gap_km = state.position.gap_km, 0.0
+    return km
+
+
+def _moved_km(state: VanState) -> float | None:
+    """How far the place after the silence is from the one before."""
+    position, before = state.position, state.gap_from
+    if before.latitude_deg is None or position.latitude_deg is None:
+        return None
+    return distance.between_km(
+        before.latitude_deg, before.longitude_deg or 0.0, position.latitude_deg, position.longitude_deg or 0.0
+    )
+
+
+def _despite_odometer_km(state: VanState, rise_pct: float) -> float:
+    """The way to another place although the odometer stands: driven only where the state of charge says so."""
+    moved_km = _moved_km(state)
+    if moved_km is None or moved_km < DESPITE_KM or not state.estimate.started:
+        return 0.0
+    due_pct = witnesses.LEAST_KWH_PER_KM * moved_km * state.estimate.g
+    if -rise_pct < max(state.soc.step_pct, witnesses.CONFIRMED_SHARE * due_pct):
+        return 0.0
+    odometer.lose(state.position)
+    return moved_km
+
+
 def _enter_distance(state: VanState, km: float, rise_pct: float, silence_ms: int) -> bool:
     """Count what was driven in the silence, if it can have been; returns whether that was a trip."""
     position, before = state.position, state.gap_from
-    moved_km = None
-    if before.latitude_deg is not None and position.latitude_deg is not None:
-        moved_km = distance.between_km(
-            before.latitude_deg, before.longitude_deg or 0.0, position.latitude_deg, position.longitude_deg or 0.0
-        )
+    moved_km = _moved_km(state)
     by_odometer = position.odometer_ms > before.time_ms
     if not witnesses.is_driven_silently(
         state, km, moved_km=moved_km, rise_pct=rise_pct, silence_ms=silence_ms, by_odometer=by_odometer
@@ -135,6 +163,7 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, silence_ms: int
         battery.add_distance(state, km)
     if moved_km is not None and moved_km <= witnesses.SAME_PLACE_KM and km <= witnesses.LATE_KM:
         # The odometer was behind when the van fell silent.
+        position.late_km += km
         return -rise_pct >= max(2.0 * state.soc.step_pct, witnesses.LEAST_KWH_PER_KM * km * state.estimate.g)
     return True
 

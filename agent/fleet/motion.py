@@ -42,10 +42,14 @@ def update(
 def _has_left(state: VanState, speed_kmh: float | None, moved_m: float, time_ms: int, context: Context) -> bool:
     """Whether the van has left its resting place: never by the word of one witness that another denies."""
     motion, position, thresholds = state.motion, state.position, context.thresholds
-    km = state.totals.distance_km - motion.rest.distance_km
-    if km >= thresholds.departure_odometer_km:
+    km = state.totals.distance_km - motion.anchor_km
+    by_odometer = position.odometer_ms == time_ms and not position.odometer_is_whole
+    if km >= thresholds.departure_odometer_km and (
+        motion.fast_readings >= 2
+        or moved_m >= thresholds.rest_radius_m
+        or time_ms - position.time_ms > LONGEST_BETWEEN_MS
+    ):
         return True
-    by_odometer = position.odometer_is_fine and position.odometer_ms == time_ms
     if motion.fast_readings >= 2:
         if by_odometer:
             return km > 0.0
@@ -54,7 +58,7 @@ def _has_left(state: VanState, speed_kmh: float | None, moved_m: float, time_ms:
         return time_ms - position.time_ms > LONGEST_BETWEEN_MS and position.conflict == 0
     if by_odometer:
         return False
-    denied = speed_kmh == 0.0 and position.speed_counts
+    denied = speed_kmh == 0.0
     return moved_m >= (2.0 * thresholds.departure_m if denied else thresholds.departure_m)
 
 
@@ -90,6 +94,8 @@ def wake_up(state: VanState, time_ms: int, context: Context) -> None:
         ledger.enter_idle(state.totals, state.totals.predicted_kwh)
     ledger.mark(state, state.motion.wake, time_ms)
     ledger.mark(state, state.motion.rest, time_ms)
+    if state.motion.anchor_latitude_deg is None:
+        anchor(state)
 
 
 def anchor(state: VanState) -> None:
@@ -97,6 +103,7 @@ def anchor(state: VanState) -> None:
     motion, position = state.motion, state.position
     motion.anchor_latitude_deg = position.latitude_deg
     motion.anchor_longitude_deg = position.longitude_deg
+    motion.anchor_km = state.totals.distance_km
 
 
 def _on_trip(

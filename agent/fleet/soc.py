@@ -48,7 +48,7 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
         _wait(state, soc_pct, time_ms, thresholds)
         return REJECTED
     if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= state.step_pct:
-        possible = False  # the time since does not make a jump any likelier
+        possible = -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
     elif change > 0.0:
         possible = change <= limits.rise_pct
     else:
@@ -93,6 +93,8 @@ def interval_after_change(state: SocState, slope_per_pct: float, moved_y: float,
 
 
 def _take(state: SocState, soc_pct: float, time_ms: int) -> None:
+    if state.soc_pct is None:
+        state.rise_credit_pct = state.fall_credit_pct = max(2.0 * state.step_pct, SPURT_PCT)
     state.before_pct = state.soc_pct
     state.soc_pct = soc_pct
     state.time_ms = time_ms

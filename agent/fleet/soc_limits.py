@@ -36,6 +36,8 @@ class Limits(NamedTuple):
     """A fall to 0 that the distance driven accounts for."""
     full_at_once: bool
     """Whether 100 % is believed like any other value."""
+    distance_pct: float = 0.0
+    """A fall that the distance since the last change accounts for."""
 
 
 def of(state: VanState, reading: Reading, context: Context) -> Limits:
@@ -57,7 +59,7 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
             explained_pct = UNSEEN_CHARGE_KW * g * since_read_h + slack_pct
             confirmations = 3
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
-    km = state.totals.distance_km - battery.changed_km + state.position.gap_km
+    km = state.totals.distance_km - battery.changed_km + state.position.gap_km + state.position.held_km
     by_distance_pct = (MOST_KWH_PER_KM * km + RESTING_KW * since_change_h) * g
     if driving or km > 0.0:
         fall_pct = max(60.0 * thresholds.soc_fall_pct_per_min * since_read_h if driving else 0.0, by_distance_pct)
@@ -70,6 +72,7 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
         confirmations=confirmations,
         empty_pct=EMPTIED_KWH_PER_KM * km * g,
         full_at_once=charges or driving,
+        distance_pct=by_distance_pct if km > 0.0 else 0.0,
     )
 
 

@@ -144,6 +144,12 @@ class SocState(Part):
     """When the counters were last believed."""
     counter_refusals: int = 0
     """Running: how often they have been refused."""
+    changed_kwh: float = 0.0
+    """Where the energy estimate stood when the value last changed."""
+    frozen: bool = False
+    """The value has stayed the same for longer than any drive lets it."""
+    lost_pct: float = 0.0
+    """What has vanished without energy, and may come back without any."""
     silent_kwh: float = 0.0
     silent_from_ms: int = 0
     """A charge that nobody saw, on its way from the state of charge to the charges."""
@@ -237,6 +243,8 @@ class Doubt(Part):
     blind_ms: int
     by_speed: bool = False
     """Whether the speed says that the van moves, too."""
+    moved_km: float = 0.0
+    """How far the fix has come."""
 
 
 @quick_to_set
@@ -299,11 +307,15 @@ class Position(Part):
     doubt: Doubt | None = None
     other_km: float = 0.0
     """While they disagree: what this reading claims."""
-    speed_counts: bool = False
-    """A speed has been sent that was not 0."""
     speed_repeats: int = 0
     """How often the last speed has been the same."""
     speed_rejected: int = 0
+    odometer_is_whole: bool = False
+    """It has moved by whole kilometres."""
+    speed_lost: bool = False
+    """The speed reads 0 while the van drives."""
+    late_km: float = 0.0
+    """What the odometer has told late since the last trip began."""
 
 
 @quick_to_set
@@ -321,6 +333,8 @@ class Motion(Part):
     wake: Mark = msgspec.field(default_factory=Mark)
     rest: Mark = msgspec.field(default_factory=Mark)
     stand: Mark = msgspec.field(default_factory=Mark)
+    anchor_km: float = 0.0
+    """The van's distance at its resting place."""
 
 
 @quick_to_set

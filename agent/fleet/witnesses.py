@@ -39,7 +39,7 @@ LATE_KM: Final = 3.0
 SAME_PLACE_KM: Final = 0.15
 ROUND_TRIP_FROM_MS: Final = 2 * 3_600_000
 ROUND_TRIP_KMH: Final = 25.0
-"""A van that is found where it was, with the charge that it had, may have driven and charged again, given time."""
+"""A van that is found where it was, on a cable, may have driven and charged again, given time."""
 
 
 def resolve(state: VanState, reading: Reading, context: Context) -> float:
@@ -55,18 +55,18 @@ def resolve(state: VanState, reading: Reading, context: Context) -> float:
         doubt.km += position.other_km
         doubt.by_speed = True
     position.other_km = 0.0
+    if abs(moved_km - doubt.moved_km) > distance.NEAR_REFERENCE_KM:
+        doubt.moved_km = moved_km
+        doubt.time_ms = reading.time_ms
     if moved_km > doubt.km:
         doubt.km = moved_km
-        doubt.time_ms = reading.time_ms
     if position.conflict == CARRIED:
         if reading.time_ms - doubt.time_ms >= context.thresholds.parked_after_ms:
             _settle(state)
         return 0.0
-    if doubt.by_speed and reading.latitude_deg is not None and moved_km < distance.SHARE_OF_SPEED * doubt.km:
-        position.conflict = STUCK
-        position.doubt = None
-        return 0.0
     verdict = _driven(state, doubt)
+    if doubt.by_speed and reading.latitude_deg is not None and moved_km < distance.SHARE_OF_SPEED * doubt.km:
+        return _speed_alone(state, doubt, reading, confirmed=verdict is True, context=context)
     if verdict is None and reading.time_ms - doubt.time_ms >= UNDECIDED_MS:
         verdict = doubt.by_speed  # two against one
     if verdict is None:
@@ -75,6 +75,23 @@ def resolve(state: VanState, reading: Reading, context: Context) -> float:
         return _believe(state, doubt, reading)
     position.conflict = CARRIED
     doubt.time_ms = reading.time_ms
+    return 0.0
+
+
+def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: bool, context: Context) -> float:
+    """The speed says that the van moves; the fix stands. The battery may know better, as in a tunnel."""
+    position = state.position
+    by_odometer = reading.odometer_km is not None and position.odometer_ms == reading.time_ms
+    if confirmed and not by_odometer:
+        km = max(doubt.km, position.held_km)
+        _settle(state)
+        position.moved_ms = reading.time_ms
+        return km
+    since_ms = reading.time_ms - position.moved_ms
+    alive = position.speed_repeats < distance.STUCK_REPEATS and not by_odometer
+    if since_ms >= (context.thresholds.offline_after_ms if alive else UNDECIDED_MS):
+        position.conflict = STUCK
+        position.doubt = None
     return 0.0
 
 
@@ -132,7 +149,7 @@ def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:
     if reading.odometer_km is not None and not position.odometer_lost:
         odometer.lose(position)
     elif position.speed_kmh is not None and not doubt.by_speed:
-        position.speed_counts = False
+        position.speed_lost = True
     km = doubt.km
     if state.motion.standing_ms:
         state.motion.stand.distance_km += km
@@ -160,6 +177,7 @@ def is_driven_silently(
         if by_odometer or fallen or rise_pct >= step_pct:
             return True
         return due_pct < max(DENIED_STEPS * step_pct, DENIED_PCT) or state.soc.soc_pct is None
-    if km <= LATE_KM or fallen:
+    if fallen or state.position.late_km + km <= LATE_KM:
         return True
-    return silence_ms >= ROUND_TRIP_FROM_MS and km <= ROUND_TRIP_KMH * silence_ms / 3_600_000.0
+    charged = state.soc.plugged_in or state.soc.charging or rise_pct >= 2.0 * step_pct
+    return bool(charged) and silence_ms >= ROUND_TRIP_FROM_MS and km <= ROUND_TRIP_KMH * silence_ms / 3_600_000.0
