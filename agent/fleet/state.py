@@ -148,6 +148,8 @@ class SocState(Part):
     """Where the energy estimate stood when the value last changed."""
     frozen: bool = False
     """The value has stayed the same for longer than any drive lets it."""
+    owed_pct: float = 0.0
+    """What the van may have used on its way and its state of charge has not told yet."""
     lost_pct: float = 0.0
     """What has vanished without energy, and may come back without any."""
     silent_kwh: float = 0.0
