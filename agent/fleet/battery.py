@@ -126,7 +126,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     if source == SOURCE_SOC:
         if battery.time_ms:
             known = power is not None and last is not None and battery.power_trusted
-            _predict_blindly(state, elapsed_ms, _asleep_kw(power, last) if known else PARKED_KW, context)
+            asleep_kw = _asleep_kw(power, last) if known else PARKED_KW
+            _predict_blindly(state, elapsed_ms, asleep_kw, context, charging=reading.charging is not False)
     else:
         e.pending_kwh += energy
         e.pending_var += variance
@@ -139,6 +140,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         if returned and state.motion.mode in (DRIVING, STOPPED) and not _stands(state, reading, context):
             totals.regenerated_kwh += returned
     if reading.charging is not None:
+        if reading.charging and battery.charging:
+            battery.flagged_ms += elapsed_ms
         battery.charging = reading.charging
     soc_pct = reading.soc_pct
     if soc_pct is None:
@@ -164,6 +167,7 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     battery.changed_ms = reading.time_ms
     battery.changed_km = state.totals.distance_km
     battery.changed_kwh = _traced_kwh(state)
+    battery.flagged_ms = 0
     battery.frozen = False
     if what != soc.JUMPED:
         return False
@@ -286,8 +290,9 @@ def correct(state: VanState, context: Context) -> None:
         battery.seen_kwh = state.totals.predicted_kwh
     elif since_ms >= CORRECT_FINE_MS:
         low, high = battery.low_y, battery.high_y
+        frozen = is_frozen(state)
         y = e.y - e.g * (e.pending_kwh + e.k * e.pending_km)
-        if low <= y <= high or (y < low and is_frozen(state)):
+        if low <= y <= high or (y < low and frozen):
             e.time_ms = battery.time_ms
             return
     else:
@@ -332,12 +337,21 @@ def add_distance(state: VanState, km: float) -> None:
         state.totals.predicted_kwh += e.k * km
 
 
+def add_late_distance(state: VanState, km: float, since_ms: int, time_ms: int) -> None:
+    """The same for a distance that is told late: the state of charge has accounted for a part of that time already."""
+    open_ms = time_ms - max(since_ms, state.estimate.time_ms)
+    if open_ms > 0 and time_ms > since_ms:
+        add_distance(state, km * open_ms / (time_ms - since_ms))
+
+
 def _asleep_kw(power_kw: float | None, before_kw: float | None) -> float:
     """What a van draws asleep: no more than when it was awake, before and after."""
     return min(PARKED_KW, max(0.0, -(power_kw or 0.0)), max(0.0, -(before_kw or 0.0)))
 
 
-def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context: Context) -> None:
+def _predict_blindly(
+    state: VanState, elapsed_ms: int, asleep_kw: float, context: Context, *, charging: bool
+) -> None:
     """Energy by time alone, and how uncertain it is: what is not distance."""
     e = state.estimate
     hours = elapsed_ms / _MS_PER_H
@@ -346,7 +360,9 @@ def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context
         energy = 0.0  # nothing confirms it
         variance = PARKED_SIGMA_KW**2 * hours
     elif mode == CHARGING and not state.charge.unflagged_ms:
-        rate = _charge_rate_kw(state)
+        # Over a silence, and at the end, the state of charge tells what came in.
+        known = charging and elapsed_ms < context.thresholds.asleep_after_ms
+        rate = _charge_rate_kw(state) if known else 0.0
         energy = -rate * hours
         variance = (0.5 * rate + CHARGE_SIGMA_KW) ** 2 * hours * AUX_HOURS
     elif elapsed_ms >= context.thresholds.asleep_after_ms:

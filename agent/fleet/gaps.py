@@ -87,7 +87,7 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     if km > 0.0 and _enter_distance(state, km, rise, silence_ms) and state.motion.mode != CHARGING:
         records += _infer_trip(state, rise, time_ms, context)
     records += _infer_charge(state, rise, time_ms, context)
-    place_waits = at_once and 0 < state.location_time_ms <= before.time_ms
+    place_waits = 0 < state.location_time_ms <= before.time_ms
     if rise <= -2.0 * state.soc.step_pct and km < context.thresholds.inferred_trip_km and not place_waits:
         _absorb(state, -_lost_y(state, context), context)
     motion.wake_up(state, time_ms, context)

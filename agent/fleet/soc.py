@@ -48,7 +48,7 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
         _wait(state, soc_pct, time_ms, thresholds)
         return REJECTED
     if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= state.step_pct:
-        possible = -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
+        possible = 0.0 < -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
     elif change > 0.0:
         possible = change <= limits.rise_pct
     else:

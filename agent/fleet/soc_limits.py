@@ -58,11 +58,16 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
     credit_pct = min(slack_pct, battery.rise_credit_pct + fastest_pct_per_h * since_change_h)
     explained_pct = rise_pct = fastest_pct_per_h * since_read_h + credit_pct
     confirmations = 2
+    flagged_h = battery.flagged_ms / _MS_PER_H
     if charges:
-        rise_pct = explained_pct = fastest_pct_per_h * since_change_h + battery.rise_credit_pct
+        hours = since_change_h if battery.charging is None else min(since_change_h, since_read_h + flagged_h)
+        rise_pct = explained_pct = fastest_pct_per_h * hours + battery.rise_credit_pct
     elif not driving:
         if _denied(state, reading):
-            explained_pct = UNSEEN_CHARGE_KW * g * since_read_h + slack_pct
+            # A value that has not changed while the flag said so tells of that charge later.
+            explained_pct = max(
+                UNSEEN_CHARGE_KW * g * since_read_h + slack_pct, fastest_pct_per_h * flagged_h
+            )
             confirmations = 3
         elif state.motion.mode not in (DRIVING, STOPPED) and not battery.lost_pct:
             # Nothing tells of a cable: the value may have stood still all the time that the van charged.
