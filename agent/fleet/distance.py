@@ -116,6 +116,7 @@ def advance(
             if waited and not position.raw_pending:
                 by_fix -= position.pending_km
                 position.pending_km = 0.0
+                _refer(position)
             if waited and by_fix > known and km < 0.0:
                 known = by_fix
         elif position.raw_rejected:
