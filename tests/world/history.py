@@ -128,6 +128,8 @@ class History:
                 found.append(f"{charge['energy_kwh']:.2f} kWh charged from {charge['grid_kwh']:.2f} kWh of the grid")
         if energy:
             end = energy[-1]
+            if end["idle_kwh_total"] > end["used_kwh_total"] + 0.05:
+                found.append(f"{end['idle_kwh_total']:.2f} kWh idle of {end['used_kwh_total']:.2f} kWh used")
             net_kwh = end["used_kwh_total"] - (end.get("regenerated_kwh_total") or 0.0) - end["charged_kwh_total"]
             if abs(net_kwh) > battery_kwh * 1.1:
                 found.append(f"{net_kwh:.1f} kWh net out of a battery of {battery_kwh:.0f} kWh")

@@ -11,7 +11,7 @@ from tests.world.history import Figure, live
 from tests.world.senders import Native, Sender
 from tests.world.van import BATTERY_KWH, PLAIN, Step, Van, play
 
-Expected = Mapping[str | Figure, Any]
+Expected = dict[str | Figure, Any]
 """By figure: the value itself, or the lowest and the highest that are right."""
 
 

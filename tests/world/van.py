@@ -6,6 +6,7 @@ and says readings; what a step says can be replaced by what a faulty van says: a
 for nothing.
 """
 
+from collections import deque
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final
@@ -53,6 +54,8 @@ class Van:
         self.soc_pct = soc_pct
         self.odometer_km = odometer_km
         self.north_km = 0.0
+        self.direction = 1
+        """1 northwards, -1 southwards."""
         self.speed_kmh = 0.0
         self.charging = False
         self.plugged_in = False
@@ -88,7 +91,7 @@ class Van:
         hours = seconds / HOUR
         self.time_s += seconds
         self.odometer_km += kmh * hours
-        self.north_km += kmh * hours
+        self.north_km += kmh * hours * self.direction
         self.speed_kmh = kmh
         self.battery_kw = kw
         kwh = kw * hours
@@ -135,12 +138,12 @@ def drive(km: float, *, kmh: float = 36.0, kwh_per_km: float = KWH_PER_KM, every
     return step
 
 
-def carried(km: float, *, kmh: float = 80.0, every_s: float = 10, **says: Says) -> Step:
-    """Be moved by a lorry, a ferry or a train: the place changes, nothing turns and nothing is used."""
+def carried(km: float, *, kmh: float = 80.0, kw: float = 0.0, every_s: float = 10, **says: Says) -> Step:
+    """Be moved by a lorry, a ferry or a train: the place changes, nothing turns; `kw` may flow into the battery."""
 
     def step(van: Van) -> None:
         for _ in range(round(km / kmh * HOUR / every_s)):
-            van.pass_time(every_s)
+            van.pass_time(every_s, kw=kw)
             van.north_km += kmh * every_s / HOUR
             van.say(**says)
 
@@ -179,6 +182,11 @@ def unheard(*steps: Step) -> Step:
         van.muted = muted
 
     return step
+
+
+def turn_round(van: Van) -> None:
+    """Drive the other way from now on."""
+    van.direction = -van.direction
 
 
 def always(**says: Says) -> Step:
@@ -221,6 +229,17 @@ def stuck(name: str) -> Says:
             first.append(van.truth()[name])
         value: Value = first[0]
         return value
+
+    return said
+
+
+def late(name: str, readings: int) -> Says:
+    """What was true so many readings ago."""
+    past: deque[Value] = deque(maxlen=readings + 1)
+
+    def said(van: Van) -> Value:
+        past.append(van.truth()[name])
+        return past[0]
 
     return said
 
