@@ -1,4 +1,4 @@
-"""Charges with flags that stick, flicker or lack, frozen states of charge and odd charger powers; and honest ones."""
+"""Charges with flags that stick, flicker or lack and with frozen states of charge; and honest ones."""
 
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from tests.world.van import (
 )
 
 FLAG = (*PLAIN, "charging")
-CHARGER = (*FLAGS, "charger_power_kw")
 
 ODD = [
     Scenario(

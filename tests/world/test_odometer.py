@@ -1,6 +1,7 @@
 """Odometers that reset, wrap, swing, freeze or come late, and honest ones that look like it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,12 +26,12 @@ from tests.world.van import (
 KM_PER_MILE = 1.609344
 
 
-def wrapped(limit_km: float) -> dict[str, object]:
+def wrapped(limit_km: float) -> dict[str, Any]:
     """An odometer that begins again at 0."""
     return {"odometer_km": lambda van: round(van.odometer_km % limit_km, 1)}
 
 
-def scaled(factor: float) -> dict[str, object]:
+def scaled(factor: float) -> dict[str, Any]:
     """An odometer in another unit."""
     return {"odometer_km": lambda van: round(van.odometer_km * factor, 1)}
 

@@ -255,7 +255,7 @@ def each(count: int, wrong: Says, name: str) -> Says:
     return said
 
 
-def wander(metres: float) -> dict[str, Says]:
+def wander(metres: float) -> dict[str, Any]:
     """Fixes scattered around the true place, normally distributed."""
     degrees = metres / 1000 / KM_PER_DEGREE
     return {
