@@ -52,7 +52,8 @@ def growing(name: str, per_reading: float) -> Says:
 
     def said(van: Van) -> Value:
         so_far.append(so_far[-1] + per_reading if so_far else van.truth()[name])
-        return round(so_far[-1], 2)
+        value: float = round(so_far[-1], 2)
+        return value
 
     return said
 

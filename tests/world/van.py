@@ -204,6 +204,17 @@ def honest(*names: str) -> Step:
     return step
 
 
+def delivered(change: Callable[[list[Message]], list[Message]], *steps: Step) -> Step:
+    """Steps whose messages take another way: `buffered`, `twice`, `from_store` in `senders`."""
+
+    def step(van: Van) -> None:
+        earlier, van.messages = van.messages, []
+        play(van, steps)
+        van.messages = earlier + change(van.messages)
+
+    return step
+
+
 def repeat(times: int, *steps: Step) -> Step:
     """The same again and again."""
 
