@@ -27,6 +27,7 @@ class Scenario(msgspec.Struct, kw_only=True):
     soc_pct: float = 80.0
     soc_step_pct: float = 0.1
     odometer_km: float = 5000.0
+    battery_kwh: float = BATTERY_KWH
     toml: str = ""
     files: Mapping[str, str] = {}
 
@@ -40,13 +41,15 @@ def hold(scenario: Scenario, where: Path) -> None:
         soc_pct=scenario.soc_pct,
         odometer_km=scenario.odometer_km,
         soc_step_pct=scenario.soc_step_pct,
+        battery_kwh=scenario.battery_kwh,
     )
     play(van, scenario.life)
     for name, text in scenario.files.items():
         (where / name).write_text(text.replace("{where}", str(where)))
-    toml = f'mqtt.dialects = ["{sender.dialect}"]\n' + scenario.toml.replace("{where}", str(where))
+    toml = f'mqtt.dialects = ["{sender.dialect}"]\nfleet.battery_kwh = {scenario.battery_kwh}\n'
+    toml += scenario.toml.replace("{where}", str(where))
     history = live(van.messages, where, toml=toml)
-    wrong = history.breaches(battery_kwh=BATTERY_KWH)
+    wrong = history.breaches(battery_kwh=scenario.battery_kwh)
     for figure, right in scenario.expected.items():
         value = history.figure(figure)
         low, high = right if isinstance(right, tuple) else (right, right)

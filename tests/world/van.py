@@ -15,7 +15,6 @@ from tests.world.senders import Message, Native, Sender
 
 BATTERY_KWH: Final = 83.0
 """Usable energy of a van that no fleet file names."""
-KWH_PER_PCT: Final = BATTERY_KWH / 100
 ROUND_TRIP: Final = 0.97
 """Energy that comes out of a cell per energy that went in (FASTSim)."""
 KM_PER_DEGREE: Final = 111.195
@@ -46,9 +45,11 @@ class Van:
         soc_pct: float = 80.0,
         odometer_km: float = 5000.0,
         soc_step_pct: float = 0.1,
+        battery_kwh: float = BATTERY_KWH,
     ) -> None:
         self.sender = sender or Native()
         self.fields = fields
+        self.kwh_per_pct = battery_kwh / 100
         self.soc_step_pct = soc_step_pct
         self.time_s = 0.0
         self.soc_pct = soc_pct
@@ -97,10 +98,10 @@ class Van:
         kwh = kw * hours
         if kwh > 0:
             self.in_kwh += kwh
-            self.soc_pct += kwh * ROUND_TRIP / KWH_PER_PCT
+            self.soc_pct += kwh * ROUND_TRIP / self.kwh_per_pct
         else:
             self.out_kwh -= kwh
-            self.soc_pct += kwh / KWH_PER_PCT
+            self.soc_pct += kwh / self.kwh_per_pct
 
     def say(self, **says: Says) -> None:
         """One reading now: the truth, except for what is given."""
