@@ -78,6 +78,8 @@ FIGURES: Final = {
     "avoided_g": Figure("emissions", last, "avoided_co2e_g_total"),
 }
 
+RAW: Final = ("battery", "location")
+"""What nobody asks for here: the readings themselves."""
 TOTALS: Final = ("used_kwh_total", "charged_kwh_total", "grid_kwh_total", "distance_km_total")
 
 
@@ -200,6 +202,8 @@ async def _stored(processor: Processor, path: Path) -> dict[str, list[dict[str, 
         await store.close()
     history = SqliteHistory(path)
     try:
-        return {measurement: list(history.select(measurement)) for measurement in MEASUREMENTS}
+        return {
+            measurement: list(history.select(measurement)) for measurement in MEASUREMENTS if measurement not in RAW
+        }
     finally:
         history.close()

@@ -32,7 +32,7 @@ class Scenario(msgspec.Struct, kw_only=True):
     files: Mapping[str, str] = {}
 
 
-def hold(scenario: Scenario, where: Path) -> None:
+def hold(scenario: Scenario, where: Path, *, every_s: float = 10.0) -> None:
     """Live through it and compare; every figure that is wrong is named."""
     sender = scenario.sender()
     van = Van(
@@ -42,6 +42,7 @@ def hold(scenario: Scenario, where: Path) -> None:
         odometer_km=scenario.odometer_km,
         soc_step_pct=scenario.soc_step_pct,
         battery_kwh=scenario.battery_kwh,
+        every_s=every_s,
     )
     play(van, scenario.life)
     for name, text in scenario.files.items():

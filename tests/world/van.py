@@ -46,11 +46,14 @@ class Van:
         odometer_km: float = 5000.0,
         soc_step_pct: float = 0.1,
         battery_kwh: float = BATTERY_KWH,
+        every_s: float = 10.0,
     ) -> None:
         self.sender = sender or Native()
         self.fields = fields
         self.kwh_per_pct = battery_kwh / 100
         self.soc_step_pct = soc_step_pct
+        self.every_s = every_s
+        """How often it says something, where a step does not say otherwise."""
         self.time_s = 0.0
         self.soc_pct = soc_pct
         self.odometer_km = odometer_km
@@ -103,6 +106,11 @@ class Van:
             self.out_kwh -= kwh
             self.soc_pct += kwh / self.kwh_per_pct
 
+    def steps(self, seconds: float, every_s: float | None) -> list[float]:
+        """The times between readings over so many seconds: at least one reading."""
+        number = max(1, round(seconds / (every_s or self.every_s)))
+        return [seconds / number] * number
+
     def say(self, **says: Says) -> None:
         """One reading now: the truth, except for what is given."""
         self.readings += 1
@@ -116,51 +124,59 @@ class Van:
         self.messages += self.sender.messages(self.time_s, known)
 
 
-def rest(seconds: float, *, every_s: float = 10, kw: float = 0.0, **says: Says) -> Step:
+def rest(seconds: float, *, every_s: float | None = None, kw: float = 0.0, **says: Says) -> Step:
     """Stand; `kw` goes out of the battery."""
 
     def step(van: Van) -> None:
-        for _ in range(round(seconds / every_s)):
-            van.pass_time(every_s, kw=-kw)
+        for step_s in van.steps(seconds, every_s):
+            van.pass_time(step_s, kw=-kw)
             van.say(**says)
 
     return step
 
 
-def drive(km: float, *, kmh: float = 36.0, kwh_per_km: float = KWH_PER_KM, every_s: float = 10, **says: Says) -> Step:
+def drive(
+    km: float, *, kmh: float = 36.0, kwh_per_km: float = KWH_PER_KM, every_s: float | None = None, **says: Says
+) -> Step:
     """Drive north at one speed; an energy per km below zero is a descent."""
 
     def step(van: Van) -> None:
-        for _ in range(round(km / kmh * HOUR / every_s)):
-            van.pass_time(every_s, kmh=kmh, kw=-kmh * kwh_per_km)
+        for step_s in van.steps(km / kmh * HOUR, every_s):
+            van.pass_time(step_s, kmh=kmh, kw=-kmh * kwh_per_km)
             van.say(**says)
         van.speed_kmh = 0.0
 
     return step
 
 
-def carried(km: float, *, kmh: float = 80.0, kw: float = 0.0, every_s: float = 10, **says: Says) -> Step:
+def carried(km: float, *, kmh: float = 80.0, kw: float = 0.0, every_s: float | None = None, **says: Says) -> Step:
     """Be moved by a lorry, a ferry or a train: the place changes, nothing turns; `kw` may flow into the battery."""
 
     def step(van: Van) -> None:
-        for _ in range(round(km / kmh * HOUR / every_s)):
-            van.pass_time(every_s, kw=kw)
-            van.north_km += kmh * every_s / HOUR
+        for step_s in van.steps(km / kmh * HOUR, every_s):
+            van.pass_time(step_s, kw=kw)
+            van.north_km += kmh * step_s / HOUR
             van.say(**says)
 
     return step
 
 
 def charge(
-    seconds: float, *, kw: float, grid_kw: float | None = None, every_s: float = 10, unplug: bool = True, **says: Says
+    seconds: float,
+    *,
+    kw: float,
+    grid_kw: float | None = None,
+    every_s: float | None = None,
+    unplug: bool = True,
+    **says: Says,
 ) -> Step:
     """Charge with `kw` at the battery's terminals, then say once that it has ended."""
 
     def step(van: Van) -> None:
         van.charging = van.plugged_in = True
         van.grid_kw = grid_kw if grid_kw is not None else kw / 0.89
-        for _ in range(round(seconds / every_s)):
-            van.pass_time(every_s, kw=kw)
+        for step_s in van.steps(seconds, every_s):
+            van.pass_time(step_s, kw=kw)
             van.say(**says)
         van.charging = False
         van.plugged_in = not unplug
