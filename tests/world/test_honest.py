@@ -247,6 +247,7 @@ SCENARIOS = [
 ]
 
 
+@pytest.mark.parametrize("every_s", [10.0, 30.0])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
-def test_an_honest_van_keeps_its_figures(scenario: Scenario, tmp_path: Path) -> None:
-    hold(scenario, tmp_path)
+def test_an_honest_van_keeps_its_figures(scenario: Scenario, every_s: float, tmp_path: Path) -> None:
+    hold(scenario, tmp_path, every_s=every_s)

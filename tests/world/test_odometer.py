@@ -193,7 +193,7 @@ ODD = [
     Scenario(
         title="it is two minutes late",
         life=[
-            always(odometer_km=late("odometer_km", 12)),
+            always(odometer_km=late("odometer_km", 2 * MINUTE)),
             rest(3 * MINUTE),
             drive(24),
             rest(20 * MINUTE),

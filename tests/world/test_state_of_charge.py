@@ -178,7 +178,7 @@ ODD = [
     Scenario(
         title="twenty minutes late all day",
         life=[
-            always(soc_pct=late("soc_pct", 120)),
+            always(soc_pct=late("soc_pct", 20 * MINUTE)),
             rest(3 * MINUTE),
             drive(36, kmh=54),
             rest(HOUR),

@@ -261,13 +261,15 @@ def stuck(name: str) -> Says:
     return said
 
 
-def late(name: str, readings: int) -> Says:
-    """What was true so many readings ago."""
-    past: deque[Value] = deque(maxlen=readings + 1)
+def late(name: str, seconds: float) -> Says:
+    """What was true so long ago."""
+    past: deque[tuple[float, Value]] = deque()
 
     def said(van: Van) -> Value:
-        past.append(van.truth()[name])
-        return past[0]
+        past.append((van.time_s, van.truth()[name]))
+        while len(past) > 1 and past[1][0] <= van.time_s - seconds:
+            past.popleft()
+        return past[0][1]
 
     return said
 
