@@ -8,6 +8,7 @@ import pytest
 from tests.world.scenario import Expected, Scenario, hold
 from tests.world.senders import Ovms
 from tests.world.van import (
+    COUNTERS,
     FLAGS,
     HOUR,
     KM_PER_DEGREE,
@@ -179,6 +180,33 @@ SCENARIOS = [
             rest(2 * HOUR, every_s=10 * MINUTE),
         ],
         expected={"charges": 1, "charged_kwh": (41, 46.5), "used_kwh": (0, 1)},
+    ),
+    Scenario(
+        title="a slow charge of an hour that is polled each five minutes, and no flag tells of it",
+        soc_pct=40.0,
+        life=[
+            rest(HOUR, every_s=5 * MINUTE),
+            charge(HOUR, kw=3.3, every_s=5 * MINUTE),
+            rest(2 * HOUR, every_s=5 * MINUTE),
+        ],
+        # 3.3 kWh, 3.9 %.
+        expected={"charged_kwh": (2.6, 4), "used_kwh": (0, 0.5)},
+    ),
+    Scenario(
+        title="a charge that is polled each five minutes, and counters and the state of charge tell of it",
+        fields=COUNTERS,
+        soc_pct=40.0,
+        life=[
+            rest(HOUR),
+            drive(12),
+            rest(20 * MINUTE),
+            charge(1.5 * HOUR, kw=11, every_s=5 * MINUTE),
+            rest(2 * HOUR, every_s=5 * MINUTE),
+            drive(12),
+            rest(20 * MINUTE),
+        ],
+        # 1.5 h x 11 kW = 16.5 kWh; 24 km x 0.25 = 6 kWh.
+        expected={"charged_kwh": (15.3, 17.8), "used_kwh": (5.4, 7), "regenerated_kwh": (0, 0.7)},
     ),
     Scenario(
         title="a charge of a van whose flag never says so, with the cable in",
