@@ -171,6 +171,10 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     if before_pct is None or soc_pct > before_pct:
         battery.flagged_ms = 0
     battery.frozen = False
+    if what == soc.CHANGED and before_pct is not None and 0.0 < before_pct - soc_pct <= battery.gained_pct:
+        battery.gained_pct -= before_pct - soc_pct
+        reanchor(state, context)
+        return False
     if what == soc.CHANGED or (what == soc.CONFIRMED and state.motion.mode not in (DRIVING, STOPPED)):
         return False
     if state.motion.mode != CHARGING:

@@ -63,7 +63,7 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
     frozen_pct = 0.0
     flagged_h = battery.flagged_ms / _MS_PER_H
     if charges:
-        hours = since_change_h if battery.charging is None else min(since_change_h, since_read_h + flagged_h)
+        hours = min(since_change_h, since_read_h + flagged_h)
         rise_pct = explained_pct = fastest_pct_per_h * hours + battery.rise_credit_pct
     elif not driving:
         if _denied(state, reading):
