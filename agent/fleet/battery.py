@@ -358,9 +358,7 @@ def _asleep_kw(power_kw: float | None, before_kw: float | None) -> float:
     return min(PARKED_KW, max(0.0, -(power_kw or 0.0)), max(0.0, -(before_kw or 0.0)))
 
 
-def _predict_blindly(
-    state: VanState, elapsed_ms: int, asleep_kw: float, context: Context, *, charging: bool
-) -> None:
+def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context: Context, *, charging: bool) -> None:
     """Energy by time alone, and how uncertain it is: what is not distance."""
     e = state.estimate
     hours = elapsed_ms / _MS_PER_H

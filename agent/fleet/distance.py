@@ -129,6 +129,8 @@ def advance(
     if in_gap:
         km = known if known >= 0.0 else by_fix
         if km > 0.0:
+            if position.gap_km == 0.0:
+                position.gap_since_ms = reading.time_ms - elapsed_ms
             position.gap_km += km
             if value_km is None or position.odometer_candidate is not None:
                 odometer.counted(position, km)
@@ -214,10 +216,7 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
     elif (
         position.unmatched_km > AT_REST_KM
         and position.speed_repeats >= STUCK_REPEATS
-        and (
-            position.fix_changed_ms == reading.time_ms
-            or reading.time_ms - position.fix_changed_ms >= REPEATED_FIX_MS
-        )
+        and (position.fix_changed_ms == reading.time_ms or reading.time_ms - position.fix_changed_ms >= REPEATED_FIX_MS)
     ):
         position.conflict = 2
     if position.conflict >= 2 and position.unmatched_km > STUCK_KM:

@@ -101,7 +101,7 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
         state.position.raw_pending or _other_stream_waits(state, time_ms) or _rise_waits(state, time_ms)
     ):
         return records
-    silence_ms = state.returned_ms - before.time_ms
+    returned_ms = state.returned_ms
     state.returned_ms = 0
     km = _unseen_km(state)
     if before.time_ms == 0:
@@ -111,7 +111,7 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
     if km == 0.0:
         km = _despite_odometer_km(state, rise)
-    if km > 0.0 and _enter_distance(state, km, rise, silence_ms) and state.motion.mode != CHARGING:
+    if km > 0.0 and _enter_distance(state, km, rise, returned_ms) and state.motion.mode != CHARGING:
         records += _infer_trip(state, rise, time_ms, context)
     records += _infer_charge(state, rise, time_ms, context)
     place_waits = 0 < state.location_time_ms <= before.time_ms
@@ -174,13 +174,18 @@ def _despite_odometer_km(state: VanState, rise_pct: float) -> float:
     return moved_km
 
 
-def _enter_distance(state: VanState, km: float, rise_pct: float, silence_ms: int) -> bool:
+def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: int) -> bool:
     """Count what was driven in the silence, if it can have been; returns whether that was a trip."""
     position, before = state.position, state.gap_from
     moved_km = _moved_km(state)
     by_odometer = position.odometer_ms > before.time_ms
     if not witnesses.is_driven_silently(
-        state, km, moved_km=moved_km, rise_pct=rise_pct, silence_ms=silence_ms, by_odometer=by_odometer
+        state,
+        km,
+        moved_km=moved_km,
+        rise_pct=rise_pct,
+        silence_ms=returned_ms - before.time_ms,
+        by_odometer=by_odometer,
     ):
         if by_odometer:
             odometer.lose(position)
@@ -190,7 +195,7 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, silence_ms: int
     if state.soc.changed_ms > before.time_ms:
         state.soc.changed_km += km  # the state of charge that came with it has it in
     if state.totals.source == battery.SOURCE_SOC:
-        battery.add_distance(state, km)
+        battery.add_late_distance(state, km, min(position.gap_since_ms, before.time_ms), returned_ms)
     if moved_km is not None and moved_km <= witnesses.SAME_PLACE_KM and km <= witnesses.LATE_KM:
         # The odometer was behind when the van fell silent.
         position.late_km += km

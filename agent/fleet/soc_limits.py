@@ -68,9 +68,7 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
     elif not driving:
         if _denied(state, reading):
             # A value that has not changed while the flag said so tells of that charge later.
-            explained_pct = max(
-                UNSEEN_CHARGE_KW * g * since_read_h + slack_pct, fastest_pct_per_h * flagged_h
-            )
+            explained_pct = max(UNSEEN_CHARGE_KW * g * since_read_h + slack_pct, fastest_pct_per_h * flagged_h)
             confirmations = 3
         elif state.motion.mode not in (DRIVING, STOPPED) and not battery.lost_pct:
             # Nothing tells of a cable: the value may have stood still all the time that the van charged.

@@ -309,7 +309,9 @@ class Position(Part):
     held_km: float = 0.0
     """By speed at rest, not counted before the van has really left."""
     gap_km: float = 0.0
-    """By the odometer over the silence that has not been made sense of yet."""
+    """Told by odometer or fixes of the silence that has not been made sense of yet."""
+    gap_since_ms: int = 0
+    """From when on that is."""
     conflict: int = 0
     """One of `agent.fleet.witnesses`: whether the witnesses of movement agree."""
     doubt: Doubt | None = None
