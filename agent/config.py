@@ -155,8 +155,8 @@ class EmissionsSettings(Section):
         "default", min_length=1, description="published factors: `default` by year of activity, a name, or a path"
     )
     intensity_file: Path | None = Field(None, description="hourly grid intensity; else annual factors")
-    zones: tuple[str, ...] = Field(
-        (), description='zone to use of a country that has several in the intensity file, such as `["DK-DK1"]`'
+    zones: tuple[str, ...] | None = Field(
+        None, description='zone to use of a country that has several in the intensity file, as in `["DK-DK1"]`'
     )
     charging_efficiency_ac: Annotated[float, Field(gt=0.5, le=1)] | None = Field(
         None, description="battery per grid energy, AC; empty: by power"

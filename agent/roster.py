@@ -56,7 +56,7 @@ class Roster:
             raise SettingsError(f"fleet.timezone: {error}") from error
         self._factor_years = load_factor_years(emissions.factor_set, self._day_zone.tzinfo)
         self._factor_set: FactorSet = self._factor_years.newest
-        self._intensity = load_intensity(emissions.intensity_file, self._factor_years, zones=emissions.zones)
+        self._intensity = load_intensity(emissions.intensity_file, self._factor_years, zones=emissions.zones or ())
         price = fleet_settings.energy_price_per_kwh
         self._tariff = None if price is None else Tariff(price, self._day_zone)
         self._factors: dict[tuple[str, str], tuple[Factors, ...]] = {}
