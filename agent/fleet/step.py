@@ -53,7 +53,9 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if not (new_battery or new_location) or reading.stale:
         return _set_aside(state, reading)
     state.verdict = ACCEPTED
-    context = context.at(time_ms)
+    factors = context.factors
+    if not factors.from_ms <= time_ms < factors.to_ms:
+        context = context.at(time_ms)
     count = state.accepted = state.accepted + 1
     state.recent_ms[count & 7] = time_ms
     motion = state.motion
