@@ -151,8 +151,13 @@ class FleetSettings(Section):
 class EmissionsSettings(Section):
     """How energy becomes emissions."""
 
-    factor_set: str = Field("default", description="which published factors, see `vanpulse factors`")
+    factor_set: str = Field(
+        "default", min_length=1, description="published factors: `default` by year of activity, a name, or a path"
+    )
     intensity_file: Path | None = Field(None, description="hourly grid intensity; else annual factors")
+    zones: tuple[str, ...] | None = Field(
+        None, description='zone to use of a country that has several in the intensity file, as in `["DK-DK1"]`'
+    )
     charging_efficiency_ac: Annotated[float, Field(gt=0.5, le=1)] | None = Field(
         None, description="battery per grid energy, AC; empty: by power"
     )
@@ -161,6 +166,12 @@ class EmissionsSettings(Section):
     )
     market_g_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="market-based factor of the supply contract"
+    )
+    default_load_factor: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="load over largest load where none is reported; empty: the factor set's mean load"
+    )
+    default_empty_share: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, description="share of empty kilometres where no load is reported; with `default_load_factor`"
     )
 
 

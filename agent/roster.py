@@ -5,7 +5,7 @@ from typing import Final
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
 from agent.errors import SettingsError
-from agent.factors.factor_set import FactorSet, load_factor_set
+from agent.factors.factor_set import FactorSet, load_factor_years
 from agent.factors.intensity_files import load_intensity
 from agent.fleet.context import Context, Factors, make_factors
 from agent.fleet.days import DayZone, Tariff
@@ -41,8 +41,6 @@ class Roster:
         self._depots = fleet.depots
         self._defaults = fleet_settings
         self._emissions = emissions
-        self._factor_set: FactorSet = load_factor_set(emissions.factor_set)
-        self._intensity = load_intensity(emissions.intensity_file, self._factor_set)
         self._places = parse_places(
             _text(fleet_settings.geofences),
             {
@@ -56,9 +54,12 @@ class Roster:
             self._day_zone = DayZone(fleet_settings.timezone)
         except SettingsError as error:
             raise SettingsError(f"fleet.timezone: {error}") from error
+        self._factor_years = load_factor_years(emissions.factor_set, self._day_zone.tzinfo)
+        self._factor_set: FactorSet = self._factor_years.newest
+        self._intensity = load_intensity(emissions.intensity_file, self._factor_years, zones=emissions.zones or ())
         price = fleet_settings.energy_price_per_kwh
         self._tariff = None if price is None else Tariff(price, self._day_zone)
-        self._factors: dict[tuple[str, str], Factors] = {}
+        self._factors: dict[tuple[str, str], tuple[Factors, ...]] = {}
         self._contexts: dict[Vehicle, Context] = {}
         self._unknown: set[str] = set()
         self.identities: dict[str, str] = {
@@ -103,21 +104,22 @@ class Roster:
             or (model_name == ANY_VAN and ANY_VAN_KWH)
         )
         if not battery_kwh:
-            known = ", ".join(self._factor_set.models)
-            raise SettingsError(f"model {model_name!r} is not known, so battery_kwh is needed; known models: {known}")
+            models = ", ".join(self._factor_set.models)
+            raise SettingsError(f"model {model_name!r} is not known, so battery_kwh is needed; known models: {models}")
+        country = van.country or depot_country or defaults.country
+        chosen_class = van.diesel_class or (None if own else defaults.diesel_class)
+        known = own or general
+        class_of_model = known.diesel_class if known else ANY_VAN_DIESEL_CLASS
         return Vehicle(
             depot=depot,
             model=model_name,
-            country=van.country or depot_country or defaults.country,
+            country=country,
             battery_kwh=battery_kwh,
             payload_kg=van.payload_kg
             or (own and own.payload.value)
             or defaults.payload_kg
             or (general.payload.value if general else ANY_VAN_PAYLOAD_KG),
-            diesel_class=van.diesel_class
-            or (own and own.diesel_class)
-            or defaults.diesel_class
-            or (general.diesel_class if general else ANY_VAN_DIESEL_CLASS),
+            diesel_class=chosen_class or self._factor_set.local_class(class_of_model, country),
         )
 
     def depot(self, vehicle_id: str) -> str:
@@ -139,18 +141,25 @@ class Roster:
     def _make_context(self, vehicle: Vehicle) -> Context:
         key = (vehicle.country, vehicle.diesel_class)
         if key not in self._factors:
-            self._factors[key] = make_factors(
-                self._factor_set,
-                vehicle,
-                intensity=self._intensity,
-                efficiency_ac=self._emissions.charging_efficiency_ac,
-                efficiency_dc=self._emissions.charging_efficiency_dc,
-                market_g_per_kwh=self._emissions.market_g_per_kwh,
+            self._factors[key] = tuple(
+                make_factors(
+                    factor_set,
+                    vehicle,
+                    intensity=self._intensity,
+                    efficiency_ac=self._emissions.charging_efficiency_ac,
+                    efficiency_dc=self._emissions.charging_efficiency_dc,
+                    market_g_per_kwh=self._emissions.market_g_per_kwh,
+                    load_factor=self._emissions.default_load_factor,
+                    empty_share=self._emissions.default_empty_share,
+                    validity=self._factor_years.validity(factor_set),
+                )
+                for factor_set in self._factor_years
             )
         return Context(
             vehicle=vehicle,
             thresholds=self.thresholds,
-            factors=self._factors[key],
+            factors=self._factors[key][-1],
+            years=self._factors[key],
             places=self._places,
             day_zone=self._day_zone,
             tariff=self._tariff,

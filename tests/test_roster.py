@@ -94,3 +94,61 @@ def test_unnamed_vans_can_be_refused() -> None:
 def test_other_names_of_a_van() -> None:
     known = roster({"vans": {"a": {"identities": ["LSV123", "module-7"]}}})
     assert known.identities == {"LSV123": "a", "module-7": "a"}
+
+
+@pytest.mark.parametrize(
+    ("title", "fleet", "settings", "diesel_class"),
+    [
+        ("a UK van is compared by its UK class", {"model": "farizon-sv-83"}, {"country": "GB"}, "van_3"),
+        ("a van of the EU by the EU's", {"model": "farizon-sv-83"}, {"country": "DE"}, "eu_van_heavy"),
+        ("a small one", {"model": "nissan-e-nv200"}, {"country": "FR"}, "eu_van_light"),
+        ("one that nobody described", {}, {"country": "DE"}, "eu_van_average"),
+        ("one that nobody described, in the UK", {}, {"country": "GB"}, "van_average"),
+        ("a class that was asked for stays", {"diesel_class": "van_3"}, {"country": "DE"}, "van_3"),
+        ("also where the settings ask for it", {}, {"country": "DE", "diesel_class": "van_2"}, "van_2"),
+    ],
+)
+def test_the_country_decides_the_class_of_the_diesel_van(
+    title: str, fleet: dict[str, object], settings: dict[str, object], diesel_class: str
+) -> None:
+    assert roster({"vans": {"a": fleet}}, **settings).vehicle("a").diesel_class == diesel_class, title
+
+
+def test_the_factors_of_a_reading_are_those_of_its_year_in_the_fleets_time_zone() -> None:
+    context = roster(country="GB", timezone="Europe/Berlin").context("a")
+    new_year_ms = 1_767_222_000_000  # 2025-12-31T23:00:00Z, midnight in Berlin
+    before, after = context.at(new_year_ms - 1), context.at(new_year_ms)
+    assert before.factors.grid.annual_g_per_kwh == pytest.approx(245.4)
+    assert after.factors.grid.annual_g_per_kwh == pytest.approx(184.36)
+    assert before.factors.set_name.startswith("2025.2@")
+    assert after.factors.set_name.startswith("2026.1@")
+    # One object per year, whichever of them is asked, so that nothing is made anew for each reading.
+    assert after.at(new_year_ms - 1) is before
+    assert before.at(new_year_ms + 1) is after
+    assert before.vehicle is after.vehicle
+
+
+def test_the_operators_own_load_takes_the_place_of_the_sets(tmp_path: Path) -> None:
+    emissions = EmissionsSettings(default_load_factor=0.6, default_empty_share=0.25)
+    known = Roster(FleetFile(), fleet_settings=FleetSettings(), emissions=emissions, derived_every_s=10.0)
+    assert known.context("a").factors.load.default_payload_kg(1000.0) == pytest.approx(450.0)
+
+
+def test_an_own_factor_set_and_a_zone_are_taken_from_the_settings(tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text(
+        "factor,scope,value,unit,year,valid,gwp,mark,licence,source\n"
+        "grid.consumption,DK,186,g/kWh,2025,any,AR6,primary,CC-BY-4.0,somebody\n"
+    )
+    hours = tmp_path / "hours.csv"
+    hours.write_text(
+        "start_utc,zone,gco2e_per_kwh,kind\n"
+        "2026-01-02T00:00Z,DK-DK1,100,well_to_wheel\n"
+        "2026-01-02T00:00Z,DK-DK2,300,well_to_wheel\n"
+    )
+    emissions = EmissionsSettings(factor_set=str(own), intensity_file=hours, zones=("DK-DK2",))
+    known = Roster(FleetFile(), fleet_settings=FleetSettings(country="DK"), emissions=emissions, derived_every_s=10.0)
+    factors = known.context("a").factors
+    assert factors.set_name.startswith("own-2026@")
+    assert factors.grid.annual_g_per_kwh == pytest.approx(186 / 0.93)
+    assert factors.intensity.at("DK", 1_767_312_000_000) == (300.0, "hourly")

@@ -1,4 +1,4 @@
-"""`vanpulse factors`: the emission factors in force, each with its unit, year and source."""
+"""`vanpulse factors`: the emission factors in force by year, each with unit, year, source, licence and mark."""
 
 import argparse
 import sys
@@ -7,66 +7,110 @@ from typing import Any, Final
 import msgspec
 
 from agent.config import Settings
-from agent.factors.factor import Confidence
-from agent.factors.factor_set import FactorSet, load_factor_set
+from agent.errors import SettingsError
+from agent.factors.factor import Factor, Mark
+from agent.factors.factor_set import FactorSet, load_factor_years
 
-CONFIDENCE: Final[dict[Confidence, str]] = {
-    "C": "confirmed by the source named",
-    "T": "third-party copy of the source named",
-    "D": "derived from the source named",
-    "U": "unconfirmed: check it, or set your own",
+MARKS: Final[dict[Mark, str]] = {
+    "primary": "read in the publication of the source",
+    "secondary": "read in a copy or quotation of the source: compare once with the source",
+    "derived": "computed from the numbers named",
+    "estimate": "rests on an assumption: check it, or set your own",
 }
-COLUMNS: Final = ("factor", "scope", "value", "unit", "year", "confidence", "source")
+COLUMNS: Final = ("factor", "scope", "value", "unit", "year", "valid", "gwp", "mark", "licence", "source")
 VALUE: Final = COLUMNS.index("value")
-PER_LINE: Final = 8
+PARTS: Final = ("direct", "upstream", "losses", "total", "residual")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--set", dest="factor_set", metavar="NAME", help="another factor set than the one in force")
+    parser.add_argument("--set", dest="factor_set", metavar="NAME", help="a set other than the one in the settings")
+    parser.add_argument("--year", type=int, help="the year of the activity; the newest there is if not said")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="table (default) or json")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print the factors and what follows from them per country."""
-    factors = load_factor_set(arguments.factor_set or settings.emissions.factor_set)
-    text = as_json(factors) if arguments.format == "json" else as_table(factors)
-    sys.stdout.write(text)
+    """Print the factors of one year and what follows from them per country."""
+    years = load_factor_years(arguments.factor_set or settings.emissions.factor_set)
+    try:
+        factors = years.newest if arguments.year is None else years.year(arguments.year)
+    except SettingsError as error:
+        raise SettingsError(f"--year: {error}") from error
+    if arguments.format == "json":
+        sys.stdout.write(as_json(factors, [other.set_name for other in years]))
+    else:
+        sys.stdout.write(as_table(factors, list(years)))
     return 0
 
 
-def as_json(factors: FactorSet) -> str:
-    """The set as one JSON object; `electricity` is what charging counts with, well-to-wheel at the meter."""
+def as_json(factors: FactorSet, sets: list[str]) -> str:
+    """The set as one JSON object; `electricity` is what charging counts with, at the meter."""
     content = {
-        "factor_set": factors.name,
+        "factor_set": factors.set_name,
+        "year": factors.year,
         "title": factors.title,
-        "confidence": CONFIDENCE,
-        "factors": [{column: getattr(factor, column) for column in COLUMNS} for factor in factors.factors()],
+        "sets": sets,
+        "marks": MARKS,
+        "factors": [
+            {column: getattr(factor, column) for column in COLUMNS} | {"carried_over": factors.is_carried_over(factor)}
+            for factor in factors.factors()
+        ],
         "electricity_g_per_kwh": {
             country: round(factors.for_country(country).annual_g_per_kwh, 1) for country in factors.countries()
         },
+        "electricity": {country: _parts(factors, country) for country in factors.countries()},
         "models": {name: model.model_dump(include={"name", "diesel_class"}) for name, model in factors.models.items()},
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
 
 
-def as_table(factors: FactorSet) -> str:
+def as_table(factors: FactorSet, sets: list[FactorSet]) -> str:
     """The set for people: a line per factor, then electricity at the meter per country."""
-    rows: list[dict[str, Any]] = [factor.model_dump() for factor in factors.factors()]
-    cells = [COLUMNS, *(tuple(_shown(row[column]) for column in COLUMNS) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(COLUMNS) - 1)]
-    lines = [f"factor set {factors.name}: {factors.title}", ""]
-    for row in cells:
-        padded = [text.ljust(width) for text, width in zip(row[:-1], widths, strict=True)]
-        padded[VALUE] = row[VALUE].rjust(widths[VALUE])
-        lines.append("  ".join((*padded, row[-1])))
-    lines += ["", "confidence: " + "; ".join(f"{mark} {meaning}" for mark, meaning in CONFIDENCE.items())]
-    lines += ["", "electricity at the meter, well-to-wheel, g CO2e/kWh, with upstream and grid losses:"]
-    countries = [f"{country} {factors.for_country(country).annual_g_per_kwh:.1f}" for country in factors.countries()]
-    for at in range(0, len(countries), PER_LINE):
-        lines.append("  " + "".join(f"{text:<14}" for text in countries[at : at + PER_LINE]).rstrip())
-    return "\n".join(lines) + "\n"
+    lines = [f"factor set {factors.set_name} for {factors.year}: {factors.title}"]
+    if len(sets) > 1:
+        lines.append("in force by the year of activity: " + ", ".join(f"{s.year} {s.set_name}" for s in sets))
+    lines.append("")
+    rows = [tuple(_shown(factors, factor, column) for column in COLUMNS) for factor in factors.factors()]
+    lines += _aligned([COLUMNS, *rows], VALUE)
+    lines += ["", *(f"{mark:<10}{meaning}" for mark, meaning in MARKS.items())]
+    lines += [f"{'*':<10}meant for another year of activity, and carried over for want of a newer one"]
+    lines += [
+        "",
+        "electricity at the meter, location-based, g CO2e/kWh (Scope 2: direct; Scope 3.3: upstream, losses):",
+    ]
+    table: list[tuple[str, ...]] = [("country", "mix", *PARTS)]
+    for country in factors.countries():
+        parts = _parts(factors, country)
+        table.append((country, parts["mix"], *("-" if parts[p] is None else f"{parts[p]:.1f}" for p in PARTS)))
+    return "\n".join([*lines, *_aligned(table, *range(2, len(table[0])))]) + "\n"
 
 
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _parts(factors: FactorSet, country: str) -> dict[str, Any]:
+    grid = factors.for_country(country)
+    values = (
+        grid.direct_g_per_kwh,
+        grid.upstream_g_per_kwh,
+        grid.losses_g_per_kwh,
+        grid.annual_g_per_kwh,
+        grid.residual_g_per_kwh,
+    )
+    rounded = (None if value is None else round(value, 1) for value in values)
+    return {"mix": grid.mix} | dict(zip(PARTS, rounded, strict=True))
+
+
+def _aligned(rows: list[tuple[str, ...]], *right: int) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            text.rjust(width) if column in right else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _shown(factors: FactorSet, factor: Factor, column: str) -> str:
+    value = getattr(factor, column)
+    if column == "valid" and factors.is_carried_over(factor):
+        return f"{value} *"
+    return f"{value:g}" if isinstance(value, float) else str(value) or "-"

@@ -13,7 +13,8 @@ from agent.commands.moments import add_period, period
 from agent.commands.report_figures import Sums, VanFigures, figures_of, gather
 from agent.commands.report_format import as_csv, as_json, as_markdown
 from agent.config import Settings, load_fleet
-from agent.factors.factor_set import FactorSet, load_factor_set
+from agent.factors.factor_set import FactorSet, load_factor_years
+from agent.fleet.days import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points import MEASUREMENTS
 from agent.roster import Roster
@@ -48,7 +49,8 @@ def make_report(
 ) -> dict[str, Any]:
     """The whole report; blocks that were not asked for are left out, except the header."""
     emissions = settings.emissions
-    factors = load_factor_set(emissions.factor_set)
+    years = load_factor_years(emissions.factor_set, DayZone(settings.fleet.timezone).tzinfo)
+    factors = years.newest if end_ms is None else years.at(end_ms - 1)
     roster = Roster(
         load_fleet(settings.fleet),
         fleet_settings=settings.fleet,
@@ -105,27 +107,30 @@ def _header(
 ) -> dict[str, Any]:
     emissions = settings.emissions
     countries = sorted({van.vehicle.country for van in vans})
-    classes = sorted({van.vehicle.diesel_class for van in vans})
+    classes = sorted({(van.vehicle.diesel_class, van.vehicle.country) for van in vans})
+    scopes = {"*", *countries, *(name for name, _ in classes)}
     doubtful = [
-        f"{factor.factor} {factor.scope} = {factor.value:g} {factor.unit} ({factor.confidence}: {factor.source})"
+        f"{factor.factor} {factor.scope} = {factor.value:g} {factor.unit} ({factor.mark}: {factor.source})"
         for factor in factors.factors()
-        if factor.confidence in "TU" and factor.scope in {"*", *countries, *classes}
+        if factor.mark in ("secondary", "estimate") and factor.scope in scopes
     ]
     return {
         "from": _shown(start_ms),
         "to": _shown(end_ms),
         "boundary": "well-to-wheel (WTW); vehicle operation (TTW) of a battery van is 0; GWP100",
-        "method": "EN ISO 14083:2023 as CountEmissionsEU prescribes; g/t-km with empty running and idling in",
-        "distance": f"distance driven / {factors.load().distance_adjustment:g} for t-km (GLEC v3.2)",
+        "method": "by the method of EN ISO 14083:2023; not certified, not verified; empty running and idling are in",
+        "distance": "distance driven for t-km",
         "electricity": "location-based, carbon content of the pack followed charge by charge"
         + ("" if emissions.intensity_file is None else f"; hourly values of {emissions.intensity_file.name}"),
         "market_based": "no contract factor set"
         if emissions.market_g_per_kwh is None
         else f"{emissions.market_g_per_kwh:g} g/kWh on the energy bought",
         "pollutants": "NOx and PM avoided are legal limits (Euro 6), PM of the exhaust alone",
-        "factor_set": f"{factors.name}: {factors.title}",
+        "factor_set": f"{factors.set_name}: {factors.title}",
         "electricity_g_per_kwh": {c: round(factors.for_country(c).annual_g_per_kwh, 1) for c in countries},
-        "diesel_wtw_g_per_km": {name: round(factors.diesel(name).wtw_g_per_km, 1) for name in classes},
+        "diesel_wtw_g_per_km": {
+            f"{name} {country}": round(factors.diesel(name, country).wtw_g_per_km, 1) for name, country in classes
+        },
         "unconfirmed_factors": doubtful,
         "thresholds": msgspec.to_builtins(Thresholds(derived_every_s=settings.store.derived_every_s)),
     }

@@ -103,7 +103,7 @@ def gather(
     for day, sums in _by_days(history, start_ms, end_ms):
         figures = van(day)
         if sums.distance_km > figures.sums.distance_km:
-            diesel = factors.diesel(figures.vehicle.diesel_class)
+            diesel = factors.diesel(figures.vehicle.diesel_class, figures.vehicle.country)
             sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
             sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
             figures.sums = sums
@@ -155,7 +155,8 @@ def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> Iter
 
 
 def _add_trip(figures: VanFigures, trip: dict[str, Any], factors: FactorSet) -> None:
-    sums, load, largest_kg = figures.sums, factors.load(), figures.vehicle.payload_kg
+    sums, largest_kg = figures.sums, figures.vehicle.payload_kg
+    load = factors.load(figures.vehicle.diesel_class)
     km, payload_kg = trip["distance_km"], trip.get("payload_kg")
     sums.trips += 1
     sums.stops += trip.get("stops", 0)
@@ -191,7 +192,7 @@ def _add_charge(figures: VanFigures, charge: dict[str, Any], factors: FactorSet)
 
 def _conclude(figures: VanFigures, factors: FactorSet, efficiency_ac: float) -> None:
     sums = figures.sums
-    diesel = factors.diesel(figures.vehicle.diesel_class)
+    diesel = factors.diesel(figures.vehicle.diesel_class, figures.vehicle.country)
     grid = factors.for_country(figures.vehicle.country)
     sums.annual_co2e_g = (sums.used_kwh - sums.regenerated_kwh) / efficiency_ac * grid.annual_g_per_kwh
     sums.diesel_ttw_g = sums.diesel_co2e_g * diesel.ttw_g_per_km / diesel.wtw_g_per_km

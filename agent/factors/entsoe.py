@@ -1,17 +1,21 @@
 """Grid intensity from ENTSO-E's actual generation per production type (document type A75).
 
 The intensity of a moment is the mean of the life-cycle factors of its fuels, weighted by their generation. Imports are
-not in it. Energy that pumped storage takes up is left out.
+not in it. Energy that pumped storage takes up is left out. A moment whose mix lacks fuels that it should have has no
+intensity: see `generation`.
+
+Work and memory are in proportion to the points of the document, whatever its time intervals claim.
 """
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from agent.errors import SettingsError
-from agent.factors.factor_set import FactorSet
+from agent.factors.areas import COUNTRY_OF_AREA
+from agent.factors.generation import Generation
 from agent.factors.intensity import Sample
 
 FUEL_OF_TYPE: Final = {
@@ -39,105 +43,114 @@ FUEL_OF_TYPE: Final = {
 """Fuel of each production type; peat and oil shale count as coal, waste as biomass."""
 STORAGE_TYPE: Final = "B25"
 """Gives back what other types have generated: no generation of its own."""
-
-COUNTRY_OF_AREA: Final = {
-    "10Y1001A1001A39I": "EE",
-    "10Y1001A1001A59C": "IE",
-    "10Y1001A1001A65H": "DK",
-    "10Y1001A1001A82H": "DE",
-    "10Y1001A1001A83F": "DE",
-    "10Y1001A1001A92E": "GB",
-    "10Y1001A1001A93C": "MT",
-    "10YAT-APG------L": "AT",
-    "10YBE----------2": "BE",
-    "10YCA-BULGARIA-R": "BG",
-    "10YCH-SWISSGRIDZ": "CH",
-    "10YCY-1001A0003J": "CY",
-    "10YCZ-CEPS-----N": "CZ",
-    "10YDK-1--------W": "DK-DK1",
-    "10YDK-2--------M": "DK-DK2",
-    "10YES-REE------0": "ES",
-    "10YFI-1--------U": "FI",
-    "10YFR-RTE------C": "FR",
-    "10YGB----------A": "GB",
-    "10YGR-HTSO-----Y": "GR",
-    "10YHR-HEP------M": "HR",
-    "10YHU-MAVIR----U": "HU",
-    "10YIE-1001A00010": "IE",
-    "10YIT-GRTN-----B": "IT",
-    "10YLT-1001A0008Q": "LT",
-    "10YLU-CEGEDEL-NQ": "LU",
-    "10YLV-1001A00074": "LV",
-    "10YNL----------L": "NL",
-    "10YNO-0--------C": "NO",
-    "10YPL-AREA-----S": "PL",
-    "10YPT-REN------W": "PT",
-    "10YRO-TEL------P": "RO",
-    "10YSE-1--------K": "SE",
-    "10YSI-ELES-----O": "SI",
-    "10YSK-SEPS-----K": "SK",
-    "10YTR-TEIAS----W": "TR",
-}
-"""Energy identification codes of countries and of bidding zones."""
+CONSUMPTION: Final = "A04"
+"""Business type of a series that says what a type took from the grid."""
 
 RESOLUTIONS_MS: Final = {"PT15M": 900_000, "PT30M": 1_800_000, "PT60M": 3_600_000}
-SLOT_MS: Final = 900_000
+MAX_PERIOD_MS: Final = 366 * 86_400_000
+"""One document covers a year at most."""
 MAX_POINTS: Final = 4_000_000
+MAX_PERIODS: Final = 200_000
+CHUNK: Final = 1 << 20
 
 
-def generation_mix(text: str, factors: FactorSet) -> Iterator[Sample]:
-    """The life-cycle intensity of each quarter of an hour in a document, by area and in order of time."""
+def generation_mix(text: str, lifecycle_g_per_kwh: Mapping[str, float]) -> Iterator[Sample]:
+    """The life-cycle intensity of each stretch of time with one mix, by area and in order of time."""
     if re.search(r"<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise SettingsError("has a document type definition, which no A75 document has")
-    try:
-        root = ET.fromstring(text)  # noqa: S314  # no DTD, so no entities to expand
-    except ET.ParseError as error:
-        raise SettingsError(f"is not valid XML: {error}") from error
-    if _text(root, "type") != "A75":
-        raise SettingsError(f"is not an A75 document: its type is {_text(root, 'type')!r}")
-    generation: dict[str, dict[int, tuple[float, float]]] = {}
-    for number, series in enumerate(_children(root, "TimeSeries"), start=1):
+    areas: dict[str, Generation] = {}
+    codes: dict[str, str] = {}
+    counted = _Counted()
+    for number, series in enumerate(_series(text), start=1):
         try:
-            _add_series(generation, series, factors)
+            _add_series(areas, codes, series, counted)
         except (ValueError, KeyError, OverflowError) as error:
             raise SettingsError(f"TimeSeries {number}: {error}") from error
-    for area, slots in generation.items():
-        for start_ms in sorted(slots):
-            power, emissions = slots[start_ms]
+    for zone, generation in areas.items():
+        for start_ms, until_ms, mix in generation.complete_mixes():
+            power = sum(mix.values())
             if power > 0:
-                yield Sample(start_ms, area, emissions / power, "lifecycle", 0)
+                emissions = sum(mw * lifecycle_g_per_kwh[FUEL_OF_TYPE[kind]] for kind, mw in mix.items())
+                yield Sample(start_ms, zone, emissions / power, "lifecycle", 0, until_ms, power)
 
 
-def _add_series(generation: dict[str, dict[int, tuple[float, float]]], series: ET.Element, factors: FactorSet) -> None:
+class _Counted:
+    """Points and periods so far."""
+
+    def __init__(self) -> None:
+        self.points = 0
+        self.periods = 0
+
+    def add(self, points: int) -> None:
+        self.periods += 1
+        self.points += points
+        if self.periods > MAX_PERIODS or self.points > MAX_POINTS:
+            raise ValueError(f"more than {MAX_PERIODS} periods or {MAX_POINTS} points in one document")
+
+
+def _series(text: str) -> Iterator[ET.Element]:
+    """The series of a document one after the other; each is let go before the next one is read."""
+    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(events=("start", "end"))
+    root: ET.Element | None = None
+    checked = False
+    try:
+        for at in range(0, len(text), CHUNK):
+            parser.feed(text[at : at + CHUNK])
+            for happened in parser.read_events():
+                event, element = happened[0], happened[-1]
+                if not isinstance(element, ET.Element):
+                    continue
+                if root is None:
+                    root = element
+                elif event == "end" and element.tag.rpartition("}")[2] == "TimeSeries":
+                    checked = checked or _check_type(root)
+                    yield element
+                    element.clear()
+        parser.close()
+    except ET.ParseError as error:
+        raise SettingsError(f"is not valid XML: {error}") from error
+    if root is None or not checked:
+        _check_type(root if root is not None else ET.Element("nothing"))
+
+
+def _check_type(root: ET.Element) -> bool:
+    if _text(root, "type") != "A75":
+        raise SettingsError(f"is not an A75 document: its type is {_text(root, 'type')!r}")
+    return True
+
+
+def _add_series(areas: dict[str, Generation], codes: dict[str, str], series: ET.Element, counted: _Counted) -> None:
     code = _text(series, "inBiddingZone_Domain.mRID") or _text(series, "in_Domain.mRID")
-    if not code:
-        return  # consumption of pumped storage has only an outgoing domain
+    consumes = not code or _text(series, "businessType") == CONSUMPTION
+    code = code or _text(series, "outBiddingZone_Domain.mRID") or _text(series, "out_Domain.mRID")
     if code not in COUNTRY_OF_AREA:
         raise ValueError(f"area {code!r} is not known")
+    zone = COUNTRY_OF_AREA[code]
+    if codes.setdefault(zone, code) != code:
+        raise ValueError(f"areas {codes[zone]!r} and {code!r} are both {zone}; keep one of them")
     production_type = _text(series, "MktPSRType/psrType")
     if production_type == STORAGE_TYPE:
         return
     if production_type not in FUEL_OF_TYPE:
         raise ValueError(f"production type {production_type!r} is not known")
-    slots = generation.setdefault(COUNTRY_OF_AREA[code], {})
-    g_per_kwh = factors.value("generation.lifecycle", FUEL_OF_TYPE[production_type])
+    generation = areas.setdefault(zone, Generation())
     holds = _text(series, "curveType") == "A03"
     for period in _children(series, "Period"):
-        for start_ms, until_ms, power in _steps(period, holds=holds):
-            for slot_ms in range(start_ms, until_ms, SLOT_MS):
-                before = slots.get(slot_ms, (0.0, 0.0))
-                slots[slot_ms] = (before[0] + power, before[1] + power * g_per_kwh)
+        for start_ms, until_ms, power in _steps(period, counted, holds=holds):
+            # What takes energy up generates nothing then, and has said so.
+            generation.add(production_type, start_ms, until_ms, 0.0 if consumes else power)
 
 
-def _steps(period: ET.Element, *, holds: bool) -> Iterator[tuple[int, int, float]]:
+def _steps(period: ET.Element, counted: _Counted, *, holds: bool) -> Iterator[tuple[int, int, float]]:
     """From, until and MW of each point; with curve type A03 a point holds until the next one given."""
     step_ms = RESOLUTIONS_MS[_text(period, "resolution")]
     begin_ms, end_ms = (_moment(_text(period, f"timeInterval/{name}")) for name in ("start", "end"))
-    if not 0 <= end_ms - begin_ms <= MAX_POINTS * SLOT_MS:
-        raise ValueError("its time interval is not usable")
+    if not 0 <= end_ms - begin_ms <= MAX_PERIOD_MS:
+        raise ValueError("its time interval is not usable: a period lasts a year at most")
     points = sorted(
         (int(_text(point, "position")), float(_text(point, "quantity"))) for point in _children(period, "Point")
     )
+    counted.add(len(points))
     for index, (position, power) in enumerate(points):
         start_ms = begin_ms + (position - 1) * step_ms
         following = points[index + 1][0] if index + 1 < len(points) else None

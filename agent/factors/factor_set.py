@@ -1,262 +1,204 @@
-"""Factor sets: which published numbers are in force, and the few figures the van core needs of them."""
+"""Reading factor sets: those that come with vanpulse, and an operator's own."""
 
 import csv
+import re
 import tomllib
+from datetime import UTC, tzinfo
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final
 
-import msgspec
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agent.errors import SettingsError
-from agent.factors.factor import Factor, Value
+from agent.factors.factor import Factor
+from agent.factors.factor_years import FactorYears
+from agent.factors.figures import Charging, Diesel, Grid, Load
+from agent.factors.year_set import FactorSet, VanModel
+
+__all__ = [
+    "Charging",
+    "Diesel",
+    "FactorSet",
+    "FactorYears",
+    "Grid",
+    "Load",
+    "VanModel",
+    "factor_set_names",
+    "load_factor_set",
+    "load_factor_years",
+    "load_sets",
+    "read_factors",
+    "read_models",
+]
 
 SETS: Final[Traversable] = files("agent.factors.sets")
-FAST_AC_KW: Final = 7.0
-SLOW_AC_KW: Final = 4.0
+DEFAULT: Final = "default"
+MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
 
 
-class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """A country's electricity; all in g CO2e per kWh at the meter, well-to-wheel, unless said otherwise.
+class _OwnSet(BaseModel):
+    """`set.toml` of an operator's set."""
 
-    Values of hourly files become well-to-wheel by one multiplication: `per_lifecycle` for life-cycle values of
-    generation, `per_direct` for direct emissions of generation, `per_delivered` for direct emissions with grid losses
-    already in. The last two are `None` where nobody has published the upstream share.
-    """
+    model_config = ConfigDict(extra="forbid")
 
-    country: str
-    annual_g_per_kwh: float
-    per_lifecycle: float
-    per_direct: float | None = None
-    per_delivered: float | None = None
+    name: str = Field(pattern=NAME)
+    title: str = Field(min_length=1)
+    extends: str = DEFAULT
+    files: list[str] = Field(min_length=1)
 
-
-class Diesel(msgspec.Struct, frozen=True, kw_only=True):
-    """The diesel van that an electric one replaces. NOx and PM are the legal limits of its class."""
-
-    name: str
-    ttw_g_per_km: float
-    wtt_g_per_km: float
-    fuel_l_per_km: float
-    nox_mg_per_km: float
-    pm_mg_per_km: float
-
-    @property
-    def wtw_g_per_km(self) -> float:
-        """Well-to-wheel: vehicle operation and energy provision."""
-        return self.ttw_g_per_km + self.wtt_g_per_km
-
-
-class Charging(msgspec.Struct, frozen=True, kw_only=True):
-    """Battery energy per grid energy while charging."""
-
-    ac_fast: float
-    ac_slow: float
-    dc: float
-
-    def efficiency(self, kind: Literal["ac", "dc"], power_kw: float | None = None) -> float:
-        """The default efficiency; AC by battery power, linear between 4 and 7 kW, as from 7 kW when it is not known."""
-        if kind == "dc":
-            return self.dc
-        if power_kw is None or power_kw >= FAST_AC_KW:
-            return self.ac_fast
-        share = max(0.0, (power_kw - SLOW_AC_KW) / (FAST_AC_KW - SLOW_AC_KW))
-        return self.ac_slow + share * (self.ac_fast - self.ac_slow)
-
-
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What a van carries when it does not say: the GLEC defaults."""
-
-    load_factor: float
-    empty_share: float
-    distance_adjustment: float
-
-    def default_payload_kg(self, largest_payload_kg: float) -> float:
-        """Mean load over all kilometres, the empty ones included."""
-        return largest_payload_kg * self.load_factor * (1 - self.empty_share)
-
-
-class VanModel(BaseModel):
-    """A van as its maker sells it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    diesel_class: str
-    usable_energy: Value
-    payload: Value
-
-
-class FactorSet:
-    """The numbers in force. Asking for what does not exist raises `SettingsError` that lists what does."""
-
-    def __init__(self, *, name: str, title: str, factors: list[Factor], models: dict[str, VanModel]) -> None:
-        self.name = name
-        self.title = title
-        self.models = models
-        published = {factor.scope for factor in factors if factor.factor == "grid.generation"}
-        self._factors = {
-            (factor.factor, factor.scope): factor
-            for factor in factors
-            if not (factor.factor == "grid.lifecycle" and factor.scope in published)
-        }
-        self._grids: dict[str, Grid] = {}
-        self._diesels: dict[str, Diesel] = {}
-        self._chargings: dict[tuple[float | None, float | None], Charging] = {}
-        self._load: Load | None = None
-
-    def factors(self) -> list[Factor]:
-        """All factors of the set, then those of the van models, each in order of name and scope."""
-        own = [self._factors[key] for key in sorted(self._factors)]
-        vans = [
-            Factor(factor=factor, scope=name, **value.model_dump())
-            for name, model in sorted(self.models.items())
-            for factor, value in (("van.payload", model.payload), ("van.usable_energy", model.usable_energy))
-        ]
-        return own + vans
-
-    def scopes(self, factor: str) -> list[str]:
-        """Where a factor has a value, in order."""
-        return sorted(scope for name, scope in self._factors if name == factor)
-
-    def value(self, factor: str, scope: str = "*") -> float:
-        """A factor's value for a scope, else for everywhere."""
-        return self.factor(factor, scope).value
-
-    def factor(self, factor: str, scope: str = "*") -> Factor:
-        """A factor with its source, for a scope, else for everywhere."""
-        found = self._factors.get((factor, scope)) or self._factors.get((factor, "*"))
-        if found is None:
-            known = ", ".join(self.scopes(factor)) or "nothing"
-            raise SettingsError(f"factor set {self.name!r} has no {factor} for {scope!r}; it has {known}")
-        return found
-
-    def countries(self) -> list[str]:
-        """Countries with an annual grid intensity, `EU` and `WORLD` among them."""
-        return sorted({*self.scopes("grid.lifecycle"), *self.scopes("grid.generation")})
-
-    def for_country(self, country: str) -> Grid:
-        """The grid of an ISO 3166 alpha-2 country, or of `EU`."""
-        grid = self._grids.get(country)
-        if grid is None:
-            grid = self._grids[country] = self._grid(country)
-        return grid
-
-    def _grid(self, country: str) -> Grid:
-        if ("grid.generation", country) in self._factors:
-            generation = self.value("grid.generation", country)
-            transmission = self.value("grid.transmission", country)
-            upstream = self.value("grid.upstream_generation", country)
-            total = generation + transmission + upstream + self.value("grid.upstream_transmission", country)
-            return Grid(
-                country=country,
-                annual_g_per_kwh=total,
-                per_lifecycle=1 + transmission / generation,
-                per_direct=total / generation,
-                per_delivered=1 + upstream / generation,
-            )
-        if ("grid.lifecycle", country) not in self._factors:
-            raise SettingsError(
-                f"country {country!r} has no grid intensity in factor set {self.name!r}; "
-                f"it has {', '.join(self.countries())}"
-            )
-        delivered = 1 / (1 - self.value("grid.loss_share", country))
-        lifecycle = self.value("grid.lifecycle", country)
-        return Grid(country=country, annual_g_per_kwh=lifecycle * delivered, per_lifecycle=delivered)
-
-    def diesel_classes(self) -> list[str]:
-        """The diesel vans that can be compared with."""
-        return self.scopes("diesel.ttw")
-
-    def diesel(self, diesel_class: str) -> Diesel:
-        """The diesel van of a class."""
-        diesel = self._diesels.get(diesel_class)
-        if diesel is None:
-            if ("diesel.ttw", diesel_class) not in self._factors:
-                raise SettingsError(
-                    f"diesel_class {diesel_class!r} is not in factor set {self.name!r}; "
-                    f"it has {', '.join(self.diesel_classes())}"
-                )
-            diesel = self._diesels[diesel_class] = Diesel(
-                name=diesel_class,
-                ttw_g_per_km=self.value("diesel.ttw", diesel_class),
-                wtt_g_per_km=self.value("diesel.wtt", diesel_class),
-                fuel_l_per_km=self.value("diesel.fuel", diesel_class) / 100,
-                nox_mg_per_km=self.value("diesel.nox", diesel_class),
-                pm_mg_per_km=self.value("diesel.pm", diesel_class),
-            )
-        return diesel
-
-    def charging(self, *, ac: float | None = None, dc: float | None = None) -> Charging:
-        """Charging efficiencies, those given in place of the defaults."""
-        charging = self._chargings.get((ac, dc))
-        if charging is None:
-            charging = self._chargings[ac, dc] = Charging(
-                ac_fast=ac or self.value("charging.efficiency_ac_fast"),
-                ac_slow=ac or self.value("charging.efficiency_ac_slow"),
-                dc=dc or self.value("charging.efficiency_dc"),
-            )
-        return charging
-
-    def load(self) -> Load:
-        """The default load, share of empty kilometres, and driven over shortest distance."""
-        if self._load is None:
-            self._load = Load(
-                load_factor=self.value("transport.load_factor"),
-                empty_share=self.value("transport.empty_share"),
-                distance_adjustment=self.value("transport.distance_adjustment"),
-            )
-        return self._load
-
-    def model(self, name: str) -> VanModel:
-        """A van model by its key."""
-        if name not in self.models:
-            raise SettingsError(f"model {name!r} is not known; known are {', '.join(sorted(self.models))}")
-        return self.models[name]
+    @field_validator("extends")
+    @classmethod
+    def _is_shipped(cls, extends: str) -> str:
+        if extends not in factor_set_names():
+            raise ValueError(f"is not known; known are {', '.join(factor_set_names())}")
+        return extends
 
 
 def factor_set_names() -> list[str]:
-    """The names `emissions.factor_set` accepts."""
-    return ["default", *_index()["sets"]]
+    """The names `emissions.factor_set` accepts; it also accepts a path."""
+    return [DEFAULT, *_index()]
 
 
-def load_factor_set(name: str = "default") -> FactorSet:
-    """Read and check a factor set; `default` is the newest. Raises `SettingsError` for a bad name or file."""
+def load_factor_set(name: str = DEFAULT) -> FactorSet:
+    """A factor set by name or path; of several years the newest. Raises `SettingsError` for a bad name or file."""
+    return load_sets(name)[-1]
+
+
+def load_factor_years(name: str = DEFAULT, zone: tzinfo = UTC) -> FactorYears:
+    """The sets of a name or path, each in force for its own year in a time zone."""
+    return FactorYears(load_sets(name), zone)
+
+
+def load_sets(name: str = DEFAULT) -> list[FactorSet]:
+    """The sets of a name or path in order of their years: all years for `default`, one for a set named itself."""
     index = _index()
-    resolved = index["default"] if name == "default" else name
-    if resolved not in index["sets"]:
-        raise SettingsError(f"emissions.factor_set = {name!r} is not known; known are {', '.join(factor_set_names())}")
-    entry = index["sets"][resolved]
+    if name == DEFAULT:
+        return [_shipped(known) for known in sorted(index, key=lambda known: index[known]["year"])]
+    if name in index:
+        return [_shipped(name)]
+    if "/" in name or name.endswith(".csv") or Path(name).exists():
+        return _own(Path(name))
+    raise SettingsError(
+        f"emissions.factor_set = {name!r} is not known; known are {', '.join(factor_set_names())}, "
+        "and the path of a set of your own"
+    )
+
+
+@cache
+def _shipped(name: str) -> FactorSet:
+    entry = _index()[name]
     factors = [factor for file in entry["files"] for factor in read_factors(SETS / file)]
-    return FactorSet(name=resolved, title=entry["title"], factors=factors, models=read_models(SETS / "vehicles.toml"))
+    models = read_models(SETS / "vehicles.toml")
+    return FactorSet(name=name, title=entry["title"], year=entry["year"], factors=factors, models=models)
+
+
+def _own(path: Path) -> list[FactorSet]:
+    """A directory with `set.toml`, or one CSV file: its numbers over those of the sets that it extends."""
+    where = f"emissions.factor_set {str(path)!r}"
+    try:
+        described = _describe(path)
+        folder = path if path.is_dir() else path.parent
+        own = [factor for file in described.files for factor in read_factors(folder / file)]
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from error
+    sets = []
+    for base in load_sets(described.extends):
+        name = f"{described.name}-{base.year}"
+        covering = [factor for factor in own if factor.covers(base.year)]
+        factors = [factor for factor in base.factors() if not factor.factor.startswith("van.")] + covering
+        sets.append(FactorSet(name=name, title=described.title, year=base.year, factors=factors, models=base.models))
+    _check(sets, where)
+    return sets
+
+
+def _describe(path: Path) -> _OwnSet:
+    if not path.is_dir():
+        if not path.is_file():
+            raise SettingsError("does not exist; give a directory with a set.toml, or a CSV file")
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)[:40]
+        return _OwnSet(name=name, title=f"own factors of {path.name}", files=[path.name])
+    try:
+        return _OwnSet.model_validate(tomllib.loads(_text(path / "set.toml")))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"set.toml is not valid TOML: {error}") from error
+    except (ValidationError, RecursionError) as error:
+        raise SettingsError(f"set.toml: {_first(error)}") from error
+
+
+def _check(sets: list[FactorSet], where: str) -> None:
+    """Compute every grid and diesel van once, so that a set that lacks a part is refused at the start."""
+    for factors in sets:
+        try:
+            for country in factors.countries():
+                factors.for_country(country)
+            for diesel_class in factors.diesel_classes():
+                factors.diesel(diesel_class)
+                factors.load(diesel_class)
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from error
+        except ZeroDivisionError as error:
+            raise SettingsError(f"{where}: grid.generation or a whole grid is 0; others are divided by it") from error
 
 
 def read_factors(file: Traversable) -> list[Factor]:
-    """The factors of one CSV file; a bad or repeated line is a `SettingsError` that names it."""
-    factors: dict[tuple[str, str], Factor] = {}
-    reader = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
-    for row in reader:
-        where = f"{file.name} line {reader.line_num}"
-        try:
-            factor = Factor.model_validate(row)
-        except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            raise SettingsError(f"{where}: {'.'.join(map(str, detail['loc']))} {detail['msg']}") from error
-        if (factor.factor, factor.scope) in factors:
-            raise SettingsError(f"{where}: {factor.factor} for {factor.scope!r} is given twice")
-        factors[factor.factor, factor.scope] = factor
+    """The factors of one CSV file; a bad or repeated line is a `SettingsError` that names file, line and column."""
+    factors: dict[tuple[str, str, str], Factor] = {}
+    reader = csv.DictReader(_text(file).splitlines(), strict=True)
+    try:
+        for row in reader:
+            where = f"{file.name} line {reader.line_num}"
+            try:
+                factor = Factor.model_validate(row)
+            except ValidationError as error:
+                raise SettingsError(f"{where}: {_first(error)}") from error
+            key = (factor.factor, factor.scope, factor.valid)
+            if key in factors:
+                raise SettingsError(f"{where}: {factor.factor} for {factor.scope!r} is given twice")
+            factors[key] = factor
+    except csv.Error as error:
+        raise SettingsError(f"{file.name} line {reader.line_num}: {error}") from error
+    if not factors:
+        raise SettingsError(f"{file.name} has no factors; its columns are {', '.join(COLUMNS)}")
     return list(factors.values())
+
+
+COLUMNS: Final = ("factor", "scope", "value", "unit", "year", "valid", "gwp", "mark", "licence", "source")
 
 
 def read_models(file: Traversable) -> dict[str, VanModel]:
     """The van models of one TOML file, by key."""
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(_text(file))
         return {key: VanModel.model_validate(entry) for key, entry in content.items()}
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise SettingsError(f"{file.name}: {error}") from error
 
 
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    detail = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in detail["loc"])
+    given = "" if isinstance(detail["input"], dict) else f" = {detail['input']!r}"
+    return f"{key}{given}: {detail['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+
+
+def _text(file: Traversable) -> str:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise SettingsError(f"{file.name} is larger than {MAX_FILE_BYTES >> 20} MB")
+        return content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file.name} cannot be read: {error}") from error
+
+
+@cache
 def _index() -> dict[str, Any]:
-    return tomllib.loads((SETS / "sets.toml").read_text(encoding="utf-8"))
+    sets: dict[str, Any] = tomllib.loads(_text(SETS / "sets.toml"))["sets"]
+    return sets

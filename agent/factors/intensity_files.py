@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import SettingsError
 from agent.factors.entsoe import generation_mix
-from agent.factors.factor_set import FactorSet
+from agent.factors.factor_years import FactorYears
 from agent.factors.intensity import MAX_AGE_MS, Intensity, Kind, Sample
+from agent.factors.year_set import FactorSet
 
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 MAX_G_PER_KWH: Final = 3000.0
@@ -29,7 +30,13 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-def load_intensity(path: Path | None, factors: FactorSet, *, max_age_ms: int = MAX_AGE_MS) -> Intensity:
+def load_intensity(
+    path: Path | None,
+    factors: FactorSet | FactorYears,
+    *,
+    max_age_ms: int = MAX_AGE_MS,
+    zones: tuple[str, ...] = (),
+) -> Intensity:
     """The intensity of a file, or of the annual factors alone where there is none."""
     if path is None:
         return Intensity(factors, max_age_ms=max_age_ms)
@@ -40,7 +47,7 @@ def load_intensity(path: Path | None, factors: FactorSet, *, max_age_ms: int = M
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"emissions.intensity_file {str(path)!r} cannot be read: {error}") from error
     try:
-        intensity = Intensity(factors, parse(text, factors), max_age_ms=max_age_ms)
+        intensity = Intensity(factors, parse(text, factors), max_age_ms=max_age_ms, chosen=zones)
     except SettingsError as error:
         raise SettingsError(f"emissions.intensity_file {str(path)!r}: {error}") from error
     if not intensity.zones:
@@ -48,11 +55,13 @@ def load_intensity(path: Path | None, factors: FactorSet, *, max_age_ms: int = M
     return intensity
 
 
-def parse(text: str, factors: FactorSet) -> Iterator[Sample]:
+def parse(text: str, factors: FactorSet | FactorYears) -> Iterator[Sample]:
     """The values of a file of any of the known forms."""
     beginning = text.lstrip()[:1]
     if beginning == "<":
-        return generation_mix(text, factors)
+        newest = FactorYears.of(factors).newest
+        lifecycle = {fuel: newest.value("generation.lifecycle", fuel) for fuel in newest.scopes("generation.lifecycle")}
+        return generation_mix(text, lifecycle)
     if beginning in ("{", "["):
         return _neso(text)
     header = _header(text)

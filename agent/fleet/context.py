@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from agent.factors.factor_set import Charging, Diesel, FactorSet, Grid, Load
+from agent.factors.factor_years import BEGINNING_MS, END_MS
 from agent.factors.intensity import Intensity
 from agent.fleet.alert_kinds import AlertLimits
 from agent.fleet.days import DayZone, Tariff
@@ -26,7 +27,7 @@ LEAST_POWER_LIMIT_KW: Final = 150.0
 
 
 class Factors(msgspec.Struct, frozen=True, kw_only=True):
-    """The emission factors that hold for one van."""
+    """The emission factors that hold for one van from `from_ms` until before `to_ms`."""
 
     grid: Grid
     diesel: Diesel
@@ -34,6 +35,10 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
     load: Load
     intensity: Intensity
     market_g_per_kwh: float | None = None
+    set_name: str = ""
+    """Name and fingerprint of the factor set: `NAME@FINGERPRINT`."""
+    from_ms: int = BEGINNING_MS
+    to_ms: int = END_MS
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -48,6 +53,27 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     tariff: Tariff | None = None
     """What a kWh from the grid costs."""
     alert_limits: AlertLimits = AlertLimits()
+    years: tuple[Factors, ...] = ()
+    """The factors of each year of activity, where there are several; `factors` is one of them."""
+
+    def at(self, time_ms: int) -> "Context":
+        """The context with the factors of the year that a time lies in; the same object for all times of a year."""
+        if self.factors.from_ms <= time_ms < self.factors.to_ms:
+            return self
+        for context in self._of_years:
+            if context.factors.from_ms <= time_ms < context.factors.to_ms:
+                return context
+        return self
+
+    @cached_property
+    def _of_years(self) -> "tuple[Context, ...]":
+        contexts = tuple(
+            self if factors is self.factors else msgspec.structs.replace(self, factors=factors)
+            for factors in self.years
+        )
+        for context in contexts:
+            context.__dict__["_of_years"] = contexts
+        return contexts
 
     @cached_property
     def derived_every_ms(self) -> int:
@@ -80,13 +106,19 @@ def make_factors(
     efficiency_ac: float | None = None,
     efficiency_dc: float | None = None,
     market_g_per_kwh: float | None = None,
+    load_factor: float | None = None,
+    empty_share: float | None = None,
+    validity: tuple[int, int] = (BEGINNING_MS, END_MS),
 ) -> Factors:
     """The factors of one van, looked up once."""
     return Factors(
         grid=factor_set.for_country(vehicle.country),
-        diesel=factor_set.diesel(vehicle.diesel_class),
+        diesel=factor_set.diesel(vehicle.diesel_class, vehicle.country),
         charging=factor_set.charging(ac=efficiency_ac, dc=efficiency_dc),
-        load=factor_set.load(),
+        load=factor_set.load(vehicle.diesel_class, load_factor=load_factor, empty_share=empty_share),
         intensity=intensity,
         market_g_per_kwh=market_g_per_kwh,
+        set_name=factor_set.set_name,
+        from_ms=validity[0],
+        to_ms=validity[1],
     )

@@ -53,6 +53,9 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if not (new_battery or new_location) or reading.stale:
         return _set_aside(state, reading)
     state.verdict = ACCEPTED
+    factors = context.factors
+    if not factors.from_ms <= time_ms < factors.to_ms:
+        context = context.at(time_ms)
     count = state.accepted = state.accepted + 1
     state.recent_ms[count & 7] = time_ms
     motion = state.motion
@@ -140,6 +143,7 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
         not look_due and not 0 < state.day.end_ms <= event_ms
     ):
         return []
+    context = context.at(state.time_ms)
     records: list[Record] = []
     if days.is_over(state.day, event_ms, heard=False):
         records += daybook.turn(state, event_ms, context, heard=False)

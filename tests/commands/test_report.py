@@ -18,7 +18,7 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 JUNE = 1_780_272_000_000  # 2026-06-01T00:00:00Z
 FACTORS = load_factor_set()
-DIESEL = FACTORS.diesel("van_3").wtw_g_per_km
+DIESEL = FACTORS.diesel("eu_van_heavy", "DE").wtw_g_per_km
 
 
 def counters(hours, *, km, used, grid=0.0, idle=0.0, vehicle_id="van-1"):
@@ -133,12 +133,13 @@ async def as_json(tmp_path, capsys, records=JUNE_OF_TWO_VANS, words=PERIOD, **kw
     return json.loads(await call(tmp_path, capsys, records, *words, "--format", "json", **kwargs))
 
 
-DEFAULT_KG = 364.0
+DEFAULT_KG = 444.0
+"""DESNZ 2026, diesel van of class III, as the EU's heavy van: 0.28046 kg/km over 0.63229 kg/t-km."""
 
 
 async def test_the_figures_of_a_period(tmp_path, capsys):
     summary = (await as_json(tmp_path, capsys))["summary"]
-    tonne_km = (0.5 * 60 + 0.0 * 40 + DEFAULT_KG / 1000 * 20) / 1.05
+    tonne_km = 0.5 * 60 + 0.0 * 40 + DEFAULT_KG / 1000 * 20
     expected = {
         "vans": 2,
         "distance_km": 120,
@@ -153,7 +154,7 @@ async def test_the_figures_of_a_period(tmp_path, capsys):
         "co2e_kg": 9,
         "co2e_ttw_kg": 0,
         "co2e_wtt_kg": 9,
-        "co2e_by_annual_factor_kg": 30 / 0.89 * 329.6 / 0.93 / 1000,
+        "co2e_by_annual_factor_kg": 30 / 0.89 * 329.65 / 0.93 / 1000,
         "charged_location_based_co2e_kg": 7,
         "charged_market_based_co2e_kg": 40 * 20 / 1000,
         "co2e_g_per_km": 75,
@@ -163,12 +164,12 @@ async def test_the_figures_of_a_period(tmp_path, capsys):
         "load_factor_pct": 100 * 500 * 60 / (1000 * 100),
         "empty_km_pct": 40,
         "diesel_co2e_kg": 120 * DIESEL / 1000,
-        "diesel_ttw_kg": 120 * 278.8 / 1000,
-        "diesel_wtt_kg": 120 * 67.1 / 1000,
+        "diesel_ttw_kg": 120 * 0.1086 * 2490 / 1000,
+        "diesel_wtt_kg": 120 * 0.1086 * 766 / 1000,
         "avoided_co2e_kg": (120 * DIESEL - 9000) / 1000,
         "avoided_nox_g": 15,
         "avoided_pm_g": 0.54,
-        "avoided_diesel_l": 13.2,
+        "avoided_diesel_l": 120 * 0.1086,
         "charged_below_annual_intensity_pct": 75,
         "primary_km_pct": 50,
         "modelled_km_pct": 100 * 40 / 120,
@@ -195,11 +196,11 @@ async def test_vans_depots_trips_and_charges(tmp_path, capsys):
 async def test_the_header_says_how_it_was_made(tmp_path, capsys):
     header = (await as_json(tmp_path, capsys))["header"]
     assert (header["from"], header["to"]) == ("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z")
-    assert header["factor_set"].startswith("2025.1")
+    assert header["factor_set"].startswith("2026.1@")
     assert "well-to-wheel" in header["boundary"]
-    assert header["electricity_g_per_kwh"] == {"DE": 354.4}
-    assert header["diesel_wtw_g_per_km"] == {"van_3": 345.9}
-    assert any("diesel.nox van_3" in entry for entry in header["unconfirmed_factors"])
+    assert header["electricity_g_per_kwh"] == {"DE": 354.5}
+    assert header["diesel_wtw_g_per_km"] == {"eu_van_heavy DE": 353.6}
+    assert any("diesel.nox eu_van_heavy" in entry for entry in header["unconfirmed_factors"])
     assert not any(" FR " in entry for entry in header["unconfirmed_factors"])
     assert header["thresholds"]["departure_m"] == 200
     assert "20 g/kWh" in header["market_based"]
@@ -273,8 +274,8 @@ async def test_days_stand_in_where_the_store_has_let_the_counters_go(tmp_path, c
 async def test_what_was_stored_with_the_points_counts_not_the_settings(tmp_path, capsys):
     settings = {"fleet": {"country": "FR", "depot": "south", "model": "renault-kangoo-e-tech"}}
     content = await as_json(tmp_path, capsys, settings=settings)
-    assert content["header"]["electricity_g_per_kwh"] == {"DE": 354.4}
-    assert content["header"]["diesel_wtw_g_per_km"] == {"van_3": 345.9}
+    assert content["header"]["electricity_g_per_kwh"] == {"DE": 354.5}
+    assert content["header"]["diesel_wtw_g_per_km"] == {"van_3 DE": 347.6}
     assert {van["depot"] for van in content["vans"]} == {"north"}
 
 
@@ -304,3 +305,8 @@ async def test_a_day_begins_where_the_fleet_says(tmp_path, capsys):
     assert header["from"] == "2026-05-31T22:00:00Z"
     words = ("--from", "2026-06-01T00:00:00Z")
     assert (await as_json(tmp_path, capsys, words=words, settings=settings))["header"]["from"] == "2026-06-01T00:00:00Z"
+
+
+async def test_a_period_is_reported_with_the_factors_of_its_own_year(tmp_path, capsys):
+    words = ("--from", "2025-06-01", "--to", "2026-01-01")
+    assert (await as_json(tmp_path, capsys, words=words))["header"]["factor_set"].startswith("2025.2@")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import SettingsError
-from agent.factors.factor_set import load_factor_set
+from agent.factors.factor_set import load_factor_set, load_factor_years
 from agent.factors.intensity import Intensity
 from agent.factors.intensity_files import load_intensity, parse
 
@@ -94,6 +94,7 @@ def a75(*parts, type_="A75"):
 
 
 FR = "10YFR-RTE------C"
+YEAR = series("B14", [(1, 1)], area=FR, resolution="PT15M", curve="A03").replace("2025-01-01T03", "2026-01-01T00")
 
 
 def test_no_file_is_the_annual_factors():
@@ -113,7 +114,7 @@ def test_a_byte_order_mark_is_no_harm(tmp_path):
 
 def test_neso_measured_before_forecast_with_upstream_and_no_further_loss(tmp_path):
     intensity = load(tmp_path, json.dumps(NESO))
-    upstream = 1 + 45.9 / 177
+    upstream = 1 + 36.82 / 130.96
     assert at(intensity, "GB", "2025-01-20T12:10") == pytest.approx(263 * upstream)
     assert at(intensity, "GB", "2025-01-20T12:30") == pytest.approx(200 * upstream)
     assert at(load(tmp_path, json.dumps(NESO_REGION)), "GB", "2025-01-20T12:00") == pytest.approx(100 * upstream)
@@ -123,7 +124,7 @@ def test_own_form(tmp_path):
     intensity = load(tmp_path, OWN)
     assert at(intensity, "DE", "2025-01-01T00:00") == pytest.approx(100)
     assert at(intensity, "DE", "2025-01-01T01:59") == pytest.approx(200)
-    assert at(intensity, "GB", "2025-01-01T00:00") == pytest.approx(125.93, abs=0.01)
+    assert at(intensity, "GB", "2025-01-01T00:00") == pytest.approx(128.12, abs=0.01)
     assert at(intensity, "FR", "2025-01-01T00:00") == 50.0
 
 
@@ -135,8 +136,8 @@ def test_entsoe_weighs_the_fuels_by_their_generation(tmp_path):
     intensity = load(tmp_path, text)
     assert at(intensity, "FR", "2025-01-01T00:00") == pytest.approx((300 * 12 + 100 * 490) / 400 / 0.93)
     assert at(intensity, "FR", "2025-01-01T01:30") == pytest.approx((12 + 490) / 2 / 0.93)
-    # Nothing was generated in the third hour: the second one holds.
-    assert at(intensity, "FR", "2025-01-01T02:30") == pytest.approx((12 + 490) / 2 / 0.93)
+    # Nothing was generated in the third hour, so that it has no mix: the annual value holds.
+    assert intensity.at("FR", ms("2025-01-01T02:30"))[1] == "annual"
 
 
 def test_entsoe_joins_quarters_and_hours_and_holds_what_is_not_repeated(tmp_path):
@@ -159,6 +160,11 @@ def test_entsoe_leaves_out_storage(tmp_path):
     assert at(load(tmp_path, text), "FR", "2025-01-01T00:00") == pytest.approx(12 / 0.93)
 
 
+TWO_GERMANIES = (
+    series("B14", [(1, 1)], area="10Y1001A1001A82H"),
+    series("B14", [(1, 1)], area="10Y1001A1001A83F"),
+)
+CENTURY = series("B14", [(1, 1)], area=FR, curve="A03").replace("2025-01-01T03", "2139-01-01T03")
 EXPANDING = '<!DOCTYPE a [<!ENTITY b "c">]>' + a75(series("B14", [(1, 1)], area=FR))
 
 
@@ -176,7 +182,7 @@ EXPANDING = '<!DOCTYPE a [<!ENTITY b "c">]>' + a75(series("B14", [(1, 1)], area=
         ("own: unknown kind", OWN + "2025-01-01T02:00Z,DE,1,marginal\n", "line 6: kind 'marginal'"),
         ("own: no zone", OWN + "2025-01-01T02:00Z, ,1,\n", "line 6: zone is empty"),
         ("own: a column is missing", OWN + "2025-01-01T02:00Z,DE\n", "line 6: 2 columns, the header has 4"),
-        ("own: unknown country", OWN + "2025-01-01T02:00Z,XX,1,\n", "country 'XX'"),
+        ("own: unknown country", OWN.partition("\n")[0] + "\n2025-01-01T02:00Z,XX,1,\n", "country 'XX'"),
         ("own: direct values of Germany", OWN + "2025-01-01T02:00Z,DE,1,direct\n", "line 6: direct values of DE"),
         ("maps: no number", ELECTRICITY_MAPS.replace("362.70", "n/a"), "line 3: 'n/a' is not a number"),
         ("maps: no column", ELECTRICITY_MAPS.replace("Life cycle", "other"), "line 1: no column 'carbon intensity'"),
@@ -187,6 +193,10 @@ EXPANDING = '<!DOCTYPE a [<!ENTITY b "c">]>' + a75(series("B14", [(1, 1)], area=
         ("neso: too deep", "[" * 100_000, "not valid JSON"),
         ("entsoe: broken", "<a><b></a>", "not valid XML: mismatched tag: line 1"),
         ("entsoe: another document", a75(type_="A44"), "its type is 'A44'"),
+        ("entsoe: wind and solar alone", a75(series("B16", [(1, 1)], area=FR), type_="A74"), "its type is 'A74'"),
+        ("entsoe: the same country twice", a75(*TWO_GERMANIES), "TimeSeries 2: areas .* are both DE"),
+        ("entsoe: no area", a75(series("B14", [(1, 1)], area="")), "TimeSeries 1: area ''"),
+        ("entsoe: a century in one point", a75(CENTURY), "TimeSeries 1: its time interval is not usable"),
         ("entsoe: entities", EXPANDING, "document type definition"),
         ("entsoe: unknown area", a75(series("B14", [(1, 1)])), "TimeSeries 1: area '10YDE-RWENET---I'"),
         ("entsoe: unknown fuel", a75(series("B99", [(1, 1)], area=FR)), "TimeSeries 1: production type 'B99'"),
@@ -199,6 +209,102 @@ EXPANDING = '<!DOCTYPE a [<!ENTITY b "c">]>' + a75(series("B14", [(1, 1)], area=
 def test_a_bad_file_is_refused_with_file_and_place(tmp_path, title, text, says):
     with pytest.raises(SettingsError, match=r"emissions\.intensity_file '.*file'.*" + says):
         load(tmp_path, text)
+
+
+def test_entsoe_hours_that_lack_fuels_have_the_annual_value(tmp_path):
+    # DE-LU, eight hours with six fuels, then four in which lignite, hard coal and gas are not published yet.
+    powers = {"B02": 12000, "B05": 6000, "B04": 9000, "B19": 12000, "B16": 2000, "B01": 4500}
+    parts = [
+        series(kind, [(at, mw) for at in range(1, hours + 1)], area="10Y1001A1001A82H", hours=(0, hours))
+        for kind, mw in powers.items()
+        for hours in [8 if kind in ("B02", "B05", "B04") else 12]
+    ]
+    years = load_factor_years()
+    path = tmp_path / "grid.xml"
+    path.write_text(a75(*parts))
+    intensity = load_intensity(path, years)
+    mix = (12000 * 820 + 6000 * 820 + 9000 * 490 + 12000 * 11 + 2000 * 45 + 4500 * 230) / 45500
+    assert at(intensity, "DE", "2025-01-01T07:59") == pytest.approx(mix / 0.93) == pytest.approx(482.7, abs=0.1)
+    for time in ("2025-01-01T08:00", "2025-01-01T11:59", "2025-01-01T12:00"):
+        assert intensity.at("DE", ms(time)) == (pytest.approx(329.65 / 0.93), "annual"), time
+
+
+def test_entsoe_storage_that_takes_energy_up_generates_nothing_and_is_not_missed(tmp_path):
+    text = a75(
+        series("B10", [(1, 200)], area=FR, hours=(0, 1)),
+        series("B10", [(1, 300)], area=FR, direction="out", hours=(1, 2)),
+        series("B04", [(1, 100), (2, 100)], area=FR, hours=(0, 2)),
+    )
+    intensity = load(tmp_path, text)
+    assert at(intensity, "FR", "2025-01-01T00:30") == pytest.approx((200 * 24 + 100 * 490) / 300 / 0.93)
+    assert at(intensity, "FR", "2025-01-01T01:30") == pytest.approx(490 / 0.93)
+
+
+def test_entsoe_takes_several_areas_in_one_document(tmp_path):
+    text = a75(
+        series("B14", [(1, 100)], area=FR, hours=(0, 1)),
+        series("B19", [(1, 300)], area="10YDK-1--------W", hours=(0, 1)),
+        series("B05", [(1, 100)], area="10YDK-2--------M", hours=(0, 1)),
+    )
+    intensity = load(tmp_path, text)
+    assert intensity.zones == ["DK", "FR"]
+    assert at(intensity, "FR", "2025-01-01T00:30") == pytest.approx(12 / 0.93)
+    # Both halves of the country together: 300 MW of wind and 100 MW of coal.
+    assert at(intensity, "DK", "2025-01-01T00:30") == pytest.approx((300 * 11 + 100 * 820) / 400 / 0.93)
+    only = load_intensity(tmp_path / "file", FACTORS, zones=("DK-DK2",))
+    assert at(only, "DK", "2025-01-01T00:30") == pytest.approx(820 / 0.93)
+
+
+def test_one_file_of_several_zones_and_years(tmp_path):
+    rows = ELECTRICITY_MAPS.splitlines()
+    text = "\n".join(
+        [
+            *rows[:2],
+            "2026-03-01 00:00:00,Sweden,South Sweden,SE-SE4,1,46.50,9,9,x,false,",
+            "2026-03-01 00:00:00,Greenland,Greenland,GL,1,46.50,9,9,x,false,",
+            "2024-06-01 00:00:00,Great Britain,Great Britain,GB,1,100,9,9,x,false,",
+            "2026-06-01 00:00:00,Great Britain,Great Britain,GB,1,100,9,9,x,false,",
+        ]
+    )
+    path = tmp_path / "zones.csv"
+    path.write_text(text, encoding="utf-8")
+    intensity = load_intensity(path, load_factor_years())
+    assert (intensity.zones, intensity.ignored) == (["DE", "GB", "SE"], ["GL"])
+    assert at(intensity, "SE", "2026-03-01T01:00") == pytest.approx(50)
+    # The UK's own grid loss of the year: 18.3 of 207.05 in 2024, 12.99 of 130.96 in 2026.
+    assert at(intensity, "GB", "2024-06-01T00:00") == pytest.approx(100 * (1 + 18.3 / 207.05))
+    assert at(intensity, "GB", "2026-06-01T00:00") == pytest.approx(100 * (1 + 12.99 / 130.96))
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("one point that holds for a year", a75(YEAR)),
+        ("a thousand of them", a75(*[YEAR] * 1000)),
+        ("and a fine one across", a75(*[YEAR] * 1000, series("B04", [(at, 5) for at in range(1, 4)], area=FR))),
+    ],
+)
+def test_a_document_costs_what_its_points_cost_and_not_what_its_interval_claims(title, text):
+    import time
+    import tracemalloc
+
+    tracemalloc.start()
+    begun = time.process_time()
+    samples = list(parse(text, FACTORS))
+    seconds, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(samples) <= 6, title
+    assert seconds < 5, title
+    assert peak < 20_000_000, title
+
+
+def test_points_and_periods_of_a_document_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("agent.factors.entsoe.MAX_POINTS", 3)
+    with pytest.raises(SettingsError, match=r"TimeSeries 2: more than .* 3 points in one document"):
+        load(tmp_path, a75(*[series("B14", [(1, 1), (2, 1)], area=FR)] * 2))
+    monkeypatch.setattr("agent.factors.entsoe.MAX_PERIODS", 1)
+    with pytest.raises(SettingsError, match="TimeSeries 2: more than 1 periods"):
+        load(tmp_path, a75(*[series("B14", [(1, 1)], area=FR)] * 2))
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
