@@ -15,6 +15,8 @@ from agent.factors.factor import Factor, Value
 SETS: Final[Traversable] = files("agent.factors.sets")
 FAST_AC_KW: Final = 7.0
 SLOW_AC_KW: Final = 4.0
+UPSTREAM_SHARE: Final = 0.259
+"""Upstream over direct emissions of generation where only their sum is published: the UK's (DEFRA/DESNZ 2025)."""
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,14 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     per_lifecycle: float
     per_direct: float | None = None
     per_delivered: float | None = None
+    direct_g_per_kwh: float
+    """Of `annual_g_per_kwh`: emissions of generation (GHG Protocol Scope 2)."""
+    upstream_g_per_kwh: float
+    """Of `annual_g_per_kwh`: fuels and plants before generation (Scope 3.3)."""
+    losses_g_per_kwh: float
+    """Of `annual_g_per_kwh`: transmission and distribution losses (Scope 3.3)."""
+    residual_g_per_kwh: float | None = None
+    """The residual mix, for market-based accounting without a contract."""
 
 
 class Diesel(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +165,9 @@ class FactorSet:
                 per_lifecycle=1 + transmission / generation,
                 per_direct=total / generation,
                 per_delivered=1 + upstream / generation,
+                direct_g_per_kwh=generation,
+                upstream_g_per_kwh=upstream,
+                losses_g_per_kwh=total - generation - upstream,
             )
         if ("grid.lifecycle", country) not in self._factors:
             raise SettingsError(
@@ -163,7 +176,15 @@ class FactorSet:
             )
         delivered = 1 / (1 - self.value("grid.loss_share", country))
         lifecycle = self.value("grid.lifecycle", country)
-        return Grid(country=country, annual_g_per_kwh=lifecycle * delivered, per_lifecycle=delivered)
+        direct = lifecycle / (1 + UPSTREAM_SHARE)
+        return Grid(
+            country=country,
+            annual_g_per_kwh=lifecycle * delivered,
+            per_lifecycle=delivered,
+            direct_g_per_kwh=direct,
+            upstream_g_per_kwh=lifecycle - direct,
+            losses_g_per_kwh=lifecycle * (delivered - 1),
+        )
 
     def diesel_classes(self) -> list[str]:
         """The diesel vans that can be compared with."""

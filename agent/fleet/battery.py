@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import estimate, evidence, ledger, soc
+from agent.fleet import balance, estimate, evidence, ledger, soc
 from agent.fleet.context import Context
 from agent.fleet.state import CHARGING, DRIVING, STOPPED, STORED_SHARE, VanState
 from agent.readings import Reading
@@ -189,6 +189,7 @@ def reanchor(state: VanState, context: Context) -> None:
     """Begin the estimate, or begin again behind a jump that is not energy."""
     e = state.estimate
     slope = context.curve_slope_per_pct
+    before_kwh = balance.content_kwh(state) if e.started else None
     if not e.started:
         state.capacity.battery_kwh = context.vehicle.battery_kwh
         estimate.begin(
@@ -201,6 +202,7 @@ def reanchor(state: VanState, context: Context) -> None:
     battery = state.soc
     battery.low_y, battery.high_y = soc.interval(battery, slope)
     estimate.place(e, battery.low_y, battery.high_y)
+    balance.reanchored(state, before_kwh)
     e.time_ms = battery.time_ms
     battery.changed = False
 

@@ -8,6 +8,7 @@ import msgspec
 from agent.factors.factor_set import Charging, Diesel, FactorSet, Grid, Load
 from agent.factors.intensity import Intensity
 from agent.fleet.alert_kinds import AlertLimits
+from agent.fleet.contracts import NO_CONTRACTS, Contract, Contracts
 from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import Places
 from agent.fleet.thresholds import Thresholds
@@ -27,7 +28,8 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
     charging: Charging
     load: Load
     intensity: Intensity
-    market_g_per_kwh: float | None = None
+    set_name: str = ""
+    """Which factor set they are of, as published."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -42,6 +44,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     tariff: Tariff | None = None
     """What a kWh from the grid costs."""
     alert_limits: AlertLimits = AlertLimits()
+    contracts: Contracts = NO_CONTRACTS
+    """Which contract the energy of a charge is bought by."""
 
     @cached_property
     def derived_every_ms(self) -> int:
@@ -60,6 +64,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return None
         return self.places.at(latitude_deg, longitude_deg)
 
+    def contract_at(self, latitude_deg: float | None, longitude_deg: float | None) -> Contract | None:
+        """The contract that covers what is charged at a position."""
+        return self.contracts.at(latitude_deg, longitude_deg)
+
 
 def make_factors(
     factor_set: FactorSet,
@@ -68,7 +76,6 @@ def make_factors(
     intensity: Intensity,
     efficiency_ac: float | None = None,
     efficiency_dc: float | None = None,
-    market_g_per_kwh: float | None = None,
 ) -> Factors:
     """The factors of one van, looked up once."""
     return Factors(
@@ -77,5 +84,5 @@ def make_factors(
         charging=factor_set.charging(ac=efficiency_ac, dc=efficiency_dc),
         load=factor_set.load(),
         intensity=intensity,
-        market_g_per_kwh=market_g_per_kwh,
+        set_name=factor_set.name,
     )

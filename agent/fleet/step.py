@@ -149,7 +149,7 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
         every_ms = PARKED_EVERY_MS
     state.due_ms = time_ms + every_ms
     if mode == CHARGING:
-        charging.settle(state, context)
+        records += charging.settle(state, context)
     look = time_ms >= state.look_ms or mode != state.looked_mode
     if look:
         state.look_ms = time_ms + LOOK_EVERY_MS
