@@ -136,7 +136,46 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
         rows.append(Row("  without a counterpart, truth / agent", missed, invented))
         for field in fields:
             rows += _pair_error(pairs, field)
-    return rows
+    return rows + _carbon(history, vans, truth)
+
+
+def _carbon(history: History, vans: list[str], truth: Truth) -> list[Row]:
+    """The balance of carbon by published points alone: what slices brought, against use and the packs' content.
+
+    The content is state of charge times usable capacity, so that it is known to a step of the state of charge.
+    """
+    brought_g = accounted_g = 0.0
+    for van in vans:
+        span: dict[str, Any] = {"vehicle_id": van, "start_ms": truth.start_ms, "end_ms": truth.end_ms + 1}
+        ends = [_carbon_at(history, span, latest=latest) for latest in (False, True)]
+        begin, end = ends
+        if begin is None or end is None:
+            continue
+        pieces = history.select("charge_slice", **span)
+        brought_g += sum(piece["direct_g"] + piece["upstream_g"] + piece["losses_g"] for piece in pieces)
+        accounted_g += end.used_g - begin.used_g + end.content_g - begin.content_g
+    return [Row("carbon: charged / used and content, kg", brought_g / 1000.0, accounted_g / 1000.0, 2)]
+
+
+class _Carbon(NamedTuple):
+    """Where a van's carbon stands."""
+
+    used_g: float
+    content_g: float
+
+
+def _carbon_at(history: History, span: dict[str, Any], *, latest: bool) -> _Carbon | None:
+    """At the first or the newest point of a time."""
+    points = [
+        next(iter(history.select(measurement, **span, latest=latest)), {})
+        for measurement in ("emissions", "energy", "battery")
+    ]
+    merged = {name: value for point in points for name, value in point.items()}
+    needed = ("co2e_g_total", "battery_g_per_kwh", "usable_capacity_kwh", "soc_pct")
+    if any(merged.get(name) is None for name in needed):
+        return None
+    content_kwh = merged["usable_capacity_kwh"] * merged["soc_pct"] / 100.0
+    return _Carbon(merged["co2e_g_total"], content_kwh * merged["battery_g_per_kwh"])
 
 
 def match_events(
