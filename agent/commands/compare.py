@@ -10,6 +10,7 @@ import msgspec
 
 from agent.config import Settings
 from agent.errors import SettingsError
+from agent.fleet.state import STORED_SHARE
 from agent.stores import History, make_history
 
 OVERLAP_S: Final = 600.0
@@ -142,40 +143,37 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
 def _carbon(history: History, vans: list[str], truth: Truth) -> list[Row]:
     """The balance of carbon by published points alone: what slices brought, against use and the packs' content.
 
-    The content is state of charge times usable capacity, so that it is known to a step of the state of charge.
+    The content changes by what was stored less what was used. What it was at the beginning is known to a step of the
+    state of charge; that matters only as far as the carbon content per kWh has changed since.
     """
     brought_g = accounted_g = 0.0
     for van in vans:
         span: dict[str, Any] = {"vehicle_id": van, "start_ms": truth.start_ms, "end_ms": truth.end_ms + 1}
-        ends = [_carbon_at(history, span, latest=latest) for latest in (False, True)]
-        begin, end = ends
+        begin, end = (_standing(history, span, latest=latest) for latest in (False, True))
         if begin is None or end is None:
             continue
+        begin_kwh = begin["usable_capacity_kwh"] * begin["soc_pct"] / 100.0
+        end_kwh = begin_kwh + _taken_in_kwh(end) - _taken_in_kwh(begin)
         pieces = history.select("charge_slice", **span)
         brought_g += sum(piece["direct_g"] + piece["upstream_g"] + piece["losses_g"] for piece in pieces)
-        accounted_g += end.used_g - begin.used_g + end.content_g - begin.content_g
-    return [Row("carbon: charged / used and content, kg", brought_g / 1000.0, accounted_g / 1000.0, 2)]
+        accounted_g += end["co2e_g_total"] - begin["co2e_g_total"]
+        accounted_g += end_kwh * end["battery_g_per_kwh"] - begin_kwh * begin["battery_g_per_kwh"]
+    return [Row("carbon: charged / used and left, kg", brought_g / 1000.0, accounted_g / 1000.0, 2)]
 
 
-class _Carbon(NamedTuple):
-    """Where a van's carbon stands."""
+def _taken_in_kwh(standing: dict[str, float]) -> float:
+    """What was stored less what was used, since the counters began."""
+    used_kwh = standing["used_kwh_total"] - standing.get("regenerated_kwh_total", 0.0)
+    return STORED_SHARE * standing["charged_kwh_total"] - used_kwh
 
-    used_g: float
-    content_g: float
 
-
-def _carbon_at(history: History, span: dict[str, Any], *, latest: bool) -> _Carbon | None:
-    """At the first or the newest point of a time."""
-    points = [
-        next(iter(history.select(measurement, **span, latest=latest)), {})
-        for measurement in ("emissions", "energy", "battery")
-    ]
-    merged = {name: value for point in points for name, value in point.items()}
-    needed = ("co2e_g_total", "battery_g_per_kwh", "usable_capacity_kwh", "soc_pct")
-    if any(merged.get(name) is None for name in needed):
-        return None
-    content_kwh = merged["usable_capacity_kwh"] * merged["soc_pct"] / 100.0
-    return _Carbon(merged["co2e_g_total"], content_kwh * merged["battery_g_per_kwh"])
+def _standing(history: History, span: dict[str, Any], *, latest: bool) -> dict[str, float] | None:
+    """Where a van's energy and carbon stand at the first, or the newest, point of a time."""
+    found: dict[str, float] = {}
+    for measurement in ("battery", "energy", "emissions"):
+        found |= next(iter(history.select(measurement, **span, latest=latest)), {})
+    needed = ("co2e_g_total", "battery_g_per_kwh", "usable_capacity_kwh", "soc_pct", "charged_kwh_total")
+    return None if any(found.get(name) is None for name in needed) else found
 
 
 def match_events(

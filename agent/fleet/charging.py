@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import balance, charger, days, emissions, estimate, ledger, slices, trips
+from agent.fleet import balance, charger, days, estimate, ledger, slices, trips
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
@@ -205,8 +205,7 @@ def settle(state: VanState, context: Context, *, last: bool = False) -> list[Rec
         charge.co2e_g += carbon.location_g
         ledger.emit(state)
         if state.emissions is not None:
-            content_kwh, stored_kwh = balance.content_kwh(state), energy * STORED_SHARE
-            emissions.charge(state.emissions, content_kwh=content_kwh, stored_kwh=stored_kwh, carbon=carbon)
+            balance.charged(state, state.emissions, energy * STORED_SHARE, carbon)
     if last and charge.slice is not None and charge.slice.end_ms:
         records.append(
             slices.close(charge.slice, state.vehicle_id, position.latitude_deg, position.longitude_deg, context)

@@ -5,8 +5,8 @@ kWh, which a charge changes and driving does not. Charging losses are part of it
 the grid energy but only the battery energy. A battery van emits nothing on the road: all of it is well-to-tank.
 
 The books of a van always close: `begun_g + charged_g + adjusted_g = co2e_g + battery_g_per_kwh * content_kwh`.
-`content_kwh` is what the pack holds by these books: what was stored less what was used. The energy estimate may differ
-from it a little; each charge closes a part of that difference, with all the carbon kept.
+`content_kwh` is what the pack holds by these books: what was stored less what was used. Where the energy estimate is
+further from it than it is certain itself, each charge closes a part of the difference, with all the carbon kept.
 
 Energies are in kWh, distances in km, masses of emissions in g CO2e unless the name says otherwise. Energy used is
 positive out of the battery and signed: braking downhill takes back what it returns.
@@ -151,18 +151,20 @@ def adjust(state: EmissionsState, change_kwh: float) -> None:
         state.adjusted_g += change_kwh * state.battery_g_per_kwh
 
 
-def charge(state: EmissionsState, *, content_kwh: float, stored_kwh: float, carbon: Carbon) -> None:
+def charge(
+    state: EmissionsState, *, content_kwh: float, tolerance_kwh: float = 0.0, stored_kwh: float, carbon: Carbon
+) -> None:
     """Energy entered the battery: `stored_kwh` of it can be taken out again. All of its carbon enters the pack.
 
-    `content_kwh` is what the pack holds now by the energy estimate. Grid energy that never reached the battery, such as
-    heating on the plug, adds its carbon to what the battery holds; with an empty battery it counts as emitted at once.
+    `content_kwh` is what the pack holds now by the energy estimate, give or take `tolerance_kwh`. Grid energy that never
+    reached the battery, such as heating on the plug, adds its carbon to what the battery holds; with an empty battery
+    it counts as emitted at once.
     """
     if state.content_kwh is None:
         begin_books(state, content_kwh - stored_kwh)
     before_kwh = state.content_kwh or 0.0
     after_kwh = before_kwh + stored_kwh
-    leeway_kwh = CLOSING_SHARE * stored_kwh
-    after_kwh += min(max(content_kwh - after_kwh, -leeway_kwh), leeway_kwh)
+    after_kwh += _closing_kwh(content_kwh - after_kwh, tolerance_kwh, CLOSING_SHARE * stored_kwh)
     state.charged_g += carbon.location_g
     state.charged_market_g += carbon.market_g
     if after_kwh <= 0.0:
@@ -180,6 +182,12 @@ def charge(state: EmissionsState, *, content_kwh: float, stored_kwh: float, carb
     state.battery_g_per_kwh = after_g / after_kwh
     state.market_g_per_kwh = (before_kwh * market + carbon.market_g) / after_kwh
     state.content_kwh = after_kwh
+
+
+def _closing_kwh(apart_kwh: float, tolerance_kwh: float, most_kwh: float) -> float:
+    """By how much the books move towards the estimate."""
+    excess_kwh = min(max(abs(apart_kwh) - tolerance_kwh, 0.0), most_kwh)
+    return excess_kwh if apart_kwh > 0.0 else -excess_kwh
 
 
 def imbalance_g(state: EmissionsState) -> float:
