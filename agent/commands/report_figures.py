@@ -40,6 +40,8 @@ class Sums(msgspec.Struct, kw_only=True):
     modelled_km: float = 0.0
     default_km: float = 0.0
     charge_co2e_g: float = 0.0
+    charge_market_g: float = 0.0
+    market_charges: int = 0
     charge_grid_kwh: float = 0.0
     clean_grid_kwh: float = 0.0
     """Charged at an intensity below the annual one."""
@@ -187,6 +189,9 @@ def _add_charge(figures: VanFigures, charge: dict[str, Any], factors: FactorSet)
         sums.charge_grid_kwh += grid_kwh
         if co2e_g < grid_kwh * factors.for_country(figures.vehicle.country).annual_g_per_kwh * 0.999999:
             sums.clean_grid_kwh += grid_kwh
+    if "market_co2e_g" in charge:
+        sums.market_charges += 1
+        sums.charge_market_g += charge["market_co2e_g"]
 
 
 def _conclude(figures: VanFigures, factors: FactorSet, efficiency_ac: float) -> None:
@@ -198,7 +203,7 @@ def _conclude(figures: VanFigures, factors: FactorSet, efficiency_ac: float) -> 
     sums.diesel_l = sums.distance_km * diesel.fuel_l_per_km
 
 
-def figures_of(sums: Sums, market_g_per_kwh: float | None = None) -> dict[str, Any]:
+def figures_of(sums: Sums) -> dict[str, Any]:
     """What follows from sums; a figure that cannot be told is left out. Everything is well-to-wheel."""
     km = sums.distance_km
     net_kwh = sums.used_kwh - sums.regenerated_kwh
@@ -221,7 +226,7 @@ def figures_of(sums: Sums, market_g_per_kwh: float | None = None) -> dict[str, A
         "co2e_wtt_kg": sums.co2e_g / 1000,
         "co2e_by_annual_factor_kg": sums.annual_co2e_g / 1000,
         "charged_location_based_co2e_kg": sums.charge_co2e_g / 1000,
-        "charged_market_based_co2e_kg": None if market_g_per_kwh is None else sums.grid_kwh * market_g_per_kwh / 1000,
+        "charged_market_based_co2e_kg": sums.charge_market_g / 1000 if sums.market_charges else None,
         "co2e_g_per_km": _over(sums.co2e_g, km, at_least=SHORTEST_KM),
         "co2e_g_per_tkm": _over(sums.co2e_g, sums.tonne_km),
         "co2e_g_per_parcel": _over(sums.parcel_co2e_g, sums.parcels),
