@@ -156,9 +156,9 @@ def charge(
 ) -> None:
     """Energy entered the battery: `stored_kwh` of it can be taken out again. All of its carbon enters the pack.
 
-    `content_kwh` is what the pack holds now by the energy estimate, give or take `tolerance_kwh`. Grid energy that never
-    reached the battery, such as heating on the plug, adds its carbon to what the battery holds; with an empty battery
-    it counts as emitted at once.
+    `content_kwh` is what the pack holds now by the energy estimate, give or take `tolerance_kwh`. Grid energy that
+    never reached the battery, such as heating on the plug, adds its carbon to what the battery holds; with an empty
+    battery it counts as emitted at once.
     """
     if state.content_kwh is None:
         begin_books(state, content_kwh - stored_kwh)

@@ -36,7 +36,9 @@ DONE = (
     Column("SoC from", "number", "%", hide="phone"),
     Column("to", "number", "%"),
     Column("Kind", "text"),
-    Column("CO2e", "number", "kg", 2, hide="phone"),
+    Column("CO2e", "number", "kg", 2, hide="phone", help="Location-based: at the grid's intensity when it was charged"),
+    Column("Market-based", "number", "kg", 2, hide="tablet", help="By contract, residual mix, else location-based"),
+    Column("Meter", "text", hide="tablet", help="Grid energy by the charger's meter, or modelled by the efficiency"),
     Column("Place", "text", hide="tablet"),
 )
 
@@ -153,6 +155,8 @@ class ChargingPage:
                     point.get("soc_end_pct"),
                     (point.get("kind") or "").upper() or None,
                     thousands(point.get("co2e_g")),
+                    thousands(point.get("market_co2e_g")),
+                    point.get("meter"),
                     point.get("place"),
                 ]
                 for point in view.recent["charge"].values()
