@@ -20,6 +20,8 @@ LEEWAY_STEPS: Final = 0.6
 """How well the energy into the battery is known by the state of charge alone, in steps: half a one at the start."""
 LEEWAY_STEPS_BY_POWER: Final = 0.2
 """The same where power or counters tell it."""
+ENTER_EVERY_MS: Final = 60_000
+"""How often slices and carbon are brought up to date while charging."""
 HEATING_MS: Final = 21_600_000
 """When the charger gives and the battery takes nothing for so long, what it gave is entered as heating on the plug."""
 
@@ -179,37 +181,46 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
 
 
 def settle(state: VanState, context: Context, *, last: bool = False) -> list[Record]:
-    """Give what was charged since the last time its grid energy and its carbon; the slices that are complete by then.
+    """Give what was charged since the last time its grid energy; each minute the slices and the carbon follow.
 
-    `last` closes the slice under way, and enters what the charger has measured beside the battery.
+    Returns the slices that are complete. `last` closes the one under way, and enters what the charger has measured
+    beside the battery.
     """
-    charge, totals = state.charge, state.totals
-    energy = charge.pending_kwh
+    charge = state.charge
+    energy, own = charge.pending_kwh, charge.slice
     since_ms = charge.settled_ms or charge.start.time_ms
-    records: list[Record] = []
-    position = state.position
     heating = charge.meter is not None and charge.meter.waiting_kwh > 0.0
     if energy > 0.0 or (heating and (last or state.time_ms - since_ms > HEATING_MS)):
         charge.pending_kwh = 0.0
+        charge.settled_ms = state.time_ms
         grid_kwh, metered_kwh = _draw(state, energy, state.time_ms - since_ms, context)
         charge.grid_kwh += grid_kwh
-        totals.grid_kwh += grid_kwh
-        charge.settled_ms = state.time_ms
-        days.add_cost(state.day, context.tariff, grid_kwh=grid_kwh, start_ms=since_ms, end_ms=state.time_ms)
-        flow = slices.Flow(
-            since_ms, state.time_ms, energy, grid_kwh, metered_kwh, position.latitude_deg, position.longitude_deg
-        )
-        charge.slice = charge.slice or slices.SliceState()
-        complete, carbon = slices.enter(charge.slice, flow, state.vehicle_id, context)
+        state.totals.grid_kwh += grid_kwh
+        if own is None:
+            own = charge.slice = slices.SliceState(waiting_ms=since_ms)
+        own.waiting_battery_kwh += energy
+        own.waiting_grid_kwh += grid_kwh
+        own.waiting_metered_kwh += metered_kwh
+    if own is not None and (last or charge.settled_ms - own.waiting_ms >= ENTER_EVERY_MS):
+        return _enter(state, own, context, last=last)
+    return []
+
+
+def _enter(state: VanState, own: slices.SliceState, context: Context, *, last: bool) -> list[Record]:
+    """Enter what is waiting into slices, cost and carbon."""
+    charge, position = state.charge, state.position
+    records: list[Record] = []
+    flow = slices.take_waiting(own, charge.settled_ms, position.latitude_deg, position.longitude_deg)
+    if flow.grid_kwh > 0.0:
+        days.add_cost(state.day, context.tariff, grid_kwh=flow.grid_kwh, start_ms=flow.start_ms, end_ms=flow.end_ms)
+        complete, carbon = slices.enter(own, flow, state.vehicle_id, context)
         records += complete
         charge.co2e_g += carbon.location_g
         ledger.emit(state)
         if state.emissions is not None:
-            balance.charged(state, state.emissions, energy * STORED_SHARE, carbon)
-    if last and charge.slice is not None and charge.slice.end_ms:
-        records.append(
-            slices.close(charge.slice, state.vehicle_id, position.latitude_deg, position.longitude_deg, context)
-        )
+            balance.charged(state, state.emissions, flow.battery_kwh * STORED_SHARE, carbon)
+    if last and own.end_ms:
+        records.append(slices.close(own, state.vehicle_id, position.latitude_deg, position.longitude_deg, context))
     return records
 
 
@@ -219,11 +230,14 @@ def _draw(state: VanState, energy: float, duration_ms: int, context: Context) ->
     hours = max(state.time_ms - charge.start.time_ms, 1) / 3_600_000.0
     power = state.soc.power_kw or charge.charged_kwh / hours
     kind = _kind(charge, power, context)
+    efficiency = _learnt(state, kind) or context.factors.charging.efficiency(kind, power)
+    if charge.meter is None:
+        return charger.Draw(energy / efficiency, 0.0)
     return charger.draw(
-        charge.meter or charger.MeterState(),
+        charge.meter,
         battery_kwh=energy,
         duration_ms=duration_ms,
-        efficiency=_learnt(state, kind) or context.factors.charging.efficiency(kind, power),
+        efficiency=efficiency,
         leeway_kwh=_leeway_kwh(state),
     )
 

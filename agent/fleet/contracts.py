@@ -42,6 +42,8 @@ class Contracts:
     def at(self, latitude_deg: float | None, longitude_deg: float | None) -> Contract | None:
         """The contract of the smallest place that has one, else of `public`."""
         holding = self._holding
+        if not holding:
+            return None
         if latitude_deg is not None and longitude_deg is not None:
             for name in self._places.around(latitude_deg, longitude_deg):
                 place = self._places.get(name)

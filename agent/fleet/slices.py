@@ -37,6 +37,11 @@ class SliceState(msgspec.Struct, array_like=True, gc=False):
     hourly_kwh: float = 0.0
     cost: float | None = None
     instrument: str = LOCATION
+    waiting_ms: int = 0
+    waiting_battery_kwh: float = 0.0
+    waiting_grid_kwh: float = 0.0
+    waiting_metered_kwh: float = 0.0
+    """Since when, and what, is still to be entered."""
     charge_metered_kwh: float = 0.0
     charge_market_g: float = 0.0
     charge_cost: float | None = None
@@ -52,6 +57,22 @@ class Flow(NamedTuple):
     metered_kwh: float
     latitude_deg: float | None
     longitude_deg: float | None
+
+
+def take_waiting(state: SliceState, end_ms: int, latitude_deg: float | None, longitude_deg: float | None) -> Flow:
+    """What has been waiting to be entered until `end_ms`."""
+    flow = Flow(
+        state.waiting_ms,
+        end_ms,
+        state.waiting_battery_kwh,
+        state.waiting_grid_kwh,
+        state.waiting_metered_kwh,
+        latitude_deg,
+        longitude_deg,
+    )
+    state.waiting_ms = end_ms
+    state.waiting_battery_kwh = state.waiting_grid_kwh = state.waiting_metered_kwh = 0.0
+    return flow
 
 
 def enter(state: SliceState, flow: Flow, vehicle_id: str, context: Context) -> tuple[list[ChargeSliceRecord], Carbon]:
