@@ -126,7 +126,8 @@ def _words(name: str) -> str:
         return "transport, t-km"
     ending = next((ending for ending in UNITS if name.endswith(f"_{ending}")), "")
     words = [WORDS.get(word, word) for word in name.removesuffix(f"_{ending}").split("_")]
-    return " ".join(words) + (f", {UNITS[ending]}" if ending else "")
+    text = " ".join(words).replace("scope 3 3", "Scope 3.3").replace("scope 2", "Scope 2")
+    return text + (f", {UNITS[ending]}" if ending else "")
 
 
 def _cell(value: Any) -> str:

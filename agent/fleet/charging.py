@@ -201,16 +201,20 @@ def settle(state: VanState, context: Context, *, last: bool = False) -> list[Rec
         own.waiting_battery_kwh += energy
         own.waiting_grid_kwh += grid_kwh
         own.waiting_metered_kwh += metered_kwh
-    if own is not None and (last or charge.settled_ms - own.waiting_ms >= ENTER_EVERY_MS):
-        return _enter(state, own, context, last=last)
+    if own is None:
+        return []
+    # Without a flag it is known only afterwards when the charge was over: with the last rise.
+    until_ms = charge.settled_ms if charge.flagged else max(own.waiting_ms, charge.rise_ms)
+    if last or until_ms - own.waiting_ms >= ENTER_EVERY_MS:
+        return _enter(state, own, until_ms, context, last=last)
     return []
 
 
-def _enter(state: VanState, own: slices.SliceState, context: Context, *, last: bool) -> list[Record]:
+def _enter(state: VanState, own: slices.SliceState, until_ms: int, context: Context, *, last: bool) -> list[Record]:
     """Enter what is waiting into slices, cost and carbon."""
     charge, position = state.charge, state.position
     records: list[Record] = []
-    flow = slices.take_waiting(own, charge.settled_ms, position.latitude_deg, position.longitude_deg)
+    flow = slices.take_waiting(own, until_ms, position.latitude_deg, position.longitude_deg)
     if flow.grid_kwh > 0.0:
         days.add_cost(state.day, context.tariff, grid_kwh=flow.grid_kwh, start_ms=flow.start_ms, end_ms=flow.end_ms)
         complete, carbon = slices.enter(own, flow, state.vehicle_id, context)

@@ -167,12 +167,27 @@ def test_a_van_without_a_position_charges_in_public():
     assert record.place is None
 
 
-def charged_van(hours: float = 2.0, *, step_pct: float = 0.1, every_s: int = 30) -> Van:
+def charged_van(*, step_pct: float = 0.1, every_s: int = 30) -> Van:
+    """Two hours."""
     van = Van(soc_pct=20.0, step_pct=step_pct)
     van.rest(600, charging=False)
-    van.rest(round(hours * 3600), every_s=every_s, kw=-6.0, charging=True)
+    van.rest(7200, every_s=every_s, kw=-6.0, charging=True)
     van.rest(600, charging=False)
     return van
+
+
+@pytest.mark.parametrize("step_pct", [0.1, 1.0])
+def test_without_a_flag_no_slice_lies_behind_the_end_of_the_charge(step_pct: float):
+    van = Van(soc_pct=20.0, step_pct=step_pct)
+    van.rest(600)
+    van.rest(7200, every_s=30, kw=-6.0)
+    van.rest(7200, every_s=30, kw=0.05)
+    (charge,) = van.charges
+    pieces = van.of(ChargeSliceRecord)
+    assert pieces[0].time_ms >= charge.start_ms
+    assert all(piece.time_ms < charge.time_ms for piece in pieces)
+    assert sum(piece.grid_kwh for piece in pieces) == pytest.approx(charge.grid_kwh, abs=1e-9)
+    assert charge.energy_kwh == pytest.approx(12.0 / 0.97, abs=step_pct / 100 * 50 + 0.2)
 
 
 @pytest.mark.parametrize("step_pct", [0.1, 1.0])
