@@ -24,8 +24,9 @@ HIGHEST_EFFICIENCY: Final = 0.97
 """No charger loses less: the best on-board chargers and stations together lose 6 % (ADAC 2022)."""
 LOWEST_EFFICIENCY: Final = 0.6
 """Below this, what the grid gave did not go into the battery."""
-ON_THE_PLUG_KW: Final = 8.0
-"""What a van may draw beside charging, to heat cabin and battery."""
+ON_THE_PLUG_KWH: Final = 8.0
+ON_THE_PLUG_KW: Final = 0.5
+"""What a van may draw beside charging: to heat cabin and battery once, and to keep awake and warm."""
 WHOLE_BELOW_KW: Final = 10.0
 """A power in whole kW is less certain than the default efficiency below this: 0.5 kW are more than 5 %."""
 WHOLE_LOW_KW: Final = 0.5
@@ -136,7 +137,8 @@ def _take_waiting(meter: MeterState, battery_kwh: float, duration_ms: int, leewa
 def _believable(meter: MeterState, leeway_kwh: float) -> float:
     """What the charger has measured, at most what battery and heating can have taken."""
     hours = meter.covered_ms / _MS_PER_H
-    return min(meter.metered_kwh, (meter.battery_kwh + leeway_kwh) / LOWEST_EFFICIENCY + ON_THE_PLUG_KW * hours)
+    beside_kwh = ON_THE_PLUG_KWH * min(hours, 1.0) + ON_THE_PLUG_KW * hours
+    return min(meter.metered_kwh, (meter.battery_kwh + leeway_kwh) / LOWEST_EFFICIENCY + beside_kwh)
 
 
 def _modelled(meter: MeterState, efficiency: float) -> float:

@@ -329,3 +329,25 @@ async def test_scopes_are_those_of_the_slices_as_stored(tmp_path, capsys):
     assert scopes[-1]["scope_2_market_based_co2e_kg"] == pytest.approx(0.048)
     text = await call(tmp_path, capsys, [stored], *PERIOD, "--block", "instruments")
     assert "| contract Green | an older set | 4 | 100.0 | 0.048 | 1.6 |" in text
+
+
+async def test_the_uncertainty_of_a_period(tmp_path, capsys):
+    """95 %. Two days of 20 kWh known to 1.645 kWh (90 %) each: sqrt(2) / 40. Charged by a charger, annual factor."""
+    days = [
+        DayRecord(
+            vehicle_id="van-1", time_ms=JUNE + DAY * number, distance_km=100.0, used_kwh=20.0, charged_kwh=0.0,
+            grid_kwh=0.0, idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=8000.0, diesel_co2e_g=30_000.0,
+            avoided_co2e_g=22_000.0, uncertainty_kwh=1.645,
+        )
+        for number in (0, 1)
+    ]  # fmt: skip
+    stored = ChargeSliceRecord(
+        vehicle_id="van-1", time_ms=JUNE + 2 * HOUR, battery_kwh=3.6, grid_kwh=4.0, meter="charger", direct_g=1200.0,
+        upstream_g=240.0, losses_g=160.0, market_g=48.0, instrument="contract Green", intensity_source="annual",
+        factor_set="a set",
+    )  # fmt: skip
+    words = ("--from", "2026-06-01", "--to", "2026-06-03")
+    summary = (await as_json(tmp_path, capsys, [*days, stored], words))["summary"]
+    assert summary["battery_uncertainty_kwh"] == pytest.approx(1.96 * 2**0.5)
+    u = (2 / 40**2 + 0.01**2 + 0.10**2) ** 0.5
+    assert summary["co2e_uncertainty_kg"] == pytest.approx(1.96 * u * 16.0)

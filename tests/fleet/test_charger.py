@@ -46,7 +46,7 @@ def draw(
         ("whole kW, at most 2 kW: less than by the efficiency", 1.0, 1, 1.0, 1.9, 2.0, 0.0),
         ("whole kW of a large charger are precise enough", 22.0, 1, 1.0, 19.8, 22.0, 22.0),
         ("5 kW into the battery and 5 kW of heating", 10.5, 1, 1.0, 5.0, 10.5, 10.5),
-        ("more than battery and heating can take: 5 / 0.6 + 0.1 / 0.6 + 8 kW", 350.5, 1, 1.0, 5.0, 16.5, 16.5),
+        ("more than battery and heating can take: 5.1 / 0.6 + 8 + 0.5", 350.5, 1, 1.0, 5.0, 17.0, 17.0),
     ],
 )
 def test_grid_energy_of_an_hour(
@@ -92,6 +92,12 @@ def test_an_efficiency_is_learnt_from_chargers_that_can_be_believed(
     draw(meter, battery_kwh)
     learnt = charger.efficiency_of(meter, 0.0)
     assert learnt == (None if efficiency is None else pytest.approx(efficiency))
+
+
+def test_a_power_that_is_stuck_is_no_energy():
+    """The battery is full after an hour, the charger says 7.2 kW all night: (6.5 + 0.1) / 0.6 + 8 + 10 * 0.5 kWh."""
+    meter = metered(7.2, minutes=600)
+    assert draw(meter, 6.5, hours=10.0).grid_kwh == pytest.approx(24.0)
 
 
 class AtTheCharger(Van):
