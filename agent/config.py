@@ -165,7 +165,7 @@ class EmissionsSettings(Section):
         None, description="battery per grid energy, DC; empty: factor set"
     )
     market_g_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="market-based factor of the supply contract"
+        None, description="factor of the contract at the depots, see `[contracts]` in the fleet file"
     )
     default_load_factor: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="load over largest load where none is reported; empty: the factor set's mean load"
@@ -313,6 +313,17 @@ class DepotEntry(Section):
     longitude_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
 
 
+class ContractEntry(Section):
+    """A contract for electricity in the fleet file: the market-based factor of what is charged where it holds."""
+
+    at: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    """Names of depots and places, kinds of places (`depot`, `home`, …), or `public`: at none of the others."""
+    g_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """All that the contract states, in g CO2e per kWh at the meter."""
+    coverage: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the energy that it covers."""
+
+
 class VanEntry(Section):
     """A van in the fleet file; what is missing comes from its depot, its model, then the `fleet` settings."""
 
@@ -327,10 +338,21 @@ class VanEntry(Section):
 
 
 class FleetFile(Section):
-    """`fleet.toml`: `[depots.NAME]` and `[vans.ID]`."""
+    """`fleet.toml`: `[depots.NAME]`, `[contracts.NAME]` and `[vans.ID]`."""
 
     depots: dict[str, DepotEntry] = {}
+    contracts: dict[Annotated[str, Field(min_length=1, max_length=64)], ContractEntry] = {}
     vans: dict[Annotated[str, Field(pattern=VEHICLE_ID_PATTERN)], VanEntry] = {}
+
+    @field_validator("contracts")
+    @classmethod
+    def _one_contract_at_a_place(cls, contracts: dict[str, ContractEntry]) -> dict[str, ContractEntry]:
+        holder: dict[str, str] = {}
+        for name, contract in contracts.items():
+            for place in contract.at:
+                if holder.setdefault(place, name) != name:
+                    raise ValueError(f"the contracts {holder[place]!r} and {name!r} both hold at {place!r}")
+        return contracts
 
     @field_validator("vans")
     @classmethod

@@ -180,6 +180,17 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _gauge(
         "dialect_findings", "Vans whose data a dialect finds worth a look; the log says what.", vitals.findings
     )
+    carbon_mg = max(1, survey.carbon_mg)
+    yield _gauge(
+        "carbon_imbalance_ratio",
+        "Carbon charged less used less the change of the packs' content, over all that was charged.",
+        survey.imbalance_mg / carbon_mg,
+    )
+    yield _gauge(
+        "carbon_adjusted_ratio",
+        "Carbon of energy that came or went without a charge, over all that was charged.",
+        survey.adjusted_mg / carbon_mg,
+    )
     yield _gauge("vans_offline", "Vans that have been silent for too long.", survey.offline)
 
 

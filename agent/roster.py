@@ -8,8 +8,9 @@ from agent.errors import SettingsError
 from agent.factors.factor_set import FactorSet, load_factor_years
 from agent.factors.intensity_files import load_intensity
 from agent.fleet.context import Context, Factors, make_factors
+from agent.fleet.contracts import DEPOT, PUBLIC, Contract, Contracts
 from agent.fleet.days import DayZone, Tariff
-from agent.fleet.places import parse_places
+from agent.fleet.places import Places, parse_places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 from agent.points import Series
@@ -19,6 +20,9 @@ ANY_VAN_KWH: Final = 83.0
 ANY_VAN_PAYLOAD_KG: Final = 1000.0
 ANY_VAN_DIESEL_CLASS: Final = "van_average"
 """What holds for a van of which nobody said anything: about a Farizon SV with its middle battery."""
+
+GENERAL_CONTRACT: Final = "supply"
+"""Name of the contract whose factor is `emissions.market_g_per_kwh`."""
 
 _UNNAMED: Final = VanEntry()
 
@@ -49,6 +53,7 @@ class Roster:
                 if depot.latitude_deg is not None and depot.longitude_deg is not None
             },
         )
+        self._contracts = _contracts(fleet, emissions.market_g_per_kwh, self._places)
         self.thresholds = Thresholds(derived_every_s=derived_every_s)
         try:
             self._day_zone = DayZone(fleet_settings.timezone)
@@ -148,7 +153,6 @@ class Roster:
                     intensity=self._intensity,
                     efficiency_ac=self._emissions.charging_efficiency_ac,
                     efficiency_dc=self._emissions.charging_efficiency_dc,
-                    market_g_per_kwh=self._emissions.market_g_per_kwh,
                     load_factor=self._emissions.default_load_factor,
                     empty_share=self._emissions.default_empty_share,
                     validity=self._factor_years.validity(factor_set),
@@ -163,12 +167,32 @@ class Roster:
             places=self._places,
             day_zone=self._day_zone,
             tariff=self._tariff,
+            contracts=self._contracts,
         )
 
 
 def series_of(vehicle_id: str, vehicle: Vehicle) -> Series:
     """The tags of a van's points."""
     return Series(vehicle_id=vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country)
+
+
+def _contracts(fleet: FleetFile, market_g_per_kwh: float | None, places: Places) -> Contracts:
+    """The contracts of the fleet file, and that of `emissions.market_g_per_kwh` for the depots.
+
+    Where no depot has a place, nobody can tell depots from other places, and the latter holds wherever no other does.
+    """
+    holding = {
+        place: Contract(name=name, g_per_kwh=entry.g_per_kwh, coverage=entry.coverage)
+        for name, entry in fleet.contracts.items()
+        for place in entry.at
+    }
+    if market_g_per_kwh is not None:
+        general = Contract(name=GENERAL_CONTRACT, g_per_kwh=market_g_per_kwh)
+        holding.setdefault(DEPOT if DEPOT in places.kinds() else PUBLIC, general)
+    try:
+        return Contracts(holding, places)
+    except SettingsError as error:
+        raise SettingsError(f"contracts in the fleet file: {error}") from error
 
 
 def _text(file: Path | None) -> str | None:

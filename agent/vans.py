@@ -77,11 +77,21 @@ class Survey(NamedTuple):
     offline: int
     positions_rejected: int
     soc_rejected: int
+    carbon_mg: int = 0
+    imbalance_mg: int = 0
+    adjusted_mg: int = 0
 
     @classmethod
     def of(cls, van: Glance) -> "Survey":
         """What one van adds."""
-        return cls(int(van.mode == OFFLINE), van.positions_rejected, van.soc_rejected)
+        return cls(
+            int(van.mode == OFFLINE),
+            van.positions_rejected,
+            van.soc_rejected,
+            van.carbon_mg,
+            van.imbalance_mg,
+            van.adjusted_mg,
+        )
 
     def plus(self, more: "Survey") -> "Survey":
         """Both together."""
@@ -90,6 +100,9 @@ class Survey(NamedTuple):
     def less(self, part: "Survey") -> "Survey":
         """What is left without a part."""
         return Survey(*map(sub, self, part))
+
+
+NOBODY: Final = Survey(0, 0, 0)
 
 
 class Vans:
@@ -114,7 +127,7 @@ class Vans:
         self._patience_ms = array("q")
         """The silence for which a van can sleep on."""
         self._alerting = bytearray()
-        self._of_sleepers = Survey(0, 0, 0)
+        self._of_sleepers = NOBODY
         self._table = FleetTable()
 
     def __len__(self) -> int:
@@ -242,14 +255,8 @@ class Vans:
 
     def survey(self) -> Survey:
         """A look over all vans: some milliseconds."""
-        states = [van.state for van in self.awake.values()]
-        return self._of_sleepers.plus(
-            Survey(
-                offline=sum([state.motion.mode == OFFLINE for state in states]),
-                positions_rejected=sum([state.position.rejected for state in states]),
-                soc_rejected=sum([state.rejected_soc for state in states]),
-            )
-        )
+        awake = [Survey.of(glance(van.state)) for van in self.awake.values()]
+        return self._of_sleepers.plus(Survey(*map(sum, zip(*awake, strict=True))) if awake else NOBODY)
 
     def active_alerts(self, vehicle_id: str) -> bytes:
         """The van's active alerts as JSON; empty when there is none."""

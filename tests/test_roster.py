@@ -152,3 +152,67 @@ def test_an_own_factor_set_and_a_zone_are_taken_from_the_settings(tmp_path: Path
     assert factors.set_name.startswith("own-2026@")
     assert factors.grid.annual_g_per_kwh == pytest.approx(186 / 0.93)
     assert factors.intensity.at("DK", 1_767_312_000_000) == (300.0, "hourly")
+
+
+CONTRACTS = {
+    "depots": {"north": {"latitude_deg": 48.0, "longitude_deg": 11.0}, "nowhere": {}},
+    "contracts": {
+        "Green": {"at": ["north"], "g_per_kwh": 12.0, "coverage": 0.8},
+        "Any": {"at": ["public"], "g_per_kwh": 300.0},
+    },
+}
+
+
+def test_a_contract_holds_where_the_fleet_file_says() -> None:
+    context = roster(CONTRACTS).context("a")
+    green, public = context.contract_at(48.0, 11.0), context.contract_at(49.0, 11.0)
+    assert green is not None
+    assert (green.name, green.g_per_kwh, green.coverage) == ("Green", 12.0, 0.8)
+    assert public is not None
+    assert (public.name, public.coverage) == ("Any", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("depots", "at_depot", "elsewhere"),
+    [({"north": {"latitude_deg": 48.0, "longitude_deg": 11.0}}, "supply", None), ({}, "supply", "supply")],
+)
+def test_the_general_contract_is_that_of_the_depots(
+    depots: dict[str, object], at_depot: str, elsewhere: str | None
+) -> None:
+    known = Roster(
+        FleetFile.model_validate({"depots": depots}),
+        fleet_settings=FleetSettings(),
+        emissions=EmissionsSettings(market_g_per_kwh=20.0),
+        derived_every_s=10.0,
+    )
+    names = [
+        contract and contract.name
+        for contract in (known.context("a").contract_at(48.0, 11.0), known.context("a").contract_at(49.0, 11.0))
+    ]
+    assert names == [at_depot, elsewhere]
+
+
+@pytest.mark.parametrize(
+    ("contracts", "said"),
+    [
+        ({"Green": {"at": ["nowhere"], "g_per_kwh": 1.0}}, "a contract holds at 'nowhere', which is no place"),
+        ({"Green": {"at": ["home"], "g_per_kwh": 1.0}}, "there are north, depot, public"),
+    ],
+)
+def test_a_contract_for_a_place_that_is_not_there(contracts: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        roster(CONTRACTS | {"contracts": contracts})
+
+
+@pytest.mark.parametrize(
+    ("contracts", "said"),
+    [
+        ({"A": {"at": ["x"], "g_per_kwh": 1.0}, "B": {"at": ["x"], "g_per_kwh": 2.0}}, "both hold at 'x'"),
+        ({"A": {"at": [], "g_per_kwh": 1.0}}, "at"),
+        ({"A": {"at": ["x"], "g_per_kwh": -1.0}}, "g_per_kwh"),
+        ({"A": {"at": ["x"], "g_per_kwh": 1.0, "coverage": 1.2}}, "coverage"),
+    ],
+)
+def test_contracts_that_cannot_be(contracts: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        FleetFile.model_validate({"contracts": contracts})

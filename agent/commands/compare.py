@@ -10,6 +10,7 @@ import msgspec
 
 from agent.config import Settings
 from agent.errors import SettingsError
+from agent.fleet.state import STORED_SHARE
 from agent.stores import History, make_history
 
 OVERLAP_S: Final = 600.0
@@ -136,7 +137,43 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
         rows.append(Row("  without a counterpart, truth / agent", missed, invented))
         for field in fields:
             rows += _pair_error(pairs, field)
-    return rows
+    return rows + _carbon(history, vans, truth)
+
+
+def _carbon(history: History, vans: list[str], truth: Truth) -> list[Row]:
+    """The balance of carbon by published points alone: what slices brought, against use and the packs' content.
+
+    The content changes by what was stored less what was used. What it was at the beginning is known to a step of the
+    state of charge; that matters only as far as the carbon content per kWh has changed since.
+    """
+    brought_g = accounted_g = 0.0
+    for van in vans:
+        span: dict[str, Any] = {"vehicle_id": van, "start_ms": truth.start_ms, "end_ms": truth.end_ms + 1}
+        begin, end = (_standing(history, span, latest=latest) for latest in (False, True))
+        if begin is None or end is None:
+            continue
+        begin_kwh = begin["usable_capacity_kwh"] * begin["soc_pct"] / 100.0
+        end_kwh = begin_kwh + _taken_in_kwh(end) - _taken_in_kwh(begin)
+        pieces = history.select("charge_slice", **span)
+        brought_g += sum(piece["direct_g"] + piece["upstream_g"] + piece["losses_g"] for piece in pieces)
+        accounted_g += end["co2e_g_total"] - begin["co2e_g_total"]
+        accounted_g += end_kwh * end["battery_g_per_kwh"] - begin_kwh * begin["battery_g_per_kwh"]
+    return [Row("carbon: charged / used and left, kg", brought_g / 1000.0, accounted_g / 1000.0, 2)]
+
+
+def _taken_in_kwh(standing: dict[str, float]) -> float:
+    """What was stored less what was used, since the counters began."""
+    used_kwh = standing["used_kwh_total"] - standing.get("regenerated_kwh_total", 0.0)
+    return STORED_SHARE * standing["charged_kwh_total"] - used_kwh
+
+
+def _standing(history: History, span: dict[str, Any], *, latest: bool) -> dict[str, float] | None:
+    """Where a van's energy and carbon stand at the first, or the newest, point of a time."""
+    found: dict[str, float] = {}
+    for measurement in ("battery", "energy", "emissions"):
+        found |= next(iter(history.select(measurement, **span, latest=latest)), {})
+    needed = ("co2e_g_total", "battery_g_per_kwh", "usable_capacity_kwh", "soc_pct", "charged_kwh_total")
+    return None if any(found.get(name) is None for name in needed) else found
 
 
 def match_events(

@@ -1,12 +1,14 @@
 """What a report says, computed from the history: sums per van, then the figures that follow from the sums."""
 
 from collections.abc import Callable, Iterable
+from math import sqrt
 from typing import Any, Final
 
 import msgspec
 
 from agent.factors.factor_set import FactorSet
 from agent.fleet.emissions import is_empty
+from agent.fleet.uncertainty import Z90, Z95, relative
 from agent.fleet.vehicle import Vehicle
 from agent.stores.base import History
 
@@ -40,6 +42,8 @@ class Sums(msgspec.Struct, kw_only=True):
     modelled_km: float = 0.0
     default_km: float = 0.0
     charge_co2e_g: float = 0.0
+    charge_market_g: float = 0.0
+    market_charges: int = 0
     charge_grid_kwh: float = 0.0
     clean_grid_kwh: float = 0.0
     """Charged at an intensity below the annual one."""
@@ -57,6 +61,12 @@ class Sums(msgspec.Struct, kw_only=True):
     diesel_l: float = 0.0
     avoided_nox_mg: float = 0.0
     avoided_pm_mg: float = 0.0
+    variance_kwh2: float = 0.0
+    """Of the energy used, by the vans' days: independent from day to day."""
+    slices_g: float = 0.0
+    metered_g: float = 0.0
+    hourly_g: float = 0.0
+    """Of what was charged: all of it, with grid energy by a charger's meter, at an hourly intensity."""
 
     def add(self, other: "Sums") -> None:
         """Add another van's sums."""
@@ -102,15 +112,15 @@ def gather(
             setattr(van(point).sums, name, change[name])
     for day, sums in _by_days(history, start_ms, end_ms):
         figures = van(day)
+        figures.sums.variance_kwh2 = sums.variance_kwh2
         if sums.distance_km > figures.sums.distance_km:
             diesel = factors.diesel(figures.vehicle.diesel_class, figures.vehicle.country)
             sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
             sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
             figures.sums = sums
-    for trip in history.select("trip", start_ms=start_ms, end_ms=end_ms):
-        _add_trip(van(trip), trip, factors)
-    for charge in history.select("charge", start_ms=start_ms, end_ms=end_ms):
-        _add_charge(van(charge), charge, factors)
+    for measurement, add in (("trip", _add_trip), ("charge", _add_charge), ("charge_slice", _add_slice)):
+        for point in history.select(measurement, start_ms=start_ms, end_ms=end_ms):
+            add(van(point), point, factors)
     for figures in vans.values():
         _conclude(figures, factors, efficiency_ac)
     return [vans[vehicle_id] for vehicle_id in sorted(vans)]
@@ -151,6 +161,7 @@ def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> Iter
         _, sums = vans.setdefault(day["vehicle_id"], (day, Sums()))
         for name in (*ENERGY, "co2e_g", "diesel_co2e_g"):
             setattr(sums, name, getattr(sums, name) + day.get(name, 0.0))
+        sums.variance_kwh2 += (day.get("uncertainty_kwh", 0.0) / Z90) ** 2
     return vans.values()
 
 
@@ -188,6 +199,19 @@ def _add_charge(figures: VanFigures, charge: dict[str, Any], factors: FactorSet)
         sums.charge_grid_kwh += grid_kwh
         if co2e_g < grid_kwh * factors.for_country(figures.vehicle.country).annual_g_per_kwh * 0.999999:
             sums.clean_grid_kwh += grid_kwh
+    if "market_co2e_g" in charge:
+        sums.market_charges += 1
+        sums.charge_market_g += charge["market_co2e_g"]
+
+
+def _add_slice(figures: VanFigures, piece: dict[str, Any], _factors: FactorSet) -> None:
+    sums = figures.sums
+    location_g = piece["direct_g"] + piece["upstream_g"] + piece["losses_g"]
+    sums.slices_g += location_g
+    if piece.get("meter") == "charger":
+        sums.metered_g += location_g
+    if piece.get("intensity_source") == "hourly":
+        sums.hourly_g += location_g
 
 
 def _conclude(figures: VanFigures, factors: FactorSet, efficiency_ac: float) -> None:
@@ -199,7 +223,7 @@ def _conclude(figures: VanFigures, factors: FactorSet, efficiency_ac: float) -> 
     sums.diesel_l = sums.distance_km * diesel.fuel_l_per_km
 
 
-def figures_of(sums: Sums, market_g_per_kwh: float | None = None) -> dict[str, Any]:
+def figures_of(sums: Sums) -> dict[str, Any]:
     """What follows from sums; a figure that cannot be told is left out. Everything is well-to-wheel."""
     km = sums.distance_km
     net_kwh = sums.used_kwh - sums.regenerated_kwh
@@ -210,6 +234,7 @@ def figures_of(sums: Sums, market_g_per_kwh: float | None = None) -> dict[str, A
         "stops": sums.stops,
         "charges": sums.charges,
         "battery_kwh": net_kwh,
+        "battery_uncertainty_kwh": Z95 * sqrt(sums.variance_kwh2) if sums.variance_kwh2 else None,
         "idle_kwh": sums.idle_kwh,
         "regenerated_kwh": sums.regenerated_kwh or None,
         "charged_kwh": sums.charged_kwh,
@@ -218,11 +243,12 @@ def figures_of(sums: Sums, market_g_per_kwh: float | None = None) -> dict[str, A
         "overall_kwh_per_100km": _over(100 * net_kwh, km, at_least=SHORTEST_KM),
         "battery_kwh_per_stop": _over(net_kwh, sums.stops),
         "co2e_kg": sums.co2e_g / 1000,
+        "co2e_uncertainty_kg": _uncertainty_kg(sums),
         "co2e_ttw_kg": 0.0,
         "co2e_wtt_kg": sums.co2e_g / 1000,
         "co2e_by_annual_factor_kg": sums.annual_co2e_g / 1000,
         "charged_location_based_co2e_kg": sums.charge_co2e_g / 1000,
-        "charged_market_based_co2e_kg": None if market_g_per_kwh is None else sums.grid_kwh * market_g_per_kwh / 1000,
+        "charged_market_based_co2e_kg": sums.charge_market_g / 1000 if sums.market_charges else None,
         "co2e_g_per_km": _over(sums.co2e_g, km, at_least=SHORTEST_KM),
         "co2e_g_per_tkm": _over(sums.co2e_g, sums.tonne_km),
         "co2e_g_per_parcel": _over(sums.parcel_co2e_g, sums.parcels),
@@ -245,6 +271,19 @@ def figures_of(sums: Sums, market_g_per_kwh: float | None = None) -> dict[str, A
         "inferred_charges": sums.inferred_charges,
     }
     return {name: value for name, value in figures.items() if value is not None}
+
+
+def _uncertainty_kg(sums: Sums) -> float | None:
+    """Half the width of the 95 % interval of `co2e_kg`; that of its energy is from the days that are over."""
+    net_kwh = sums.used_kwh - sums.regenerated_kwh
+    if sums.slices_g <= 0.0 or net_kwh <= 0.0:
+        return None
+    u = relative(
+        energy=sqrt(sums.variance_kwh2) / net_kwh,
+        primary_share=sums.metered_g / sums.slices_g,
+        hourly_share=sums.hourly_g / sums.slices_g,
+    )
+    return Z95 * u * abs(sums.co2e_g) / 1000
 
 
 def _over(value: float, divisor: float, *, at_least: float = 1e-9) -> float | None:

@@ -15,6 +15,8 @@ TITLES: Final = {
     "vans": "Vans",
     "trips": "Trips",
     "charges": "Charges",
+    "scopes": "Electricity charged, by site and scope",
+    "instruments": "Electricity charged, by market-based instrument",
     "quality": "Data quality",
 }
 ROWS_SHOWN: Final = 200
@@ -29,7 +31,10 @@ COLUMNS: Final = {
         "trips": "vehicle_id start end distance_km stops energy_kwh uncertainty_kwh consumption_kwh_per_100km "
         "payload_kg parcels co2e_g co2e_g_per_tkm quality inferred",
         "charges": "vehicle_id start end place kind soc_start_pct soc_end_pct energy_kwh grid_kwh max_power_kw co2e_g "
-        "inferred",
+        "meter inferred",
+        "scopes": "depot place grid_kwh metered_kwh scope_2_location_based_co2e_kg scope_2_market_based_co2e_kg "
+        "scope_3_3_upstream_co2e_kg scope_3_3_losses_co2e_kg location_based_co2e_kg uncertainty_kg",
+        "instruments": "instrument factor_set grid_kwh share_pct market_based_co2e_kg location_based_co2e_kg",
     }.items()
 }
 """What Markdown shows of each table; CSV and JSON have all of it."""
@@ -121,7 +126,8 @@ def _words(name: str) -> str:
         return "transport, t-km"
     ending = next((ending for ending in UNITS if name.endswith(f"_{ending}")), "")
     words = [WORDS.get(word, word) for word in name.removesuffix(f"_{ending}").split("_")]
-    return " ".join(words) + (f", {UNITS[ending]}" if ending else "")
+    text = " ".join(words).replace("scope 3 3", "Scope 3.3").replace("scope 2", "Scope 2")
+    return text + (f", {UNITS[ending]}" if ending else "")
 
 
 def _cell(value: Any) -> str:

@@ -75,10 +75,17 @@ class SaicDialect(BareValues):
         return (parts[2],), parts[3]
 
     def refine(self, values: Values, last: Values) -> Values:
-        """The on-board charger reports one or three phases; the other is zero."""
-        del last
+        """The charger's power: the gateway computes it for one and for three phases, from the same two raw values.
+
+        Only one of them can be meant. It is the lower one that is not less than what goes into the battery; where
+        neither is, or the battery says nothing, it is the higher one, and the van core judges it.
+        """
         phases = [float(values[name]) for name in ("single_phase_kw", "three_phase_kw") if name in values]
-        return values | {"charger_power_kw": max(0.0, *phases)} if phases else values
+        if not phases:
+            return values
+        battery_kw = float(values.get("battery_power_kw", last.get("battery_power_kw", 0.0)))
+        possible = [power for power in phases if 0.0 < battery_kw <= power]
+        return values | {"charger_power_kw": min(possible) if possible else max(0.0, *phases)}
 
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
         """The time of the gateway's poll where it came along, else the arrival."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import counters, estimate, evidence, ledger, soc, soc_limits
+from agent.fleet import balance, counters, estimate, evidence, ledger, soc, soc_limits
 from agent.fleet.context import Context
 from agent.fleet.state import CHARGING, DRIVING, PARKED, STOPPED, STORED_SHARE, VanState
 from agent.readings import Reading
@@ -81,11 +81,9 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     if power is not None and not -context.power_limit_kw <= power <= context.power_limit_kw:
         power = None
         battery.power_rejected += 1
-    elif power is not None and power < -RESTING_KW and state.motion.mode == PARKED and not state.motion.fast_readings:
-        # The last value of a drive, or one in another unit; the sign may be the van's own.
-        if battery.sign_is_sure or battery.power_sign < 0:
-            power = None
-            battery.power_rejected += 1
+    elif power is not None and power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state):
+        power = None
+        battery.power_rejected += 1
     last = battery.raw_power_kw
     if battery.power_sign < 0 and power is not None:
         power = -power
@@ -194,8 +192,8 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
 def is_frozen(state: VanState) -> bool:
     """Whether the state of charge has stayed the same for longer than any drive lets it.
 
-    When that is found, the distance since its last change is given the usual consumption again: until then the value was
-    taken for true, and the estimate followed it.
+    When that is found, the distance since its last change is given the usual consumption again: until then the value
+    was taken for true, and the estimate followed it.
     """
     battery, e = state.soc, state.estimate
     if battery.frozen:
@@ -218,6 +216,11 @@ def _traced_kwh(state: VanState) -> float:
     """Energy out of the battery as the estimate has it."""
     e = state.estimate
     return e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
+
+
+def _is_stale(state: VanState) -> bool:
+    """Whether power that no parked van takes is the last value of a drive, or in another unit: its sign is known."""
+    return not state.motion.fast_readings and (state.soc.sign_is_sure or state.soc.power_sign < 0)
 
 
 def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
@@ -256,6 +259,7 @@ def reanchor(state: VanState, context: Context) -> None:
     """Begin the estimate, or begin again behind a jump that is not energy."""
     e = state.estimate
     slope = context.curve_slope_per_pct
+    before_kwh = balance.content_kwh(state) if e.started else None
     if not e.started:
         state.capacity.battery_kwh = context.vehicle.battery_kwh
         estimate.begin(
@@ -268,6 +272,7 @@ def reanchor(state: VanState, context: Context) -> None:
     battery = state.soc
     battery.low_y, battery.high_y = soc.interval(battery, slope)
     estimate.place(e, battery.low_y, battery.high_y)
+    balance.reanchored(state, before_kwh)
     e.time_ms = battery.time_ms
     battery.changed = False
 

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import days, emissions, estimate, ledger, trips
+from agent.fleet import balance, charger, days, estimate, ledger, slices, trips
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
@@ -14,9 +14,16 @@ LEARN_FROM_KWH: Final = 5.0
 """A charge of less grid energy says too little about the efficiency."""
 FED_KWH: Final = 0.05
 """So much measured energy into the battery of a van that stands and says that it charges is a charge."""
-PLAUSIBLE: Final = (0.6, 1.0)
 SAMPLES: Final = 5
 SAMPLES_NEEDED: Final = 2
+LEEWAY_STEPS: Final = 0.6
+"""How well the energy into the battery is known by the state of charge alone, in steps: half a one at the start."""
+LEEWAY_STEPS_BY_POWER: Final = 0.2
+"""The same where power or counters tell it."""
+ENTER_EVERY_MS: Final = 60_000
+"""How often slices and carbon are brought up to date while charging."""
+HEATING_MS: Final = 21_600_000
+"""When the charger gives and the battery takes nothing for so long, what it gave is entered as heating on the plug."""
 
 
 def update(state: VanState, reading: Reading, context: Context) -> list[Record] | None:
@@ -109,11 +116,9 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
     power = state.soc.power_kw
     if power is not None and power > (charge.max_power_kw or 0.0):
         charge.max_power_kw = power
-    charger = reading.charger_power_kw
-    if charger is not None:
-        if charge.charger_kw is not None and time_ms - charge.charger_ms <= thresholds.power_gap_ms:
-            charge.charger_kwh += 0.5 * (charger + charge.charger_kw) * (time_ms - charge.charger_ms) / 3_600_000.0
-        charge.charger_kw, charge.charger_ms = charger, time_ms
+    if reading.charger_power_kw is not None:
+        charge.meter = charge.meter or charger.MeterState()
+        charger.read(charge.meter, reading.charger_power_kw, time_ms, thresholds.power_gap_ms)
     if soc_pct is not None and soc_pct > charge.rise_pct:
         charge.rise_pct = soc_pct
         charge.rise_ms = time_ms
@@ -164,10 +169,10 @@ def book_silent(state: VanState, context: Context) -> list[Record]:
 
 def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = False) -> list[Record]:
     """The charge is over since `end_ms`."""
-    settle(state, context)
+    records = settle(state, context)
     charge, totals = state.charge, state.totals
     ledger.post(state)
-    settle(state, context)
+    records += settle(state, context, last=True)
     state.motion.mode = PARKED
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = totals.predicted_kwh
@@ -175,12 +180,13 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     ledger.mark(state, state.motion.rest, state.time_ms)
     state.motion.wake.time_ms = 0
     if charge.charged_kwh <= 0.0:
-        return []
+        return records
     hours = max(end_ms - charge.start.time_ms, 1) / 3_600_000.0
     mean_kw = charge.charged_kwh / hours
     state.day.charges += 1
     _learn(state, charge, _kind(charge, mean_kw, context))
-    return [
+    of_slices = slices.sums(charge.slice, charge.grid_kwh)
+    records.append(
         ChargeRecord(
             vehicle_id=state.vehicle_id,
             time_ms=end_ms,
@@ -196,49 +202,93 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
             longitude_deg=state.position.longitude_deg,
             place=context.place_at(state.position.latitude_deg, state.position.longitude_deg),
             co2e_g=charge.co2e_g,
+            market_co2e_g=of_slices.market_co2e_g,
+            cost=of_slices.cost,
+            meter=of_slices.meter,
             inferred=inferred,
         )
-    ]
+    )
+    return records
 
 
-def settle(state: VanState, context: Context) -> None:
-    """Give what was charged since the last time its grid energy and its carbon."""
-    charge, totals = state.charge, state.totals
-    energy = charge.pending_kwh
-    if energy <= 0.0:
-        return
-    charge.pending_kwh = 0.0
+def settle(state: VanState, context: Context, *, last: bool = False) -> list[Record]:
+    """Give what was charged since the last time its grid energy; each minute the slices and the carbon follow.
+
+    Returns the slices that are complete. `last` closes the one under way, and enters what the charger has measured
+    beside the battery.
+    """
+    charge = state.charge
+    energy, own = charge.pending_kwh, charge.slice
+    since_ms = charge.settled_ms or charge.start.time_ms
+    heating = charge.meter is not None and charge.meter.waiting_kwh > 0.0
+    if energy > 0.0 or (heating and (last or state.time_ms - since_ms > HEATING_MS)):
+        charge.pending_kwh = 0.0
+        charge.settled_ms = state.time_ms
+        grid_kwh, metered_kwh = _draw(state, energy, state.time_ms - since_ms, context)
+        charge.grid_kwh += grid_kwh
+        state.totals.grid_kwh += grid_kwh
+        if own is None:
+            own = charge.slice = slices.SliceState(waiting_ms=since_ms)
+        own.waiting_battery_kwh += energy
+        own.waiting_grid_kwh += grid_kwh
+        own.waiting_metered_kwh += metered_kwh
+    if own is None:
+        return []
+    # Without a flag it is known only afterwards when the charge was over: with the last rise.
+    until_ms = charge.settled_ms if charge.flagged else max(own.waiting_ms, charge.rise_ms)
+    if last or until_ms - own.waiting_ms >= ENTER_EVERY_MS:
+        return _enter(state, own, until_ms, context, last=last)
+    return []
+
+
+def _enter(state: VanState, own: slices.SliceState, until_ms: int, context: Context, *, last: bool) -> list[Record]:
+    """Enter what is waiting into slices, cost and carbon."""
+    charge, position = state.charge, state.position
+    records: list[Record] = []
+    flow = slices.take_waiting(own, until_ms, position.latitude_deg, position.longitude_deg)
+    if flow.grid_kwh > 0.0:
+        days.add_cost(state.day, context.tariff, grid_kwh=flow.grid_kwh, start_ms=flow.start_ms, end_ms=flow.end_ms)
+        complete, carbon = slices.enter(own, flow, state.vehicle_id, context)
+        records += complete
+        charge.co2e_g += carbon.location_g
+        ledger.emit(state)
+        if state.emissions is not None:
+            balance.charged(state, state.emissions, flow.battery_kwh * STORED_SHARE, carbon)
+    if last and own.end_ms:
+        records.append(slices.close(own, state.vehicle_id, position.latitude_deg, position.longitude_deg, context))
+    return records
+
+
+def _draw(state: VanState, energy: float, duration_ms: int, context: Context) -> charger.Draw:
+    """Grid energy of what went into the battery, by the charger or by the efficiency."""
+    charge = state.charge
     hours = max(state.time_ms - charge.start.time_ms, 1) / 3_600_000.0
     power = state.soc.power_kw or charge.charged_kwh / hours
     kind = _kind(charge, power, context)
-    if charge.charger_kwh > 0.0:
-        grid = max(0.0, charge.charger_kwh - charge.grid_kwh)
-    else:
-        grid = energy / (_learnt(state, kind) or context.factors.charging.efficiency(kind, power))
-    charge.grid_kwh += grid
-    totals.grid_kwh += grid
-    since_ms = charge.settled_ms or charge.start.time_ms
-    charge.settled_ms = state.time_ms
-    days.add_cost(state.day, context.tariff, grid_kwh=grid, start_ms=since_ms, end_ms=state.time_ms)
-    ledger.emit(state)
-    if state.emissions is not None:
-        intensity, _ = context.factors.intensity.mean(context.vehicle.country, since_ms, state.time_ms)
-        charge.co2e_g += emissions.charge(
-            state.emissions,
-            content_kwh=state.estimate.y / state.estimate.g - energy * STORED_SHARE,
-            battery_kwh=energy,
-            grid_kwh=grid,
-            grid_g_per_kwh=intensity,
-            market_g_per_kwh=context.factors.market_g_per_kwh,
-        )
+    efficiency = _learnt(state, kind) or context.factors.charging.efficiency(kind, power)
+    if charge.meter is None:
+        return charger.Draw(energy / efficiency, 0.0)
+    return charger.draw(
+        charge.meter,
+        battery_kwh=energy,
+        duration_ms=duration_ms,
+        efficiency=efficiency,
+        leeway_kwh=_leeway_kwh(state),
+    )
+
+
+def _leeway_kwh(state: VanState) -> float:
+    """How well the energy into the battery is known while charging, against what the charger says."""
+    steps = LEEWAY_STEPS if state.totals.source == 0 else LEEWAY_STEPS_BY_POWER
+    return steps * state.soc.step_pct / state.estimate.g
 
 
 def _learn(state: VanState, charge: ChargeState, kind: Literal["ac", "dc"]) -> None:
     """Battery energy per grid energy of a charge that the charger has measured."""
-    if charge.charger_kwh < LEARN_FROM_KWH:
+    if charge.meter is None or charge.meter.metered_kwh < LEARN_FROM_KWH:
         return
-    share = charge.charged_kwh / charge.charger_kwh
-    if PLAUSIBLE[0] <= share <= PLAUSIBLE[1]:
+    share = charger.efficiency_of(charge.meter, 0.0)
+    if share is not None:
         samples = _samples(state, kind)
         samples.append(share)
         del samples[:-SAMPLES]
@@ -246,7 +296,7 @@ def _learn(state: VanState, charge: ChargeState, kind: Literal["ac", "dc"]) -> N
 
 def _learnt(state: VanState, kind: Literal["ac", "dc"]) -> float | None:
     samples = _samples(state, kind)
-    return median(samples) if len(samples) >= SAMPLES_NEEDED else None
+    return min(median(samples), charger.HIGHEST_EFFICIENCY) if len(samples) >= SAMPLES_NEEDED else None
 
 
 def _samples(state: VanState, kind: Literal["ac", "dc"]) -> list[float]:

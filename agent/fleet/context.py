@@ -9,6 +9,7 @@ from agent.factors.factor_set import Charging, Diesel, FactorSet, Grid, Load
 from agent.factors.factor_years import BEGINNING_MS, END_MS
 from agent.factors.intensity import Intensity
 from agent.fleet.alert_kinds import AlertLimits
+from agent.fleet.contracts import NO_CONTRACTS, Contract, Contracts
 from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import Places
 from agent.fleet.thresholds import Thresholds
@@ -34,7 +35,6 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
     charging: Charging
     load: Load
     intensity: Intensity
-    market_g_per_kwh: float | None = None
     set_name: str = ""
     """Name and fingerprint of the factor set: `NAME@FINGERPRINT`."""
     from_ms: int = BEGINNING_MS
@@ -75,6 +75,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             context.__dict__["_of_years"] = contexts
         return contexts
 
+    contracts: Contracts = NO_CONTRACTS
+    """Which contract the energy of a charge is bought by."""
+
     @cached_property
     def derived_every_ms(self) -> int:
         """`energy` and `emissions` at most this often, in event time."""
@@ -97,6 +100,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return None
         return self.places.at(latitude_deg, longitude_deg)
 
+    def contract_at(self, latitude_deg: float | None, longitude_deg: float | None) -> Contract | None:
+        """The contract that covers what is charged at a position."""
+        return self.contracts.at(latitude_deg, longitude_deg)
+
 
 def make_factors(
     factor_set: FactorSet,
@@ -105,7 +112,6 @@ def make_factors(
     intensity: Intensity,
     efficiency_ac: float | None = None,
     efficiency_dc: float | None = None,
-    market_g_per_kwh: float | None = None,
     load_factor: float | None = None,
     empty_share: float | None = None,
     validity: tuple[int, int] = (BEGINNING_MS, END_MS),
@@ -117,7 +123,6 @@ def make_factors(
         charging=factor_set.charging(ac=efficiency_ac, dc=efficiency_dc),
         load=factor_set.load(vehicle.diesel_class, load_factor=load_factor, empty_share=empty_share),
         intensity=intensity,
-        market_g_per_kwh=market_g_per_kwh,
         set_name=factor_set.set_name,
         from_ms=validity[0],
         to_ms=validity[1],

@@ -34,13 +34,13 @@ def count(state: VanState, reading: Reading, context: Context) -> tuple[float, f
     allowed_kwh = battery.counter_credit_kwh + context.power_limit_kw * (time_ms - battery.counter_ms) / _MS_PER_H
     content_kwh = CONTENT_SHARE * context.vehicle.battery_kwh
     if (
-        not (0.0 <= out and 0.0 <= returned and out + returned <= allowed_kwh)
+        not (out >= 0.0 and returned >= 0.0 and out + returned <= allowed_kwh)
         or not -content_kwh <= out - returned <= content_kwh
     ):
         _refuse(state, out_kwh, in_kwh, time_ms)
         return None
     left_kwh = allowed_kwh - out - returned
-    _believe(state, out_kwh, in_kwh, time_ms, left_kwh if left_kwh < SLACK_KWH else SLACK_KWH)
+    _believe(state, out_kwh, in_kwh, time_ms, min(SLACK_KWH, left_kwh))
     net = out - returned * (STORED_SHARE if state.motion.mode == CHARGING else 1.0)
     battery.counter_sum_kwh += net
     return net, returned

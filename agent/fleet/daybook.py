@@ -20,7 +20,10 @@ def turn(state: VanState, time_ms: int, context: Context, *, heard: bool) -> lis
         heard=heard,
     )
     state.day_nn = e.nn
-    return [] if record is None else [record]
+    if record is not None:
+        record.factor_set = context.factors.set_name
+        return [record]
+    return []
 
 
 def _totals(state: VanState) -> days.DayTotals:
@@ -34,6 +37,7 @@ def _totals(state: VanState) -> days.DayTotals:
         idle_kwh=totals.idle_kwh,
         co2e_g=0.0 if emissions is None else emissions.co2e_g,
         diesel_co2e_g=0.0 if emissions is None else emissions.diesel_co2e_g_total,
+        market_g=0.0 if emissions is None else emissions.market_g,
     )
 
 

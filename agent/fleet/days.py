@@ -101,6 +101,7 @@ class DayTotals(NamedTuple):
     idle_kwh: float
     co2e_g: float
     diesel_co2e_g: float
+    market_g: float = 0.0
 
 
 NOTHING: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -181,4 +182,5 @@ def _close(state: DayState, vehicle_id: str, totals: DayTotals, uncertainty_kwh:
         avoided_co2e_g=diesel_co2e_g - co2e_g,
         energy_cost=state.energy_cost,
         uncertainty_kwh=uncertainty_kwh,
+        market_co2e_g=totals.market_g - begun.market_g,
     )

@@ -190,7 +190,7 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
                 position.conflict = 1
             position.other_km = 0.0
         return 0.0
-    on_trip = mode == DRIVING or mode == STOPPED
+    on_trip = mode in (DRIVING, STOPPED)
     position.unmatched_km += km
     least_km = SHARE_OF_SPEED * position.unmatched_km
     if position.conflict >= 2 and least_km > UNSTUCK_KM:

@@ -7,7 +7,7 @@ import msgspec
 from agent.fleet import battery, charging, distance, emissions, ledger, motion, odometer, soc, trips, witnesses
 from agent.fleet.context import Context
 from agent.fleet.records import Record
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Mark, VanState
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, STORED_SHARE, Mark, VanState
 from agent.readings import Reading
 
 OTHER_STREAM_MS: Final = 60_000
@@ -72,7 +72,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     gap_ms = time_ms - state.time_ms
     if state.time_ms == 0:
         factors = context.factors
-        state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac"), factors.market_g_per_kwh)
+        state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac") * STORED_SHARE)
         state.returned_ms = time_ms
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:

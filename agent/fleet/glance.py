@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from agent.fleet.days import QUIET_MS
+from agent.fleet.emissions import imbalance_g
 from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STOPPED, VanState
 from agent.fleet.thresholds import Thresholds
 
@@ -34,6 +35,11 @@ class Glance(msgspec.Struct, array_like=True, gc=False):
     distance_km: float
     co2e_g: float
     avoided_co2e_g: float
+    carbon_mg: int = 0
+    """Carbon that has entered the van's books; whole mg, so that sums over vans are exact."""
+    imbalance_mg: int = 0
+    adjusted_mg: int = 0
+    """Of that: what the books cannot explain, and what came or went without a charge; never negative."""
 
 
 def glance(state: VanState) -> Glance:
@@ -58,6 +64,9 @@ def glance(state: VanState) -> Glance:
         totals.distance_km,
         0.0 if emissions is None else emissions.co2e_g_total,
         0.0 if emissions is None else emissions.avoided_co2e_g_total,
+        0 if emissions is None else round(1000.0 * (emissions.begun_g + emissions.charged_g)),
+        0 if emissions is None else round(1000.0 * abs(imbalance_g(emissions))),
+        0 if emissions is None else round(1000.0 * abs(emissions.adjusted_g)),
     )
 
 

@@ -1,7 +1,7 @@
 """The odometer as a witness: what it says is believed as far as physics and its own past allow.
 
 An odometer may fall, jump, stand still or swing between two sources. A value that cannot follow from the last believed
-one is set aside. Where it goes on from there, in step with the other witnesses for some kilometres, it is believed again.
+one is set aside. Where it goes on from there in step with the other witnesses for some kilometres, it is believed again.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 
 SLACK_KM: Final = 1.1
-"""How far an odometer may run ahead of the fastest mean speed, over any length of time: one step of whole kilometres."""
+"""How far an odometer may run ahead of the fastest mean speed, over any time: one step of whole kilometres."""
 WHOLE_KM: Final = 3.0
 """An odometer that shows whole kilometres is believed over a silence from here on."""
 AGREES_KM: Final = 2.0
@@ -57,7 +57,7 @@ def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: i
     position.odometer_ms = time_ms
     position.odometer_km = value_km
     left_km = allowed_km - km
-    position.odometer_credit_km = left_km if left_km < SLACK_KM else SLACK_KM
+    position.odometer_credit_km = min(SLACK_KM, left_km)
     if not position.odometer_is_fine:
         if value_km % 1.0 == 0.0:
             return _by_whole_km(position, reading, km, elapsed_ms, thresholds)

@@ -58,6 +58,14 @@ class Places:
         """The place of that name."""
         return self._places.get(name)
 
+    def names(self) -> list[str]:
+        """All names, in order."""
+        return sorted(self._places)
+
+    def kinds(self) -> list[str]:
+        """All kinds, in order."""
+        return sorted({place.kind for place in self._places.values()})
+
     def at(self, latitude_deg: float, longitude_deg: float) -> str | None:
         """The smallest place that a position lies in."""
         names = self.around(latitude_deg, longitude_deg)

@@ -11,6 +11,7 @@ import msgspec
 State = Literal["driving", "stopped", "parked", "charging", "offline"]
 Source = Literal["counter", "power", "soc"]
 Quality = Literal["primary", "modelled", "default"]
+Meter = Literal["charger", "modelled"]
 
 
 class Record(msgspec.Struct, gc=False, kw_only=True):
@@ -95,7 +96,32 @@ class ChargeRecord(Record, kw_only=True, gc=False):
     longitude_deg: float | None = None
     place: str | None = None
     co2e_g: float | None = None
+    market_co2e_g: float | None = None
+    cost: float | None = None
+    meter: Meter = "modelled"
     inferred: bool = False
+
+
+class ChargeSliceRecord(Record, kw_only=True, gc=False):
+    """A quarter of an hour of a charge, or the part of it that was charged; `time_ms` is its beginning.
+
+    Location-based emissions are the sum of `direct_g` (GHG Protocol Scope 2), `upstream_g` and `losses_g` (Scope 3.3).
+    """
+
+    battery_kwh: float
+    grid_kwh: float
+    meter: Meter
+    efficiency: float | None = None
+    direct_g: float
+    upstream_g: float
+    losses_g: float
+    market_g: float
+    instrument: str
+    intensity_g_per_kwh: float | None = None
+    intensity_source: Literal["hourly", "annual"]
+    cost: float | None = None
+    place: str | None = None
+    factor_set: str
 
 
 class StopRecord(Record, kw_only=True, gc=False):
@@ -125,6 +151,8 @@ class DayRecord(Record, kw_only=True, gc=False):
     avoided_co2e_g: float
     energy_cost: float | None = None
     uncertainty_kwh: float | None = None
+    market_co2e_g: float | None = None
+    factor_set: str | None = None
 
 
 class AlertRecord(Record, kw_only=True, gc=False):

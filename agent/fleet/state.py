@@ -11,9 +11,11 @@ import msgspec
 
 from agent.errors import JournalCorrupt
 from agent.fleet.alerts import AlertsState
+from agent.fleet.charger import MeterState
 from agent.fleet.days import DayState
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import State
+from agent.fleet.slices import SliceState
 from agent.structs import quick_to_set
 
 STATE_VERSION: Final = 1
@@ -392,9 +394,9 @@ class ChargeState(Part):
     pending_kwh: float = 0.0
     """Charged and not yet handed to the emissions."""
     charger_kwh: float = 0.0
-    """Grid energy as the charger measures it."""
     charger_kw: float | None = None
     charger_ms: int = 0
+    """These three are kept for the format alone; `meter` has taken their place."""
     max_power_kw: float | None = None
     rise_ms: int = 0
     rise_pct: float = 0.0
@@ -405,6 +407,10 @@ class ChargeState(Part):
     """Up to when grid energy and carbon have been entered; 0: nothing yet."""
     unflagged_ms: int = 0
     """Since when the flag of a flagged charge says no; 0: it does not."""
+    meter: MeterState | None = None
+    """What the charger has said; `None`: nothing."""
+    slice: SliceState | None = None
+    """The slice under way; `None`: no energy has been entered."""
 
 
 @quick_to_set

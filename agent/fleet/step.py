@@ -61,9 +61,11 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     motion = state.motion
     mode = motion.mode
     records: list[Record] = []
-    if time_ms - state.time_ms >= context.thresholds.asleep_after_ms or mode == OFFLINE:
-        records += gaps.open_gap(state, time_ms, context)
-    elif new_location and mode == PARKED and gaps.is_back(state, reading, context):
+    if (
+        time_ms - state.time_ms >= context.thresholds.asleep_after_ms
+        or mode == OFFLINE
+        or (new_location and mode == PARKED and gaps.is_back(state, reading, context))
+    ):
         records += gaps.open_gap(state, time_ms, context)
     if time_ms >= state.day.end_ms:
         records += daybook.turn(state, time_ms, context, heard=True)
@@ -169,7 +171,7 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
         every_ms = PARKED_EVERY_MS
     state.due_ms = time_ms + every_ms
     if mode == CHARGING:
-        charging.settle(state, context)
+        records += charging.settle(state, context)
     look = time_ms >= state.look_ms or mode != state.looked_mode
     if look:
         state.look_ms = time_ms + LOOK_EVERY_MS

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 from agent.stores.base import History
 from dashboards.live.agent_metrics import Metrics, MetricsClient
 from dashboards.live.channel import FAILURES, Channel, Sweep, timed
+from dashboards.live.charged import ChargedToday
 from dashboards.live.fleet_view import FleetView
 from dashboards.live.hour_reading import HourReader
 from dashboards.live.hours import Amounts, HourBook, Standing, midnight_ms, standing
@@ -73,6 +74,7 @@ class Reader:
     ) -> None:
         self.view = FleetView()
         self.hours = HourBook()
+        self.charged = ChargedToday()
         self.state: StoreState = "starting"
         self.problem = ""
         self.metrics: Metrics | None = None
@@ -194,6 +196,8 @@ class Reader:
         await self._read_events(newest_ms)
         if self._hour_reader.due(front_ms):
             self.hours = await self._hour_reader.read(self._slow, front_ms, self.view.vans.keys())
+        if self.charged.due():
+            await self.charged.read(self._slow, self.today_ms(), newest_ms)
 
     async def _read_events(self, newest_ms: int) -> None:
         """The last days' alerts, trips and charges, newest first."""

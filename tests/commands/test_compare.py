@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.commands.compare import Row, add_arguments, compare, match_events, read_truth, table
+from agent.commands.compare import Row, Truth, add_arguments, compare, match_events, read_truth, table
 from agent.errors import SettingsError
 
 
@@ -126,3 +126,32 @@ def test_the_options() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     assert parser.parse_args(["file", "--vehicle", "van-001", "--by-vehicle"]).by_vehicle
+
+
+def test_carbon_that_was_charged_is_used_or_left() -> None:
+    """10 kWh of grid energy at 400 g/kWh bring 4 kg; 9 kWh go in, 8.73 can be taken out, 4 kWh are used.
+
+    The pack held 20 kWh at 380 g/kWh: (20 * 380 + 4000) / 28.73 = 403.76 g/kWh.
+    """
+    content = (20 * 380 + 4000) / 28.73
+    battery = {"vehicle_id": "van-001", "time_ms": 1, "soc_pct": 40.0}
+    energy = {"vehicle_id": "van-001", "usable_capacity_kwh": 50.0, "regenerated_kwh_total": 0.0}
+    emissions = {"vehicle_id": "van-001"}
+    history = KnownHistory(
+        battery=[battery, {**battery, "time_ms": 9, "soc_pct": 49.46}],
+        energy=[
+            {**energy, "time_ms": 1, "used_kwh_total": 0.0, "charged_kwh_total": 0.0},
+            {**energy, "time_ms": 9, "used_kwh_total": 4.0, "charged_kwh_total": 9.0},
+        ],
+        emissions=[
+            {**emissions, "time_ms": 1, "co2e_g_total": 0.0, "battery_g_per_kwh": 380.0},
+            {**emissions, "time_ms": 9, "co2e_g_total": 4 * content, "battery_g_per_kwh": content},
+        ],
+        charge_slice=[
+            {"vehicle_id": "van-001", "time_ms": 5, "direct_g": 3000.0, "upstream_g": 600.0, "losses_g": 400.0}
+        ],
+    )
+    row = compare(Truth(0, 10, {"van-001": TOTAL}, {"trip": [], "stop": [], "charge": []}), history, ["van-001"])[-1]
+    assert row.what == "carbon: charged / used and left, kg"
+    assert row.truth == pytest.approx(4.0)
+    assert row.agent == pytest.approx(4.0)

@@ -11,7 +11,7 @@ from agent.commands import report
 from agent.config import load
 from agent.errors import SettingsError
 from agent.factors.factor_set import load_factor_set
-from agent.fleet.records import ChargeRecord, DayRecord, EmissionsRecord, EnergyRecord, TripRecord
+from agent.fleet.records import ChargeRecord, ChargeSliceRecord, DayRecord, EmissionsRecord, EnergyRecord, TripRecord
 from agent.stores import make_store
 
 HOUR = 3_600_000
@@ -83,8 +83,8 @@ JUNE_OF_TWO_VANS = [
     # van-1: 100 km, 25 kWh of which 1 idle.
     trip(9, km=60, kwh=15, payload_kg=500.0, parcels=80, stops=70, quality="primary"),
     trip(11, km=40, kwh=9, payload_kg=0.0, quality="modelled", inferred=True),
-    charge(20, kwh=30, g_per_kwh=100),
-    charge(22, kwh=10, g_per_kwh=400, inferred=True),
+    charge(20, kwh=30, g_per_kwh=100, market_co2e_g=600.0),
+    charge(22, kwh=10, g_per_kwh=400, inferred=True, market_co2e_g=200.0),
     *counters(23, km=1100, used=275, grid=330, idle=11),
     # van-2, first heard of in the period, with a trip of unknown load.
     *counters(6, km=0, used=0, vehicle_id="van-2"),
@@ -156,7 +156,7 @@ async def test_the_figures_of_a_period(tmp_path, capsys):
         "co2e_wtt_kg": 9,
         "co2e_by_annual_factor_kg": 30 / 0.89 * 329.65 / 0.93 / 1000,
         "charged_location_based_co2e_kg": 7,
-        "charged_market_based_co2e_kg": 40 * 20 / 1000,
+        "charged_market_based_co2e_kg": 0.8,
         "co2e_g_per_km": 75,
         "co2e_g_per_tkm": 9000 / tonne_km,
         "co2e_g_per_parcel": 15 * 300 / 80,
@@ -203,7 +203,8 @@ async def test_the_header_says_how_it_was_made(tmp_path, capsys):
     assert any("diesel.nox eu_van_heavy" in entry for entry in header["unconfirmed_factors"])
     assert not any(" FR " in entry for entry in header["unconfirmed_factors"])
     assert header["thresholds"]["departure_m"] == 200
-    assert "20 g/kWh" in header["market_based"]
+    assert "by the instrument of each charge" in header["market_based"]
+    assert "Scope 3.3" in header["scopes"]
 
 
 async def test_markdown_is_for_people(tmp_path, capsys):
@@ -310,3 +311,49 @@ async def test_a_day_begins_where_the_fleet_says(tmp_path, capsys):
 async def test_a_period_is_reported_with_the_factors_of_its_own_year(tmp_path, capsys):
     words = ("--from", "2025-06-01", "--to", "2026-01-01")
     assert (await as_json(tmp_path, capsys, words=words))["header"]["factor_set"].startswith("2025.2@")
+
+
+async def test_scopes_are_those_of_the_slices_as_stored(tmp_path, capsys):
+    """4 kWh: 300, 60 and 40 g/kWh by location, 12 g/kWh by the contract."""
+    stored = ChargeSliceRecord(
+        vehicle_id="van-1",
+        time_ms=JUNE + 2 * HOUR,
+        battery_kwh=3.6,
+        grid_kwh=4.0,
+        meter="charger",
+        direct_g=1200.0,
+        upstream_g=240.0,
+        losses_g=160.0,
+        market_g=48.0,
+        instrument="contract Green",
+        intensity_source="annual",
+        factor_set="an older set",
+    )
+    words = (*PERIOD, "--block", "scopes")
+    scopes = (await as_json(tmp_path, capsys, [stored], words))["scopes"]
+    assert scopes[-1]["scope_2_location_based_co2e_kg"] == pytest.approx(1.2)
+    assert scopes[-1]["scope_2_market_based_co2e_kg"] == pytest.approx(0.048)
+    text = await call(tmp_path, capsys, [stored], *PERIOD, "--block", "instruments")
+    assert "| contract Green | an older set | 4 | 100.0 | 0.048 | 1.6 |" in text
+
+
+async def test_the_uncertainty_of_a_period(tmp_path, capsys):
+    """95 %. Two days of 20 kWh known to 1.645 kWh (90 %) each: sqrt(2) / 40. Charged by a charger, annual factor."""
+    days = [
+        DayRecord(
+            vehicle_id="van-1", time_ms=JUNE + DAY * number, distance_km=100.0, used_kwh=20.0, charged_kwh=0.0,
+            grid_kwh=0.0, idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=8000.0, diesel_co2e_g=30_000.0,
+            avoided_co2e_g=22_000.0, uncertainty_kwh=1.645,
+        )
+        for number in (0, 1)
+    ]  # fmt: skip
+    stored = ChargeSliceRecord(
+        vehicle_id="van-1", time_ms=JUNE + 2 * HOUR, battery_kwh=3.6, grid_kwh=4.0, meter="charger", direct_g=1200.0,
+        upstream_g=240.0, losses_g=160.0, market_g=48.0, instrument="contract Green", intensity_source="annual",
+        factor_set="a set",
+    )  # fmt: skip
+    words = ("--from", "2026-06-01", "--to", "2026-06-03")
+    summary = (await as_json(tmp_path, capsys, [*days, stored], words))["summary"]
+    assert summary["battery_uncertainty_kwh"] == pytest.approx(1.96 * 2**0.5)
+    u = (2 / 40**2 + 0.01**2 + 0.10**2) ** 0.5
+    assert summary["co2e_uncertainty_kg"] == pytest.approx(1.96 * u * 16.0)

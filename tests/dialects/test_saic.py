@@ -55,6 +55,27 @@ def test_what_a_topic_means(values: dict[str, str], fields: dict[str, Any]) -> N
     assert read(values) == Reading(vehicle_id="van-007", time_ms=NOW_MS, **fields)
 
 
+@pytest.mark.parametrize(
+    ("title", "single_w", "three_w", "battery_kw", "charger_kw"),
+    [
+        # The gateway computes both from U and I: single = U * I, three = U * I / sqrt(3).
+        ("one phase, 32 A at 230 V", 7360, 4249, -6.5, 7.36),
+        ("one phase, the battery full and taking little", 1610, 930, -1.2, 1.61),
+        ("three phases, a gateway that computes them right", 6370, 11033, -9.8, 11.033),
+        ("neither is enough for the battery: the higher one, and the core judges", 8325, 4806.4, -8.68, 8.325),
+        ("the battery says nothing: the higher one", 7360, 4249, None, 7.36),
+        ("not charging", 0, 0, 0.4, 0.0),
+    ],
+)
+def test_one_of_the_two_powers_of_the_charger(
+    title: str, single_w: float, three_w: float, battery_kw: float | None, charger_kw: float
+) -> None:
+    values = {"obc/powerSinglePhase": str(single_w), "obc/powerThreePhase": str(three_w)}
+    if battery_kw is not None:
+        values["drivetrain/power"] = str(battery_kw)
+    assert read(values).charger_power_kw == pytest.approx(charger_kw), title
+
+
 def test_an_invalid_temperature_says_nothing() -> None:
     assert read({"climate/exteriorTemperature": "87", "drivetrain/soc": "5"}).ambient_temp_c is None
 

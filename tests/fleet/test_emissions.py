@@ -14,26 +14,30 @@ VAN_3 = FACTORS.diesel("van_3")
 LOAD = FACTORS.load()
 
 
-def state(battery_g_per_kwh=400.0):
-    return emissions.EmissionsState(battery_g_per_kwh=battery_g_per_kwh)
+def state(battery_g_per_kwh=400.0, content=None):
+    van = emissions.EmissionsState(battery_g_per_kwh=battery_g_per_kwh)
+    if content is not None:
+        emissions.begin_books(van, content)
+    return van
 
 
-def charge(van, *, content, battery, grid=None, intensity=300.0, market=None):
-    return emissions.charge(
-        van,
-        content_kwh=content,
-        battery_kwh=battery,
-        grid_kwh=battery / 0.89 if grid is None else grid,
-        grid_g_per_kwh=intensity,
-        market_g_per_kwh=market,
+def charge(van, *, battery, estimate=None, grid=None, intensity=300.0, market=None, primary=0.0):
+    """Energy that can be taken out again, as the estimate has it, too, unless that says something else."""
+    grid = battery / 0.89 if grid is None else grid
+    carbon = emissions.Carbon(
+        location_g=grid * intensity,
+        market_g=grid * (intensity if market is None else market),
+        primary_g=grid * intensity * primary,
     )
+    content = (van.content_kwh or 0.0) + battery if estimate is None else estimate
+    emissions.charge(van, content_kwh=content, stored_kwh=battery, carbon=carbon)
+    return carbon.location_g
 
 
 def test_a_new_van_was_charged_with_the_average_of_its_country():
-    van = emissions.start(GRID, 0.89)
-    assert van.battery_g_per_kwh == pytest.approx(329.65 / 0.93 / 0.89)
-    assert van.market_g_per_kwh is None
-    assert van.market_co2e_g is None
+    van = emissions.start(GRID, 0.89 * 0.97)
+    assert van.battery_g_per_kwh == pytest.approx(329.65 / 0.93 / 0.89 / 0.97)
+    assert van.content_kwh is None
 
 
 @pytest.mark.parametrize(
@@ -49,10 +53,60 @@ def test_a_new_van_was_charged_with_the_average_of_its_country():
     ],
 )
 def test_a_charge_mixes(title, content, battery, grid, intensity, after, emitted):
-    van = state()
-    assert charge(van, content=content, battery=battery, grid=grid, intensity=intensity) == grid * intensity
+    van = state(content=content)
+    charge(van, battery=battery, grid=grid, intensity=intensity)
+    assert van.charged_g == grid * intensity
     assert van.battery_g_per_kwh == pytest.approx(after), title
     assert van.co2e_g == emitted
+
+
+@pytest.mark.parametrize(
+    ("title", "estimate", "content", "g_per_kwh"),
+    [
+        # 20 kWh at 400 g/kWh and 10 kWh at 200 g/kWh: 10,000 g, whatever they are spread over.
+        ("as the books have it", 30.0, 30.0, 10_000 / 30),
+        ("2 kWh have been lost: their carbon stays", 28.0, 28.0, 10_000 / 28),
+        ("2 kWh more than booked: the carbon is spread over them, too", 32.0, 32.0, 10_000 / 32),
+        ("far less: half of what was stored at a time", 10.0, 25.0, 10_000 / 25),
+        ("far more: likewise", 50.0, 35.0, 10_000 / 35),
+    ],
+)
+def test_a_charge_moves_the_books_towards_the_estimate_with_every_gram(title, estimate, content, g_per_kwh):
+    van = state(400.0, content=20.0)
+    charge(van, battery=10.0, grid=10.0, intensity=200.0, estimate=estimate)
+    assert van.content_kwh == pytest.approx(content), title
+    assert van.battery_g_per_kwh == pytest.approx(g_per_kwh), title
+    assert van.adjusted_g == 0.0
+    assert emissions.imbalance_g(van) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "content", "adjusted"), [(5.0, 25.0, 2000.0), (-5.0, 15.0, -2000.0), (-30, 0, -8000)]
+)
+def test_energy_that_appears_or_vanishes_takes_its_carbon_with_it(change, content, adjusted):
+    van = state(400.0, content=20.0)
+    emissions.adjust(van, change)
+    assert (van.content_kwh, van.adjusted_g, van.battery_g_per_kwh) == (content, adjusted, 400.0)
+    assert emissions.imbalance_g(van) == 0.0
+
+
+def test_more_used_than_the_books_held_is_an_adjustment():
+    van = state(400.0, content=2.0)
+    emissions.use(van, 3.0, 10.0)
+    assert (van.co2e_g, van.adjusted_g, van.content_kwh) == (1200.0, 400.0, 0.0)
+    assert emissions.imbalance_g(van) == 0.0
+
+
+def test_grams_with_measured_grid_energy_are_counted_apart():
+    """8,000 g of unknown origin and 2,000 g by a charger's meter: a fifth of what is used from then on is primary."""
+    van = state(400.0, content=20.0)
+    emissions.use(van, 1.0, 0.0)
+    assert emissions.used(van).primary_g == 0.0
+    emissions.use(van, -1.0, 0.0)
+    charge(van, battery=10.0, grid=10.0, intensity=200.0, primary=1.0)
+    emissions.use(van, 3.0, 0.0)
+    assert emissions.used(van).co2e_g == pytest.approx(1000.0)
+    assert emissions.used(van).primary_g == pytest.approx(200.0)
 
 
 def test_use_is_energy_times_content_and_braking_gives_back():
@@ -87,19 +141,21 @@ def test_published_totals_wait_where_the_net_sum_falls():
 
 
 def test_the_contract_is_followed_beside_the_grid():
-    van = emissions.start(GRID, 1.0, 0.0)
-    charge(van, content=10, battery=10, grid=10, intensity=300, market=50)
+    """The pack begins with the grid's content: 10 kWh at 400 g/kWh and 10 kWh at 50 g/kWh are 225 g/kWh."""
+    van = state(400.0, content=10.0)
+    charge(van, battery=10, grid=10, intensity=300, market=50)
     emissions.use(van, 4.0, 0.0)
-    assert van.market_g_per_kwh == pytest.approx(25)
-    assert van.market_co2e_g == pytest.approx(100)
-    assert van.co2e_g == pytest.approx(4 * (GRID.annual_g_per_kwh + 300) / 2)
+    assert van.market_g_per_kwh == pytest.approx(225)
+    assert emissions.used(van).market_g == pytest.approx(900)
+    assert van.co2e_g == pytest.approx(4 * (400 + 300) / 2)
 
 
-def test_a_contract_that_begins_later_takes_over_the_grids_content():
-    van = state(400.0)
-    charge(van, content=10, battery=10, grid=10, intensity=200, market=0)
-    assert van.battery_g_per_kwh == pytest.approx(300)
-    assert van.market_g_per_kwh == pytest.approx(200)
+def test_without_a_contract_market_based_equals_location_based():
+    van = state(400.0, content=10.0)
+    emissions.use(van, 2.0, 0.0)
+    charge(van, battery=10, grid=10, intensity=300)
+    emissions.use(van, 2.0, 0.0)
+    assert emissions.used(van).market_g == pytest.approx(emissions.used(van).co2e_g)
 
 
 def test_the_record_says_where_the_van_stands():
@@ -184,12 +240,13 @@ lives = st.lists(charges | uses, max_size=40)
 
 def live(van, events, *, content=20.0, capacity=80.0):
     """Drive and charge a pack whose content is known. Yields the carbon in, and the content, after each event."""
+    emissions.begin_books(van, content)
     carbon_in = content * van.battery_g_per_kwh
     yield carbon_in, content
     for kind, energy, extra in events:
         if kind == "charge":
             battery = min(energy, capacity - content)
-            carbon_in += charge(van, content=content, battery=battery, intensity=extra)
+            carbon_in += charge(van, battery=battery, intensity=extra)
             content += battery
         else:
             used = min(energy, content) if energy > 0 else max(energy, content - capacity)

@@ -7,6 +7,26 @@ from dashboards.grafana.sdk import model
 
 AC = "\"kind\" = 'ac'"
 DC = "\"kind\" = 'dc'"
+CHARGER = "\"meter\" = 'charger'"
+MODELLED = "\"meter\" = 'modelled'"
+
+SLICE_COLUMNS = [
+    VAN,
+    Column("battery_kwh", "Into the battery", "kwatth", 2),
+    Column("grid_kwh", "From the grid", "kwatth", 2),
+    Column("meter", "Meter", "string"),
+    Column("efficiency", "Efficiency", "percentunit", 3),
+    Column("intensity_g_per_kwh", "Intensity", "suffix:g/kWh", 0),
+    Column("intensity_source", "Of", "string"),
+    Column("direct_g", "Scope 2", "massg", 0),
+    Column("upstream_g", "Scope 3.3 upstream", "massg", 0),
+    Column("losses_g", "Scope 3.3 losses", "massg", 0),
+    Column("market_g", "Market-based", "massg", 0),
+    Column("instrument", "Instrument", "string"),
+    Column("cost", "Cost", "short", 2),
+    Column("place", "Place", "string"),
+    Column("factor_set", "Factor set", "string"),
+]
 
 
 def charge_columns() -> list[Column]:
@@ -23,6 +43,9 @@ def charge_columns() -> list[Column]:
         Column("grid_kwh", "From the grid", "kwatth", 1),
         Column("max_power_kw", "Highest power", "kwatt", 1),
         Column("co2e_g", "CO2e", "massg", 0),
+        Column("market_co2e_g", "CO2e, market-based", "massg", 0),
+        Column("cost", "Cost", "short", 2),
+        Column("meter", "Meter", "string"),
         Column("latitude_deg", "Latitude", "degree", 4),
         Column("longitude_deg", "Longitude", "degree", 4),
         Column("inferred", "Inferred", "bool_yes_no"),
@@ -37,6 +60,7 @@ def build() -> model.Dashboard:
         Row("Summary", *_summary()),
         Row("Now", *_now()),
         Row("Shape", *_shape()),
+        Row("Scopes, by the quarter of an hour", *_scopes()),
         Row("Charges", *_tables()),
         variables=van_variables(),
         refresh="1m",
@@ -208,6 +232,84 @@ def _shape() -> list[Panel]:
             bars=True,
             width=6,
             interval="1h",
+        ),
+    ]
+
+
+def _scopes() -> list[Panel]:
+    metered = Query(
+        f'SELECT sum("grid_kwh") AS "grid_kwh" FROM "charge_slice" WHERE {where("charge_slice", CHARGER)}',
+        alias="Charger",
+    )
+    modelled = Query(
+        f'SELECT sum("grid_kwh") AS "grid_kwh" FROM "charge_slice" WHERE {where("charge_slice", MODELLED)}',
+        alias="Modelled",
+    )
+    return [
+        stat(
+            "Scope 2, location-based",
+            "Σ CO2e of generation of the slices' grid energy, at the grid's intensity.",
+            "suffix:kg",
+            total("charge_slice", "direct_g"),
+            decimals=1,
+        ),
+        stat(
+            "Scope 3.3, upstream",
+            "Σ CO2e of fuels and plants before generation, location-based.",
+            "suffix:kg",
+            total("charge_slice", "upstream_g"),
+            decimals=1,
+        ),
+        stat(
+            "Scope 3.3, grid losses",
+            "Σ CO2e of transmission and distribution losses, location-based.",
+            "suffix:kg",
+            total("charge_slice", "losses_g"),
+            decimals=1,
+        ),
+        stat(
+            "Market-based",
+            "Σ CO2e by each slice's instrument: contract, residual mix, else the location-based intensity.",
+            "suffix:kg",
+            total("charge_slice", "market_g"),
+            decimals=1,
+        ),
+        pie(
+            "Grid energy by meter",
+            "Σ grid energy of the slices: measured by the charger, or modelled by the charging efficiency.",
+            "kwatth",
+            metered,
+            modelled,
+            width=8,
+            height=4,
+        ),
+        series(
+            "Grid energy and intensity",
+            "Mean location-based intensity of the slices, over the vans of a country.",
+            "suffix:g/kWh",
+            course("charge_slice", "intensity_g_per_kwh", by=["country"], alias="$tag_country", every="15m"),
+            low=0,
+            interval="15m",
+        ),
+        series(
+            "CO2e per hour by scope",
+            "Σ over the slices that begin in the hour, location-based, and market-based beside it.",
+            "suffix:kg",
+            course("charge_slice", "direct_g", function="sum", every="1h", fill="none", alias="Scope 2"),
+            course("charge_slice", "upstream_g", function="sum", every="1h", fill="none", alias="Scope 3.3 upstream"),
+            course("charge_slice", "losses_g", function="sum", every="1h", fill="none", alias="Scope 3.3 losses"),
+            course("charge_slice", "market_g", function="sum", every="1h", fill="none", alias="Market-based"),
+            bars=True,
+            interval="1h",
+        ),
+        table(
+            "Slices",
+            "Each quarter of an hour of a charge: what the charges' energy, emissions and cost are the sums of.",
+            rows("charge_slice", *(column.field for column in SLICE_COLUMNS[1:]), limit=500),
+            columns=SLICE_COLUMNS,
+            time="Begin",
+            sort="Begin",
+            height=10,
         ),
     ]
 

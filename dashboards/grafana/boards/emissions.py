@@ -157,6 +157,7 @@ def _course() -> list[Panel]:
             "Σ of the vans' days, written when a day has ended.",
             "suffix:kg",
             per_day("day", "co2e_g", alias="Own"),
+            per_day("day", "market_co2e_g", alias="Own, market-based"),
             per_day("day", "diesel_co2e_g", alias="Diesel"),
             per_day("day", "avoided_co2e_g", alias="Avoided"),
             bars=True,
@@ -249,6 +250,14 @@ def _basis() -> list[Panel]:
                 total("trip", "distance_km", conditions=[LONG_ENOUGH, f"\"quality\" = '{quality}'"], alias=quality)
                 for quality in ("primary", "modelled", "default")
             ),
+        ),
+        table(
+            "Factor sets",
+            "The factor set that each van's newest day in the range was computed with.",
+            latest("day", "factor_set", by=["vehicle_id", "country"], table=True),
+            columns=[VAN, Column("country", "Country"), Column("factor_set", "Factor set", "string")],
+            sort="Factor set",
+            width=12,
         ),
         text(
             "Factor set and method",

@@ -3,6 +3,8 @@
 from nicegui import ui
 
 from dashboards.live import units
+from dashboards.live.charged import Site as ChargeSite
+from dashboards.live.charged import Sums
 from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.morning import READY_AT, READY_SOC_PCT, Outlook, next_morning_ms, outlook
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
@@ -36,9 +38,36 @@ DONE = (
     Column("SoC from", "number", "%", hide="phone"),
     Column("to", "number", "%"),
     Column("Kind", "text"),
-    Column("CO2e", "number", "kg", 2, hide="phone"),
+    Column("CO2e", "number", "kg", 2, hide="phone", help="Location-based: at the grid's intensity when it was charged"),
+    Column("Market-based", "number", "kg", 2, hide="tablet", help="By contract, residual mix, else location-based"),
+    Column("Meter", "text", hide="tablet", help="Grid energy by the charger's meter, or modelled by the efficiency"),
     Column("Place", "text", hide="tablet"),
 )
+
+
+SCOPES = (
+    Column("Place", "text"),
+    Column("Instrument", "text", help="What market-based is by: contract, residual mix, else the grid's intensity"),
+    Column("From grid", "number", "kWh", 1),
+    Column("Metered", "number", "%", hide="tablet", help="Share of it that chargers have measured"),
+    Column("Scope 2", "number", "kg", 2, help="CO2e of generation, location-based"),
+    Column("3.3 upstream", "number", "kg", 2, hide="phone", help="CO2e of fuels and plants before generation"),
+    Column("3.3 losses", "number", "kg", 2, hide="phone", help="CO2e of transmission and distribution losses"),
+    Column("Market-based", "number", "kg", 2),
+)
+
+
+def scope_row(site: ChargeSite, sums: Sums) -> Row:
+    """What was charged at a place by one instrument."""
+    grid_kwh = sums["grid_kwh"]
+    return [
+        f"{site.place}/{site.instrument}",
+        site.place or "elsewhere",
+        site.instrument or None,
+        grid_kwh,
+        100.0 * sums["metered_kwh"] / grid_kwh if grid_kwh else None,
+        *(thousands(sums[name]) for name in ("direct_g", "upstream_g", "losses_g", "market_g")),
+    ]
 
 
 def charging_row(one: Outlook) -> Row:
@@ -112,6 +141,10 @@ class ChargingPage:
                 self.charging = DataTable(
                     CHARGING, [], title="Charging now", page=25, nothing="No van is charging.", sort=(2, -1)
                 )
+        with card("vp-gap"):
+            self.scopes = DataTable(
+                SCOPES, [], title="Charged today by scope", nothing="Nothing has been charged today.", sort=(2, -1)
+            )
         with card():
             self.done = DataTable(
                 DONE,
@@ -139,6 +172,7 @@ class ChargingPage:
         self._show_figures(outlooks)
         self.at_risk.replace([risk_row(one) for one in outlooks if one.at_risk])
         self.charging.replace([charging_row(one) for one in outlooks if one.van.state == "charging"])
+        self.scopes.replace([scope_row(site, sums) for site, sums in self.reader.charged.sites().items()])
         self.done.replace(
             [
                 [
@@ -153,6 +187,8 @@ class ChargingPage:
                     point.get("soc_end_pct"),
                     (point.get("kind") or "").upper() or None,
                     thousands(point.get("co2e_g")),
+                    thousands(point.get("market_co2e_g")),
+                    point.get("meter"),
                     point.get("place"),
                 ]
                 for point in view.recent["charge"].values()

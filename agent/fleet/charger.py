@@ -1,0 +1,152 @@
+"""Grid energy of a charge: by the charger's meter where there is one that can be believed, else by the efficiency.
+
+One definition of the losses, for everything in this program:
+
+* The charging efficiency is the energy into the battery at its terminals over the grid energy at the meter: station,
+  cable and on-board charger.
+* The battery's round trip (`agent.fleet.state.STORED_SHARE`) is the energy that can be taken out of the battery over
+  the energy into it.
+
+Physics bounds what a charger says. Grid energy is never less than what went into the battery over `HIGHEST_EFFICIENCY`.
+It is not more than that over `LOWEST_EFFICIENCY` and what a van can heat and cool with on the plug. A charger that
+contradicts this is set aside, and the efficiency takes its place for all that it has said in this charge.
+
+Powers are in kW, energies in kWh. "Covered" is the time for which the charger's power is known.
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from agent.structs import quick_to_set
+
+HIGHEST_EFFICIENCY: Final = 0.97
+"""No charger loses less: the best on-board chargers and stations together lose 6 % (ADAC 2022)."""
+LOWEST_EFFICIENCY: Final = 0.6
+"""Below this, what the grid gave did not go into the battery."""
+ON_THE_PLUG_KWH: Final = 8.0
+ON_THE_PLUG_KW: Final = 0.5
+"""What a van may draw beside charging: to heat cabin and battery once, and to keep awake and warm."""
+WHOLE_BELOW_KW: Final = 10.0
+"""A power in whole kW is less certain than the default efficiency below this: 0.5 kW are more than 5 %."""
+WHOLE_LOW_KW: Final = 0.5
+WHOLE_HIGH_KW: Final = 1.0
+"""A power shown as n kW is at least n - 0.5 (rounded) and less than n + 1 (cut off)."""
+_MS_PER_H: Final = 3_600_000.0
+
+
+@quick_to_set
+class MeterState(msgspec.Struct, array_like=True, gc=False):
+    """What the charger has said during the charge under way."""
+
+    power_kw: float | None = None
+    time_ms: int = 0
+    is_whole: bool = True
+    """All powers so far were whole kW."""
+    waiting_kwh: float = 0.0
+    waiting_ms: int = 0
+    """Metered since grid energy was entered last, and for how long."""
+    gap_kwh: float = 0.0
+    gap_ms: int = 0
+    """The same between readings that are far apart: to be held against what went into the battery."""
+    covered_ms: int = 0
+    metered_kwh: float = 0.0
+    battery_kwh: float = 0.0
+    grid_kwh: float = 0.0
+    """Of the covered time so far: by the charger, into the battery, and as entered."""
+
+
+class Draw(NamedTuple):
+    """Grid energy of a while."""
+
+    grid_kwh: float
+    metered_kwh: float
+    """The part that the charger has measured."""
+
+
+def read(meter: MeterState, power_kw: float, time_ms: int, near_ms: int) -> None:
+    """Take a power of the charger. Over more than `near_ms` the charge must have been under way at both ends."""
+    before_kw, elapsed_ms = meter.power_kw, time_ms - meter.time_ms
+    meter.power_kw, meter.time_ms = power_kw, time_ms
+    if power_kw % 1.0 != 0.0:
+        meter.is_whole = False
+    if before_kw is None or elapsed_ms <= 0:
+        return
+    kwh = 0.5 * (power_kw + before_kw) * elapsed_ms / _MS_PER_H
+    if elapsed_ms <= near_ms:
+        meter.waiting_kwh += kwh
+        meter.waiting_ms += elapsed_ms
+    elif power_kw > 0.0 and before_kw > 0.0:
+        meter.gap_kwh += kwh
+        meter.gap_ms += elapsed_ms
+
+
+def draw(meter: MeterState, *, battery_kwh: float, duration_ms: int, efficiency: float, leeway_kwh: float) -> Draw:
+    """Grid energy of what went into the battery over the last `duration_ms`.
+
+    `efficiency` holds for the time that is not covered. `leeway_kwh` is how well the energy into the battery is known.
+    """
+    kwh, covered_ms = _take_waiting(meter, battery_kwh, duration_ms, leeway_kwh)
+    share = min(1.0, covered_ms / duration_ms) if duration_ms > 0 else float(covered_ms > 0)
+    known_kwh = battery_kwh * share
+    grid_kwh = (battery_kwh - known_kwh) / efficiency
+    if covered_ms == 0:
+        return Draw(grid_kwh, 0.0)
+    meter.covered_ms += covered_ms
+    meter.metered_kwh += kwh
+    meter.battery_kwh += known_kwh
+    believed = is_believed(meter, leeway_kwh)
+    target_kwh = _believable(meter, leeway_kwh) if believed else _modelled(meter, efficiency)
+    metered_kwh = max(known_kwh / HIGHEST_EFFICIENCY, target_kwh - meter.grid_kwh)
+    meter.grid_kwh += metered_kwh
+    return Draw(grid_kwh + metered_kwh, metered_kwh if believed else 0.0)
+
+
+def is_believed(meter: MeterState, leeway_kwh: float) -> bool:
+    """Whether the charger tells the grid energy: precise enough, and not less than went into the battery."""
+    if meter.covered_ms == 0:
+        return False
+    mean_kw = meter.metered_kwh * _MS_PER_H / meter.covered_ms
+    if meter.is_whole and mean_kw < WHOLE_BELOW_KW:
+        return False
+    return meter.battery_kwh - leeway_kwh <= HIGHEST_EFFICIENCY * meter.metered_kwh
+
+
+def efficiency_of(meter: MeterState, leeway_kwh: float) -> float | None:
+    """The charging efficiency that the charger has shown, where it can be believed."""
+    if not is_believed(meter, leeway_kwh) or meter.metered_kwh <= 0.0:
+        return None
+    share = meter.battery_kwh / meter.metered_kwh
+    return share if LOWEST_EFFICIENCY <= share <= HIGHEST_EFFICIENCY else None
+
+
+def _take_waiting(meter: MeterState, battery_kwh: float, duration_ms: int, leeway_kwh: float) -> tuple[float, int]:
+    """What was metered since the last time: long gaps only where they agree with what went into the battery."""
+    kwh, covered_ms = meter.waiting_kwh, meter.waiting_ms
+    if meter.gap_ms:
+        into_kwh = battery_kwh * min(1.0, meter.gap_ms / max(duration_ms, 1))
+        low_kwh, high_kwh = LOWEST_EFFICIENCY * meter.gap_kwh, HIGHEST_EFFICIENCY * meter.gap_kwh
+        if low_kwh - leeway_kwh <= into_kwh <= high_kwh + leeway_kwh:
+            kwh += meter.gap_kwh
+            covered_ms += meter.gap_ms
+    meter.waiting_kwh = meter.gap_kwh = 0.0
+    meter.waiting_ms = meter.gap_ms = 0
+    return kwh, covered_ms
+
+
+def _believable(meter: MeterState, leeway_kwh: float) -> float:
+    """What the charger has measured, at most what battery and heating can have taken."""
+    hours = meter.covered_ms / _MS_PER_H
+    beside_kwh = ON_THE_PLUG_KWH * min(hours, 1.0) + ON_THE_PLUG_KW * hours
+    return min(meter.metered_kwh, (meter.battery_kwh + leeway_kwh) / LOWEST_EFFICIENCY + beside_kwh)
+
+
+def _modelled(meter: MeterState, efficiency: float) -> float:
+    """By the efficiency; a charger that shows whole kW still says between what the grid energy lies."""
+    modelled_kwh = meter.battery_kwh / efficiency
+    if not meter.is_whole or meter.metered_kwh <= 0.0:
+        return modelled_kwh
+    hours = meter.covered_ms / _MS_PER_H
+    low_kwh = meter.metered_kwh - WHOLE_LOW_KW * hours
+    high_kwh = meter.metered_kwh + WHOLE_HIGH_KW * hours
+    return max(min(modelled_kwh, high_kwh), low_kwh) if high_kwh > meter.battery_kwh else modelled_kwh

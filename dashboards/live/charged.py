@@ -1,0 +1,82 @@
+"""What was charged today, by place and market-based instrument, from the slices of charges."""
+
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from agent.stores.base import History
+from dashboards.live.channel import Channel
+from dashboards.live.hours import HOUR_MS
+
+AGAIN_S: Final = 30.0
+"""How often the last hours are read again: a slice is written when it is complete."""
+LATE_MS: Final = 2 * HOUR_MS
+ALL_AGAIN_S: Final = 600.0
+"""How often all of the day is: charges over a silence are written when the van is heard again."""
+AMOUNTS: Final = ("grid_kwh", "direct_g", "upstream_g", "losses_g", "market_g")
+
+
+class Site(NamedTuple):
+    """Where, and by which instrument."""
+
+    place: str
+    instrument: str
+
+
+Sums = dict[str, float]
+"""The amounts, and `metered_kwh`."""
+
+
+class ChargedToday:
+    """The day's slices as sums by hour, each of which may be read again."""
+
+    def __init__(self) -> None:
+        self._today_ms = 0
+        self._hours: dict[int, dict[Site, Sums]] = {}
+        self._read_s = self._all_read_s = float("-inf")
+
+    def due(self) -> bool:
+        """Whether `read` has anything to do now."""
+        return time.monotonic() - self._read_s >= AGAIN_S
+
+    async def read(self, channel: Channel, today_ms: int, front_ms: int) -> None:
+        """Read the hours that may have changed."""
+        self._read_s = time.monotonic()
+        everything = today_ms != self._today_ms or self._read_s - self._all_read_s >= ALL_AGAIN_S
+        if everything:
+            self._all_read_s = self._read_s
+        hours: dict[int, dict[Site, Sums]] = {}
+        for hour_ms in range(today_ms, front_ms + 1, HOUR_MS):
+            if everything or hour_ms not in self._hours or hour_ms >= front_ms - LATE_MS:
+                hours[hour_ms] = await channel.read(partial(_of_hour, start_ms=hour_ms))
+            else:
+                hours[hour_ms] = self._hours[hour_ms]
+        self._today_ms, self._hours = today_ms, hours
+
+    def sites(self) -> dict[Site, Sums]:
+        """The day so far, in order of places and instruments."""
+        whole: dict[Site, Sums] = {}
+        for sites in self._hours.values():
+            for site, sums in sites.items():
+                _add(whole.setdefault(site, {}), sums)
+        return dict(sorted(whole.items()))
+
+
+def sites_of(slices: Iterable[dict[str, Any]]) -> dict[Site, Sums]:
+    """Sums of slices."""
+    sites: dict[Site, Sums] = {}
+    for piece in slices:
+        amounts = {name: piece.get(name, 0.0) for name in AMOUNTS}
+        amounts["metered_kwh"] = amounts["grid_kwh"] if piece.get("meter") == "charger" else 0.0
+        _add(sites.setdefault(Site(piece.get("place", ""), piece.get("instrument", "")), {}), amounts)
+    return sites
+
+
+def _add(into: Sums, amounts: Sums) -> None:
+    for name, value in amounts.items():
+        into[name] = into.get(name, 0.0) + value
+
+
+def _of_hour(history: History, start_ms: int) -> dict[Site, Sums]:
+    return sites_of(history.select("charge_slice", start_ms=start_ms, end_ms=start_ms + HOUR_MS))
