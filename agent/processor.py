@@ -65,6 +65,7 @@ class Processor:
         self._counts = self.counters
         self._uncounted = ProcessorCounters()
         self._throttled: dict[str, None] = {}
+        self._surveyed = Survey(0, 0, 0)
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
@@ -188,9 +189,11 @@ class Processor:
             if records:
                 self._add_records(van, records)
         self.vans.settle(now_ms)
-        if now_ms // MINUTE_MS > self._minute:
-            self._minute = now_ms // MINUTE_MS
-            self._roll_up(self._minute * MINUTE_MS)
+        minute = now_ms // MINUTE_MS
+        # A clock set back goes on from where it is now; a small correction over a full minute is not rolled up again.
+        if not self._minute - 1 <= minute <= self._minute:
+            self._minute = minute
+            self._roll_up(minute * MINUTE_MS)
 
     def _roll_up(self, time_ms: int) -> None:
         for record in self.vans.roll_up(time_ms):
@@ -266,8 +269,13 @@ class Processor:
         return self.vans.alerting()
 
     def survey(self) -> Survey:
-        """A look over all vans."""
-        return self.vans.survey()
+        """A look over all vans. What is counted never falls, although a rewind takes the vans back."""
+        now, before = self.vans.survey(), self._surveyed
+        self._surveyed = now._replace(
+            positions_rejected=max(now.positions_rejected, before.positions_rejected),
+            soc_rejected=max(now.soc_rejected, before.soc_rejected),
+        )
+        return self._surveyed
 
     def snapshot(self) -> Iterator[dict[str, bytes]]:
         """The states that changed since the last snapshot, encoded, a few hundred at a time.

@@ -17,7 +17,10 @@ from tests.deploy.stack import ONE_SHOT, ROOT, SERVICES, STACK, hand_out
 
 YAML_FILES = sorted(
     path
-    for folder in (ROOT, *(ROOT / name for name in ("dashboards", "deploy", "docs", "simulator", "tests", "benchmarks")))
+    for folder in (
+        ROOT,
+        *(ROOT / name for name in ("dashboards", "deploy", "docs", "simulator", "tests", "benchmarks")),
+    )
     for pattern in ("*.yml", "*.yaml")
     for path in (folder.glob(pattern) if folder == ROOT else folder.rglob(pattern))
 )
