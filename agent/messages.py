@@ -16,6 +16,8 @@ class Kind(IntEnum):
     """An MQTT packet that the codec refused; the payload is the raw packet."""
     OVERSIZE = 3
     """A publish beyond `mqtt.max_packet_bytes`; the payload is its beginning."""
+    REPLAYED = 4
+    """A dead letter that is processed again, as it was published; its batch has the time of its first arrival."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -26,6 +28,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     qos: int = 1
     retained: bool = False
     kind: int = Kind.PUBLISH
+    replayed_ms: int = 0
+    """When a dead letter was handed back to be processed again; 0 for every other message."""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 from agent import points
 from agent.dialects import Decoder
-from agent.dialects.limits import Throttle
 from agent.errors import REASONS, Rejected
 from agent.fleet import Verdict, step, tick
 from agent.fleet.records import Record
@@ -39,7 +38,6 @@ class ProcessorCounters:
         self.duplicates = 0
         self.late = 0
         self.stale = 0
-        self.throttled = 0
         self.internal_errors = 0
         self.rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
 
@@ -47,7 +45,7 @@ class ProcessorCounters:
 class Processor:
     """Owns the vans."""
 
-    def __init__(self, decoder: Decoder, roster: Roster, throttle: Throttle, *, awake_vans: int = AWAKE_VANS) -> None:
+    def __init__(self, decoder: Decoder, roster: Roster, *, awake_vans: int = AWAKE_VANS) -> None:
         self.vans = Vans(roster, awake_vans=awake_vans)
         self.counters = ProcessorCounters()
         self.letters: list[DeadLetter] = []
@@ -57,14 +55,12 @@ class Processor:
         self._decoder = decoder
         self._roster = roster
         self._rows: Rows = points.empty_rows()
-        self._admit = throttle.admit
         self._depots: dict[str, Series] = {}
         self._minute = 0
         self._awake = self.vans.awake
         self._alerting: dict[str, None] = {}
         self._counts = self.counters
         self._uncounted = ProcessorCounters()
-        self._throttled: dict[str, None] = {}
         self._surveyed = Survey(0, 0, 0)
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
@@ -86,6 +82,11 @@ class Processor:
             else:
                 self._roster.restored(key)
                 yield key, encoded
+
+    @property
+    def seen_ms(self) -> int:
+        """The newest time that the checkpoint knows of, to the minute; 0: none."""
+        return self._minute * MINUTE_MS
 
     def process(self, batch: Batch, start: int, stop: int, *, again: bool = False) -> None:
         """Work through the messages `start` to `stop` of a batch; `again`: they have been counted before."""
@@ -118,11 +119,6 @@ class Processor:
         if not van.dirty:
             self.vans.touch(van)
         counters = self._counts
-        time_ms = reading.time_ms
-        if not self._admit(van.allowance, time_ms, received_ms):
-            counters.throttled += 1
-            self._throttled[reading.vehicle_id] = None
-            return
         state = van.state
         records = step(state, reading, received_ms, van.context)
         verdict = state.verdict
@@ -137,8 +133,8 @@ class Processor:
             counters.stale += 1
             return
         self.points += points.add_reading(self._rows, van.series, reading)
-        if time_ms > self.newest_ms:
-            self.newest_ms = time_ms
+        if reading.time_ms > self.newest_ms:
+            self.newest_ms = reading.time_ms
         if records:
             self._add_records(van, records)
 
@@ -164,11 +160,30 @@ class Processor:
         match message.kind:
             case Kind.TICK:
                 self._tick(int(message.payload), batch)
+            case Kind.REPLAYED:
+                self._replay(message, batch, offset)
             case Kind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
                 self._refuse(Rejected("oversize", text), message, batch, offset, 0)
             case _:
                 self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset, 0)
+
+    def _replay(self, message: Message, batch: Batch, offset: int) -> None:
+        """Work a dead letter in that was handed back. It is old: that its van was heard now does not follow from it."""
+        arrived_ms = min(batch.received_ms, message.replayed_ms)
+        element = 0
+        try:
+            for item in self._decoder.decode(message, batch.received_ms):
+                if isinstance(item, Rejected):
+                    self._refuse(item, message, batch, offset, element)
+                else:
+                    van = self._awake.get(item.vehicle_id) or self._admitted(item.vehicle_id)
+                    self._take(item, max(van.state.last_arrival_ms, arrived_ms))
+                element += 1
+        except Rejected as rejected:
+            self._refuse(rejected, message, batch, offset, element)
+        except Exception as error:  # one message must never stop the others
+            self._stumble(error, message, batch, offset, element)
 
     def _tick(self, now_ms: int, batch: Batch) -> None:
         """Time passes for every van; silence counts from when we could hear it."""
@@ -214,6 +229,7 @@ class Processor:
                 payload=message.payload,
                 received_ms=batch.received_ms,
                 detail=rejected.detail,
+                retained=message.retained,
             )
         )
 
@@ -249,11 +265,6 @@ class Processor:
         if not self._alerting:
             return []
         vehicle_ids, self._alerting = list(self._alerting), {}
-        return vehicle_ids
-
-    def take_throttled(self) -> list[str]:
-        """The vans that have sent beyond their rate since the last call."""
-        vehicle_ids, self._throttled = list(self._throttled), {}
         return vehicle_ids
 
     def findings(self) -> dict[str, str]:

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agent.dialects.limits import Allowance
 from agent.errors import JournalCorrupt
 from agent.fleet import Context, VanState, decode_state, encode_state, new_state
 from agent.fleet.alerts import active_payload
@@ -33,13 +32,16 @@ QUIET_MS: Final = 300_000
 QUIET_VANS: Final = 1000
 """At most so many of them at one tick, which is not to take long."""
 SNAPSHOT_VANS: Final = 500
+CLOCK_SLACK_MS: Final = 60_000
+"""Time from which on the clock counts as set back."""
 
 
 class Kept(msgspec.Struct, array_like=True, gc=False):
     """One van in a checkpoint, or asleep. Those of old have no glance."""
 
     state: bytes
-    allowance: Allowance
+    unused: object = None
+    """Where earlier versions kept what the rate limit knew of the van."""
     glance: Glance | None = None
 
 
@@ -47,7 +49,7 @@ class _Cover(msgspec.Struct, array_like=True, gc=False):
     """`Kept` of which only the glance is decoded."""
 
     state: msgspec.Raw
-    allowance: msgspec.Raw
+    unused: msgspec.Raw
     glance: Glance | None = None
 
 
@@ -59,12 +61,11 @@ _COVER_DECODER: Final = msgspec.msgpack.Decoder(_Cover)
 class Van:
     """One van that is awake: its state, what is known about it, and its tags."""
 
-    __slots__ = ("allowance", "context", "dirty", "number", "series", "state")
+    __slots__ = ("context", "dirty", "number", "series", "state")
 
-    def __init__(self, number: int, state: VanState, allowance: Allowance, context: Context, series: Series) -> None:
+    def __init__(self, number: int, state: VanState, context: Context, series: Series) -> None:
         self.number = number
         self.state = state
-        self.allowance = allowance
         self.context = context
         self.series = series
         self.dirty = False
@@ -142,7 +143,7 @@ class Vans:
         """A van that is heard for the first time."""
         self._make_room()
         number = self._new_row(vehicle_id)
-        return self._get_up(number, new_state(vehicle_id), Allowance())
+        return self._get_up(number, new_state(vehicle_id))
 
     def touch(self, van: Van) -> None:
         """The van has changed: the next snapshot takes it."""
@@ -166,15 +167,15 @@ class Vans:
         self._of_sleepers = self._of_sleepers.less(Survey.of(kept.glance))
         self._asleep[number] = None
         self._patience_ms[number] = NEVER_MS
-        return self._get_up(number, decode_state(kept.state), kept.allowance)
+        return self._get_up(number, decode_state(kept.state))
 
-    def _get_up(self, number: int, state: VanState, allowance: Allowance) -> Van:
+    def _get_up(self, number: int, state: VanState) -> Van:
         vehicle_id = self._ids[number]
         context = self._roster.context(vehicle_id)
         series = self._series[number]
         if series is None:
             series = self._series[number] = series_of(vehicle_id, context.vehicle)
-        van = Van(number, state, allowance, context, series)
+        van = Van(number, state, context, series)
         self.awake[vehicle_id] = van
         return van
 
@@ -186,7 +187,7 @@ class Vans:
     def _put_to_sleep(self, van: Van) -> None:
         number = van.number
         seen = glance(van.state)
-        kept = Kept(condense(encode_state(van.state)), van.allowance, seen)
+        kept = Kept(condense(encode_state(van.state)), glance=seen)
         del self.awake[self._ids[number]]
         self._lay_down(number, _encode_tightly(kept), seen)
 
@@ -209,7 +210,7 @@ class Vans:
 
     def settle(self, now_ms: int) -> None:
         """Put vans to sleep that were not heard for long."""
-        quiet = (van for van in self.awake.values() if now_ms - van.state.last_arrival_ms >= QUIET_MS)
+        quiet = (van for van in self.awake.values() if abs(now_ms - van.state.last_arrival_ms) >= QUIET_MS)
         for van in list(islice(quiet, QUIET_VANS)):
             self._put_to_sleep(van)
 
@@ -220,17 +221,20 @@ class Vans:
 
         Who sleeps is woken for it and then sleeps on.
         """
+        # What seems to have arrived in the future did so before our clock was set back: it says nothing any more.
+        ahead_ms = now_ms + CLOCK_SLACK_MS
         numbers = [van.number for van in self.awake.values()]
         numbers += [
             number
             for number, (arrival_ms, patience) in enumerate(zip(self._arrivals_ms, self._patience_ms, strict=True))
-            if patience <= max(0, now_ms - max(arrival_ms, listening_since_ms))
+            if patience <= max(0, now_ms - max(arrival_ms if arrival_ms <= ahead_ms else 0, listening_since_ms))
         ]
         numbers.sort()
         for number in numbers:
             sleeps = self._asleep[number] is not None
             van = self._wake(number) if sleeps else self.awake[self._ids[number]]
-            yield van, max(0, now_ms - max(van.state.last_arrival_ms, listening_since_ms))
+            arrival_ms = van.state.last_arrival_ms
+            yield van, max(0, now_ms - max(arrival_ms if arrival_ms <= ahead_ms else 0, listening_since_ms))
             if sleeps:
                 self._put_to_sleep(van)
 
@@ -277,7 +281,7 @@ class Vans:
             return encoded
         van.dirty = False
         # Not condensed: that takes longer than the encoding, and this is done for every van on the road.
-        return _encode_tightly(Kept(encode_state(van.state), van.allowance, glance(van.state)))
+        return _encode_tightly(Kept(encode_state(van.state), glance=glance(van.state)))
 
     def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these, asleep. Raises `JournalCorrupt` for one that cannot be read."""
