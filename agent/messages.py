@@ -18,6 +18,8 @@ class Kind(IntEnum):
     """A publish beyond `mqtt.max_packet_bytes`; the payload is its beginning."""
     REPLAYED = 4
     """A dead letter that is processed again, as it was published; its batch has the time of its first arrival."""
+    TAGS = 5
+    """The fleet's tags from here on: no topic; the payload is `agent.tags.FleetTags` encoded."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -120,6 +120,9 @@ class Pipeline:
         await self._worker.restore()
         self._watch.seen_ms = self._processor.seen_ms
         self._intake.look_at_clock()
+        tags = self._processor.tags_to_journal(backlog=self._worker.backlog > 0)
+        if tags is not None:
+            self._intake.announce(tags)
         # What is alive now lives as long as the process: collections need not look at it again.
         gc.collect()
         gc.freeze()

@@ -16,6 +16,7 @@ from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
 from agent.readings import Reading
 from agent.roster import Roster
+from agent.tags import FleetTags
 from agent.vans import AWAKE_VANS, Survey, Van, Vans
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,9 @@ ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(V
 
 MINUTE_MS = 60_000
 MINUTE_KEY = "/minute"
-"""Where a checkpoint keeps the minute of the last roll-up; no van and no dialect memory has such a name."""
+TAGS_KEY = "/tags"
+"""Where a checkpoint keeps the minute of the last roll-up and the fleet's tags; no van and no dialect memory has such
+names."""
 
 
 class ProcessorCounters:
@@ -62,26 +65,36 @@ class Processor:
         self._counts = self.counters
         self._uncounted = ProcessorCounters()
         self._surveyed = Survey(0, 0, 0)
+        self._tags_known = self._tags_changed = False
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
         self._alerting = {}
         self._roster.forget_unknown()
-        self._minute = 0
         memories: dict[str, bytes] = {}
-        self.vans.restore(self._vans_of(states, memories))
-        self._decoder.restore(memories)
-
-    def _vans_of(self, states: Iterable[tuple[str, bytes]], memories: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """The vans among what a checkpoint holds; the rest is taken up in passing."""
+        vans: list[tuple[str, bytes]] = []
         for key, encoded in states:
-            if key == MINUTE_KEY:
-                self._minute = int(encoded)
             if "/" in key:
                 memories[key] = encoded
             else:
                 self._roster.restored(key)
-                yield key, encoded
+                vans.append((key, encoded))
+        self._minute = int(memories.pop(MINUTE_KEY, b"0"))
+        encoded_tags = memories.pop(TAGS_KEY, None)
+        self._tags_known = encoded_tags is not None
+        self._tags_changed = False
+        self.vans.restore(vans, FleetTags.decode(encoded_tags) if encoded_tags else self._roster.tags())
+        self._decoder.restore(memories)
+
+    def tags_to_journal(self, *, backlog: bool) -> Message | None:
+        """The tags by the files of now, where they may not be those at the end of the journal.
+
+        `backlog` says that the journal holds messages that have not been worked through: there may be tags among them.
+        """
+        tags = self._roster.tags()
+        if self._tags_known and not backlog and tags == self.vans.tags:
+            return None
+        return Message("", tags.encode(), qos=0, kind=Kind.TAGS)
 
     @property
     def seen_ms(self) -> int:
@@ -160,6 +173,9 @@ class Processor:
         match message.kind:
             case Kind.TICK:
                 self._tick(int(message.payload), batch)
+            case Kind.TAGS:
+                self.vans.retag(FleetTags.decode(message.payload))
+                self._tags_known = self._tags_changed = True
             case Kind.REPLAYED:
                 self._replay(message, batch, offset)
             case Kind.OVERSIZE:
@@ -293,5 +309,9 @@ class Processor:
 
         To be consumed before any further message is processed.
         """
-        yield {MINUTE_KEY: b"%d" % self._minute} | self._decoder.changed()
+        own = {MINUTE_KEY: b"%d" % self._minute}
+        if self._tags_changed:
+            own[TAGS_KEY] = self.vans.tags.encode()
+            self._tags_changed = False
+        yield own | self._decoder.changed()
         yield from self.vans.snapshot()

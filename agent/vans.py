@@ -20,7 +20,8 @@ from agent.fleet.records import FleetRecord
 from agent.fleet.rollup import FleetTable
 from agent.fleet.state import OFFLINE, check_version, condense
 from agent.points import Series
-from agent.roster import Roster, series_of
+from agent.roster import Roster
+from agent.tags import FleetTags
 
 AWAKE_VANS: Final = 10_000
 """A fleet of so many can be awake as a whole; of a larger one fewer are, down to an eighth of this, since most of its
@@ -99,6 +100,8 @@ class Vans:
     def __init__(self, roster: Roster, *, awake_vans: int = AWAKE_VANS) -> None:
         self.awake: dict[str, Van] = {}
         """Never replaced, so that it may be looked into directly."""
+        self.tags = roster.tags()
+        """In force: from the files of now until the journal says otherwise."""
         self._roster = roster
         self._awake_vans = awake_vans
         self._turn = 0
@@ -158,7 +161,7 @@ class Vans:
         self._arrivals_ms.append(0)
         self._patience_ms.append(NEVER_MS)
         self._alerting.append(False)
-        self._table.append(self._roster.depot(vehicle_id))
+        self._table.append(self.tags.of(vehicle_id).depot)
         return number
 
     def _wake(self, number: int) -> Van:
@@ -174,10 +177,34 @@ class Vans:
         context = self._roster.context(vehicle_id)
         series = self._series[number]
         if series is None:
-            series = self._series[number] = series_of(vehicle_id, context.vehicle)
+            series = self._series[number] = self._series_of(vehicle_id)
         van = Van(number, state, context, series)
         self.awake[vehicle_id] = van
         return van
+
+    def _series_of(self, vehicle_id: str) -> Series:
+        tags = self.tags.of(vehicle_id)
+        return Series(vehicle_id=vehicle_id, depot=tags.depot, model=tags.model, country=tags.country)
+
+    def retag(self, tags: FleetTags) -> None:
+        """From here on the points have these tags."""
+        before, self.tags = self.tags, tags
+        for number, vehicle_id in enumerate(self._ids):
+            if tags.of(vehicle_id) != before.of(vehicle_id):
+                self._series[number] = None
+                self._table.depots[number] = tags.of(vehicle_id).depot
+                self._part_day(number)
+
+    def _part_day(self, number: int) -> None:
+        """A day that silence has closed is not written again under other tags; what follows of it is another point."""
+        sleeps = self._asleep[number] is not None
+        van = self._wake(number) if sleeps else self.awake[self._ids[number]]
+        van.series = self._series[number] = self._series_of(self._ids[number])
+        if van.state.day.closed:
+            van.state.day.closed = False
+            self.touch(van)
+        if sleeps:
+            self._put_to_sleep(van)
 
     def _kept(self, number: int) -> Kept:
         encoded = self._asleep[number]
@@ -283,10 +310,11 @@ class Vans:
         # Not condensed: that takes longer than the encoding, and this is done for every van on the road.
         return _encode_tightly(Kept(encode_state(van.state), glance=glance(van.state)))
 
-    def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
+    def restore(self, kept: Iterable[tuple[str, bytes]], tags: FleetTags) -> None:
         """Replace all vans by these, asleep. Raises `JournalCorrupt` for one that cannot be read."""
-        series = dict(zip(self._ids, self._series, strict=True))
+        series = dict(zip(self._ids, self._series, strict=True)) if tags == self.tags else {}
         self._forget()
+        self.tags = tags
         for vehicle_id, encoded in kept:
             number = self._new_row(vehicle_id)
             self._series[number] = series.get(vehicle_id)

@@ -76,7 +76,7 @@ async def test_a_stop_finishes_what_has_arrived(bench: Bench) -> None:
     assert len(bench.receiver.acknowledged) == 1
     assert len(bench.store.of("battery")) == 180
     assert bench.store.closed
-    assert bench.pipeline.vitals.writer.checkpoint_offset == 180
+    assert bench.pipeline.vitals.writer.checkpoint_offset == 1 + 180  # the fleet's tags come first
 
 
 async def test_a_stop_without_the_store_is_bounded_and_loses_nothing(
