@@ -15,6 +15,10 @@ BEHIND_MS: Final = 2 * 86_400_000
 """A clock further behind what the journal has seen is doubted for a while."""
 DOUBT_S: Final = 300.0
 """So long: then it was the earlier run whose clock was wrong, or nobody is going to set this one."""
+SET_BACK_MS: Final = 26 * 3_600_000
+"""A clock set back by more than a day was plainly wrong before: what it showed is forgotten."""
+REMEMBERED_S: Final = 7 * 86_400.0
+"""How long it is remembered what the clock showed before it was set back; nobody knows which of the two was right."""
 JUMP_MS: Final = 30_000
 """A difference to the steady clock from which on the wall clock counts as set."""
 
@@ -42,7 +46,9 @@ class ClockWatch:
         self._clock_ms = clock_ms
         self._steady_s = steady_s
         self._began_s = steady_s()
-        self._offset_ms: float | None = None
+        self._offset_ms: int | None = None
+        self._former_offset_ms: int | None = None
+        self._set_s = 0.0
 
     def problem(self) -> str | None:
         """Why the clock cannot be right, in words; None where nothing speaks against it."""
@@ -59,9 +65,21 @@ class ClockWatch:
 
     def was_set(self, now_ms: int) -> bool:
         """Whether the clock was set since the last call, forward or back, or the machine was asleep."""
-        offset_ms = now_ms - self._steady_s() * 1000.0
+        steady_s = self._steady_s()
+        offset_ms = now_ms - round(steady_s * 1000.0)
         before_ms, self._offset_ms = self._offset_ms, offset_ms
-        return before_ms is not None and abs(offset_ms - before_ms) > JUMP_MS
+        if before_ms is None or abs(offset_ms - before_ms) <= JUMP_MS:
+            return False
+        self._former_offset_ms = before_ms if 0 < before_ms - offset_ms <= SET_BACK_MS else None
+        self._set_s = steady_s
+        return True
+
+    def former_ms(self) -> int:
+        """What the clock would show now if it had not been set back lately; 0 where it was not."""
+        steady_s = self._steady_s()
+        if self._former_offset_ms is None or steady_s - self._set_s > REMEMBERED_S:
+            return 0
+        return self._former_offset_ms + round(steady_s * 1000.0)
 
 
 def _text(time_ms: int) -> str:

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from agent.clock import ClockWatch, wall_clock_ms
 from agent.errors import JournalFull
 from agent.journal_thread import JournalThread
@@ -216,6 +218,7 @@ class Intake:
         while await self._clock_is_plausible():
             received_ms = self._clock_ms()
             listening_since_ms = self._listening_since(received_ms)
+            messages = self._with_former_time(messages)
             self.counters.commit_started_s = time.monotonic()
             try:
                 batch = await self._journal.append(
@@ -241,6 +244,16 @@ class Intake:
             log.warning("the clock was set, or this machine was asleep: the vans' silence is counted from now on")
         subscribed_ms = self._receiver.counters.subscribed_since_ms or now_ms
         return max(min(subscribed_ms, now_ms), self._listening_from_ms)
+
+    def _with_former_time(self, messages: list[Message]) -> list[Message]:
+        """After the clock was set back nobody knows yet which time is right: a van is judged by both."""
+        former_ms = self._watch.former_ms() if self._watch is not None else 0
+        if not former_ms:
+            return messages
+        return [
+            msgspec.structs.replace(message, other_arrival_ms=former_ms) if message.kind == Kind.PUBLISH else message
+            for message in messages
+        ]
 
     async def _clock_is_plausible(self) -> bool:
         """Wait until the clock can be right; False when the intake is closed meanwhile."""

@@ -30,8 +30,12 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     qos: int = 1
     retained: bool = False
     kind: int = Kind.PUBLISH
-    replayed_ms: int = 0
-    """When a dead letter was handed back to be processed again; 0 for every other message."""
+    other_arrival_ms: int = 0
+    """Another time at which it may have arrived, which its event time is judged by too; 0: none.
+
+    Of a dead letter it is when the letter was handed back; of a message that arrives after our clock was set back, what
+    the clock would show if it had not been.
+    """
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -186,7 +186,7 @@ class Processor:
 
     def _replay(self, message: Message, batch: Batch, offset: int) -> None:
         """Work a dead letter in that was handed back. It is old: that its van was heard now does not follow from it."""
-        arrived_ms = min(batch.received_ms, message.replayed_ms)
+        arrived_ms = min(batch.received_ms, message.other_arrival_ms)
         element = 0
         try:
             for item in self._decoder.decode(message, batch.received_ms):

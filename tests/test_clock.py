@@ -34,6 +34,30 @@ def test_plausible(title: str, now_ms: int, running_s: float, problem: str | Non
     assert problem is None or problem in str(found)
 
 
+@pytest.mark.parametrize(
+    ("title", "set_by_ms", "later_s", "remembered"),
+    [
+        ("set back by an hour", -3_600_000, 10, True),
+        ("set back by a day, six days ago", -DAY_MS, 6 * 86_400, True),
+        ("set back by an hour, eight days ago", -3_600_000, 8 * 86_400, False),
+        ("set back by half a year", -180 * DAY_MS, 10, False),
+        ("set forward by an hour", 3_600_000, 10, False),
+        ("a small correction", -2000, 10, False),
+    ],
+)
+def test_what_the_clock_showed_before_is_remembered_for_a_while(
+    title: str, set_by_ms: int, later_s: int, remembered: bool
+) -> None:
+    steady_s = 0.0
+    watch = ClockWatch(steady_s=lambda: steady_s)
+    watch.was_set(SEEN_MS)
+    steady_s = 10.0
+    watch.was_set(SEEN_MS + 10_000 + set_by_ms)
+    steady_s += later_s
+    watch.was_set(SEEN_MS + 10_000 + set_by_ms + later_s * 1000)
+    assert watch.former_ms() == (SEEN_MS + 10_000 + later_s * 1000 if remembered else 0), title
+
+
 def test_a_clock_that_is_slowly_brought_right_is_not_set() -> None:
     """An hour over ten hours, in looks of ten seconds: one second each."""
     steady_s = 0.0

@@ -296,6 +296,25 @@ async def test_a_clock_that_is_set_makes_nobody_silent(
     assert after.listening_since_ms == listening_since_ms, title
 
 
+async def test_after_the_clock_was_set_back_a_van_is_judged_by_both_times(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.now_ms = 10_000_000
+    bench.intake.on_delivery(delivery(b"1"))
+    await until(lambda: bench.receiver.acknowledged)
+    bench.now_ms -= 3_600_000
+    bench.steady_s += 1.0
+    bench.intake.on_delivery(delivery(b"2"))
+    bench.intake.tick()
+    await bench.finish()
+    before, after = bench.journal.batches
+    assert [message.other_arrival_ms for message in before.messages] == [0]
+    assert after.received_ms == 6_400_000
+    assert [(message.kind, message.other_arrival_ms) for message in after.messages] == [
+        (Kind.PUBLISH, 10_001_000),
+        (Kind.TICK, 0),
+    ]
+
+
 def test_the_delay_of_acknowledgements_is_a_histogram() -> None:
     delay = AckDelay()
     delay.add(0.0015, 3)

@@ -88,7 +88,7 @@ def test_what_is_counted_of_the_vans_never_falls_on_a_rewind() -> None:
 
 
 def replayed(message: Message, *, at_ms: int, retained: bool = False) -> Message:
-    return Message(message.topic, message.payload, retained=retained, kind=Kind.REPLAYED, replayed_ms=at_ms)
+    return Message(message.topic, message.payload, retained=retained, kind=Kind.REPLAYED, other_arrival_ms=at_ms)
 
 
 def test_a_replayed_letter_reaches_the_van_whatever_it_has_sent_meanwhile() -> None:
@@ -177,6 +177,23 @@ def test_a_clock_set_back_by_an_hour_silences_nobody() -> None:
     rows = desk.processor.take_rows()[0]
     assert len(rows["battery"]) == 240
     assert {row[2] for row in rows["energy"]} == {"parked"}
+
+
+def test_a_clock_wrongly_set_back_by_an_hour_refuses_nobody() -> None:
+    """The vans' clocks go on rightly, so that every reading seems to come from the future."""
+    desk = Desk()
+    for number in range(120):
+        now_ms = NOON_MS + number * 10_000
+        sent = telemetry(now_ms - 500)
+        if number < 60:
+            desk.process(now_ms, sent)
+            continue
+        desk.listening_since_ms = NOON_MS + 600_000 - HOUR_MS
+        desk.process(now_ms - HOUR_MS, Message(sent.topic, sent.payload, other_arrival_ms=now_ms))
+        desk.tick(now_ms - HOUR_MS + 5000)
+    assert desk.processor.counters.accepted == 120
+    assert desk.processor.take_letters() == []
+    assert {row[2] for row in desk.rows("energy")} == {"parked"}
 
 
 def test_a_van_that_falls_silent_as_the_clock_is_set_back_is_missed_in_time() -> None:

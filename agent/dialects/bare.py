@@ -18,7 +18,7 @@ from agent.dialects.identity import best_name, resolve
 from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.strict_json import parse_json
 from agent.errors import Rejected
-from agent.messages import Message
+from agent.messages import Kind, Message
 from agent.readings import RANGES, Reading
 
 JOIN_MS: Final = 1000
@@ -115,7 +115,7 @@ class BareValues(Dialect):
                 memory.fresh = group
             self._open.add(vehicle_id)
         group.values.update(values)
-        if message.replayed_ms and received_ms < memory.last_ms:
+        if message.kind == Kind.REPLAYED and received_ms < memory.last_ms:
             return completed  # older than what the van has said since: no later value is judged by it
         memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
         if self.holds_ms and not message.retained:

@@ -154,7 +154,7 @@ class Gbt32960Dialect(Dialect):
             received_ms,
             max_age_ms=self._max_age_ms,
             max_ahead_ms=self._max_ahead_ms,
-            replayed_ms=message.replayed_ms,
+            other_arrival_ms=message.other_arrival_ms,
         )
         fields = self._fields(vehicle_id, time_ms, envelope.report.blocks)
         return (msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, **fields}, Reading),)

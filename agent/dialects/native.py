@@ -78,10 +78,10 @@ class _Route(NamedTuple):
 
 
 class _Arrival(NamedTuple):
-    """What an event time is judged by; `replayed_ms` as in `Message`."""
+    """What an event time is judged by; `other_arrival_ms` as in `Message`."""
 
     received_ms: int
-    replayed_ms: int
+    other_arrival_ms: int
 
 
 class NativeDialect(Dialect):
@@ -127,7 +127,7 @@ class NativeDialect(Dialect):
         try:
             reading = route.decode_plain(payload)
         except (MsgspecError, UnicodeDecodeError):
-            return self._decode_thoroughly(route, payload, received_ms, message.replayed_ms)
+            return self._decode_thoroughly(route, payload, received_ms, message.other_arrival_ms)
         colons = _FIELDS - astuple(reading).count(None)
         if reading.vehicle_id is None:
             reading.vehicle_id = route.vehicle_id
@@ -137,21 +137,21 @@ class NativeDialect(Dialect):
             try:
                 time_ms = reading.time_ms = parse_time(time_ms)
             except Rejected:
-                return self._decode_thoroughly(route, payload, received_ms, message.replayed_ms)
+                return self._decode_thoroughly(route, payload, received_ms, message.other_arrival_ms)
         if (
             payload.count(_COLON) != colons  # a key is there twice
             or reading.vehicle_id != route.vehicle_id
             or not received_ms - self._max_age_ms <= time_ms <= received_ms + self._max_ahead_ms
             or _BACKSLASH in payload
         ):
-            return self._decode_thoroughly(route, payload, received_ms, message.replayed_ms)
+            return self._decode_thoroughly(route, payload, received_ms, message.other_arrival_ms)
         return (reading,)
 
     def _decode_thoroughly(
-        self, route: _Route, payload: bytes, received_ms: int, replayed_ms: int = 0
+        self, route: _Route, payload: bytes, received_ms: int, other_arrival_ms: int = 0
     ) -> Iterable[Reading | Rejected]:
         """Any payload, plain or not."""
-        arrival = _Arrival(received_ms, replayed_ms)
+        arrival = _Arrival(received_ms, other_arrival_ms)
         try:
             fields = route.schema.validate_json(payload)
         except ValidationError as error:
@@ -180,14 +180,14 @@ class NativeDialect(Dialect):
                 "identity_mismatch", f"vehicle_id {fields['vehicle_id'][:70]!r} under the topic of {vehicle_id!r}"
             )
         time_ms = parse_time(fields.pop("time"))
-        received_ms, replayed_ms = arrival
+        received_ms, other_arrival_ms = arrival
         if not received_ms - self._max_age_ms <= time_ms <= received_ms + self._max_ahead_ms:
             check_window(
                 time_ms,
                 received_ms,
                 max_age_ms=self._max_age_ms,
                 max_ahead_ms=self._max_ahead_ms,
-                replayed_ms=replayed_ms,
+                other_arrival_ms=other_arrival_ms,
             )
         if route.kind == "load" and "payload_kg" not in fields and "parcels" not in fields:
             raise Rejected("schema", "payload_kg or parcels: one of them is required")

@@ -50,16 +50,18 @@ def parse_zone(text: str) -> int:
     return (int(match[2]) * 60 + int(match[3])) * (-1 if match[1] == "-" else 1)
 
 
-def check_window(time_ms: int, received_ms: int, *, max_age_ms: int, max_ahead_ms: int, replayed_ms: int = 0) -> None:
+def check_window(
+    time_ms: int, received_ms: int, *, max_age_ms: int, max_ahead_ms: int, other_arrival_ms: int = 0
+) -> None:
     """Raise `Rejected` when the event time is too far from the arrival time.
 
-    A reading that is replayed arrived twice. It is too old when it is so by the earlier of the two times, and in the
-    future when it is so by the later one: waiting for a replay makes no reading too old, and a clock of ours that was
-    wrong at the first arrival, behind or ahead, is no reason to refuse it once the clock is right.
+    Where there are two arrival times, as `Message.other_arrival_ms` has it, the event time is too old when it is so by
+    the earlier one, and in the future when it is so by the later one: waiting for a replay makes no reading too old,
+    and a clock of ours that is wrong at one of the two, behind or ahead, is no reason to refuse it.
     """
     first_ms, last_ms = received_ms, received_ms
-    if replayed_ms:
-        first_ms, last_ms = min(received_ms, replayed_ms), max(received_ms, replayed_ms)
+    if other_arrival_ms:
+        first_ms, last_ms = min(received_ms, other_arrival_ms), max(received_ms, other_arrival_ms)
     if time_ms < first_ms - max_age_ms:
         raise Rejected("too_old", f"{_span(first_ms - time_ms)} before its arrival")
     if time_ms > last_ms + max_ahead_ms:

@@ -155,7 +155,7 @@ class VssDialect(BareValues):
             received_ms,
             max_age_ms=self._max_age_ms,
             max_ahead_ms=self._max_ahead_ms,
-            replayed_ms=message.replayed_ms,
+            other_arrival_ms=message.other_arrival_ms,
         )
         vehicle_id = self._vehicle_id(vehicle, content.get(VIN))
         values = _values(content)

@@ -42,7 +42,7 @@ def as_batches(letters: list[DeadLetter], offset: int, *, replayed_ms: int) -> l
     found = []
     for received_ms, group in groupby(sorted(letters, key=attrgetter("received_ms", "key")), attrgetter("received_ms")):
         messages = [
-            Message(topic, payload, retained=retained, kind=Kind.REPLAYED, replayed_ms=replayed_ms)
+            Message(topic, payload, retained=retained, kind=Kind.REPLAYED, other_arrival_ms=replayed_ms)
             for topic, payload, retained in dict.fromkeys(
                 (letter.topic, letter.payload, letter.retained) for letter in group
             )

@@ -107,11 +107,11 @@ RULES = {"max_age_ms": 7 * DAY_MS, "max_ahead_ms": 5 * MINUTE_MS}
 def test_a_replayed_reading_is_judged_by_both_of_its_arrivals(
     title: str, reading_day: float, arrival_day: float, replay_day: float, reason: str | None
 ) -> None:
-    time_ms, received_ms, replayed_ms = (
+    time_ms, received_ms, other_arrival_ms = (
         NOON_MS + round(day * DAY_MS) for day in (reading_day, arrival_day, replay_day)
     )
     if reason is None:
-        check_window(time_ms, received_ms, **RULES, replayed_ms=replayed_ms)
+        check_window(time_ms, received_ms, **RULES, other_arrival_ms=other_arrival_ms)
         return
     with pytest.raises(Rejected, match=reason):
-        check_window(time_ms, received_ms, **RULES, replayed_ms=replayed_ms)
+        check_window(time_ms, received_ms, **RULES, other_arrival_ms=other_arrival_ms)

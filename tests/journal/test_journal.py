@@ -310,7 +310,7 @@ def test_replayed_letters_become_messages_with_their_arrival_time(path: Path) ->
     journal.add_dead_letters(letters)
     journal.checkpoint(end, states={}, fleet_state=None, counters=None)
     appended = journal.replay_dead_letters([found.key for found in letters] + [(99, 0)], now_ms=50)
-    again = {"kind": Kind.REPLAYED, "replayed_ms": 50}
+    again = {"kind": Kind.REPLAYED, "other_arrival_ms": 50}
     assert appended == [
         Batch(6, 7, 7, [Message("vans/a/soc", b"{}", **again), Message("vans/a/soc", b"[1,2]", **again)]),
         Batch(8, 8, 8, [Message("vans/a/soc", b"late", retained=True, **again)]),
