@@ -5,6 +5,7 @@ van writes into its messages buys it anything. What it refuses was never taken i
 by it.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -23,6 +24,11 @@ UNIT_BITS: Final = 8
 """A message counts once for each 256 bytes that it has begun: arrays of readings are no way around the limit."""
 SENDERS_KEPT: Final = 16_384
 """So many topics are known before those that owe nothing are forgotten, which changes nothing."""
+QUIET_SHARE: Final = 8192
+QUIET_S: Final = 60
+QUIET_CELLS: Final = 65_536
+"""Most vans send little: who stays below this share of a burst in so many seconds is not looked up at all. Topics are
+counted in so many cells by their hash; who shares one with others is looked up a little earlier."""
 US_PER_S: Final = 1_000_000
 NAMED: Final = 1000
 """So many senders are counted by name; all others together under no name."""
@@ -54,6 +60,9 @@ class Throttle:
         self._sender_of = sender_of
         self._step_us = max(1, round(US_PER_S / rate_per_s))
         self._slack_us = burst * self._step_us
+        self._quiet = array("Q", bytes(QUIET_CELLS * 8))
+        self._quiet_until_us = 0
+        self._quiet_units = burst // QUIET_SHARE
         self._of_topic: dict[str, Bucket] = {}
         self._of_sender: dict[str, Bucket] = {}
 
@@ -63,11 +72,16 @@ class Throttle:
         now_us = int(now_s * US_PER_S)
         find, step_us, latest_us = self._of_topic.get, self._step_us, now_us + self._slack_us
         for index, message in enumerate(messages):
-            bucket = find(message.topic) or self._bucket(message.topic, now_us)
+            units = 1 + (len(message.payload) >> UNIT_BITS)
+            bucket = find(message.topic)
+            if bucket is None:
+                bucket = self._bucket(message.topic, units, now_us)
+                if bucket is None:
+                    continue
             due_us = bucket.due_us
             if due_us < now_us:  # not max(): this is the hot path
                 due_us = now_us
-            due_us += step_us * (1 + (len(message.payload) >> UNIT_BITS))
+            due_us += step_us * units
             if due_us > latest_us:
                 refused.append(index)
                 self._count(message.topic)
@@ -75,10 +89,18 @@ class Throttle:
                 bucket.due_us = due_us
         return refused
 
-    def _bucket(self, topic: str, now_us: int) -> Bucket:
+    def _bucket(self, topic: str, units: int, now_us: int) -> Bucket | None:
+        """The bucket of a topic's sender; None where it names none, or for the little that everybody may send."""
+        if now_us >= self._quiet_until_us:
+            self._quiet_until_us = now_us + QUIET_S * US_PER_S
+            self._quiet = array("Q", bytes(QUIET_CELLS * 8))
+        cell = hash(topic) % QUIET_CELLS
+        self._quiet[cell] += units
+        if self._quiet[cell] <= self._quiet_units:
+            return None
         sender = self._sender_of(topic)
         if sender is None:
-            return Bucket()
+            return None
         if len(self._of_topic) >= SENDERS_KEPT:
             self._forget_who_owes_nothing(now_us)
         bucket = self._of_sender.get(sender)
