@@ -13,7 +13,7 @@ from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import Places, parse_places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
-from agent.points import Series
+from agent.tags import FleetTags, VanTags
 
 ANY_VAN: Final = "van"
 ANY_VAN_KWH: Final = 83.0
@@ -127,9 +127,13 @@ class Roster:
             diesel_class=chosen_class or self._factor_set.local_class(class_of_model, country),
         )
 
-    def depot(self, vehicle_id: str) -> str:
-        """The depot of this van, as in `vehicle`."""
-        return self._vans.get(vehicle_id, _UNNAMED).depot or self._defaults.depot
+    def tags(self) -> FleetTags:
+        """The tags of all vans by the files and settings of now."""
+        return FleetTags(self._tags(""), {vehicle_id: self._tags(vehicle_id) for vehicle_id in self._vans})
+
+    def _tags(self, vehicle_id: str) -> VanTags:
+        vehicle = self.context(vehicle_id).vehicle
+        return VanTags(vehicle.depot, vehicle.model, vehicle.country)
 
     def context(self, vehicle_id: str) -> Context:
         """What the van core is told about this van: one object for all vans of which the same is known."""
@@ -169,11 +173,6 @@ class Roster:
             tariff=self._tariff,
             contracts=self._contracts,
         )
-
-
-def series_of(vehicle_id: str, vehicle: Vehicle) -> Series:
-    """The tags of a van's points."""
-    return Series(vehicle_id=vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country)
 
 
 def _contracts(fleet: FleetFile, market_g_per_kwh: float | None, places: Places) -> Contracts:

@@ -90,6 +90,13 @@ class Decoder:
         """MQTT topic filters to subscribe to, each once."""
         return list(dict.fromkeys(each for dialect in self.dialects for each in dialect.topic_filters()))
 
+    def sender(self, topic: str) -> str | None:
+        """Whom the topic names as the sender; None where it names nobody."""
+        for dialect in self.dialects:
+            if dialect.claims(topic):
+                return dialect.sender(topic)
+        return None
+
     def tick(self, time_ms: int) -> Iterable[Reading]:
         """The readings that only waited for time to pass; to be asked for at every tick, before the tick itself."""
         for dialect in self._remembering:

@@ -14,11 +14,11 @@ from typing import Final
 import msgspec
 
 from agent.dialects.base import Dialect
-from agent.dialects.identity import resolve
+from agent.dialects.identity import best_name, resolve
 from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.strict_json import parse_json
 from agent.errors import Rejected
-from agent.messages import Message
+from agent.messages import Kind, Message
 from agent.readings import RANGES, Reading
 
 JOIN_MS: Final = 1000
@@ -81,6 +81,11 @@ class BareValues(Dialect):
     def refine(self, values: Values, last: Values) -> Values:
         """The values of one reading after the sender's peculiarities; keys that are no canonical field are dropped."""
 
+    def sender(self, topic: str) -> str | None:
+        """See `Dialect.sender`."""
+        place = self.split(topic)
+        return best_name(self._identities, *place[0]) if place else None
+
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
         """The time of a reading."""
         del values, last_ms
@@ -110,6 +115,8 @@ class BareValues(Dialect):
                 memory.fresh = group
             self._open.add(vehicle_id)
         group.values.update(values)
+        if message.kind == Kind.REPLAYED and received_ms < memory.last_ms:
+            return completed  # older than what the van has said since: no later value is judged by it
         memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
         if self.holds_ms and not message.retained:
             memory.held.update((name, (received_ms, value)) for name, value in values.items())

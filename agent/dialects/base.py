@@ -26,6 +26,11 @@ class Dialect(Protocol):
         """Whether messages under this topic are of this dialect."""
         ...
 
+    def sender(self, topic: str) -> str | None:
+        """Whom the topic names as the sender, as the `vehicle_id` where that is known; None: it names nobody."""
+        del topic
+        return None
+
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The readings of one message, oldest first; an unusable element of an array as a `Rejected` in its place.
 

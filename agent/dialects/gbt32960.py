@@ -31,6 +31,7 @@ REAL_TIME: Final = "upstream/info"
 REPORTS: Final = (f"/{REAL_TIME}", "/upstream/reinfo")
 CHARGING_PARKED, CHARGING_DONE = 1, 4
 NOT_ENCRYPTED: Final = 1
+VIN_LENGTH: Final = 17
 WGS84, GCJ02 = 1, 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -126,6 +127,11 @@ class Gbt32960Dialect(Dialect):
         """Every topic below the prefix; other than reports they are ignored."""
         return topic.startswith(self._prefix)
 
+    def sender(self, topic: str) -> str | None:
+        """The mount point where it is a van's own: a VIN, or a name of the identity table."""
+        mount = self._mount(topic)
+        return self._identities.get(mount, mount) if len(mount) == VIN_LENGTH or mount in self._identities else None
+
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The one reading of a report, real-time or reissued."""
         if not f"/{message.topic}".endswith(REPORTS):
@@ -143,7 +149,13 @@ class Gbt32960Dialect(Dialect):
         time_ms = self._time_ms(envelope.report.time)
         if message.topic.endswith(REAL_TIME):
             self._memories.of(vehicle_id).compare_clocks(received_ms - time_ms)
-        check_window(time_ms, received_ms, max_age_ms=self._max_age_ms, max_ahead_ms=self._max_ahead_ms)
+        check_window(
+            time_ms,
+            received_ms,
+            max_age_ms=self._max_age_ms,
+            max_ahead_ms=self._max_ahead_ms,
+            other_arrival_ms=message.other_arrival_ms,
+        )
         fields = self._fields(vehicle_id, time_ms, envelope.report.blocks)
         return (msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, **fields}, Reading),)
 
@@ -169,15 +181,18 @@ class Gbt32960Dialect(Dialect):
 
     def _check_topic(self, topic: str, vin: str) -> None:
         """A mount point that names another van of the table, or another VIN, contradicts the payload."""
-        mount = topic.removeprefix(self._prefix).rpartition("upstream/")[0].rstrip("/").rpartition("/")[2]
+        mount = self._mount(topic)
         ours = self._identities.get(vin, vin)
-        looks_like_vin = len(mount) == len(vin) == 17
+        looks_like_vin = len(mount) == len(vin) == VIN_LENGTH
         if (
             mount != vin
             and (looks_like_vin or mount in self._identities)
             and self._identities.get(mount, mount) != ours
         ):
             raise Rejected("identity_mismatch", f"Vin {vin!r} under the topic of {mount!r}")
+
+    def _mount(self, topic: str) -> str:
+        return topic.removeprefix(self._prefix).rpartition("upstream/")[0].rstrip("/").rpartition("/")[2]
 
     def _time_ms(self, time: _Time) -> int:
         try:

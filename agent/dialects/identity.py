@@ -27,3 +27,11 @@ def resolve(identities: Mapping[str, str], *names: str) -> str:
     if not is_vehicle_id(names[-1]):
         raise Rejected("unknown_vehicle", f"{names[-1][:100]!r} cannot be a vehicle_id; name it in the identity table")
     return names[-1]
+
+
+def best_name(identities: Mapping[str, str], *names: str) -> str:
+    """The `vehicle_id` of a sender known by these names; where it has none, its most specific name."""
+    try:
+        return resolve(identities, *names)
+    except Rejected:
+        return names[0]

@@ -78,10 +78,9 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
-    if power is not None and not -context.power_limit_kw <= power <= context.power_limit_kw:
-        power = None
-        battery.power_rejected += 1
-    elif power is not None and power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state):
+    if (power is not None and not -context.power_limit_kw <= power <= context.power_limit_kw) or (
+        power is not None and power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state)
+    ):
         power = None
         battery.power_rejected += 1
     last = battery.raw_power_kw

@@ -1,7 +1,7 @@
 """The odometer as a witness: what it says is believed as far as physics and its own past allow.
 
 An odometer may fall, jump, stand still or swing between two sources. A value that cannot follow from the last believed
-one is set aside. Where it goes on from there in step with the other witnesses for some kilometres, it is believed again.
+one is set aside. It is believed again where it goes on from there in step with the other witnesses for some kilometres.
 """
 
 from typing import Final

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from agent.errors import Reason
+from agent.journal import file
 
 Key = tuple[int, int]
 """(offset, index): which message, and which element of its array."""
@@ -26,6 +27,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     received_ms: int
     detail: str
+    retained: bool = False
+    """The broker had kept the message: nobody knows how old it was when it arrived."""
 
     @property
     def key(self) -> Key:
@@ -56,8 +59,9 @@ class DeadLetterTable:
                 payload = payload[: self._max_bytes // _MAX_PAYLOAD_SHARE]
             size = len(payload) + len(letter.topic) + len(detail) + _OVERHEAD_BYTES
             added = self._connection.execute(
-                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (*letter.key, letter.received_ms, size, letter.reason, letter.topic, detail, payload),
+                'INSERT INTO dead_letters ("offset", element, received_ms, bytes, reason, topic, detail, payload, '
+                "retained) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (*letter.key, letter.received_ms, size, letter.reason, letter.topic, detail, payload, letter.retained),
             ).rowcount
             self.number += added
             self.bytes += added * size
@@ -92,7 +96,7 @@ def select(
     page: int = 200,
 ) -> Iterator[DeadLetter]:
     """Letters in the order they were added, read in short steps so that no reader holds the journal's WAL."""
-    columns = '"offset", element, reason, topic, payload, received_ms, detail'
+    columns = f'"offset", element, reason, topic, payload, received_ms, detail, {file.retained_column(connection)}'
     if keys is not None:
         for key in keys:
             query = f'SELECT {columns} FROM dead_letters WHERE "offset" = ? AND element = ?'  # noqa: S608
@@ -109,8 +113,8 @@ def select(
         after = rows[-1][-1]
 
 
-def _letter(row: tuple[int, int, Reason, str, bytes, int, str]) -> DeadLetter:
-    offset, index, reason, topic, payload, received_ms, detail = row
+def _letter(row: tuple[int, int, Reason, str, bytes, int, str, int]) -> DeadLetter:
+    offset, index, reason, topic, payload, received_ms, detail, retained = row
     return DeadLetter(
         offset=offset,
         index=index,
@@ -119,4 +123,5 @@ def _letter(row: tuple[int, int, Reason, str, bytes, int, str]) -> DeadLetter:
         payload=payload,
         received_ms=received_ms,
         detail=detail,
+        retained=bool(retained),
     )

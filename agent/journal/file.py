@@ -11,7 +11,7 @@ from agent.errors import JournalBroken, JournalCorrupt, JournalError, JournalFul
 
 APPLICATION_ID: Final = 0x7670_6A6C
 """`vpjl`: says that a SQLite file is a journal of this program."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 PAGE_BYTES: Final = 4096
 
 _SCHEMA: Final = """
@@ -46,9 +46,12 @@ CREATE TABLE dead_letters (
   topic TEXT NOT NULL,
   detail TEXT NOT NULL,
   payload BLOB NOT NULL,
+  retained INTEGER NOT NULL DEFAULT 0,
   UNIQUE ("offset", element)
 ) STRICT;
 """
+_WITH_RETAINED: Final = 2
+"""Since this format a dead letter tells whether its message was retained."""
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
 """No room; the shared-memory index is no part of what has to survive, so failing to grow it harms nothing."""
@@ -174,6 +177,21 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             connection.close()
         raise
     return connection
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a journal of an older version to today's format, in one transaction."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] < _WITH_RETAINED:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ALTER TABLE dead_letters ADD COLUMN retained INTEGER NOT NULL DEFAULT 0")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+
+
+def retained_column(connection: sqlite3.Connection) -> str:
+    """How to ask for `retained`: a reader may see a journal that no agent of this version has opened yet."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    return "retained" if version >= _WITH_RETAINED else "0"
 
 
 def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
