@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 
 from agent.errors import JournalCorrupt, JournalFull, Reason, SettingsError
-from agent.journal import batches, dead_letters, file, requests
+from agent.journal import batches, bulk, dead_letters, file, requests
 from agent.journal.counters import JournalCounters
 from agent.journal.dead_letters import DeadLetter, DeadLetterTable, Key
 from agent.messages import Batch, Message
@@ -237,6 +237,30 @@ class Journal:
         self._execute("COMMIT")
         counters.dropped_messages += dropped
         self._recount_used()
+
+    def append_all(self, arrivals: Iterable[bulk.Arrival]) -> None:
+        """Commit batches of the past in one transaction: all of them or, when anything is raised, none.
+
+        Raises `JournalFull` before the limit is reached, whatever `when_full` says: nothing is dropped for a past.
+        """
+        try:
+            self._execute("BEGIN IMMEDIATE")
+            start, limit = self.counters.next_offset, self.counters.max_bytes
+            end = bulk.insert(self._connection, arrivals, offset=start, max_bytes=limit)
+            self._execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise file.translate(self.path, error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        self.counters.next_offset = end
+        self.counters.appended_messages += end - start
+        self._recount_used()
+
+    def last_arrival_ms(self, minute_key: str) -> int | None:
+        """See `bulk.last_arrival_ms`."""
+        return bulk.last_arrival_ms(self._connection, minute_key)
 
     # -- reading
 
