@@ -16,6 +16,8 @@ class Kind(IntEnum):
     """An MQTT packet that the codec refused; the payload is the raw packet."""
     OVERSIZE = 3
     """A publish beyond `mqtt.max_packet_bytes`; the payload is its beginning."""
+    CORRECTION = 4
+    """A correction by hand: no topic; the payload is `agent.fleet.corrections.Correction` as JSON."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.commands.report_findings import Corrections
 from agent.factors.factor_set import FactorSet
+from agent.fleet.correction_state import Amounts
 from agent.fleet.emissions import is_empty
 from agent.fleet.vehicle import Vehicle
 from agent.stores.base import History
@@ -81,8 +83,9 @@ def gather(
     start_ms: int | None,
     end_ms: int | None,
     efficiency_ac: float,
+    corrections: Corrections,
 ) -> list[VanFigures]:
-    """The sums of every van that the history knows in the period, in order of their ids."""
+    """The sums of every van that the history knows in the period, in order of their ids, without what was corrected."""
     vans: dict[str, VanFigures] = {}
 
     def van(point: dict[str, Any]) -> VanFigures:
@@ -95,11 +98,9 @@ def gather(
     for point, change in _changes(history, "energy", ENERGY, start_ms, end_ms):
         figures = van(point)
         figures.usable_capacity_kwh = point.get("usable_capacity_kwh")
-        for name in ENERGY:
-            setattr(figures.sums, name, change[name])
+        _enter(figures.sums, change, corrections.of(figures.vehicle_id))
     for point, change in _changes(history, "emissions", EMISSIONS, start_ms, end_ms):
-        for name in EMISSIONS:
-            setattr(van(point).sums, name, change[name])
+        _enter(van(point).sums, change, corrections.of(point["vehicle_id"]))
     for day, sums in _by_days(history, start_ms, end_ms):
         figures = van(day)
         if sums.distance_km > figures.sums.distance_km:
@@ -107,13 +108,18 @@ def gather(
             sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
             sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
             figures.sums = sums
-    for trip in history.select("trip", start_ms=start_ms, end_ms=end_ms):
+    for trip in corrections.untouched(history.select("trip", start_ms=start_ms, end_ms=end_ms)):
         _add_trip(van(trip), trip, factors)
-    for charge in history.select("charge", start_ms=start_ms, end_ms=end_ms):
+    for charge in corrections.untouched(history.select("charge", start_ms=start_ms, end_ms=end_ms)):
         _add_charge(van(charge), charge, factors)
     for figures in vans.values():
         _conclude(figures, factors, efficiency_ac)
     return [vans[vehicle_id] for vehicle_id in sorted(vans)]
+
+
+def _enter(sums: Sums, change: dict[str, float], left_out: Amounts) -> None:
+    for name, value in change.items():
+        setattr(sums, name, max(0.0, value - getattr(left_out, name)))
 
 
 def _as_it_was(vehicle: Vehicle, point: dict[str, Any], factors: FactorSet) -> Vehicle:

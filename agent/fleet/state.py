@@ -11,6 +11,7 @@ import msgspec
 
 from agent.errors import JournalCorrupt
 from agent.fleet.alerts import AlertsState
+from agent.fleet.correction_state import CorrectionsState
 from agent.fleet.days import DayState
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import State
@@ -366,6 +367,8 @@ class VanState(Part):
     """Variance of the energy when the day began, kWh²."""
     aside_time_ms: int = 0
     """The newest time of a reading that had neither a state of charge nor a place."""
+    corrections: CorrectionsState | None = None
+    """Stretches that must not count, where there are any."""
 
 
 def new_state(vehicle_id: str) -> VanState:
