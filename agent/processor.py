@@ -171,6 +171,8 @@ class Processor:
                     self._correct(msgspec.json.decode(message.payload, type=Correction))
                 except Rejected as rejected:
                     self._refuse(rejected, message, batch, offset, 0)
+                except Exception as error:  # one correction must never stop the messages
+                    self._stumble(error, message, batch, offset, 0)
             case Kind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
                 self._refuse(Rejected("oversize", text), message, batch, offset, 0)

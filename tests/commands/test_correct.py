@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from agent.commands.ports import free_port
+from agent.fleet.corrections import Correction
 from agent.journal import Journal
+from agent.messages import Batch, Kind, Message
+from tests.doubles import make_processor
 from tests.servers.agent import Agent, wait_for
 from tests.servers.publishing import drive
 
@@ -140,3 +144,15 @@ def test_a_request_of_a_correction_is_journaled_once(tmp_path: Path) -> None:
     (batch,) = journal.append_corrections([(1234, b"{}")])
     assert (batch.received_ms, batch.messages[0].payload) == (1234, b"{}")
     journal.close()
+
+
+def test_a_correction_that_cannot_be_entered_is_a_dead_letter_and_the_rest_goes_on() -> None:
+    processor = make_processor()
+    asked = Correction("van-9", 1, 2, 3, "wheel swapped", "ann")
+    payloads = [b"{", json.dumps({"vehicle_id": "van-1"}).encode(), msgspec.json.encode(asked)]
+    messages = [Message("", payload, qos=0, kind=Kind.CORRECTION) for payload in payloads]
+    (topic, values), *_ = drive("van-1", start_ms=FIRST_MS)
+    messages.append(Message(topic, json.dumps(values).encode()))
+    processor.process(Batch(0, FIRST_MS, FIRST_MS, messages), 0, len(messages))
+    assert [letter.reason for letter in processor.take_letters()] == ["malformed", "malformed", "unknown_vehicle"]
+    assert processor.counters.accepted == 1
