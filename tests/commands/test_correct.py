@@ -13,6 +13,7 @@ from agent.commands.ports import free_port
 from agent.fleet.corrections import Correction
 from agent.journal import Journal
 from agent.messages import Batch, Kind, Message
+from agent.points import MEASUREMENTS
 from tests.doubles import make_processor
 from tests.servers.agent import Agent, wait_for
 from tests.servers.publishing import drive
@@ -156,3 +157,28 @@ def test_a_correction_that_cannot_be_entered_is_a_dead_letter_and_the_rest_goes_
     processor.process(Batch(0, FIRST_MS, FIRST_MS, messages), 0, len(messages))
     assert [letter.reason for letter in processor.take_letters()] == ["malformed", "malformed", "unknown_vehicle"]
     assert processor.counters.accepted == 1
+
+
+def test_a_restart_in_the_middle_of_a_stretch_changes_nothing() -> None:
+    """The same messages, once in one go and once with the vans' states encoded and read again behind each of them."""
+    asked = Correction("van-1", FIRST_MS + LEFT_MS + 60_000, FIRST_MS + LEFT_MS + 300_000, FIRST_MS, "dyno", "ann")
+    messages = [Message(topic, json.dumps(values).encode()) for topic, values in drive("van-1", start_ms=FIRST_MS)]
+    messages.insert(60, Message("", msgspec.json.encode(asked), qos=0, kind=Kind.CORRECTION))
+    batch = Batch(0, FIRST_MS + DAY_MS, FIRST_MS, messages)
+    whole, restarted = make_processor(), make_processor()
+    whole.process(batch, 0, len(messages))
+    kept: dict[str, bytes] = {}
+    found: dict[str, list[Any]] = {}
+    for number in range(len(messages)):
+        restarted.process(batch, number, number + 1)
+        for name, rows in restarted.take_rows()[0].items():
+            found.setdefault(name, []).extend(row[1:] for row in rows)
+        for chunk in restarted.snapshot():
+            kept |= chunk
+        restarted = make_processor()
+        restarted.restore(kept.items())
+    rows, _ = whole.take_rows()
+    assert found == {name: [row[1:] for row in each] for name, each in rows.items()}
+    # From a minute behind the departure to its fifth: 24 readings of 0.1 km.
+    distance = MEASUREMENTS["correction"].field_names.index("distance_km")
+    assert sum(row[2 + distance] for row in rows["correction"]) == pytest.approx(2.4, abs=0.11)
