@@ -16,7 +16,7 @@ class Kind(IntEnum):
     """An MQTT packet that the codec refused; the payload is the raw packet."""
     OVERSIZE = 3
     """A publish beyond `mqtt.max_packet_bytes`; the payload is its beginning."""
-    CORRECTION = 4
+    CORRECTION = 5
     """A correction by hand: no topic; the payload is `agent.fleet.corrections.Correction` as JSON."""
 
 

@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             raise ImportRefused(f"an agent has the journal {path} open: stop it, import, and start it again") from error
         try:
             lived_ms = journal.last_arrival_ms(MINUTE_KEY)
-            journal.append_all(past)
+            journal.append_past(past)
         except JournalFull as error:
             raise ImportRefused(
                 f"{past.name} does not fit into the journal: {error}, at line {past.number}; nothing was imported. "

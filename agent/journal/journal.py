@@ -238,7 +238,7 @@ class Journal:
         counters.dropped_messages += dropped
         self._recount_used()
 
-    def append_all(self, arrivals: Iterable[bulk.Arrival]) -> None:
+    def append_past(self, arrivals: Iterable[bulk.Arrival]) -> None:
         """Commit batches of the past in one transaction: all of them or, when anything is raised, none.
 
         Raises `JournalFull` before the limit is reached, whatever `when_full` says: nothing is dropped for a past.
