@@ -32,6 +32,8 @@ COMMANDS = {
     "live": Command("agent.commands.live", "the live page"),
     "export": Command("agent.commands.export", "points of a measurement as CSV or JSON lines"),
     "report": Command("agent.commands.report", "emissions of a period, for an auditor"),
+    "correct": Command("agent.commands.correct", "take a stretch of a van out of the totals, and say why; list these"),
+    "import": Command("agent.commands.import_command", "take over what another program has recorded"),
     "deadletters": Command("agent.commands.dead_letters", "messages that could not be used: list, show, replay"),
     "salvage": Command("agent.commands.salvage", "copy what a damaged journal still holds", needs_settings=False),
     "compare": Command("agent.commands.compare", "what the simulator knows against what the agent computed"),

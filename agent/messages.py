@@ -20,6 +20,8 @@ class Kind(IntEnum):
     """A dead letter that is processed again, as it was published; its batch has the time of its first arrival."""
     TAGS = 5
     """The fleet's tags from here on: no topic; the payload is `agent.tags.FleetTags` encoded."""
+    CORRECTION = 6
+    """A correction by hand: no topic; the payload is `agent.fleet.corrections.Correction` as JSON."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):

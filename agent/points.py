@@ -4,7 +4,7 @@ A row is `(series, time_ms, value, value, …)`, the values in the order of the 
 Dashboards, documentation, stores and exports are all held against `MEASUREMENTS`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -13,6 +13,7 @@ from agent.fleet.records import (
     AlertRecord,
     ChargeRecord,
     ChargeSliceRecord,
+    CorrectionRecord,
     DayRecord,
     EmissionsRecord,
     EnergyRecord,
@@ -242,6 +243,26 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
             "message text -: one sentence for people",
         ),
         _measurement(
+            "correction",
+            "What an hour of a stretch that must not count has added to the totals, under that hour's beginning.",
+            "from_ms integer ms: beginning of the stretch, since the epoch",
+            "to_ms integer ms: its end",
+            "made_ms integer ms: when the correction was made",
+            "reason text -: why the stretch must not count",
+            "made_by text -: who made the correction",
+            "distance_km float km: distance that does not count",
+            "used_kwh float kWh: of used_kwh_total",
+            "regenerated_kwh float kWh: of regenerated_kwh_total",
+            "charged_kwh float kWh: of charged_kwh_total",
+            "grid_kwh float kWh: of grid_kwh_total",
+            "idle_kwh float kWh: of idle_kwh_total",
+            "co2e_g float g: of co2e_g_total",
+            "diesel_co2e_g float g: of diesel_co2e_g_total",
+            "avoided_co2e_g float g: of avoided_co2e_g_total",
+            "avoided_nox_mg float mg: of avoided_nox_mg_total",
+            "avoided_pm_mg float mg: of avoided_pm_mg_total",
+        ),
+        _measurement(
             "fleet",
             "One depot's vans, each full minute.",
             "vans integer -: vans known",
@@ -310,6 +331,7 @@ _RECORD_ROWS: Final[dict[type, tuple[str, RowMaker]]] = {
         (StopRecord, "stop"),
         (DayRecord, "day"),
         (AlertRecord, "alert"),
+        (CorrectionRecord, "correction"),
         (FleetRecord, "fleet"),
     )
 }
@@ -334,6 +356,11 @@ def add_records(rows: Rows, series: Series, records: Sequence[Record | FleetReco
     for record in records:
         name, make_row = _RECORD_ROWS[type(record)]
         rows[name].append(make_row(series, record))
+
+
+def partial_row(measurement: str, series: Series, time_ms: int, values: Mapping[str, Any]) -> Row:
+    """A row with these fields alone: a store puts them in the place of those of a point that is there."""
+    return (series, time_ms, *(values.get(name) for name in MEASUREMENTS[measurement].field_names))
 
 
 def empty_rows() -> Rows:

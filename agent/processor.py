@@ -6,10 +6,13 @@ The same messages in the same order give the same rows, whatever the batches. No
 import logging
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from agent import points
 from agent.dialects import Decoder
 from agent.errors import REASONS, Rejected
-from agent.fleet import Verdict, step, tick
+from agent.fleet import Verdict, corrections, step, tick
+from agent.fleet.corrections import Correction
 from agent.fleet.records import Record
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
@@ -178,6 +181,13 @@ class Processor:
                 self._tags_known = self._tags_changed = True
             case Kind.REPLAYED:
                 self._replay(message, batch, offset)
+            case Kind.CORRECTION:
+                try:
+                    self._correct(msgspec.json.decode(message.payload, type=Correction))
+                except Rejected as rejected:
+                    self._refuse(rejected, message, batch, offset, 0)
+                except Exception as error:  # one correction must never stop the messages
+                    self._stumble(error, message, batch, offset, 0)
             case Kind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
                 self._refuse(Rejected("oversize", text), message, batch, offset, 0)
@@ -225,6 +235,19 @@ class Processor:
         if not self._minute - 1 <= minute <= self._minute:
             self._minute = minute
             self._roll_up(minute * MINUTE_MS)
+
+    def _correct(self, correction: Correction) -> None:
+        """A stretch of a van that must not count. Raises `Rejected`."""
+        vehicle_id = correction.vehicle_id
+        van = self._awake.get(vehicle_id) or self.vans.wake(vehicle_id)
+        if van is None:
+            raise Rejected("unknown_vehicle", f"a correction for {vehicle_id!r}, which was never heard of")
+        records = corrections.take(van.state, correction, van.context)
+        self.vans.touch(van)
+        self._add_records(van, records)
+        for day in correction.days if records else ():
+            self._rows["day"].append(points.partial_row("day", Series(**day.tags), day.time_ms, day.fields))
+            self.points += 1
 
     def _roll_up(self, time_ms: int) -> None:
         for record in self.vans.roll_up(time_ms):

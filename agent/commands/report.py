@@ -11,6 +11,7 @@ import msgspec
 
 from agent.commands.moments import add_period, period
 from agent.commands.report_figures import Sums, VanFigures, figures_of, gather
+from agent.commands.report_findings import Corrections, corrections_of, implausible
 from agent.commands.report_format import as_csv, as_json, as_markdown
 from agent.commands.report_scopes import scopes_of
 from agent.config import Settings, load_fleet
@@ -22,7 +23,21 @@ from agent.roster import Roster
 from agent.stores import make_history
 from agent.stores.base import History
 
-BLOCKS: Final = ("all", "summary", "depots", "vans", "trips", "charges", "scopes", "instruments", "quality")
+BLOCKS: Final = (
+    ,
+)
+    "all",
+    "summary",
+    "depots",
+    "vans",
+    "trips",
+    "charges",
+    "scopes",
+    "instruments",
+    "corrections",
+    "implausible",
+    "quality",
+)
 COUNTERS: Final = ("messages_total", "accepted_total", "duplicates_total", "late_total", "dead_letters_total")
 
 
@@ -59,6 +74,7 @@ def make_report(
         derived_every_s=settings.store.derived_every_s,
     )
     charging = factors.charging(ac=emissions.charging_efficiency_ac, dc=emissions.charging_efficiency_dc)
+    corrections = corrections_of(history, start_ms=start_ms, end_ms=end_ms)
     vans = gather(
         history,
         vehicle_of=roster.vehicle,
@@ -66,6 +82,7 @@ def make_report(
         start_ms=start_ms,
         end_ms=end_ms,
         efficiency_ac=charging.efficiency("ac"),
+        corrections=corrections,
     )
     fleet, depots = Sums(), _by_depot(vans)
     for van in vans:
@@ -75,10 +92,15 @@ def make_report(
         "summary": lambda: {"vans": len(vans), **figures_of(fleet)},
         "depots": lambda: [{"depot": depot, **figures_of(depots[depot])} for depot in sorted(depots)],
         "vans": lambda: [_van(van) for van in vans],
-        "trips": lambda: list(_rows(history, "trip", start_ms, end_ms)),
-        "charges": lambda: list(_rows(history, "charge", start_ms, end_ms)),
+        "trips": lambda: list(_rows(history, "trip", start_ms, end_ms, corrections)),
+        "charges": lambda: list(_rows(history, "charge", start_ms, end_ms, corrections)),
         "scopes": lambda: scopes_of(history.select("charge_slice", start_ms=start_ms, end_ms=end_ms))[0],
         "instruments": lambda: scopes_of(history.select("charge_slice", start_ms=start_ms, end_ms=end_ms))[1],
+        "corrections": lambda: [_correction(entry) for entry in corrections.entries],
+        "implausible": lambda: [
+            {name: value for name, value in van.items() if name != "last_ms"} | {"last": _shown(van["last_ms"])}
+            for van in implausible(history, start_ms, end_ms)
+        ],
         "quality": lambda: _quality(history, fleet, start_ms, end_ms),
     }
     return {name: make() for name, make in blocks.items() if block in ("all", name) or name == "header"}
@@ -138,12 +160,29 @@ def _header(
     }
 
 
-def _rows(history: History, measurement: str, start_ms: int | None, end_ms: int | None) -> Iterator[dict[str, Any]]:
-    """Points with their times readable, columns in the order of the measurement."""
+def _rows(
+    history: History, measurement: str, start_ms: int | None, end_ms: int | None, corrections: Corrections
+) -> Iterator[dict[str, Any]]:
+    """Points with their times readable, columns in the order of the measurement; the corrected ones do not count."""
     for point in history.select(measurement, start_ms=start_ms, end_ms=end_ms):
         row = {"vehicle_id": point["vehicle_id"], "depot": point.get("depot")}
         row |= {"start": _shown(point.get("start_ms")), "end": _shown(point["time_ms"])}
-        yield row | {name: point.get(name) for name in MEASUREMENTS[measurement].field_names if name != "start_ms"}
+        row |= {name: point.get(name) for name in MEASUREMENTS[measurement].field_names if name != "start_ms"}
+        yield row | {"corrected": corrections.touches(point)}
+
+
+def _correction(entry: dict[str, Any]) -> dict[str, Any]:
+    """A correction with its times readable; the amounts are what it takes out of the period."""
+    return {
+        "vehicle_id": entry["vehicle_id"],
+        "depot": entry["depot"],
+        "start": _shown(entry["from_ms"]),
+        "end": _shown(entry["to_ms"]),
+        "reason": entry["reason"],
+        "made": _shown(entry["made_ms"]),
+        "made_by": entry["made_by"],
+        **msgspec.structs.asdict(entry["amounts"]),
+    }
 
 
 def _quality(history: History, fleet: Sums, start_ms: int | None, end_ms: int | None) -> dict[str, Any]:

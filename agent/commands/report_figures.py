@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.commands.report_findings import Corrections
 from agent.factors.factor_set import FactorSet
+from agent.fleet.correction_state import Amounts
 from agent.fleet.emissions import is_empty
 from agent.fleet.uncertainty import Z90, Z95, relative
 from agent.fleet.vehicle import Vehicle
@@ -91,8 +93,9 @@ def gather(
     start_ms: int | None,
     end_ms: int | None,
     efficiency_ac: float,
+    corrections: Corrections,
 ) -> list[VanFigures]:
-    """The sums of every van that the history knows in the period, in order of their ids."""
+    """The sums of every van that the history knows in the period, in order of their ids, without what was corrected."""
     vans: dict[str, VanFigures] = {}
 
     def van(point: dict[str, Any]) -> VanFigures:
@@ -105,11 +108,9 @@ def gather(
     for point, change in _changes(history, "energy", ENERGY, start_ms, end_ms):
         figures = van(point)
         figures.usable_capacity_kwh = point.get("usable_capacity_kwh")
-        for name in ENERGY:
-            setattr(figures.sums, name, change[name])
+        _enter(figures.sums, change, corrections.of(figures.vehicle_id))
     for point, change in _changes(history, "emissions", EMISSIONS, start_ms, end_ms):
-        for name in EMISSIONS:
-            setattr(van(point).sums, name, change[name])
+        _enter(van(point).sums, change, corrections.of(point["vehicle_id"]))
     for day, sums in _by_days(history, start_ms, end_ms):
         figures = van(day)
         figures.sums.variance_kwh2 = sums.variance_kwh2
@@ -119,11 +120,17 @@ def gather(
             sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
             figures.sums = sums
     for measurement, add in (("trip", _add_trip), ("charge", _add_charge), ("charge_slice", _add_slice)):
-        for point in history.select(measurement, start_ms=start_ms, end_ms=end_ms):
+        points = history.select(measurement, start_ms=start_ms, end_ms=end_ms)
+        for point in points if measurement == "charge_slice" else corrections.untouched(points):
             add(van(point), point, factors)
     for figures in vans.values():
         _conclude(figures, factors, efficiency_ac)
     return [vans[vehicle_id] for vehicle_id in sorted(vans)]
+
+
+def _enter(sums: Sums, change: dict[str, float], left_out: Amounts) -> None:
+    for name, value in change.items():
+        setattr(sums, name, max(0.0, value - getattr(left_out, name)))
 
 
 def _as_it_was(vehicle: Vehicle, point: dict[str, Any], factors: FactorSet) -> Vehicle:

@@ -17,6 +17,8 @@ TITLES: Final = {
     "charges": "Charges",
     "scopes": "Electricity charged, by site and scope",
     "instruments": "Electricity charged, by market-based instrument",
+    "corrections": "Corrections by hand: what these stretches added does not count",
+    "implausible": "Vans with implausible data: how often each kind was raised",
     "quality": "Data quality",
 }
 ROWS_SHOWN: Final = 200
@@ -29,12 +31,15 @@ COLUMNS: Final = {
         "vans": "vehicle_id depot model country distance_km trips stops battery_kwh grid_kwh overall_kwh_per_100km "
         "idle_kwh co2e_kg co2e_g_per_km co2e_g_per_tkm avoided_co2e_kg usable_capacity_kwh",
         "trips": "vehicle_id start end distance_km stops energy_kwh uncertainty_kwh consumption_kwh_per_100km "
-        "payload_kg parcels co2e_g co2e_g_per_tkm quality inferred",
+        "payload_kg parcels co2e_g co2e_g_per_tkm quality inferred corrected",
         "charges": "vehicle_id start end place kind soc_start_pct soc_end_pct energy_kwh grid_kwh max_power_kw co2e_g "
-        "meter inferred",
+        "meter inferred corrected",
         "scopes": "depot place grid_kwh metered_kwh scope_2_location_based_co2e_kg scope_2_market_based_co2e_kg "
         "scope_3_3_upstream_co2e_kg scope_3_3_losses_co2e_kg location_based_co2e_kg uncertainty_kg",
         "instruments": "instrument factor_set grid_kwh share_pct market_based_co2e_kg location_based_co2e_kg",
+        "corrections": "vehicle_id start end reason made made_by distance_km used_kwh charged_kwh grid_kwh co2e_g",
+        "implausible": "vehicle_id depot position_implausible soc_implausible odometer_implausible power_implausible "
+        "last",
     }.items()
 }
 """What Markdown shows of each table; CSV and JSON have all of it."""

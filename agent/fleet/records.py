@@ -165,6 +165,27 @@ class AlertRecord(Record, kw_only=True, gc=False):
     message: str
 
 
+class CorrectionRecord(Record, kw_only=True, gc=False):
+    """What one hour of a stretch that must not count has added to the totals; `time_ms` is its beginning."""
+
+    from_ms: int
+    to_ms: int
+    made_ms: int
+    reason: str
+    made_by: str
+    distance_km: float
+    used_kwh: float
+    regenerated_kwh: float
+    charged_kwh: float
+    grid_kwh: float
+    idle_kwh: float
+    co2e_g: float
+    diesel_co2e_g: float
+    avoided_co2e_g: float
+    avoided_nox_mg: float
+    avoided_pm_mg: float
+
+
 class FleetRecord(msgspec.Struct, gc=False, kw_only=True):
     """One depot's vans at a full minute."""
 

@@ -12,6 +12,7 @@ import msgspec
 from agent.errors import JournalCorrupt
 from agent.fleet.alerts import AlertsState
 from agent.fleet.charger import MeterState
+from agent.fleet.correction_state import CorrectionsState
 from agent.fleet.days import DayState
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import State
@@ -493,6 +494,8 @@ class VanState(Part):
     """The newest time of a reading that had neither a state of charge nor a place."""
     published_ms: int = 0
     """The time of the last `energy` row: a row is written once."""
+    corrections: CorrectionsState | None = None
+    """Stretches that must not count, where there are any."""
 
 
 def new_state(vehicle_id: str) -> VanState:

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from agent.fleet import battery, charging, daybook, days, distance, gaps, ledger, lookout, trips, witnesses
+from agent.fleet import (
+    battery,
+    charging,
+    corrections,
+    daybook,
+    days,
+    distance,
+    gaps,
+    ledger,
+    lookout,
+    trips,
+    witnesses,
+)
 from agent.fleet import motion as motion_of
 from agent.fleet.context import Context
 from agent.fleet.records import Record
@@ -61,6 +73,8 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     motion = state.motion
     mode = motion.mode
     records: list[Record] = []
+    if state.corrections is not None and 0 < state.corrections.due_ms < time_ms:
+        records += corrections.cut(state, time_ms, context)
     if (
         time_ms - state.time_ms >= context.thresholds.asleep_after_ms
         or mode == OFFLINE

@@ -10,10 +10,10 @@ from zlib import crc32
 import msgspec
 
 from agent.errors import JournalCorrupt, JournalFull, Reason, SettingsError
-from agent.journal import batches, dead_letters, file, requests
+from agent.journal import batches, bulk, dead_letters, file, requests
 from agent.journal.counters import JournalCounters
 from agent.journal.dead_letters import DeadLetter, DeadLetterTable, Key
-from agent.messages import Batch, Message
+from agent.messages import Batch, Kind, Message
 
 WhenFull = Literal["pause", "drop_oldest"]
 
@@ -239,6 +239,39 @@ class Journal:
         counters.dropped_messages += dropped
         self._recount_used()
 
+    def append_past(self, arrivals: Iterable[bulk.Arrival]) -> None:
+        """Commit batches of the past in one transaction: all of them or, when anything is raised, none.
+
+        Raises `JournalFull` before the limit is reached, whatever `when_full` says: nothing is dropped for a past.
+        """
+        try:
+            self._execute("BEGIN IMMEDIATE")
+            start, limit = self.counters.next_offset, self.counters.max_bytes
+            end = bulk.insert(self._connection, arrivals, offset=start, max_bytes=limit)
+            self._execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise file.translate(self.path, error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        self.counters.next_offset = end
+        self.counters.appended_messages += end - start
+        self._recount_used()
+
+    def append_corrections(self, corrections: Iterable[tuple[int, bytes]]) -> list[Batch]:
+        """Journal corrections by hand, each as a batch of its own; raises as `append` does."""
+        return [
+            self.append(
+                [Message("", payload, qos=0, kind=Kind.CORRECTION)], received_ms=made_ms, listening_since_ms=made_ms
+            )
+            for made_ms, payload in corrections
+        ]
+
+    def last_arrival_ms(self, minute_key: str) -> int | None:
+        """See `bulk.last_arrival_ms`."""
+        return bulk.last_arrival_ms(self._connection, minute_key)
+
     # -- reading
 
     def read(self, offset: int, *, max_messages: int) -> list[Batch]:
@@ -419,8 +452,8 @@ class Journal:
     def tidy(self) -> list[Batch]:
         """What is done between batches, after the acknowledgements: call it often, it mostly returns at once.
 
-        Moves a grown WAL into the file, and does what the `deadletters` command has asked for; returns the batches that
-        a replay of dead letters appended, which are to be processed like any other.
+        Moves a grown WAL into the file, and does what a command has asked for; returns the batches that this appended,
+        which are to be processed like any other.
         """
         if self._wal_pages >= self._wal_pages_due:
             self._move_wal()
@@ -434,6 +467,7 @@ class Journal:
         try:
             appended = self.replay_dead_letters(request.replay)
             self.remove_dead_letters(request.remove)
+            appended += self.append_corrections(request.corrections)
         except JournalFull:
             return []  # stays asked for
         requests.done(self.path)

@@ -1,4 +1,4 @@
-"""How a command asks the running agent to move or forget dead letters: a file beside the journal.
+"""How a command asks the running agent to write to the journal: a file beside it.
 
 Only the agent writes the journal: with SQLite below 3.51.3 two connections that commit and checkpoint the WAL at the
 same moment can damage the file. So a command leaves a request, and the journal's own thread does it between batches.
@@ -26,10 +26,12 @@ NOT_REPLAYABLE: Final[dict[Reason, str]] = {
 
 
 class Request(msgspec.Struct):
-    """Which letters to move back into the journal, and which to forget."""
+    """Which letters to move back into the journal, which to forget, and which corrections to journal."""
 
     replay: list[Key] = []
     remove: list[Key] = []
+    corrections: list[tuple[int, bytes]] = []
+    """When each was made, ms since the epoch, and its payload: to be journaled like a message that arrives then."""
 
 
 def can_be_replayed(letter: DeadLetter) -> bool:

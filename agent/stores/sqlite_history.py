@@ -46,12 +46,19 @@ class SqliteHistory:
         """See `History.select`."""
         described = MEASUREMENTS[measurement]
         try:
+            if not self._has(described):
+                return
             numbers = self._series(described, vehicle_id)
             chosen = None if vehicle_id is None else set(numbers)
             read = self._newest if latest else self._pages
             yield from (_point(described, numbers, row) for row in read(described, chosen, start_ms, end_ms))
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from error
+
+    def _has(self, measurement: Measurement) -> bool:
+        """Whether the file has the measurement: not one of an agent that did not know it yet."""
+        found = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (points_table(measurement),))
+        return found.fetchone() is not None
 
     def _series(self, measurement: Measurement, vehicle_id: str | None) -> dict[int, tuple[str | None, ...]]:
         """The tags of each series, by its number."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from agent.stores.base import History
 from dashboards.live.channel import Channel
-from dashboards.live.hours import Amounts, HourBook, Standing, full_hours, standing
+from dashboards.live.hours import COUNTERS, Amounts, HourBook, Standing, full_hours, standing
 
 WINDOWS_MS: Final = (20_000, 60_000, 180_000, 600_000)
 """How long before a full hour a van's counters still stand for that hour: each next one only if the last found vans."""
@@ -52,6 +52,7 @@ class HourReader:
                 book.at[hour] = self._book.at[hour]
             else:
                 book.at[hour] = await channel.read(partial(_standing_at, hour_ms=hour, vans=len(known)))
+        book.corrections = await channel.read(partial(_corrections, start_ms=hours[0]))
         missing = known - book.at[hours[0]].keys() - book.first.keys()
         if missing:
             book.first |= await channel.read(partial(_first_standing, start_ms=hours[0], missing=missing))
@@ -78,6 +79,15 @@ def _standing_at(history: History, hour_ms: int, vans: int) -> Standing:
         if len(into) >= vans or (before and len(into) - before < vans * 0.01):
             break
     return into
+
+
+def _corrections(history: History, start_ms: int) -> dict[str, list[tuple[int, Amounts]]]:
+    """What was corrected by hand since, by van."""
+    found: dict[str, list[tuple[int, Amounts]]] = {}
+    for point in history.select("correction", start_ms=start_ms):
+        amounts = {name: point[name] for name in COUNTERS if name in point}
+        found.setdefault(point["vehicle_id"], []).append((point["time_ms"], amounts))
+    return found
 
 
 def _first_standing(history: History, start_ms: int, missing: set[str]) -> dict[str, tuple[int, Amounts]]:

@@ -2,12 +2,13 @@
 
 The counters never fall, so an hour is a difference of two. A van that was silent at a full hour has its use booked to
 the hour in which it is heard again, and until then to the one in which it was last heard; sums over the hours are exact
-either way.
+either way. What was corrected by hand is taken out of the hour that it belongs to.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import inf
 from typing import Any, Final
 
 HOUR_MS: Final = 3_600_000
@@ -64,6 +65,8 @@ class HourBook:
 
     at: dict[int, Standing] = field(default_factory=dict)
     first: dict[str, tuple[int, Amounts]] = field(default_factory=dict)
+    corrections: dict[str, list[tuple[int, Amounts]]] = field(default_factory=dict)
+    """What does not count, by van: each amount with the time it belongs to."""
 
     def since(self, start_ms: int, now: Standing, heard_ms: Mapping[str, int]) -> Standing:
         """Amounts by van from `start_ms` to `now`; `heard_ms` is when each van was last heard."""
@@ -73,8 +76,15 @@ class HourBook:
             # The counters of a van that has not been heard since stand as they stood then.
             silent = heard_ms[vehicle_id] < start_ms
             base = amounts if silent else self._base(vehicle_id, start_ms, hours)
-            result[vehicle_id] = {name: max(0.0, value - base.get(name, value)) for name, value in amounts.items()}
+            wrong = self._corrected(vehicle_id, start_ms)
+            result[vehicle_id] = {
+                name: max(0.0, value - base.get(name, value) - wrong.get(name, 0.0)) for name, value in amounts.items()
+            }
         return result
+
+    def _corrected(self, vehicle_id: str, start_ms: int, end_ms: float = inf) -> Amounts:
+        known = self.corrections.get(vehicle_id)
+        return total(amounts for time_ms, amounts in known if start_ms <= time_ms < end_ms) if known else {}
 
     def _base(self, vehicle_id: str, start_ms: int, hours: list[int]) -> Amounts:
         """The counters from which a van that was heard since `start_ms` counts."""
@@ -104,8 +114,10 @@ class HourBook:
                 if previous is None:
                     previous = self._first_before(vehicle_id, hour + HOUR_MS, end)
                 sums = table[index][1].setdefault(group(vehicle_id), {})
+                wrong = self._corrected(vehicle_id, hour, inf if last else hours[index + 1])
                 for name, value in end.items():
-                    sums[name] = sums.get(name, 0.0) + max(0.0, value - previous.get(name, value))
+                    grown = value - previous.get(name, value) - wrong.get(name, 0.0)
+                    sums[name] = sums.get(name, 0.0) + max(0.0, grown)
                 previous = end
         return table
 

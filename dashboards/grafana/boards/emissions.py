@@ -1,7 +1,19 @@
 """How much CO2e does the fleet cause, per kilometre, tonne-kilometre and parcel, and how much does it avoid?"""
 
+from agent.points import MEASUREMENTS
 from dashboards.grafana.boards.trips import LONG_ENOUGH
-from dashboards.grafana.influxql import Query, course, increase, increase_course, latest, per_day, ratio, total, where
+from dashboards.grafana.influxql import (
+    Query,
+    course,
+    increase,
+    increase_course,
+    latest,
+    per_day,
+    ratio,
+    rows,
+    total,
+    where,
+)
 from dashboards.grafana.layout import Row, dashboard, text_variable, van_variables
 from dashboards.grafana.panels import MODEL, VAN, Column, Panel, pie, series, stat, table, text
 from dashboards.grafana.sdk import model
@@ -35,6 +47,7 @@ def build() -> model.Dashboard:
         Row("Over time", *_course()),
         Row("By model, country and van", *_tables()),
         Row("Basis", *_basis()),
+        Row("Corrections by hand", _corrections()),
         variables=[
             *van_variables(),
             text_variable("min_km", "Shortest trip (km)", "0", "Trips shorter than this are left out."),
@@ -223,6 +236,30 @@ def _tables() -> list[Panel]:
             )
         )
     return panels
+
+
+def _corrections() -> Panel:
+    return table(
+        "What does not count",
+        "`vanpulse correct` has taken these stretches out of reports and days, one line for each hour with anything in "
+        "it. The increases of counters on these pages still hold them.",
+        rows("correction", *MEASUREMENTS["correction"].field_names, limit=200),
+        columns=[
+            VAN,
+            Column("from_ms", "From", "dateTimeAsIso"),
+            Column("to_ms", "To", "dateTimeAsIso"),
+            Column("reason", "Reason", "string"),
+            Column("made_by", "By", "string"),
+            Column("made_ms", "Made", "dateTimeAsIso"),
+            Column("distance_km", "Distance", "suffix:km", 1),
+            Column("used_kwh", "Used", "kwatth", 1),
+            Column("charged_kwh", "Charged", "kwatth", 1),
+            Column("grid_kwh", "Grid", "kwatth", 1),
+            Column("co2e_g", "CO2e", "massg", 0),
+            Column("diesel_co2e_g", "With diesel", "massg", 0),
+        ],
+        time="Hour",
+    )
 
 
 def _basis() -> list[Panel]:

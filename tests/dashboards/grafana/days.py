@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from math import cos, pi, sin
 from typing import Any
 
+import msgspec
+
+from agent.fleet.correction_state import Amounts
+from agent.fleet.corrections import Correction, Slice
 from agent.messages import Batch, Kind, Message
 
 START_MS = 1_789_948_800_000  # 2026-09-21, a Monday, 00:00 UTC
@@ -202,6 +206,8 @@ def batches() -> Iterator[Batch]:
     for second in range(0, LENGTH_S, PERIOD_S):
         messages = list(_messages(fleet, second))
         now_ms = START_MS + second * 1000
+        if second == 2 * DAY_S:
+            messages.append(_correction())
         if second % TICK_S == 0:
             messages.append(Message("", b"%d" % now_ms, kind=Kind.TICK))
         if messages:
@@ -225,6 +231,16 @@ def _messages(fleet: list[Van], second: int) -> Iterator[Message]:
             yield _message(van, "telemetry", van.telemetry(second))
             yield _message(van, "soc", {"time": START_MS + second * 1000 - 30_000, "soc_pct": round(van.soc_pct)})
             yield Message(f"vans/{van.vehicle_id}/telemetry", b'{"time": 1')
+
+
+def _correction() -> Message:
+    """An hour of the second morning that must not count."""
+    from_ms = START_MS + (DAY_S + 8 * 3600) * 1000
+    wrong = Amounts(30.0, 9.0, 1.0, 1.0, 1.0, 0.1, 3000.0, 7500.0, 4500.0, 3750.0, 135.0)
+    asked = Correction(
+        "berlin-1", from_ms, from_ms + 3_600_000, from_ms + 60_000, "test bench", "ann", [Slice(from_ms, wrong)]
+    )
+    return Message("", msgspec.json.encode(asked), kind=Kind.CORRECTION)
 
 
 def _message(van: Van, kind: str, values: dict[str, Any]) -> Message:

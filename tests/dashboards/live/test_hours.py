@@ -95,3 +95,16 @@ def test_consumption_is_net_of_what_braking_returned() -> None:
     assert kwh_per_100km({"used_kwh": 30.0, "regenerated_kwh": 5.0, "distance_km": 100.0}) == 25.0
     assert kwh_per_100km({"used_kwh": 30.0}) is None
     assert kwh_per_100km({"used_kwh": 0.1, "distance_km": 0.0}) is None
+
+
+def test_what_was_corrected_counts_in_no_hour_and_in_no_day() -> None:
+    """Of van a's 2 + 3 + … kWh, 1.5 in the first hour are wrong, and more than there is in the second."""
+    corrected = book()
+    corrected.corrections = {"a": [(5, {"used_kwh": 1.5}), (HOUR_MS + 5, {"used_kwh": 9.0})]}
+    table = {hour // HOUR_MS: sums.get("", {}) for hour, sums in corrected.by_hour(NOW, HEARD_MS)}
+    assert table[0] == {"used_kwh": pytest.approx(2.0 - 1.5 + 1.0)}
+    assert table[1] == {"used_kwh": pytest.approx(3.0)}
+    assert table[2] == {"used_kwh": pytest.approx(5.0 + 0.5)}
+    corrected.corrections = {"a": [(5, {"used_kwh": 1.5}), (HOUR_MS + 5, {"used_kwh": 0.5})]}
+    assert corrected.since(0, NOW, HEARD_MS)["a"] == {"used_kwh": pytest.approx(7.0 - 2.0)}
+    assert corrected.since(HOUR_MS, NOW, HEARD_MS)["a"] == {"used_kwh": pytest.approx(5.0 - 0.5)}

@@ -1,0 +1,251 @@
+"""`vanpulse correct`: a stretch of a van's time that must not count, and why.
+
+What the stretch has added to the totals is read from the store and journaled with its reason, like a message: the
+agent publishes it as `correction` points, which reports and dashboards subtract.
+"""
+
+import argparse
+import getpass
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import Any, Final
+
+import msgspec
+
+from agent.commands.moments import add_period, format_moment, period
+from agent.commands.report_findings import LONGEST_CORRECTION_MS, corrections_of
+from agent.config import Settings, load_fleet
+from agent.errors import SettingsError, VanpulseError
+from agent.fleet.correction_state import Amounts
+from agent.fleet.corrections import Correction, Day, Slice, slice_start_ms
+from agent.journal import Journal, JournalInUse
+from agent.journal import requests as journal_requests
+from agent.journal.requests import Request
+from agent.points import TAGS
+from agent.roster import Roster
+from agent.stores import make_history
+from agent.stores.base import History
+
+DAY_MS: Final = 86_400_000
+LOOK_BACK_MS: Final = 7 * DAY_MS
+"""How far before the stretch its first totals are looked for; a van silent for longer has not changed them."""
+LONGEST_REASON: Final = 200
+ASK_S: Final = 40.0
+COUNTERS: Final = {
+    "energy": ("distance_km", "used_kwh", "regenerated_kwh", "charged_kwh", "grid_kwh", "idle_kwh"),
+    "emissions": ("co2e_g", "diesel_co2e_g", "avoided_co2e_g", "avoided_nox_mg", "avoided_pm_mg"),
+}
+"""The measurement that each amount is the increase of a `_total` of."""
+DAY_FIELDS: Final = (*COUNTERS["energy"], "co2e_g", "diesel_co2e_g")
+
+
+class CannotCorrect(VanpulseError):
+    """The correction was not made; the text says what to do."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The van, the stretch and the reason."""
+    parser.add_argument("van", nargs="?", metavar="VAN", help="whose stretch; for --list: only this van's corrections")
+    add_period(parser)
+    parser.add_argument("--reason", metavar="TEXT", help="why it must not count: shown in every report")
+    parser.add_argument("--list", action="store_true", help="show the corrections made so far, with what they took out")
+    parser.epilog = (
+        "What the stretch added to the van's totals is taken out of reports and days from then on. What the "
+        "van said stays stored. Works whether or not the agent is running."
+    )
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Make a correction, or list them."""
+    start_ms, end_ms = period(arguments, settings.fleet.timezone)
+    token = settings.store.token.get_secret_value() if settings.store.token else ""
+    with closing(make_history(settings.store.url, token=token)) as history:
+        if arguments.list:
+            return _list(history, arguments.van, start_ms, end_ms)
+        if arguments.van is None or start_ms is None or end_ms is None or arguments.reason is None:
+            raise SettingsError("correct: VAN, --from, --to and --reason are needed; or --list")
+        correction = make_correction(
+            history,
+            settings,
+            vehicle_id=arguments.van,
+            from_ms=start_ms,
+            to_ms=end_ms,
+            reason=_reason(arguments.reason),
+        )
+    taken_up = _journal(correction, settings)
+    amounts = _sum(each.amounts for each in correction.slices)
+    stretch = f"{format_moment(start_ms)} to {format_moment(end_ms)}"
+    sys.stdout.write(f"{correction.vehicle_id}: {stretch} does not count: {_shown(amounts)} so far\n")
+    if not taken_up:
+        sys.stdout.write("the next `vanpulse run` enters it\n")
+    return 0
+
+
+def _reason(text: str) -> str:
+    reason = " ".join(text.split())
+    if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise SettingsError(f"--reason: 1 to {LONGEST_REASON} printable characters are needed")
+    return reason
+
+
+# -- what the stretch has added
+
+
+def make_correction(
+    history: History, settings: Settings, *, vehicle_id: str, from_ms: int, to_ms: int, reason: str
+) -> Correction:
+    """The correction with what the store says that the stretch has added. Raises `CannotCorrect`, `SettingsError`."""
+    if to_ms - from_ms > LONGEST_CORRECTION_MS:
+        raise SettingsError("--from and --to are more than 31 days apart: make one correction for each part")
+    for other in corrections_of(history, vehicle_id, start_ms=from_ms, end_ms=to_ms).entries:
+        if other["from_ms"] < to_ms and from_ms < other["to_ms"]:
+            raise CannotCorrect(
+                f"{vehicle_id} has a correction from {format_moment(other['from_ms'])} to "
+                f"{format_moment(other['to_ms'])} already ({other['reason']}): a stretch is taken out once; "
+                "correct what lies before or behind it"
+            )
+    slices: dict[int, Amounts] = {from_ms: Amounts()}
+    newest: dict[str, dict[str, Any]] = {}
+    for measurement, names in COUNTERS.items():
+        for point in _points(history, measurement, vehicle_id, from_ms, to_ms):
+            before = newest.get(measurement)
+            if before is not None and point["time_ms"] > from_ms:
+                _add(slices, slice_start_ms(point["time_ms"], from_ms), names, before, point)
+            newest[measurement] = {**(before or {}), **point}
+    if "energy" not in newest and next(history.select("energy", vehicle_id=vehicle_id, latest=True), None) is None:
+        raise CannotCorrect(f"the store holds nothing of a van {vehicle_id!r}")
+    made = [Slice(start_ms, amounts) for start_ms, amounts in sorted(slices.items())]
+    kept = [each for each in made if each.start_ms == from_ms or not each.amounts.is_nothing]
+    return Correction(
+        vehicle_id=vehicle_id,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        made_ms=time.time_ns() // 1_000_000,
+        reason=reason,
+        made_by=_user(),
+        slices=kept,
+        counted_ms=max(from_ms, newest["energy"]["time_ms"]) if len(newest) == len(COUNTERS) else from_ms,
+        counted=_standing(newest) if len(newest) == len(COUNTERS) else None,
+        days=list(_days(history, settings, vehicle_id, kept)),
+    )
+
+
+def _points(history: History, measurement: str, vehicle_id: str, from_ms: int, to_ms: int) -> Iterator[dict[str, Any]]:
+    """The last point up to the beginning of the stretch, then all up to its end."""
+    begun = history.select(
+        measurement, vehicle_id=vehicle_id, start_ms=from_ms - LOOK_BACK_MS, end_ms=from_ms + 1, latest=True
+    )
+    yield from sorted(begun, key=lambda point: point["time_ms"])
+    yield from history.select(measurement, vehicle_id=vehicle_id, start_ms=from_ms + 1, end_ms=to_ms + 1)
+
+
+def _add(
+    slices: dict[int, Amounts], start_ms: int, names: Iterable[str], before: Mapping[str, Any], point: Mapping[str, Any]
+) -> None:
+    amounts = slices.setdefault(start_ms, Amounts())
+    for name in names:
+        value = point.get(f"{name}_total")
+        if value is not None:
+            added = max(0.0, value - before.get(f"{name}_total", value))
+            setattr(amounts, name, getattr(amounts, name) + added)
+
+
+def _standing(newest: Mapping[str, Mapping[str, Any]]) -> Amounts:
+    """The totals at the last points up to the end of the stretch."""
+    return Amounts(
+        **{name: newest[owner].get(f"{name}_total", 0.0) for owner, names in COUNTERS.items() for name in names}
+    )
+
+
+def _days(history: History, settings: Settings, vehicle_id: str, slices: list[Slice]) -> Iterator[Day]:
+    """The stored records of days that the slices lie in, without them."""
+    roster = Roster(
+        load_fleet(settings.fleet),
+        fleet_settings=settings.fleet,
+        emissions=settings.emissions,
+        derived_every_s=settings.store.derived_every_s,
+    )
+    zone = roster.context(vehicle_id).day_zone
+    first_ms = slices[0].start_ms - 2 * DAY_MS
+    for day in history.select("day", vehicle_id=vehicle_id, start_ms=first_ms, end_ms=slices[-1].start_ms + 1):
+        start_ms, end_ms = zone.bounds(day["time_ms"])
+        amounts = _sum(each.amounts for each in slices if start_ms <= each.start_ms < end_ms)
+        if amounts.is_nothing:
+            continue
+        fields = {name: day[name] - getattr(amounts, name) for name in DAY_FIELDS if name in day}
+        if "co2e_g" in fields and "diesel_co2e_g" in fields:
+            fields["avoided_co2e_g"] = fields["diesel_co2e_g"] - fields["co2e_g"]
+        yield Day(day["time_ms"], {tag: day[tag] for tag in TAGS if tag in day}, fields)
+
+
+def _sum(amounts: Iterable[Amounts]) -> Amounts:
+    total = Amounts()
+    for each in amounts:
+        total = total.plus(each)
+    return total
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+# -- into the journal
+
+
+def _journal(correction: Correction, settings: Settings) -> bool:
+    """Journal it, or have the running agent do it; whether an agent has taken it up."""
+    path = settings.journal.path
+    if not path.exists():
+        raise CannotCorrect(f"there is no journal {path}: corrections are made where the agent runs, with its settings")
+    request = Request(corrections=[(correction.made_ms, msgspec.json.encode(correction))])
+    try:
+        journal = Journal.open(
+            path,
+            max_bytes=settings.journal.max_bytes,
+            when_full=settings.journal.when_full,
+            dead_letter_bytes=settings.journal.dead_letter_bytes,
+        )
+    except JournalInUse:
+        if not _within(lambda: journal_requests.ask(path, request)):
+            raise CannotCorrect("an earlier request still waits for the agent: try again in a moment") from None
+        if not _within(lambda: not journal_requests.waits(path)):
+            sys.stderr.write("vanpulse: the agent has not taken the correction yet; it will when it gets to it\n")
+        return True
+    try:
+        journal.append_corrections(request.corrections)
+    finally:
+        journal.close()
+    return False
+
+
+def _within(condition: Callable[[], bool]) -> bool:
+    deadline_s = time.monotonic() + ASK_S
+    while not condition():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+# -- what was corrected
+
+
+def _list(history: History, vehicle_id: str | None, start_ms: int | None, end_ms: int | None) -> int:
+    for entry in corrections_of(history, vehicle_id, start_ms=start_ms, end_ms=end_ms).entries:
+        sys.stdout.write(
+            f"{entry['vehicle_id']}\t{format_moment(entry['from_ms'])}\t{format_moment(entry['to_ms'])}\t"
+            f"{_shown(entry['amounts'])}\t{entry['reason']}\tby {entry['made_by']}, {format_moment(entry['made_ms'])}\n"
+        )
+    return 0
+
+
+def _shown(amounts: Amounts) -> str:
+    return (
+        f"{amounts.distance_km:.1f} km, {amounts.used_kwh:.1f} kWh used, {amounts.charged_kwh:.1f} kWh charged, "
+        f"{amounts.grid_kwh:.1f} kWh from the grid, {amounts.co2e_g / 1000:.2f} kg CO2e"
+    )
