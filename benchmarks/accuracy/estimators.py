@@ -56,57 +56,6 @@ class Result(NamedTuple):
     held: bool
 
 
-def processor_for(settings: FleetSettings, fleet: FleetFile | None = None) -> Processor:
-    """The agent's own, with default settings but for the fleet's."""
-    roster = Roster(
-        fleet or FleetFile(),
-        fleet_settings=settings,
-        emissions=EmissionsSettings(),
-        derived_every_s=10.0,
-    )
-    return Processor(Decoder(make_dialects(["native"])), roster, Throttle())
-
-
-def feed(processor: Processor, messages: Iterable[Timed]) -> Iterable[Rows]:
-    """Work the messages through, each arriving at its own time, with ticks in between and a silence at the end."""
-    offset, tick_ms = 0, 0
-    for time_ms, (topic, payload) in messages:
-        tick_ms = tick_ms or time_ms
-        batch = []
-        while tick_ms + TICK_MS <= time_ms:
-            tick_ms += TICK_MS
-            batch.append(Message("", b"%d" % tick_ms, qos=0, kind=Kind.TICK))
-        batch.append(Message(topic, payload))
-        processor.process(Batch(offset, time_ms, 0, batch), 0, len(batch))
-        offset += len(batch)
-        if processor.points > 5000:
-            yield processor.take_rows()[0]
-    end_ms = tick_ms + SILENCE_MS
-    last = Batch(offset, end_ms, 0, [Message("", b"%d" % end_ms, qos=0, kind=Kind.TICK)])
-    processor.process(last, 0, 1)
-    yield processor.take_rows()[0]
-    if processor.counters.internal_errors:
-        raise RuntimeError("the agent met errors of its own")
-
-
-def records(processor: Processor, messages: Iterable[Timed]) -> Records:
-    """What comes out, as points by measurement."""
-    found: Records = {name: [] for name in points.MEASUREMENTS}
-    for rows in feed(processor, messages):
-        for name, some in rows.items():
-            names = ("series", "time_ms", *MEASUREMENTS[name].field_names)
-            found[name] += [dict(zip(names, row, strict=True)) for row in some]
-    return found
-
-
-def i3_drives() -> list[tuple[Recording, float]]:
-    """Each drive with its true energy in kWh."""
-    with (DATA / "i3" / "truth.csv").open() as file:
-        truth = {row["trip"]: float(row["energy_used_kwh"]) for row in csv.DictReader(file)}
-    files = sorted((DATA / "i3").glob("Trip*.csv"))
-    return [(recording, truth[file.stem]) for file in files for recording in load(file)]
-
-
 class Drives:
     """The i3 drives judged one by one under one thinning, and the uncertainty that was stated."""
 
@@ -205,12 +154,6 @@ def twizy_processor() -> Processor:
     return processor_for(FleetSettings(battery_kwh=TWIZY_KWH, payload_kg=75.0))
 
 
-def speed_integral_km(recording: Recording) -> float:
-    """Trapezoids of the recorded speed."""
-    rows = [(time_ms, row["speed_kmh"]) for time_ms, row in recording.rows if row.get("speed_kmh") is not None]
-    return sum((after[1] + before[1]) / 2 * (after[0] - before[0]) / 3_600_000 for before, after in pairwise(rows))
-
-
 def fleet(results: list[Result], *, vans: int, hours: float) -> None:
     """A simulated fleet against what the simulator knows, from evening to evening."""
     with tempfile.TemporaryDirectory(prefix="vanpulse-accuracy-") as name:
@@ -248,36 +191,3 @@ async def store(processor: Processor, simulation: Simulation, file: Path) -> Non
     for rows in feed(processor, timed):
         await history.write(rows)
     await history.close()
-
-
-def add(results: list[Result], what: str, value_pct: float, bound_pct: float) -> None:
-    results.append(Result(what, f"{value_pct:.2f} %", f"{bound_pct:g} %", value_pct <= bound_pct))
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def main() -> int:
-    """Print the table; exit status 1 when a bound is not kept."""
-    parser = argparse.ArgumentParser(prog="make accuracy")
-    parser.add_argument("--size", choices=("small", "full"), default="small", help="of the simulated fleet")
-    arguments = parser.parse_args()
-    results: list[Result] = []
-    if DATA.is_dir():
-        i3(results)
-        twizy(results)
-    else:
-        sys.stdout.write(f"the recorded drives are not there ({DATA}): only the simulated fleet is judged\n")
-    fleet(results, vans=12 if arguments.size == "small" else 50, hours=24.0)
-    width = max(len(result.what) for result in results)
-    print(f"| {'what':{width}} | {'measured':14} | {'bound':14} |    |")
-    print(f"|-{'-' * width}-|-{'-' * 14}-|-{'-' * 14}-|----|")
-    for result in results:
-        kept = "ok" if result.held else "NO"
-        print(f"| {result.what:{width}} | {result.value:14} | {result.bound:14} | {kept} |")
-    return 0 if all(result.held for result in results) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
