@@ -73,6 +73,9 @@ class Distortions:
         self._keys: list[int] = vans.keys.tolist()
         self._fixes: dict[int, Reading] = {}
         self._kept: dict[tuple[str, int], Any] = {}
+        self._parked_s: dict[int, int] = {}
+        self._heard_s: dict[int, int] = {}
+        self._woken: set[int] = set()
         self._by_name: tuple[tuple[str, Callable[[int, Reading], None]], ...] = (
             ("soc-steps", _soc_steps),
             ("full-early", _full_early),
@@ -98,6 +101,7 @@ class Distortions:
 
     def apply(self, van: int, reading: Reading) -> None:
         """Change what the van's faults change."""
+        self._notice(van)
         for name, distort in self._by_name:
             if self._strikes(name, van):
                 distort(van, reading)
@@ -107,6 +111,23 @@ class Distortions:
 
     def _parked(self, van: int) -> bool:
         return bool(self._vans.mode[van] == Mode.PARKED)
+
+    def _notice(self, van: int) -> None:
+        """A van that is heard of after a silence has been woken up."""
+        now_s = self._vans.time_s
+        if not self._parked(van):
+            self._parked_s.pop(van, None)
+            self._woken.discard(van)
+        elif now_s - self._heard_s.get(van, now_s) > ASLEEP_S:
+            self._woken.add(van)
+        else:
+            self._parked_s.setdefault(van, now_s)
+        self._heard_s[van] = now_s
+
+    def _off_s(self, van: int) -> int | None:
+        """For how long the van has been parked and not been woken up."""
+        since_s = self._parked_s.get(van)
+        return None if since_s is None or van in self._woken else self._vans.time_s - since_s
 
     # ── state of charge ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,11 +140,8 @@ class Distortions:
             reading["soc_pct"] = self._kept.setdefault(("soc", van), reading["soc_pct"])
 
     def _soc_zero_asleep(self, van: int, reading: Reading) -> None:
-        if not self._parked(van) or self._vans.charging[van]:
-            self._kept.pop(("parked", van), None)
-            return
-        since_s = self._kept.setdefault(("parked", van), self._vans.time_s)
-        if "soc_pct" in reading and self._vans.time_s - since_s >= ASLEEP_S:
+        off_s = self._off_s(van)
+        if "soc_pct" in reading and off_s is not None and off_s >= ASLEEP_S and not self._vans.charging[van]:
             reading["soc_pct"] = 0.0
 
     # ── position and speed ────────────────────────────────────────────────────────────────────────────────────────
@@ -197,14 +215,14 @@ class Distortions:
                 reading["odometer_km"] = round(max(reading["odometer_km"] - BEHIND_KM, 0.0), 2)
 
     def _odometer_zero_off(self, van: int, reading: Reading) -> None:
-        if "odometer_km" in reading and self._parked(van):
+        if "odometer_km" in reading and self._off_s(van) is not None:
             reading["odometer_km"] = 0.0
 
     # ── power, counters and flags ─────────────────────────────────────────────────────────────────────────────────
 
     def _charger_whole_kw(self, van: int, reading: Reading) -> None:
-        if "soc_pct" in reading:
-            power = max(reading.get("battery_power_kw", 0.0), 0.0) if self._vans.charging[van] else 0.0
+        if "battery_power_kw" in reading:
+            power = max(reading["battery_power_kw"], 0.0) if self._vans.charging[van] else 0.0
             reading["charger_power_kw"] = float(int(power / CHARGER_EFFICIENCY))
 
     def _frozen_power(self, van: int, reading: Reading) -> None:

@@ -47,7 +47,7 @@ WHEN: Final = {
     "offline-charge": "silent from the return to the depot to the next departure, and charged then",
     "stale": "an old reading again, as a retained message would bring it",
     "hostile": "payloads that are no reading: cut, mistyped, out of range, foreign, huge",
-    "odometer-zero-off": "the odometer is 0 while the van is parked",
+    "odometer-zero-off": "the odometer is 0 while the van is off",
     "odometer-saturated": "the odometer stands still from a value on, though the van drives",
     "odometer-two-sources": "each fourth odometer comes from a source that is 0.6 km behind",
     "soc-frozen": "the state of charge of the last rest is sent during the whole drive",

@@ -1,50 +1,27 @@
-"""Estimators against what is known to be true: `python -m benchmarks.accuracy [--size small|full]`.
+"""Estimators against recorded truth with part of it hidden, and against what the simulator knows."""
 
-Recorded drives of a BMW i3 (true battery power at 1 Hz) and a Renault Twizy (position faults of a real receiver) are
-replayed with part of what was recorded hidden, and a simulated fleet reports while the simulator notes what really
-happened. Everything goes through the program's own decoding, van core and history file. Nothing is fitted to a drive.
-"""
-
-import argparse
 import asyncio
 import csv
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from agent import points
 from agent.commands.compare import compare, read_truth
-from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
-from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import Throttle
-from agent.messages import Batch, Kind, Message
-from agent.points import MEASUREMENTS, Rows
+from agent.config import FleetSettings, load_fleet
 from agent.processor import Processor
-from agent.roster import Roster
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite_history import SqliteHistory
-from simulator.recordings import Recording, Thinning, load, timeline
+from benchmarks.accuracy.in_process import feed, processor_for, records
+from benchmarks.accuracy.recorded import DATA, I3_KWH, POWER, TWIZY_KWH, distance_km, i3_recordings, twizy_recordings
+from simulator.recordings import Recording, Thinning, timeline
 from simulator.simulation import Plan, Simulation
 from simulator.truth import Truth
 
-ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared" / "data"
-I3_KWH = 22.2
-"""Usable energy of the i3's pack between 0 and 100 % of true charge, at the middle of its curve."""
-TWIZY_KWH = 6.1
-POWER = frozenset({"battery_power_kw", "voltage_v", "current_a"})
 ONLY_POSITION = POWER | {"speed_kmh", "odometer_km"}
 DRIVES_A_DAY = 5
-TICK_MS = 10_000
-SILENCE_MS = 1_200_000
-
-Timed = tuple[int, tuple[str, bytes]]
-Records = dict[str, list[dict[str, Any]]]
 
 
 class Result(NamedTuple):
@@ -54,6 +31,23 @@ class Result(NamedTuple):
     value: str
     bound: str
     held: bool
+
+
+def judge(*, recorded: bool, vans: int) -> list[Result]:
+    """All rows; those of the recorded drives only where these are there."""
+    results: list[Result] = []
+    if recorded:
+        i3(results)
+        twizy(results)
+    fleet(results, vans=vans, hours=24.0)
+    return results
+
+
+def i3_drives() -> list[tuple[Recording, float]]:
+    """Each drive with its true energy in kWh."""
+    with (DATA / "i3" / "truth.csv").open() as file:
+        truth = {row["trip"]: float(row["energy_used_kwh"]) for row in csv.DictReader(file)}
+    return [(recording, truth[recording.path.stem]) for recording in i3_recordings()]
 
 
 class Drives:
@@ -126,8 +120,8 @@ def day_errors_pct(drives: Sequence[tuple[Recording, float]]) -> list[float]:
 
 def twizy(results: list[Result]) -> None:
     """Distance from positions, against the integral of the car's own speed."""
-    recordings = [recording for file in sorted((DATA / "twizy").glob("*.csv")) for recording in load(file)]
-    true_km = sum(speed_integral_km(recording) for recording in recordings)
+    recordings = twizy_recordings()
+    true_km = sum(distance_km(recording) for recording in recordings)
     charges = 0
     for period_s in (10.0, 30.0):
         thinning = Thinning(period_s=period_s, hidden=ONLY_POSITION)
@@ -191,3 +185,11 @@ async def store(processor: Processor, simulation: Simulation, file: Path) -> Non
     for rows in feed(processor, timed):
         await history.write(rows)
     await history.close()
+
+
+def add(results: list[Result], what: str, value_pct: float, bound_pct: float) -> None:
+    results.append(Result(what, f"{value_pct:.2f} %", f"{bound_pct:g} %", value_pct <= bound_pct))
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

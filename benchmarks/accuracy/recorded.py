@@ -26,7 +26,7 @@ YOUNG_KM: Final = 500.0
 REST_S: Final = 600
 REST_PERIOD_S: Final = 30
 CHARGE_PERIOD_S: Final = 60
-ASLEEP_S: Final = 5400
+ASLEEP_S: Final = 5 * 3600
 ASLEEP_PERIOD_S: Final = 300
 NIGHT_S: Final = 6 * 3600
 LEAST_RISE_PCT: Final = 0.3
@@ -43,6 +43,7 @@ class Truth(NamedTuple):
     charged_kwh: float = 0.0
     parked_h: float = 0.0
     drives: int = 0
+    charges: int = 0
 
 
 class Van(NamedTuple):
@@ -91,8 +92,11 @@ def fallen_kwh(recording: Recording, battery_kwh: float) -> float:
     return float((shown[0] - shown[-1]) / 100.0 * battery_kwh)
 
 
-def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6) -> list[Van]:
-    """Each drive is driven by the first van whose battery is not fuller than when the drive was recorded."""
+def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6, last_night: bool = True) -> list[Van]:
+    """Each drive is driven by the first van whose battery is not fuller than when the drive was recorded.
+
+    `charge_kw` goes into the battery at night; `last_night` is one more after the last drive, which fills it up.
+    """
     chains: list[list[Recording]] = []
     for recording in recordings:
         start_pct = recording.rows[0][1]["soc_pct"]
@@ -107,19 +111,17 @@ def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6) -> list[
         for recording in chain:
             net, back = energy_kwh(recording)
             laid.drive(recording, Truth(distance_km=distance_km(recording), net_kwh=net, regenerated_kwh=back))
-        vans.append(laid.van(f"i3-{number}"))
+        vans.append(laid.van(f"i3-{number}", last_night=last_night))
     return vans
 
 
-def twizy_vans(recordings: Sequence[Recording], *, charge_kw: float = 2.0) -> list[Van]:
-    """A van for each drive, since one drive does not end where the next begins."""
+def twizy_vans(recordings: Sequence[Recording], *, charge_kw: float = 2.0, last_night: bool = True) -> list[Van]:
+    """A van for each drive, since one drive does not end where the next begins; otherwise as `i3_vans`."""
     vans = []
     for number, recording in enumerate(recordings):
         laid = _Chain(TWIZY_KWH, charge_kw)
-        laid.drive(
-            recording, Truth(distance_km=distance_km(recording), net_kwh=fallen_kwh(recording, TWIZY_KWH))
-        )
-        vans.append(laid.van(f"twizy-{number}"))
+        laid.drive(recording, Truth(distance_km=distance_km(recording), net_kwh=fallen_kwh(recording, TWIZY_KWH)))
+        vans.append(laid.van(f"twizy-{number}", last_night=last_night))
     return vans
 
 
@@ -141,7 +143,8 @@ class _Chain:
             self._night(first["soc_pct"])
         self._stand(first, 120, REST_PERIOD_S)
         begin_ms, start_s = recording.rows[0][0], self._now_s
-        offsets = {name: first[name] - recording.rows[0][1][name] for name in ("odometer_km", "longitude_deg") if name in first}
+        made_up = ("odometer_km", "longitude_deg") if recording.laid_out else ()
+        offsets = {name: first[name] - recording.rows[0][1][name] for name in made_up}
         before_ms = begin_ms
         for time_ms, row in recording.rows:
             power = _power_kw(row) or 0.0
@@ -159,10 +162,11 @@ class _Chain:
             drives=done.drives + 1,
         )
 
-    def van(self, vehicle_id: str) -> Van:
-        """The van, after a last night in which it is filled up."""
-        self._night(100.0)
-        self._stand(self._rows[-1][1], 120, REST_PERIOD_S)
+    def van(self, vehicle_id: str, *, last_night: bool) -> Van:
+        """The van, standing, after a last night or right after its last drive."""
+        if last_night:
+            self._night(100.0)
+        self._stand(self._rows[-1][1], REST_S, REST_PERIOD_S)
         recording = Recording(Path(vehicle_id), vehicle_id, 0, self._rows, rests=False)
         return Van(recording, self._truth)
 
@@ -196,6 +200,7 @@ class _Chain:
     def _charge(self, row: Row, to_pct: float) -> None:
         """At constant power. The voltage stays as it is: only its product with the current counts."""
         soc_pct = row["soc_pct"]
+        self._truth = self._truth._replace(charges=self._truth.charges + 1)
         hours = CHARGE_PERIOD_S / 3600.0
         while soc_pct < to_pct:
             kwh_per_pct = self._battery_kwh / 100.0 * (1.0 + CURVE_PER_PCT * (soc_pct - 55.0))
@@ -219,9 +224,11 @@ class _Chain:
         self._in_kwh += max(kwh, 0.0)
 
     def _add(self, time_s: float, row: Row, *, charging: bool = False) -> None:
-        flags = {"charging": charging, "plugged_in": charging}
-        counters = {"energy_out_total_kwh": round(self._out_kwh, 3), "energy_in_total_kwh": round(self._in_kwh, 3)}
-        self._rows.append((round(time_s * 1000), {**row, **flags, **counters}))
+        told: Row = {"charging": charging, "plugged_in": charging}
+        if "voltage_v" in row:
+            told["energy_out_total_kwh"] = round(self._out_kwh, 3)
+            told["energy_in_total_kwh"] = round(self._in_kwh, 3)
+        self._rows.append((round(time_s * 1000), {**row, **told}))
 
 
 def _last(recording: Recording, name: str) -> Any:

@@ -5,132 +5,245 @@ true comes from the recording alone: battery energy is the integral of recorded 
 the recorded speed. The bounds are those of `knowable`: they follow from what a fault leaves to be known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from agent.config import FleetFile, FleetSettings, VanEntry
-from benchmarks.accuracy.in_process import Records, processor_for, records
-from benchmarks.accuracy.knowable import Bounds
-from benchmarks.accuracy.recorded import (
-    I3_KWH,
-    POWER,
-    TWIZY_KWH,
-    Truth,
-    Van,
-    i3_recordings,
-    i3_vans,
-    twizy_recordings,
-    twizy_vans,
-)
-from simulator.recordings import Thinning, timeline
+from benchmarks.accuracy.in_process import Records, Timed, processor_for, records
+from benchmarks.accuracy.knowable import GRID_SHARE, IDLE_W, RETURNED_PCT, Bounds, bounds
+from benchmarks.accuracy.recorded import I3_KWH, POWER, TWIZY_KWH, Truth, Van, i3_vans, twizy_vans
+from simulator.faults import NAMES
+from simulator.recordings import Recording, Thinning, timeline
 
 END_MS: Final = 1_795_368_000_000
 SEED: Final = 12
 PERIOD_S: Final = 10.0
 """How often vans report on the road."""
 TICK_MS: Final = 60_000
+SLOW_CHARGE_KW: Final = 1.5
+"""Into the battery from 1.7 kW, where a charger that reports whole kW is most wrong."""
 COUNTERS: Final = frozenset({"energy_out_total_kwh", "energy_in_total_kwh"})
 WANTED: Final = ("energy", "trip", "charge")
 
 
-class Source(NamedTuple):
+class Setting(NamedTuple):
+    """How the drives of a source are laid out and sent, but for the fault itself."""
+
+    hidden: frozenset[str]
+    dialect: str = "native"
+    last_night: bool = True
+    charge_kw: float | None = None
+
+
+class Source:
     """Vans of one kind, and what they do not tell."""
 
-    name: str
-    vans: Sequence[Van]
-    battery_kwh: float
-    hidden: frozenset[str]
+    def __init__(
+        self,
+        name: str,
+        recordings: Sequence[Recording],
+        make_vans: Callable[..., list[Van]],
+        *,
+        battery_kwh: float,
+        hidden: frozenset[str],
+    ) -> None:
+        self.name = name
+        self.battery_kwh = battery_kwh
+        self._recordings = recordings
+        self._make_vans = make_vans
+        self._hidden = hidden
+        self._vans: dict[tuple[bool, float | None], list[Van]] = {}
+        self._plain: dict[Setting, list[Timed]] = {}
+
+    def setting(self, fault: str | None) -> Setting:
+        """What a fault needs: counters that can be wrong, a charger that tells its power, a night that ends."""
+        if fault == "counter-zero":
+            return Setting(self._hidden - COUNTERS)
+        if fault == "charger-whole-kw":
+            return Setting(self._hidden, dialect="ovms", charge_kw=SLOW_CHARGE_KW)
+        return Setting(self._hidden, last_night=fault != "offline-charge")
+
+    def vans(self, setting: Setting) -> list[Van]:
+        """The vans, and what is true of them."""
+        key = (setting.last_night, setting.charge_kw)
+        if key not in self._vans:
+            charge = {} if setting.charge_kw is None else {"charge_kw": setting.charge_kw}
+            self._vans[key] = self._make_vans(self._recordings, last_night=setting.last_night, **charge)
+        return self._vans[key]
+
+    def messages(self, setting: Setting, fault: str | None, *, seed: int) -> list[Timed]:
+        """All messages with this fault; none if it changes nothing."""
+        if setting not in self._plain:
+            self._plain[setting] = self._timeline(setting, (), seed)
+        plain = self._plain[setting]
+        if fault is None:
+            return plain
+        sent = self._timeline(setting, (fault,), seed)
+        return [] if sent == plain else sent
+
+    def _timeline(self, setting: Setting, faults: tuple[str, ...], seed: int) -> list[Timed]:
+        return timeline(
+            [van.recording for van in self.vans(setting)],
+            end_ms=END_MS,
+            thinning=Thinning(period_s=PERIOD_S, hidden=setting.hidden),
+            dialect=setting.dialect,
+            faults=faults,
+            seed=seed,
+        )
 
 
 class Found(NamedTuple):
-    """What the agent made of all vans of a source; errors are means over the vans, by the share of the truth."""
+    """What the agent made of all vans of a source. The errors of different vans do not cancel each other."""
 
     distance_pct: float
     energy_pct: float
-    """Of the totals, used less regenerated, by the last of them."""
+    """Of the totals, used less regenerated."""
     trips_pct: float
     """Of the trips' energy."""
-    charged_pct: float
-    grid_share: float
+    charged_pct: float | None
+    grid_share: float | None
     """Grid energy over the energy that went into the batteries."""
     idle_w: float
-    """Mean power that the agent says was used at rest."""
-    regenerated_pct: float
-    """Regenerated energy beyond the recorded one; of the energy used, where none was recorded."""
+    """Mean power at rest."""
+    returned_pct: float
+    """Regenerated energy, of the net energy used."""
     trips: int
     charges: int
-    sums: tuple[float, float, float, float]
-    """Error of the sums of distance, energy, trips' energy and charged energy, in %, with its sign."""
 
 
-def sources() -> list[Source]:
+class Row(NamedTuple):
+    """A fault and a source: what was found, what was true, and what is wrong with it."""
+
+    fault: str | None
+    source: str
+    found: Found
+    bounds: Bounds
+    truth: Truth
+    wrong: frozenset[str]
+    """Fields of `Found` that are out of their bounds."""
+
+
+def sources(i3: Sequence[Recording], twizy: Sequence[Recording]) -> list[Source]:
     """The i3 with all it tells, the i3 without power, and the Twizy, which knows neither power nor odometer."""
-    i3 = i3_vans(i3_recordings())
     return [
-        Source("i3", i3, I3_KWH, COUNTERS),
-        Source("i3 without power", i3, I3_KWH, COUNTERS | POWER),
-        Source("Twizy", twizy_vans(twizy_recordings()), TWIZY_KWH, COUNTERS),
+        Source("i3", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS),
+        Source("i3 without power", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS | POWER),
+        Source("Twizy", twizy, twizy_vans, battery_kwh=TWIZY_KWH, hidden=frozenset()),
     ]
 
 
-def replay(source: Source, fault: str | None, *, seed: int = SEED) -> Found:
-    """Replay all vans of a source with this fault."""
-    dialect = "ovms" if fault == "charger-whole-kw" else "native"
-    hidden = source.hidden - COUNTERS if fault == "counter-zero" else source.hidden
-    messages = timeline(
-        [van.recording for van in source.vans],
-        end_ms=END_MS,
-        thinning=Thinning(period_s=PERIOD_S, hidden=hidden),
-        dialect=dialect,
-        faults=(fault,) if fault else (),
-        seed=seed,
-    )
-    fleet = FleetFile(vans={van.recording.vehicle_id: VanEntry() for van in source.vans})
+def judge(sources: Sequence[Source], faults: Sequence[str | None] = (None, *NAMES)) -> list[Row]:
+    """A row for each fault and source, but for sources that have nothing that the fault could change."""
+    rows = [replay(source, fault) for fault in faults for source in sources]
+    return [row for row in rows if row is not None]
+
+
+def replay(source: Source, fault: str | None, *, seed: int = SEED) -> Row | None:
+    """Replay all drives of a source with this fault; `None` if it changes no message."""
+    setting = source.setting(fault)
+    sent = source.messages(setting, fault, seed=seed)
+    if not sent:
+        return None
+    vans = source.vans(setting)
+    fleet = FleetFile(vans={van.recording.vehicle_id: VanEntry() for van in vans})
     settings = FleetSettings(battery_kwh=source.battery_kwh, payload_kg=300.0)
-    processor = processor_for(settings, fleet, dialects=(dialect,))
-    found = records(processor, messages, of=WANTED, tick_ms=TICK_MS)
-    return judge({van.recording.vehicle_id: van.truth for van in source.vans}, found)
+    processor = processor_for(settings, fleet, dialects=(setting.dialect,))
+    truths = {van.recording.vehicle_id: van.truth for van in vans}
+    found = compare(truths, records(processor, sent, of=WANTED, tick_ms=TICK_MS))
+    truth = Truth(*(sum(values) for values in zip(*truths.values(), strict=True)))
+    limits = bounds(source.name, fault)
+    return Row(fault, source.name, found, limits, truth, wrong(found, limits, truth))
 
 
-def judge(truths: dict[str, Truth], found: Records) -> Found:
-    """Compare the last totals of each van with what is true of it."""
+def compare(truths: Mapping[str, Truth], found: Records) -> Found:
+    """The last totals of each van, and its trips and charges, beside what is true of it."""
     last: dict[str, dict[str, Any]] = {point["series"].vehicle_id: point for point in found["energy"]}
-    pairs = [(truth, last[vehicle_id]) for vehicle_id, truth in truths.items()]
-    distance = [(point["distance_km_total"] or 0.0, truth.distance_km) for truth, point in pairs]
-    energy = [(_net_kwh(point), truth.net_kwh) for truth, point in pairs]
-    trips = [(_trips_kwh(found, vehicle_id), truth.net_kwh) for vehicle_id, truth in truths.items()]
-    charged = [(point["charged_kwh_total"] or 0.0, truth.charged_kwh) for truth, point in pairs]
-    regenerated = sum(point["regenerated_kwh_total"] or 0.0 for _, point in pairs)
-    recorded = sum(truth.regenerated_kwh for truth in truths.values())
-    used = sum(truth.net_kwh for truth in truths.values())
-    idle_kwh = sum(point["idle_kwh_total"] or 0.0 for _, point in pairs)
+
+    def total(vehicle_id: str, name: str) -> float:
+        return float(last.get(vehicle_id, {}).get(f"{name}_total") or 0.0)
+
+    def net_kwh(vehicle_id: str) -> float:
+        return total(vehicle_id, "used_kwh") - total(vehicle_id, "regenerated_kwh")
+
+    def trips_kwh(vehicle_id: str) -> float:
+        return sum(trip["energy_kwh"] or 0.0 for trip in found["trip"] if trip["series"].vehicle_id == vehicle_id)
+
+    def error_pct(value: Callable[[str], float], true: Callable[[Truth], float]) -> float:
+        off = sum(abs(value(vehicle_id) - true(truth)) for vehicle_id, truth in truths.items())
+        return 100.0 * off / (sum(true(truth) for truth in truths.values()) or 1.0)
+
+    def all_vans(name: str) -> float:
+        return sum(total(vehicle_id, name) for vehicle_id in truths)
+
+    charged_kwh = all_vans("charged_kwh")
+    has_charged = any(truth.charges for truth in truths.values())
+    charged_pct = error_pct(lambda van: total(van, "charged_kwh"), lambda truth: truth.charged_kwh)
     return Found(
-        distance_pct=_mean_error_pct(distance),
-        energy_pct=_mean_error_pct(energy),
-        trips_pct=_mean_error_pct(trips),
-        charged_pct=_mean_error_pct(charged),
-        grid_share=sum(point["grid_kwh_total"] or 0.0 for _, point in pairs) / max(sum(c for c, _ in charged), 1e-9),
-        idle_w=1000.0 * idle_kwh / sum(truth.parked_h for truth in truths.values()),
-        regenerated_pct=100.0 * ((regenerated / recorded - 1.0) if recorded else regenerated / used),
+        distance_pct=error_pct(lambda van: total(van, "distance_km"), lambda truth: truth.distance_km),
+        energy_pct=error_pct(net_kwh, lambda truth: truth.net_kwh),
+        trips_pct=error_pct(trips_kwh, lambda truth: truth.net_kwh),
+        charged_pct=charged_pct if has_charged else None,
+        grid_share=all_vans("grid_kwh") / charged_kwh if charged_kwh else None,
+        idle_w=1000.0 * all_vans("idle_kwh") / (sum(truth.parked_h for truth in truths.values()) or 1.0),
+        returned_pct=100.0 * all_vans("regenerated_kwh") / sum(truth.net_kwh for truth in truths.values()),
         trips=len(found["trip"]),
         charges=len(found["charge"]),
-        sums=(_sum_pct(distance), _sum_pct(energy), _sum_pct(trips), _sum_pct(charged)),
     )
 
 
-def _net_kwh(point: dict[str, Any]) -> float:
-    """Out of the battery, less what braking returned."""
-    return float((point["used_kwh_total"] or 0.0) - (point["regenerated_kwh_total"] or 0.0))
+def wrong(found: Found, limits: Bounds, truth: Truth) -> frozenset[str]:
+    """The names of what is out of its bounds."""
+    held = {
+        "distance_pct": found.distance_pct <= limits.distance_pct,
+        "energy_pct": found.energy_pct <= limits.energy_pct,
+        "trips_pct": found.trips_pct <= limits.energy_pct,
+        "charged_pct": found.charged_pct is None or found.charged_pct <= limits.charged_pct,
+        "grid_share": found.grid_share is None or GRID_SHARE[0] <= found.grid_share <= GRID_SHARE[1],
+        "idle_w": found.idle_w <= IDLE_W,
+        "returned_pct": found.returned_pct <= RETURNED_PCT,
+        "trips": found.trips == truth.drives,
+        "charges": found.charges <= truth.charges,
+    }
+    return frozenset(name for name, is_held in held.items() if not is_held)
 
 
-def _trips_kwh(found: Records, vehicle_id: str) -> float:
-    return sum(trip["energy_kwh"] or 0.0 for trip in found["trip"] if trip["series"].vehicle_id == vehicle_id)
+def table(rows: Sequence[Row]) -> list[str]:
+    """The rows as lines; in brackets what is allowed or true, and ! behind what is wrong."""
+    lines = [HEADER, "|" + "-" * (len(HEADER) - 2) + "|"]
+    for row in rows:
+        found, limits, truth = row.found, row.bounds, row.truth
+        cells = {
+            "distance_pct": f"{found.distance_pct:.1f} ({limits.distance_pct:g})",
+            "energy_pct": f"{found.energy_pct:.1f} ({limits.energy_pct:g})",
+            "trips_pct": f"{found.trips_pct:.1f} ({limits.energy_pct:g})",
+            "charged_pct": "-" if found.charged_pct is None else f"{found.charged_pct:.1f} ({limits.charged_pct:g})",
+            "grid_share": "-" if found.grid_share is None else f"{found.grid_share:.2f}",
+            "returned_pct": f"{found.returned_pct:.0f}",
+            "idle_w": f"{found.idle_w:.0f}",
+            "trips": f"{found.trips} ({truth.drives})",
+            "charges": f"{found.charges} ({truth.charges})",
+        }
+        marked = [text + ("!" if name in row.wrong else "") for name, text in cells.items()]
+        lines.append(_line(row.fault or "no fault", row.source, *marked, "NO" if row.wrong else "ok"))
+    return lines
 
 
-def _mean_error_pct(pairs: Sequence[tuple[float, float]]) -> float:
-    """Errors of different vans do not cancel each other."""
-    return 100.0 * sum(abs(found - true) for found, true in pairs) / sum(true for _, true in pairs)
+def _line(*cells: str) -> str:
+    widths = (20, 16, 11, 11, 11, 10, 6, 8, 6, 9, 9, 2)
+    return "| " + " | ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)) + " |"
 
 
-def _sum_pct(pairs: Sequence[tuple[float, float]]) -> float:
-    return 100.0 * (sum(found for found, _ in pairs) / sum(true for _, true in pairs) - 1.0)
+HEADER: Final = _line(
+    "fault",
+    "vans",
+    "distance %",
+    "energy %",
+    "trips %",
+    "charged %",
+    "grid",
+    "return %",
+    "idle W",
+    "trips",
+    "charges",
+    "",
+)
