@@ -19,6 +19,8 @@ Kind = Literal[
     "geofence_left",
     "position_implausible",
     "soc_implausible",
+    "odometer_implausible",
+    "power_implausible",
 ]
 Severity = Literal["info", "warning", "critical"]
 
@@ -36,6 +38,8 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     "geofence_left": "info",
     "position_implausible": "warning",
     "soc_implausible": "warning",
+    "odometer_implausible": "warning",
+    "power_implausible": "warning",
 }
 """How bad each kind is."""
 
@@ -53,6 +57,11 @@ MESSAGES: Final[Mapping[Kind, tuple[str, str]]] = {
     "geofence_left": ("left {place}", "left {place} some time ago"),
     "position_implausible": ("sends positions that cannot be true", "positions are plausible again"),
     "soc_implausible": ("sends states of charge that cannot be true", "state of charge is plausible again"),
+    "odometer_implausible": ("sends odometer readings that cannot be true", "the odometer is plausible again"),
+    "power_implausible": (
+        "sends power or energy counters that cannot be true",
+        "power and energy counters are plausible again",
+    ),
 }
 """What is said when it is raised and when it is cleared."""
 

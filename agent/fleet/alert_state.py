@@ -48,13 +48,15 @@ class AlertsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """When the passing of time alone raises or clears something, so that a look is worth it; 0: never."""
     said_silent: bool = False
     """Its silence away from its depot has been reported; a van that only wakes up now and then there says no news."""
+    odometers: Strikes | None = None
+    powers: Strikes | None = None
 
 
 class Look(msgspec.Struct, gc=False, kw_only=True):
     """Where a van stands. `None` is "not known".
 
-    `places` are those of its last good position. `position_refusals` and `soc_refusals` count, over the van's life, the
-    values that were too strange to be true.
+    `places` are those of its last good position. The refusals count, over the van's life, the values that were too
+    strange to be true.
     """
 
     vehicle_id: str
@@ -71,6 +73,8 @@ class Look(msgspec.Struct, gc=False, kw_only=True):
     places: Names | None = None
     position_refusals: int = 0
     soc_refusals: int = 0
+    odometer_refusals: int = 0
+    power_refusals: int = 0
 
 
 def active_payload(vehicle_id: str, state: AlertsState) -> bytes:

@@ -29,6 +29,8 @@ def update(state: AlertsState, limits: AlertLimits, look: Look, places: Places |
     _fences(log, limits, places)
     state.positions = _refusals(log, limits, "position_implausible", state.positions, look.position_refusals)
     state.socs = _refusals(log, limits, "soc_implausible", state.socs, look.soc_refusals)
+    state.odometers = _refusals(log, limits, "odometer_implausible", state.odometers, look.odometer_refusals)
+    state.powers = _refusals(log, limits, "power_implausible", state.powers, look.power_refusals)
     state.state = look.state
     state.due_ms = _due_ms(state, limits)
     return log.records
@@ -41,11 +43,25 @@ def _due_ms(state: AlertsState, limits: AlertLimits) -> int:
     for alert in state.active:
         if alert.kind in ("soc_drop", "geofence_left"):
             due.append(alert.since_ms + limits.event_hold_s * 1000)
-        elif alert.kind == "position_implausible" and state.positions is not None:
-            due.append(state.positions.last_ms + limits.implausible_quiet_s * 1000)
-        elif alert.kind == "soc_implausible" and state.socs is not None:
-            due.append(state.socs.last_ms + limits.implausible_quiet_s * 1000)
+        else:
+            strikes = _strikes(state, alert.kind)
+            if strikes is not None:
+                due.append(strikes.last_ms + limits.implausible_quiet_s * 1000)
     return int(min(due, default=0))
+
+
+def _strikes(state: AlertsState, kind: Kind) -> Strikes | None:
+    """What has been refused of the values that this alert is about."""
+    match kind:
+        case "position_implausible":
+            return state.positions
+        case "soc_implausible":
+            return state.socs
+        case "odometer_implausible":
+            return state.odometers
+        case "power_implausible":
+            return state.powers
+    return None
 
 
 def _is_calm(state: AlertsState, limits: AlertLimits, look: Look) -> bool:
@@ -66,6 +82,8 @@ def _is_calm(state: AlertsState, limits: AlertLimits, look: Look) -> bool:
         and (range_km is None or look.home_km is None or range_km >= look.home_km * limits.detour + limits.reserve_km)
         and look.position_refusals == (state.positions.seen if state.positions is not None else 0)
         and look.soc_refusals == (state.socs.seen if state.socs is not None else 0)
+        and look.odometer_refusals == (state.odometers.seen if state.odometers is not None else 0)
+        and look.power_refusals == (state.powers.seen if state.powers is not None else 0)
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import estimate, evidence, ledger, soc
+from agent.fleet import counters, estimate, evidence, ledger, soc, soc_limits
 from agent.fleet.context import Context
 from agent.fleet.state import CHARGING, DRIVING, STOPPED, STORED_SHARE, VanState
 from agent.readings import Reading
@@ -49,8 +49,9 @@ POWER_ERROR: Final = 1e-4
 """Variance of a sensor's own error of 1 %."""
 COUNTER_ERROR: Final = 1e-5
 """Variance of a counter's own error of 0.3 %."""
-COUNTER_JUMP_KWH: Final = 300.0
-"""More than a battery holds: the counter was reset or replaced."""
+FROZEN_STEPS: Final = 3.0
+FROZEN_KWH_PER_KM: Final = 0.1
+"""A state of charge that has not fallen by so many steps, though the least consumption says so, is not up to date."""
 LEARN_SIGMA: Final = 0.03
 """A prediction less certain than this says nothing about the capacity."""
 SURE_KWH: Final = 0.3
@@ -62,12 +63,18 @@ SOURCE_COUNTER: Final = 2
 _MS_PER_H: Final = 3_600_000.0
 
 
-def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context) -> None:
-    """Take power, counters and state of charge of a reading, `elapsed_ms` after the one before of this stream."""
+def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context) -> bool:
+    """Take power, counters and state of charge of a reading, `elapsed_ms` after the one before of this stream.
+
+    Returns whether the state of charge shows a charge that nobody saw, and that no silence under way accounts for.
+    """
     battery, totals, e = state.soc, state.totals, state.estimate
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
+    if power is not None and not -context.power_limit_kw <= power <= context.power_limit_kw:
+        power = None
+        battery.power_rejected += 1
     last = battery.raw_power_kw
     if battery.power_sign < 0 and power is not None:
         power = -power
@@ -99,7 +106,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         source = SOURCE_POWER if battery.power_trusted else SOURCE_SOC
     returned = None
     if reading.energy_out_total_kwh is not None:
-        counted = _count(state, reading)
+        counted = counters.count(state, reading, context)
         if counted is not None and battery.counter_trusted:
             energy, returned = counted
             variance = COUNTER_ERROR * energy * energy
@@ -120,21 +127,50 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
                 returned = _positive_part(last, power) * elapsed_ms / _MS_PER_H
         if returned and state.motion.mode in (DRIVING, STOPPED) and not _stands(state, reading, context):
             totals.regenerated_kwh += returned
+    if reading.charging is not None:
+        battery.charging = reading.charging
     soc_pct = reading.soc_pct
     if soc_pct is None:
-        return
+        return False
     if soc_pct == battery.soc_pct:
         battery.time_ms = reading.time_ms
         battery.candidates = 0
         if not battery.changed:
             battery.seen_kwh = totals.predicted_kwh
-        return
-    what = soc.accept(battery, soc_pct, reading.time_ms, context.thresholds)
+        return False
+    return _take_soc(state, reading, soc_pct, context)
+
+
+def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Context) -> bool:
+    """A state of charge that differs from the last one; returns whether it shows a charge that nobody saw."""
+    battery = state.soc
+    before_pct, before_ms = battery.soc_pct, battery.time_ms
+    limits = soc_limits.of(state, reading, context)
+    what = soc.accept(battery, soc_pct, reading.time_ms, limits, context.thresholds)
     if what == soc.REJECTED:
         state.rejected_soc += 1
-    elif what == soc.JUMPED:
-        reanchor(state, context)
-        evidence.open_window(state)
+        return False
+    battery.changed_ms = reading.time_ms
+    battery.changed_km = state.totals.distance_km
+    if what != soc.JUMPED:
+        return False
+    found = False
+    if before_pct is not None and soc_pct > before_pct and not state.returned_ms:
+        battery.time_ms = before_ms
+        battery.silent_kwh = soc_limits.silent_charge_kwh(state, soc_pct - before_pct, context)
+        battery.silent_from_ms = before_ms
+        battery.time_ms = reading.time_ms
+        found = battery.silent_kwh > 0.0
+    reanchor(state, context)
+    evidence.open_window(state)
+    return found
+
+
+def is_frozen(state: VanState) -> bool:
+    """Whether the state of charge has stayed the same for longer than any drive lets it."""
+    battery = state.soc
+    km = state.totals.distance_km - battery.changed_km
+    return km * FROZEN_KWH_PER_KM * state.estimate.g > FROZEN_STEPS * battery.step_pct
 
 
 def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
@@ -156,22 +192,6 @@ def _stands(state: VanState, reading: Reading, context: Context) -> bool:
     if speed >= context.thresholds.standing_speed_kmh:
         return False
     return state.motion.standing_ms > 0 or reading.charging is True
-
-
-def _count(state: VanState, reading: Reading) -> tuple[float, float] | None:
-    """Energy by the lifetime counters since the last reading that had them: net out, and in."""
-    battery = state.soc
-    out_kwh, in_kwh = reading.energy_out_total_kwh, reading.energy_in_total_kwh
-    last_out_kwh, last_in_kwh = battery.out_total_kwh, battery.in_total_kwh
-    battery.out_total_kwh, battery.in_total_kwh = out_kwh, in_kwh
-    if out_kwh is None or in_kwh is None or last_out_kwh is None or last_in_kwh is None:
-        return None
-    out, returned = out_kwh - last_out_kwh, in_kwh - last_in_kwh
-    if not (0.0 <= out <= COUNTER_JUMP_KWH and 0.0 <= returned <= COUNTER_JUMP_KWH):
-        return None
-    net = out - returned * (STORED_SHARE if state.motion.mode == CHARGING else 1.0)
-    battery.counter_sum_kwh += net
-    return net, returned
 
 
 def note(state: VanState, reading: Reading) -> None:
@@ -229,7 +249,7 @@ def correct(state: VanState, context: Context) -> None:
     elif since_ms >= CORRECT_FINE_MS:
         low, high = battery.low_y, battery.high_y
         y = e.y - e.g * (e.pending_kwh + e.k * e.pending_km)
-        if low <= y <= high:
+        if low <= y <= high or (y < low and is_frozen(state)):
             e.time_ms = battery.time_ms
             return
     else:
@@ -255,6 +275,8 @@ def correct_now(state: VanState, context: Context) -> None:
         correct(state, context)
         return
     estimate.predict(e)
+    if e.y < battery.low_y and is_frozen(state):
+        return
     # The reading may be from some way back, where places come more often than states of charge.
     moved_y = e.g * (state.totals.predicted_kwh - battery.seen_kwh)
     slack_y = EDGE_SPREAD * abs(moved_y)
@@ -282,7 +304,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context
     e = state.estimate
     hours = elapsed_ms / _MS_PER_H
     mode = state.motion.mode
-    if mode == CHARGING:
+    if mode == CHARGING and not state.charge.unflagged_ms:
         rate = _charge_rate_kw(state)
         energy = -rate * hours
         variance = (0.5 * rate + CHARGE_SIGMA_KW) ** 2 * hours * AUX_HOURS

@@ -118,9 +118,10 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
         charge.rise_ms = time_ms
     if flag:
         charge.flagged = True
+        charge.unflagged_ms = 0
         return None
-    if charge.flagged and flag is False:
-        return end(state, context, time_ms)
+    if charge.flagged and (flag is False or charge.unflagged_ms):
+        return _unflagged(state, time_ms, context)
     if not charge.flagged:
         since_rise_ms = time_ms - charge.rise_ms
         rise = max(charge.rise_pct - (charge.start.soc_pct or 0.0), state.soc.step_pct)
@@ -129,6 +130,32 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
         if since_rise_ms >= max(least_ms, 3.0 * per_step_ms):
             return end(state, context, charge.rise_ms)
     return None
+
+
+def _unflagged(state: VanState, time_ms: int, context: Context) -> list[Record] | None:
+    """The flag says no. It may flicker: the charge is over when it has said so for a while."""
+    charge = state.charge
+    if charge.unflagged_ms == 0:
+        charge.unflagged_ms = time_ms
+    if time_ms - charge.unflagged_ms < context.thresholds.flag_flickers_ms:
+        return None
+    return end(state, context, charge.unflagged_ms)
+
+
+def book_silent(state: VanState, context: Context) -> list[Record]:
+    """Enter a charge that nobody saw: the state of charge has shown it after the van had left, or had gone on."""
+    kwh = state.soc.silent_kwh / STORED_SHARE
+    mode, under_way = state.motion.mode, state.charge
+    start_ms, end_ms = state.soc.silent_from_ms, state.soc.candidate_from_ms
+    start = ledger.mark(state, Mark(), start_ms)
+    start.soc_pct = state.soc.before_pct
+    state.charge = ChargeState(active=True, start=start, charged_kwh=kwh, pending_kwh=kwh)
+    state.totals.charged_kwh += kwh
+    records = end(state, context, end_ms, inferred=True)
+    state.motion.mode = mode
+    state.charge = under_way
+    state.soc.silent_kwh = 0.0
+    return records
 
 
 def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = False) -> list[Record]:

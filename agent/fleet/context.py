@@ -19,6 +19,12 @@ LFP_MODELS: Final = ("farizon-sv-67", "farizon-sv-83", "farizon-v6e", "mercedes-
 """Models with lithium iron phosphate cells, by the beginning of their names."""
 
 
+MOST_C_RATE: Final = 3.0
+"""Power over energy of a battery: fast charging of vans stays below 2, driving below 3."""
+LEAST_POWER_LIMIT_KW: Final = 150.0
+"""Motors of small batteries are as strong (a BMW i3 of 22 kWh: 125 kW)."""
+
+
 class Factors(msgspec.Struct, frozen=True, kw_only=True):
     """The emission factors that hold for one van."""
 
@@ -47,6 +53,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def derived_every_ms(self) -> int:
         """`energy` and `emissions` at most this often, in event time."""
         return round(self.thresholds.derived_every_s * 1000.0)
+
+    @cached_property
+    def power_limit_kw(self) -> float:
+        """No motor, charger or brake of such a van moves more power than this, in either direction."""
+        return max(LEAST_POWER_LIMIT_KW, MOST_C_RATE * self.vehicle.battery_kwh)
 
     @cached_property
     def curve_slope_per_pct(self) -> float:

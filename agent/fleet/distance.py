@@ -1,5 +1,8 @@
 """How far the van went: by odometer, else by the integral of speed, else by distinct fixes.
 
+Each of them is a witness. A witness that the others contradict is not counted: speed while the fix stands, an odometer
+that goes on while everything else stands. `agent.fleet.witnesses` decides what cannot be decided from movement alone.
+
 Fixes are gated (a position that needs an impossible speed is refused, three refused ones that agree are a new place)
 and
 counted only when they have moved on by a step that depends on what the van is doing: receivers drift while it stands.
@@ -8,6 +11,7 @@ counted only when they have moved on by a step that depends on what the van is d
 from math import cos, radians, sqrt
 from typing import Final
 
+from agent.fleet import odometer
 from agent.fleet.state import DRIVING, STOPPED, Position
 from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
@@ -24,8 +28,30 @@ NEAR_DEG: Final = 0.006
 REPEATED_MS: Final = 30_000
 """Receivers repeat a fix for up to some 20 s while the van moves on; repeated for longer, the van is still there, and
 the next fix is not given all that time to have travelled."""
-WHOLE_KM: Final = 3.0
-"""An odometer that shows whole kilometres is believed over a silence from here on."""
+NEAR_REFERENCE_DEG: Final = 0.0003
+NEAR_REFERENCE_KM: Final = 0.033
+"""Receivers that stand still wander by so much."""
+FAR_DEG: Final = 0.0027
+FAR_KM: Final = 0.3
+"""So far the fix moves before a witness that says the van stands is doubted."""
+STANDS_KM: Final = 0.5
+"""So far the speed may say that the van goes while its odometer stands: several steps of one."""
+SPEED_ALONE_KM: Final = 0.15
+"""So far speed alone is believed while the fix stands."""
+AT_REST_KM: Final = 0.5
+"""The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
+UNSTUCK_KM: Final = 0.2
+"""A fix that has gone on by so much says that the van moves, whatever a speed that is stuck says."""
+STUCK_KM: Final = 20.0
+"""No tunnel is longer: what a stuck speed claims is not held beyond this."""
+LEAST_CHORD_SHARE: Final = 1.5
+"""Where a speed was taken for stuck and the fix then comes back elsewhere, the way is at most so much longer."""
+SHARE_OF_SPEED: Final = 0.2
+"""The straight line between two fixes is at least this share of the way that speed tells."""
+STUCK_REPEATS: Final = 3
+"""A speed that is the same so often running does not come from a moving van whose fix stands."""
+DENSE_MS: Final = 30_000
+"""Readings at most this far apart show a speed whenever the van moves."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -39,29 +65,44 @@ def between_km(latitude_a: float, longitude_a: float, latitude_b: float, longitu
     return KM_PER_DEGREE * sqrt(dx * dx + dy * dy)
 
 
-def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds) -> float:
-    """Take position, speed and odometer of a reading; returns the km driven in `elapsed_ms` since the one before."""
+def advance(
+    position: Position,
+    reading: Reading,
+    elapsed_ms: int,
+    mode: int,
+    thresholds: Thresholds,
+    *,
+    in_gap: bool = False,
+) -> float:
+    """Take position, speed and odometer of a reading; returns the km driven in `elapsed_ms` since the one before.
+
+    `in_gap`: the reading follows a silence that has not been made sense of yet. What was driven in it is kept in
+    `position.gap_km` until all that is known of the silence can be weighed together.
+    """
     km = -1.0
-    odometer = reading.odometer_km
-    if odometer is not None:
-        last = position.odometer_km
-        position.odometer_km = odometer
-        if last is not None and (position.odometer_is_fine or odometer % 1.0 != 0.0):
-            position.odometer_is_fine = True
-            km = odometer - last
-            if not 0.0 <= km <= thresholds.fix_gate_kmh * elapsed_ms / _MS_PER_H + 1.0:
-                km = -1.0
-        elif last is not None and elapsed_ms >= thresholds.offline_after_ms and odometer - last >= WHOLE_KM:
-            km = odometer - last
-            if km > thresholds.fix_gate_kmh * elapsed_ms / _MS_PER_H + 1.0:
-                km = -1.0
+    value_km = reading.odometer_km
+    if value_km is not None:
+        km = odometer.advance(position, reading, value_km, elapsed_ms, thresholds)
+    by_speed = -1.0
     speed = reading.speed_kmh
     if speed is not None:
-        if km < 0.0 and position.speed_kmh is not None and elapsed_ms <= thresholds.speed_gap_ms:
-            km = 0.5 * (speed + position.speed_kmh) * elapsed_ms / _MS_PER_H
-        position.speed_kmh = speed
+        if speed > thresholds.fix_gate_kmh:
+            position.speed_rejected += 1
+            position.speed_kmh = None
+        else:
+            before = position.speed_kmh
+            if before is not None and elapsed_ms <= thresholds.speed_gap_ms:
+                by_speed = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
+            if speed > 0.0:
+                position.speed_lost = False
+                position.speed_repeats = position.speed_repeats + 1 if speed == before else 0
+            elif position.speed_lost:
+                by_speed, speed = -1.0, None
+            position.speed_kmh = speed
     elif position.speed_kmh is not None:
         position.speed_kmh = None
+    known = km if km >= 0.0 else by_speed
+    by_fix = -1.0
     latitude = reading.latitude_deg
     if latitude is not None:
         if (
@@ -71,19 +112,167 @@ def advance(position: Position, reading: Reading, elapsed_ms: int, mode: int, th
         ):
             # A far fix that waited for this one is a move that no speed of these two readings has in it.
             waited = position.raw_pending
-            by_fix = _fix(position, reading, mode, thresholds, km=-1.0 if waited else km)
+            by_fix = _fix(position, reading, mode, thresholds, km=-1.0 if waited else known)
             if waited and not position.raw_pending:
                 by_fix -= position.pending_km
                 position.pending_km = 0.0
-            if km < 0.0 or (waited and by_fix > km):
-                return max(0.0, by_fix)
+            if waited and by_fix > known and km < 0.0:
+                known = by_fix
         elif position.raw_rejected:
             position.rejected += 1
         elif reading.time_ms - position.time_ms > REPEATED_MS:
             position.time_ms = reading.time_ms - REPEATED_MS
-    if km < 0.0 and odometer is not None and last is not None and latitude is None and odometer > last:
-        return odometer - last if odometer - last < 100.0 else 0.0
-    return max(0.0, km)
+    if in_gap:
+        km = known if known >= 0.0 else by_fix
+        if km > 0.0:
+            position.gap_km += km
+            if value_km is None or position.odometer_candidate is not None:
+                odometer.counted(position, km)
+        _refer(position)
+        return 0.0
+    if km >= 0.0:
+        return _with_odometer(position, reading, km, by_speed, known)
+    if by_speed >= 0.0:
+        km = _by_speed(position, reading, by_speed, elapsed_ms, mode)
+        if known > by_speed:
+            km = known
+    else:
+        km = known if known >= 0.0 else by_fix if by_fix > 0.0 else 0.0
+        _refer(position)
+    if km > 0.0 and position.odometer_km is not None:
+        odometer.counted(position, km)
+    return km
+
+
+def _with_odometer(position: Position, reading: Reading, km: float, by_speed: float, known: float) -> float:
+    """The distance where the odometer has a say, and whether the other witnesses agree."""
+    latitude = position.latitude_deg
+    if km > 0.0:
+        if by_speed <= 0.0 and latitude is not None and reading.latitude_deg is not None and is_near(position):
+            if odometer.moves_alone(position, reading, km):
+                odometer.lose(position)
+                return 0.0
+            return km
+        position.odometer_alone_km = position.unmatched_km = 0.0
+        position.moved_ms = reading.time_ms
+        position.reference_latitude_deg = latitude
+        position.reference_longitude_deg = position.longitude_deg or 0.0
+        if position.conflict:
+            position.conflict = 0
+            position.doubt = None
+        return known if known > km else km
+    if by_speed > 0.0:
+        position.unmatched_km += by_speed
+    if known > 0.0:  # a far fix that has been seen twice
+        return known
+    if position.unmatched_km > STANDS_KM or _is_far(position):
+        if not position.conflict:
+            position.conflict = 1
+        position.other_km = by_speed if by_speed > 0.0 else 0.0
+    return 0.0
+
+
+def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, mode: int) -> float:
+    """The distance by speed, where no odometer has a say: counted while the fixes move, too."""
+    if reading.latitude_deg is None or position.latitude_deg is None:
+        return km
+    if km == 0.0:
+        if elapsed_ms <= DENSE_MS and _is_far(position):
+            if not position.conflict:
+                position.conflict = 1
+            position.other_km = 0.0
+        return 0.0
+    on_trip = mode == DRIVING or mode == STOPPED
+    position.unmatched_km += km
+    least_km = SHARE_OF_SPEED * position.unmatched_km
+    if position.conflict >= 2 and least_km > UNSTUCK_KM:
+        least_km = UNSTUCK_KM  # this speed says nothing any more
+    if _has_moved(position, least_km):
+        held_km = min(position.held_km, from_reference_km(position) / SHARE_OF_SPEED)
+        if position.conflict >= 2 and held_km > LEAST_CHORD_SHARE * from_reference_km(position):
+            held_km = from_reference_km(position)
+        _refer(position)
+        position.moved_ms = reading.time_ms
+        if on_trip:
+            position.held_km = 0.0
+            return km + held_km
+        position.held_km = held_km + km
+        return 0.0
+    if position.conflict < 2 and mode == DRIVING and position.unmatched_km <= SPEED_ALONE_KM:
+        return km
+    position.held_km += km
+    if on_trip and position.unmatched_km > SPEED_ALONE_KM:
+        if not position.conflict:
+            position.conflict = 1
+        position.other_km = km
+    elif position.unmatched_km > AT_REST_KM and position.speed_repeats >= STUCK_REPEATS:
+        position.conflict = 2
+    if position.conflict >= 2 and position.unmatched_km > STUCK_KM:
+        position.unmatched_km = position.held_km = STUCK_KM
+    return 0.0
+
+
+def release(position: Position) -> float:
+    """The van has really left: what its speed said while that was not sure is counted."""
+    km = position.held_km
+    position.held_km = 0.0
+    if km > 0.0 and position.odometer_km is not None:
+        odometer.counted(position, km)
+    return km
+
+
+def is_near(position: Position) -> bool:
+    """Whether the fix is, within the errors of receivers, where another witness last moved."""
+    latitude, reference = position.latitude_deg, position.reference_latitude_deg
+    return (
+        latitude is not None
+        and reference is not None
+        and -NEAR_REFERENCE_DEG < latitude - reference < NEAR_REFERENCE_DEG
+        and abs((position.longitude_deg or 0.0) - position.reference_longitude_deg) < NEAR_REFERENCE_DEG
+    )
+
+
+def from_reference_km(position: Position) -> float:
+    """How far the fix is from where another witness last moved."""
+    if position.latitude_deg is None or position.reference_latitude_deg is None:
+        return 0.0
+    return between_km(
+        position.reference_latitude_deg,
+        position.reference_longitude_deg,
+        position.latitude_deg,
+        position.longitude_deg or 0.0,
+    )
+
+
+def _is_far(position: Position) -> bool:
+    latitude, reference = position.latitude_deg, position.reference_latitude_deg
+    if latitude is None or reference is None:
+        if latitude is not None:
+            _refer(position)
+        return False
+    return (
+        abs(latitude - reference) > FAR_DEG
+        or abs((position.longitude_deg or 0.0) - position.reference_longitude_deg) > FAR_DEG
+    ) and from_reference_km(position) > FAR_KM
+
+
+def _has_moved(position: Position, least_km: float) -> bool:
+    """Whether the fix has gone on since it was last referred to, by so much at least."""
+    if position.reference_latitude_deg is None:
+        return True
+    if is_near(position):
+        return False
+    return least_km <= NEAR_REFERENCE_KM or from_reference_km(position) >= least_km
+
+
+def _refer(position: Position) -> None:
+    """The witnesses agree here."""
+    position.reference_latitude_deg = position.latitude_deg
+    position.reference_longitude_deg = position.longitude_deg or 0.0
+    position.unmatched_km = 0.0
+    if position.conflict:
+        position.conflict = 0
+        position.doubt = None
 
 
 def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds, *, km: float) -> float:

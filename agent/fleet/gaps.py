@@ -4,14 +4,17 @@ from typing import Final
 
 import msgspec
 
-from agent.fleet import battery, charging, emissions, ledger, motion, soc, trips
+from agent.fleet import battery, charging, distance, emissions, ledger, motion, odometer, soc, trips, witnesses
 from agent.fleet.context import Context
 from agent.fleet.records import Record
 from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Mark, VanState
-from agent.readings import Reading
 
 OTHER_STREAM_MS: Final = 60_000
 """State of charge and location may come apart: so long is waited for the second of them."""
+DESPITE_KM: Final = 1.0
+"""So far a place must be from the last one before an odometer that stands is doubted."""
+RISE_WAITS_MS: Final = 3_600_000
+"""So long a rise over a silence waits for a second witness before the silence is closed without it."""
 
 
 def fall_silent(state: VanState, context: Context) -> list[Record]:
@@ -47,8 +50,12 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
+    if state.returned_ms:
+        if _rise_waits(state, time_ms):
+            return records
+        records = close_gap(state, state.time_ms, context, at_once=True)
     if mode in (DRIVING, STOPPED):
-        records = fall_silent(state, context)
+        records += fall_silent(state, context)
     if mode == OFFLINE:
         state.motion.mode = PARKED
     state.returned_ms = time_ms
@@ -56,46 +63,143 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     return records
 
 
-def close_gap(state: VanState, reading: Reading, context: Context) -> list[Record]:
-    """The first reading after the silence has been worked in: take what it tells about the time before."""
+def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool = False) -> list[Record]:
+    """The first reading after the silence has been worked in: take what it tells about the time before.
+
+    `at_once`: the next silence has begun, so that nothing more is waited for.
+    """
     records: list[Record] = []
     before = state.gap_from
-    silent = 0 < state.soc_time_ms <= before.time_ms or 0 < state.location_time_ms <= before.time_ms
-    if state.position.raw_pending or (silent and reading.time_ms - state.returned_ms < OTHER_STREAM_MS):
-        return []
-    state.returned_ms = 0
-    if before.time_ms == 0:
-        motion.wake_up(state, reading.time_ms, context)
+    if not at_once and (
+        state.position.raw_pending or _other_stream_waits(state, time_ms) or _rise_waits(state, time_ms)
+    ):
         return records
-    km = state.totals.distance_km - before.distance_km
+    silence_ms = state.returned_ms - before.time_ms
+    state.returned_ms = 0
+    km = _unseen_km(state)
+    if before.time_ms == 0:
+        motion.wake_up(state, time_ms, context)
+        return records
     soc_pct = state.soc.soc_pct
     rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
-    thresholds = context.thresholds
-    if state.motion.mode != CHARGING and km >= thresholds.inferred_trip_km:
-        state.motion.rest = msgspec.structs.replace(before)
-        state.motion.wake.time_ms = 0
-        trips.begin(state, context)
-        state.trip.inferred = True
-        if rise <= 0.0:
-            battery.correct_now(state, context)
-        ledger.post(state)
-        end = ledger.mark(state, Mark(), reading.time_ms)
-        ledger.weigh_trip(state, end, 0.0)
-        records += trips.end(state, context, end)
-        motion.anchor(state)
-    if rise > thresholds.inferred_charge_pct or (state.motion.mode == CHARGING and rise > 0.0):
-        was_charging = state.motion.mode == CHARGING
-        if not was_charging:
-            charging.begin(state, msgspec.structs.replace(before), flagged=False)
-        _absorb(state, rise, context)
-        if not was_charging:
-            records += charging.end(state, context, reading.time_ms, inferred=True)
-    elif rise > 0.0:
-        battery.reanchor(state, context)
-    elif rise <= -2.0 * state.soc.step_pct and km < thresholds.inferred_trip_km:
+    if km == 0.0:
+        km = _despite_odometer_km(state, rise)
+    if km > 0.0 and _enter_distance(state, km, rise, silence_ms) and state.motion.mode != CHARGING:
+        records += _infer_trip(state, rise, time_ms, context)
+    records += _infer_charge(state, rise, time_ms, context)
+    if rise <= -2.0 * state.soc.step_pct and km < context.thresholds.inferred_trip_km:
         _absorb(state, -_lost_y(state, context), context)
-    motion.wake_up(state, reading.time_ms, context)
+    motion.wake_up(state, time_ms, context)
     return records
+
+
+def _other_stream_waits(state: VanState, time_ms: int) -> bool:
+    """Whether the stream that was there before the silence, and is not yet, may still come."""
+    before_ms = state.gap_from.time_ms
+    if time_ms - state.returned_ms >= OTHER_STREAM_MS:
+        return False
+    for stream_ms in (state.soc_time_ms, state.location_time_ms):
+        if 0 < stream_ms <= before_ms and before_ms - stream_ms <= OTHER_STREAM_MS:
+            return True
+    return False
+
+
+def _rise_waits(state: VanState, time_ms: int) -> bool:
+    """Whether a state of charge that has risen over the silence waits for a second witness."""
+    battery = state.soc
+    return (
+        battery.candidates > 0
+        and battery.candidate_pct is not None
+        and battery.soc_pct is not None
+        and battery.candidate_pct > battery.soc_pct
+        and state.motion.mode in (PARKED, OFFLINE)
+        and not state.motion.fast_readings
+        and time_ms - battery.candidate_from_ms < RISE_WAITS_MS
+    )
+
+
+def _unseen_km(state: VanState) -> float:
+    """What the witnesses have said of the silence, taken once."""
+    km, state.position.gap_km = state.position.gap_km, 0.0
+    return km
+
+
+def _moved_km(state: VanState) -> float | None:
+    """How far the place after the silence is from the one before."""
+    position, before = state.position, state.gap_from
+    if before.latitude_deg is None or position.latitude_deg is None:
+        return None
+    return distance.between_km(
+        before.latitude_deg, before.longitude_deg or 0.0, position.latitude_deg, position.longitude_deg or 0.0
+    )
+
+
+def _despite_odometer_km(state: VanState, rise_pct: float) -> float:
+    """The way to another place although the odometer stands: driven only where the state of charge says so."""
+    moved_km = _moved_km(state)
+    if moved_km is None or moved_km < DESPITE_KM or not state.estimate.started:
+        return 0.0
+    due_pct = witnesses.LEAST_KWH_PER_KM * moved_km * state.estimate.g
+    if -rise_pct < max(state.soc.step_pct, witnesses.CONFIRMED_SHARE * due_pct):
+        return 0.0
+    odometer.lose(state.position)
+    return moved_km
+
+
+def _enter_distance(state: VanState, km: float, rise_pct: float, silence_ms: int) -> bool:
+    """Count what was driven in the silence, if it can have been; returns whether that was a trip."""
+    position, before = state.position, state.gap_from
+    moved_km = _moved_km(state)
+    by_odometer = position.odometer_ms > before.time_ms
+    if not witnesses.is_driven_silently(
+        state, km, moved_km=moved_km, rise_pct=rise_pct, silence_ms=silence_ms, by_odometer=by_odometer
+    ):
+        if by_odometer:
+            odometer.lose(position)
+        motion.anchor(state)
+        return False
+    state.totals.distance_km += km
+    if state.totals.source == battery.SOURCE_SOC:
+        battery.add_distance(state, km)
+    if moved_km is not None and moved_km <= witnesses.SAME_PLACE_KM and km <= witnesses.LATE_KM:
+        # The odometer was behind when the van fell silent.
+        position.late_km += km
+        return -rise_pct >= max(2.0 * state.soc.step_pct, witnesses.LEAST_KWH_PER_KM * km * state.estimate.g)
+    return True
+
+
+def _infer_trip(state: VanState, rise: float, time_ms: int, context: Context) -> list[Record]:
+    before = state.gap_from
+    if state.totals.distance_km - before.distance_km < context.thresholds.inferred_trip_km:
+        return []
+    state.motion.rest = msgspec.structs.replace(before)
+    state.motion.wake.time_ms = 0
+    trips.begin(state, context)
+    state.trip.inferred = True
+    if rise <= 0.0:
+        battery.correct_now(state, context)
+    ledger.post(state)
+    end = ledger.mark(state, Mark(), time_ms)
+    ledger.weigh_trip(state, end, 0.0)
+    records = trips.end(state, context, end)
+    motion.anchor(state)
+    return records
+
+
+def _infer_charge(state: VanState, rise: float, time_ms: int, context: Context) -> list[Record]:
+    if rise <= 0.0:
+        return []
+    was_charging = state.motion.mode == CHARGING
+    goes_on = state.soc.charging is True
+    if not was_charging and not goes_on and rise <= context.thresholds.inferred_charge_pct:
+        battery.reanchor(state, context)
+        return []
+    if not was_charging:
+        charging.begin(state, msgspec.structs.replace(state.gap_from), flagged=goes_on)
+    _absorb(state, rise, context)
+    if was_charging or goes_on:
+        return []
+    return charging.end(state, context, time_ms, inferred=True)
 
 
 def _lost_y(state: VanState, context: Context) -> float:

@@ -90,7 +90,8 @@ def enter_idle(totals: Totals, until_kwh: float) -> None:
     What comes in at rest without being a charge is not idling, nor is it when it goes out again.
     """
     if until_kwh > totals.idle_from_kwh:
-        totals.idle_kwh += until_kwh - totals.idle_from_kwh
+        # What is predicted while a van rests and its state of charge does not confirm is not more than it used in all.
+        totals.idle_kwh = max(totals.idle_kwh, min(totals.used_kwh, totals.idle_kwh + until_kwh - totals.idle_from_kwh))
         totals.idle_from_kwh = until_kwh
 
 

@@ -30,8 +30,10 @@ def look(state: VanState, time_ms: int, context: Context) -> list[Record]:
                 range_km=state.consumption.range_km,
                 home_km=home_km,
                 places=names,
-                position_refusals=position.rejected,
+                position_refusals=position.rejected + position.speed_rejected,
                 soc_refusals=state.rejected_soc,
+                odometer_refusals=position.odometer_rejected,
+                power_refusals=battery.power_rejected,
             ),
             places,
         )

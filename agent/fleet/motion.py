@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import battery, charging, estimate, ledger, trips
+from agent.fleet import battery, charging, distance, estimate, ledger, trips, witnesses
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
 from agent.fleet.records import Record
@@ -24,35 +24,64 @@ def update(
         motion.fast_readings = 0
     position = state.position
     moved_m = 0.0
-    if position.latitude_deg != motion.anchor_latitude_deg or position.longitude_deg != motion.anchor_longitude_deg:
+    if (
+        position.latitude_deg != motion.anchor_latitude_deg or position.longitude_deg != motion.anchor_longitude_deg
+    ) and position.conflict < witnesses.STUCK:
         moved_m = _displacement_m(state)
     if mode in (DRIVING, STOPPED):
         return _on_trip(state, speed_kmh, moved_m, before_ms, time_ms, context)
-    if (
-        motion.fast_readings >= 2
-        or moved_m >= thresholds.departure_m
-        or state.totals.distance_km - motion.rest.distance_km >= thresholds.departure_odometer_km
-    ):
+    if position.conflict == witnesses.DOUBTED:
+        return None
+    if _has_left(state, speed_kmh, moved_m, time_ms, context):
         return depart(state, context)
     if motion.fast_readings == 0 and mode != CHARGING:
         settle_rest(state, time_ms, context)
     return None
 
 
+def _has_left(state: VanState, speed_kmh: float | None, moved_m: float, time_ms: int, context: Context) -> bool:
+    """Whether the van has left its resting place: never by the word of one witness that another denies."""
+    motion, position, thresholds = state.motion, state.position, context.thresholds
+    km = state.totals.distance_km - motion.anchor_km
+    by_odometer = position.odometer_ms == time_ms and not position.odometer_is_whole
+    if km >= thresholds.departure_odometer_km and (
+        motion.fast_readings >= 2
+        or moved_m >= thresholds.rest_radius_m
+        or time_ms - position.time_ms > LONGEST_BETWEEN_MS
+    ):
+        return True
+    if motion.fast_readings >= 2:
+        if by_odometer:
+            return km > 0.0
+        if moved_m >= thresholds.rest_radius_m or position.latitude_deg is None:
+            return True
+        return time_ms - position.time_ms > LONGEST_BETWEEN_MS and position.conflict == 0
+    if by_odometer:
+        return False
+    denied = speed_kmh == 0.0
+    return moved_m >= (2.0 * thresholds.departure_m if denied else thresholds.departure_m)
+
+
 def depart(state: VanState, context: Context) -> list[Record]:
     """The van has left its resting place."""
     records: list[Record] = []
     if state.motion.mode == CHARGING:
-        records = charging.end(state, context, state.charge.rise_ms)
+        records = charging.end(state, context, state.charge.unflagged_ms or state.charge.rise_ms)
     trips.begin(state, context)
+    km = distance.release(state.position)
+    if km > 0.0:
+        state.totals.distance_km += km
+        if state.totals.source == battery.SOURCE_SOC:
+            battery.add_distance(state, km)
     return records
 
 
 def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
     """The van is at rest: remember how things stand, and enter what it used as idling once it is clearly no trip."""
-    motion = state.motion
+    motion, position = state.motion, state.position
     ledger.mark(state, motion.rest, time_ms)
-    if motion.anchor_latitude_deg is None:
+    position.held_km = 0.0
+    if motion.anchor_latitude_deg is None or position.conflict == witnesses.CARRIED:
         anchor(state)
     if time_ms - motion.wake.time_ms > context.thresholds.wake_up_ms:
         ledger.enter_idle(state.totals, motion.rest.predicted_kwh)
@@ -65,6 +94,8 @@ def wake_up(state: VanState, time_ms: int, context: Context) -> None:
         ledger.enter_idle(state.totals, state.totals.predicted_kwh)
     ledger.mark(state, state.motion.wake, time_ms)
     ledger.mark(state, state.motion.rest, time_ms)
+    if state.motion.anchor_latitude_deg is None:
+        anchor(state)
 
 
 def anchor(state: VanState) -> None:
@@ -72,6 +103,7 @@ def anchor(state: VanState) -> None:
     motion, position = state.motion, state.position
     motion.anchor_latitude_deg = position.latitude_deg
     motion.anchor_longitude_deg = position.longitude_deg
+    motion.anchor_km = state.totals.distance_km
 
 
 def _on_trip(
@@ -92,6 +124,8 @@ def _on_trip(
             return trips.end(state, context, motion.stand)
         return None
     between_ms = 0 if speed_kmh is None or (standing and hopped) else _half_ms(before_ms, time_ms)
+    if state.position.conflict == witnesses.STUCK:
+        between_ms = time_ms - max(state.position.moved_ms, state.trip.start.time_ms)
     records = _leave_stop(state, between_ms, context) if motion.mode == STOPPED else None
     if not standing:
         motion.standing_ms = 0

@@ -3,6 +3,7 @@
 from typing import Final
 
 from agent.fleet import estimate
+from agent.fleet.soc_limits import SPURT_PCT, Limits
 from agent.fleet.state import SocState
 from agent.fleet.thresholds import Thresholds
 
@@ -12,8 +13,9 @@ COARSE_PCT: Final = 5.0
 """The step of vans that show little more than a gauge; not a grid like the others, because many values lie on it."""
 FULL_PCT: Final = 99.35
 """From here on some vans show 100 % (Maxus eDeliver 3)."""
-SPURT_PCT: Final = 1.0
-"""A true change may run ahead of the fastest mean rate by so much."""
+FULL_FROM_PCT: Final = 99.9
+LOW_PCT: Final = 3.0
+"""Between 0 and this a battery may be found empty, and below 100 by this it may be found full, without more ado."""
 
 REJECTED: Final = 0
 SAME: Final = 1
@@ -21,35 +23,46 @@ CHANGED: Final = 2
 JUMPED: Final = 3
 
 
-def accept(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds) -> int:
-    """Take a reading, or refuse it. Says whether it is unchanged, changed, or a new truth after a jump."""
+def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresholds: Thresholds) -> int:
+    """Take a reading, or refuse it. Says whether it is unchanged, changed, or a new truth after a jump.
+
+    What is refused is believed when it is seen again: a rise that some charger can have made as a change, which carries
+    energy; anything else as a jump, which carries none.
+    """
     last = state.soc_pct
     if last == soc_pct:
         state.time_ms = time_ms
         state.candidates = 0
         return SAME
     if last is None:
-        if soc_pct == 0.0 and state.candidates < thresholds.soc_confirmations:
-            state.candidates += 1
+        if soc_pct == 0.0:
             return REJECTED
         _learn_grid(state, soc_pct)
         _take(state, soc_pct, time_ms)
         return JUMPED
-    minutes = (time_ms - state.time_ms) / 60_000
     change = soc_pct - last
-    if state.candidates and state.candidate_pct is not None and abs(soc_pct - state.candidate_pct) <= state.step_pct:
-        return _refuse(state, soc_pct, time_ms, thresholds)  # the time since does not make a jump any likelier
-    rate = thresholds.soc_rise_pct_per_min if change > 0.0 else thresholds.soc_fall_pct_per_min
-    possible = abs(change) <= rate * minutes + max(2.0 * state.step_pct, SPURT_PCT)
+    if soc_pct == 0.0 and last > max(LOW_PCT, state.step_pct) and -change > limits.empty_pct:
+        return REJECTED  # what a sleeping module says
+    waiting = state.candidates and state.candidate_pct is not None
+    if soc_pct >= FULL_FROM_PCT and change > LOW_PCT and not limits.full_at_once:
+        _wait(state, soc_pct, time_ms, thresholds)
+        return REJECTED
+    if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= state.step_pct:
+        possible = -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
+    elif change > 0.0:
+        possible = change <= limits.rise_pct
+    else:
+        possible = -change <= limits.fall_pct
     if not possible and _is_coarse_step(state, soc_pct, change):
         possible = True
         state.step_pct = COARSE_PCT
-    if possible and not (soc_pct == 0.0 and last > max(3.0, state.step_pct)):
-        _learn_grid(state, soc_pct)
-        _learn_recurring(state, abs(change))
-        _take(state, soc_pct, time_ms)
-        return CHANGED
-    return _refuse(state, soc_pct, time_ms, thresholds)
+    if not possible:
+        return _refuse(state, soc_pct, change, time_ms, limits, thresholds)
+    _spend(state, change, limits)
+    _learn_grid(state, soc_pct)
+    _learn_recurring(state, abs(change))
+    _take(state, soc_pct, time_ms)
+    return CHANGED
 
 
 def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
@@ -80,6 +93,8 @@ def interval_after_change(state: SocState, slope_per_pct: float, moved_y: float,
 
 
 def _take(state: SocState, soc_pct: float, time_ms: int) -> None:
+    if state.soc_pct is None:
+        state.rise_credit_pct = state.fall_credit_pct = max(2.0 * state.step_pct, SPURT_PCT)
     state.before_pct = state.soc_pct
     state.soc_pct = soc_pct
     state.time_ms = time_ms
@@ -87,18 +102,47 @@ def _take(state: SocState, soc_pct: float, time_ms: int) -> None:
     state.changed = True
 
 
-def _refuse(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds) -> int:
-    """An impossible change: refused, unless it is seen again and again."""
-    near = state.candidate_pct is not None and abs(soc_pct - state.candidate_pct) <= 2.0 * state.step_pct + 1.0
-    state.candidates = state.candidates + 1 if near and state.candidates else 1
+def _spend(state: SocState, change: float, limits: Limits) -> None:
+    """What is left of the leeway after this change, so that many small changes are no way around the limit."""
+    slack = max(2.0 * state.step_pct, SPURT_PCT)
+    if change > 0.0:
+        state.rise_credit_pct = max(0.0, min(slack, limits.explained_rise_pct - change))
+        state.fall_credit_pct = min(slack, limits.fall_pct)
+    else:
+        state.fall_credit_pct = max(0.0, min(slack, limits.fall_pct + change))
+        state.rise_credit_pct = min(slack, limits.explained_rise_pct)
+
+
+def _wait(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds) -> None:
+    """Remember a value that is not believed yet; one that goes on rising is the same news."""
+    candidate_pct = state.candidate_pct
+    near = False
+    if state.candidates and candidate_pct is not None:
+        slack = 2.0 * state.step_pct + SPURT_PCT
+        fastest = thresholds.soc_rise_pct_per_min * (time_ms - state.candidate_ms) / 60_000 + slack
+        rising = state.soc_pct is not None and candidate_pct > state.soc_pct
+        near = -slack <= soc_pct - candidate_pct <= (fastest if rising else slack)
+    if not near:
+        state.candidates = 0
+        state.candidate_from_ms = time_ms
+    state.candidates += 1
     state.candidate_pct = soc_pct
     state.candidate_ms = time_ms
-    needed = thresholds.soc_confirmations * (10 if soc_pct == 0.0 else 1)
-    if state.candidates < needed:
+
+
+def _refuse(
+    state: SocState, soc_pct: float, change: float, time_ms: int, limits: Limits, thresholds: Thresholds
+) -> int:
+    """An impossible change: refused, unless it is seen again and again."""
+    _wait(state, soc_pct, time_ms, thresholds)
+    explained = change <= limits.explained_rise_pct if change > 0.0 else False
+    if state.candidates < (limits.confirmations if explained else thresholds.soc_confirmations):
         return REJECTED
     _learn_grid(state, soc_pct)
+    if explained:
+        _spend(state, change, limits)
     _take(state, soc_pct, time_ms)
-    return JUMPED
+    return CHANGED if explained else JUMPED
 
 
 def _is_coarse_step(state: SocState, soc_pct: float, change: float) -> bool:

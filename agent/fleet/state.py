@@ -125,6 +125,37 @@ class SocState(Part):
     """Energy by power into and out of the battery on trips, while the sign is not sure."""
     coarse: bool = True
     """All values so far are multiples of `agent.fleet.soc.COARSE_PCT`."""
+    changed_ms: int = 0
+    """When the value changed last."""
+    changed_km: float = 0.0
+    """The van's distance then."""
+    rise_credit_pct: float = 0.0
+    """How far rises may still run ahead of the fastest mean rate."""
+    fall_credit_pct: float = 0.0
+    candidate_from_ms: int = 0
+    """When the value that waits for confirmation was first seen."""
+    charging: bool | None = None
+    """The van's flag, as last sent."""
+    power_rejected: int = 0
+    """Powers and counter readings beyond physics."""
+    counter_credit_kwh: float = 0.0
+    """How far the counters may still run ahead of the largest power."""
+    counter_ms: int = 0
+    """When the counters were last believed."""
+    counter_refusals: int = 0
+    """Running: how often they have been refused."""
+    changed_kwh: float = 0.0
+    """Where the energy estimate stood when the value last changed."""
+    frozen: bool = False
+    """The value has stayed the same for longer than any drive lets it."""
+    lost_pct: float = 0.0
+    """What has vanished without energy, and may come back without any."""
+    silent_kwh: float = 0.0
+    silent_from_ms: int = 0
+    """A charge that nobody saw, on its way from the state of charge to the charges."""
+    candidate_out_kwh: float = 0.0
+    candidate_in_kwh: float = 0.0
+    """The counters as last refused."""
 
 
 @quick_to_set
@@ -188,6 +219,35 @@ class Totals(Part):
 
 
 @quick_to_set
+class OdometerCandidate(Part):
+    """Where an odometer goes on from after a value that was set aside."""
+
+    from_km: float
+    km: float
+    time_ms: int
+    others_km: float = 0.0
+    """Counted by the other witnesses since then."""
+
+
+@quick_to_set
+class Doubt(Part):
+    """The witnesses of movement disagree: what one of them claims, and how the battery stood when that began."""
+
+    time_ms: int
+    """When the place last changed."""
+    km: float
+    """Claimed and not counted."""
+    soc_pct: float | None
+    power_kwh: float
+    counter_kwh: float
+    blind_ms: int
+    by_speed: bool = False
+    """Whether the speed says that the van moves, too."""
+    moved_km: float = 0.0
+    """How far the fix has come."""
+
+
+@quick_to_set
 class Position(Part):
     """Where the van is, and how far it went."""
 
@@ -219,6 +279,43 @@ class Position(Part):
     """It shows parts of a kilometre."""
     pending_km: float = 0.0
     """Counted since a far fix has been waiting for a second one."""
+    odometer_ms: int = 0
+    """When the odometer was last believed."""
+    odometer_credit_km: float = 0.0
+    """How far the odometer may still run ahead of the fastest mean speed."""
+    odometer_ahead_km: float = 0.0
+    """Counted by other witnesses since the odometer was last believed."""
+    odometer_lost: bool = False
+    """The odometer has no say until it agrees with the other witnesses again."""
+    odometer_rejected: int = 0
+    odometer_candidate: OdometerCandidate | None = None
+    odometer_alone_km: float = 0.0
+    """By the odometer, while everything else says that the van stands."""
+    unmatched_km: float = 0.0
+    """By speed, since another witness last moved."""
+    moved_ms: int = 0
+    """When another witness than the speed last moved."""
+    reference_latitude_deg: float | None = None
+    reference_longitude_deg: float = 0.0
+    """Where another witness than the fix, or than the speed, last moved."""
+    held_km: float = 0.0
+    """By speed at rest, not counted before the van has really left."""
+    gap_km: float = 0.0
+    """By the odometer over the silence that has not been made sense of yet."""
+    conflict: int = 0
+    """One of `agent.fleet.witnesses`: whether the witnesses of movement agree."""
+    doubt: Doubt | None = None
+    other_km: float = 0.0
+    """While they disagree: what this reading claims."""
+    speed_repeats: int = 0
+    """How often the last speed has been the same."""
+    speed_rejected: int = 0
+    odometer_is_whole: bool = False
+    """It has moved by whole kilometres."""
+    speed_lost: bool = False
+    """The speed reads 0 while the van drives."""
+    late_km: float = 0.0
+    """What the odometer has told late since the last trip began."""
 
 
 @quick_to_set
@@ -236,6 +333,8 @@ class Motion(Part):
     wake: Mark = msgspec.field(default_factory=Mark)
     rest: Mark = msgspec.field(default_factory=Mark)
     stand: Mark = msgspec.field(default_factory=Mark)
+    anchor_km: float = 0.0
+    """The van's distance at its resting place."""
 
 
 @quick_to_set
@@ -286,6 +385,8 @@ class ChargeState(Part):
     low_ms: int = 0
     settled_ms: int = 0
     """Up to when grid energy and carbon have been entered; 0: nothing yet."""
+    unflagged_ms: int = 0
+    """Since when the flag of a flagged charge says no; 0: it does not."""
 
 
 @quick_to_set

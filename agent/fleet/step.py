@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import battery, charging, daybook, days, distance, gaps, ledger, lookout, trips
+from agent.fleet import battery, charging, daybook, days, distance, gaps, ledger, lookout, trips, witnesses
 from agent.fleet import motion as motion_of
 from agent.fleet.context import Context
 from agent.fleet.records import Record
@@ -65,17 +65,28 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if time_ms > state.time_ms:
         state.time_ms = time_ms
     if new_location:
-        km = distance.advance(state.position, reading, time_ms - location_ms, motion.mode, context.thresholds)
+        position = state.position
+        km = distance.advance(
+            position,
+            reading,
+            time_ms - location_ms,
+            motion.mode,
+            context.thresholds,
+            in_gap=state.returned_ms != 0,
+        )
+        if position.conflict:
+            km += witnesses.resolve(state, reading, context)
         state.location_time_ms = time_ms
         if km > 0.0:
             state.totals.distance_km += km
             if state.totals.source == battery.SOURCE_SOC:
                 battery.add_distance(state, km)
     if new_battery:
-        battery.update(state, reading, time_ms - soc_ms, context)
+        if battery.update(state, reading, time_ms - soc_ms, context):
+            records += charging.book_silent(state, context)
         state.soc_time_ms = time_ms
     if state.returned_ms:
-        records += gaps.close_gap(state, reading, context)
+        records += gaps.close_gap(state, time_ms, context)
     if (state.soc.changed or time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS) and not state.returned_ms:
         # Not before the other stream has caught up: what was driven must be known when the energy is judged.
         behind_ms = state.soc_time_ms - state.location_time_ms
@@ -86,7 +97,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         records += charging.arrive(state, reading, context)
     ended = None
     if new_location:
-        speed = reading.speed_kmh
+        speed = position.speed_kmh if position.conflict == 0 else witnesses.believed_speed(state)
         if motion.mode == DRIVING and speed is not None and speed >= context.thresholds.standing_speed_kmh:
             if motion.standing_ms:
                 motion.standing_ms = 0

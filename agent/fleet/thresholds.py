@@ -64,6 +64,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Mean power such a rise must have."""
     charge_end_ms: int = 900_000
     """No rise for this long ends a charge that no flag ends; at least three times the time per step."""
+    flag_flickers_ms: int = 300_000
+    """A charging flag that is off for less than this has not ended the charge."""
     inferred_charge_pct: float = 2.0
     """Rise over a silence that is a charge nobody reported."""
     inferred_trip_km: float = 0.5

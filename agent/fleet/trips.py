@@ -30,6 +30,7 @@ def begin(state: VanState, context: Context) -> None:
     motion.mode = DRIVING
     motion.standing_ms = 0
     motion.fast_readings = 0
+    state.position.late_km = 0.0
 
 
 def end(state: VanState, context: Context, end: Mark) -> list[Record]:

@@ -1,0 +1,69 @@
+"""Lifetime energy counters: their differences, as far as motor, charger and battery allow."""
+
+from typing import Final
+
+from agent.fleet.context import Context
+from agent.fleet.state import CHARGING, STORED_SHARE, VanState
+from agent.readings import Reading
+
+SLACK_KWH: Final = 1.1
+"""How far a counter may run ahead of the largest power: one step of whole kilowatt-hours."""
+REFUSALS: Final = 3
+"""Values that follow each other and not the last believed ones, so often running, are a new beginning."""
+CONTENT_SHARE: Final = 1.2
+"""Net energy between two readings is at most the battery's, and what it may hold beyond its nominal value."""
+_MS_PER_H: Final = 3_600_000.0
+
+
+def count(state: VanState, reading: Reading, context: Context) -> tuple[float, float] | None:
+    """Energy by the lifetime counters since the last reading that had them: net out, and in.
+
+    A counter that falls, or rises by more than the van's largest power allows, is refused and keeps its last believed
+    value: a single 0 is no news. Three values that follow each other are a new beginning, which carries no energy.
+    """
+    battery = state.soc
+    out_kwh, in_kwh = reading.energy_out_total_kwh, reading.energy_in_total_kwh
+    last_out_kwh, last_in_kwh = battery.out_total_kwh, battery.in_total_kwh
+    if out_kwh is None or in_kwh is None:
+        return None
+    time_ms = reading.time_ms
+    if last_out_kwh is None or last_in_kwh is None:
+        _believe(state, out_kwh, in_kwh, time_ms, SLACK_KWH)
+        return None
+    out, returned = out_kwh - last_out_kwh, in_kwh - last_in_kwh
+    allowed_kwh = battery.counter_credit_kwh + context.power_limit_kw * (time_ms - battery.counter_ms) / _MS_PER_H
+    content_kwh = CONTENT_SHARE * context.vehicle.battery_kwh
+    if (
+        not (0.0 <= out and 0.0 <= returned and out + returned <= allowed_kwh)
+        or not -content_kwh <= out - returned <= content_kwh
+    ):
+        _refuse(state, out_kwh, in_kwh, time_ms)
+        return None
+    left_kwh = allowed_kwh - out - returned
+    _believe(state, out_kwh, in_kwh, time_ms, left_kwh if left_kwh < SLACK_KWH else SLACK_KWH)
+    net = out - returned * (STORED_SHARE if state.motion.mode == CHARGING else 1.0)
+    battery.counter_sum_kwh += net
+    return net, returned
+
+
+def _believe(state: VanState, out_kwh: float, in_kwh: float, time_ms: int, credit_kwh: float) -> None:
+    battery = state.soc
+    battery.out_total_kwh, battery.in_total_kwh = out_kwh, in_kwh
+    battery.counter_ms = time_ms
+    battery.counter_credit_kwh = credit_kwh
+    battery.counter_refusals = 0
+
+
+def _refuse(state: VanState, out_kwh: float, in_kwh: float, time_ms: int) -> None:
+    battery = state.soc
+    battery.power_rejected += 1
+    follows = (
+        battery.counter_refusals > 0
+        and 0.0 <= out_kwh - battery.candidate_out_kwh <= SLACK_KWH
+        and 0.0 <= in_kwh - battery.candidate_in_kwh <= SLACK_KWH
+        and out_kwh > 0.0
+    )
+    battery.counter_refusals = battery.counter_refusals + 1 if follows else 1
+    battery.candidate_out_kwh, battery.candidate_in_kwh = out_kwh, in_kwh
+    if battery.counter_refusals >= REFUSALS:
+        _believe(state, out_kwh, in_kwh, time_ms, SLACK_KWH)

@@ -1,0 +1,99 @@
+"""How far a state of charge can have moved: by the power of chargers, motors and heaters, and the time there was."""
+
+from typing import Final, NamedTuple
+
+from agent.fleet.context import Context
+from agent.fleet.state import CHARGING, DRIVING, STOPPED, VanState
+from agent.readings import Reading
+
+RESTING_KW: Final = 8.0
+"""The most that a van takes at rest: heating, cooling, a refrigerator."""
+MOST_KWH_PER_KM: Final = 1.0
+"""The most that a van takes over a kilometre, uphill and against the wind."""
+UNSEEN_CHARGE_KW: Final = 25.0
+"""What may have come in where the van itself says that it was not charging: an on-board charger."""
+CHARGER_SHOWS_KW: Final = 0.5
+"""Power into a battery at rest that says that it charges."""
+EMPTIED_KWH_PER_KM: Final = 0.5
+"""An empty battery is believed when the distance driven accounts for the fall: twice the usual consumption."""
+SPURT_PCT: Final = 1.0
+"""A true change may run ahead of the fastest mean rate by so much."""
+LEAST_SILENCE_MS: Final = 300_000
+"""A charge that nobody saw takes so long at least."""
+_MS_PER_H: Final = 3_600_000.0
+
+
+class Limits(NamedTuple):
+    """What is believed at once, what after how many sightings, and whether energy explains it."""
+
+    rise_pct: float
+    fall_pct: float
+    explained_rise_pct: float
+    """A rise up to this has had time and power enough to be a charge, though it needs a second witness."""
+    confirmations: int
+    """Sightings that such a rise needs."""
+    empty_pct: float
+    """A fall to 0 that the distance driven accounts for."""
+    full_at_once: bool
+    """Whether 100 % is believed like any other value."""
+    distance_pct: float = 0.0
+    """A fall that the distance since the last change accounts for."""
+
+
+def of(state: VanState, reading: Reading, context: Context) -> Limits:
+    """The limits for a state of charge that differs from the last one."""
+    battery, g, thresholds = state.soc, state.estimate.g, context.thresholds
+    since_read_h = max(0, reading.time_ms - battery.time_ms) / _MS_PER_H
+    since_change_h = max(0, reading.time_ms - (battery.changed_ms or battery.time_ms)) / _MS_PER_H
+    slack_pct = max(2.0 * battery.step_pct, SPURT_PCT)
+    fastest_pct_per_h = min(60.0 * thresholds.soc_rise_pct_per_min, context.power_limit_kw * g)
+    mode = state.motion.mode
+    driving = mode in (DRIVING, STOPPED) and not state.motion.standing_ms
+    charges = _charges(state, reading)
+    explained_pct = rise_pct = fastest_pct_per_h * since_read_h + battery.rise_credit_pct
+    confirmations = 2
+    if charges:
+        rise_pct = explained_pct = fastest_pct_per_h * since_change_h + battery.rise_credit_pct
+    elif not driving:
+        if reading.charging is False or reading.plugged_in is False:
+            explained_pct = UNSEEN_CHARGE_KW * g * since_read_h + slack_pct
+            confirmations = 3
+        rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
+    km = state.totals.distance_km - battery.changed_km + state.position.gap_km + state.position.held_km
+    by_distance_pct = (MOST_KWH_PER_KM * km + RESTING_KW * since_change_h) * g
+    if driving or km > 0.0:
+        fall_pct = max(60.0 * thresholds.soc_fall_pct_per_min * since_read_h if driving else 0.0, by_distance_pct)
+    else:
+        fall_pct = RESTING_KW * g * since_read_h
+    return Limits(
+        rise_pct=rise_pct,
+        fall_pct=fall_pct + battery.fall_credit_pct,
+        explained_rise_pct=explained_pct,
+        confirmations=confirmations,
+        empty_pct=EMPTIED_KWH_PER_KM * km * g,
+        full_at_once=charges or driving,
+        distance_pct=by_distance_pct if km > 0.0 else 0.0,
+    )
+
+
+def silent_charge_kwh(state: VanState, rise_pct: float, context: Context) -> float:
+    """Energy of a rise that was seen for certain only after the van had left; 0 where no charger can have given it."""
+    battery = state.soc
+    silence_ms = battery.candidate_from_ms - battery.time_ms
+    if silence_ms < LEAST_SILENCE_MS or rise_pct <= max(context.thresholds.inferred_charge_pct, battery.step_pct):
+        return 0.0
+    kwh = rise_pct / state.estimate.g
+    most_kw = UNSEEN_CHARGE_KW if battery.charging is False else context.power_limit_kw
+    return kwh if kwh <= most_kw * silence_ms / _MS_PER_H else 0.0
+
+
+def _charges(state: VanState, reading: Reading) -> bool:
+    """Whether something else than the state of charge says that the van charges, or has just charged."""
+    if reading.charging or state.motion.mode == CHARGING:
+        return True
+    if state.motion.mode in (DRIVING, STOPPED):
+        return False
+    if reading.plugged_in and reading.charging is None:
+        return True
+    power = state.soc.raw_power_kw
+    return power is not None and power > CHARGER_SHOWS_KW

@@ -1,0 +1,183 @@
+"""Which witness of movement is right when they disagree: the battery decides, since driving takes energy.
+
+Fixes that move while the odometer or the speed stands mean one of two things. The witness that stands is broken, or the
+van is carried, on a lorry or a ferry. What the fixes claim is held until the battery has told which.
+"""
+
+from typing import Final
+
+from agent.fleet import distance, odometer
+from agent.fleet.context import Context
+from agent.fleet.state import CHARGING, Doubt, VanState
+from agent.readings import Reading
+
+AGREED: Final = 0
+DOUBTED: Final = 1
+"""Movement is claimed and denied: nothing is counted until it is decided."""
+STUCK: Final = 2
+"""The speed says that the van moves, and nothing else does."""
+CARRIED: Final = 3
+"""The van moves without driving."""
+
+LEAST_KWH_PER_KM: Final = 0.1
+"""No van takes less over some kilometres that are not a descent (the reference band of vans is 0.2 to 0.24)."""
+CONFIRMING_KWH_PER_KM: Final = 0.05
+"""Measured energy that says that a van drives."""
+CONFIRMED_FROM_KM: Final = 0.3
+CONFIRMED_SHARE: Final = 0.5
+"""Of the least energy, by state of charge."""
+DENIED_STEPS: Final = 3.0
+DENIED_PCT: Final = 2.0
+"""The state of charge must have been due to fall by this before one that has not says that the van is carried."""
+DENIED_SHARE: Final = 0.3
+DENIED_FROM_KM: Final = 1.0
+"""The same where the energy is measured."""
+UNDECIDED_MS: Final = 120_000
+"""When the fixes have stood for so long and the battery has said nothing, the majority is right."""
+LATE_KM: Final = 3.0
+"""An odometer may be so far behind when a van falls silent, and tell the rest when it wakes up in the same place."""
+SAME_PLACE_KM: Final = 0.15
+ROUND_TRIP_FROM_MS: Final = 2 * 3_600_000
+ROUND_TRIP_KMH: Final = 25.0
+"""A van that is found where it was, on a cable, may have driven and charged again, given time."""
+
+
+def resolve(state: VanState, reading: Reading, context: Context) -> float:
+    """The witnesses disagree: returns the km that are to be counted now, and sets `position.conflict`."""
+    position = state.position
+    if position.conflict == STUCK:
+        return 0.0
+    doubt = position.doubt
+    moved_km = distance.from_reference_km(position)
+    if doubt is None:
+        doubt = position.doubt = _begin(state, reading)
+    elif position.other_km > 0.0:
+        doubt.km += position.other_km
+        doubt.by_speed = True
+    position.other_km = 0.0
+    if abs(moved_km - doubt.moved_km) > distance.NEAR_REFERENCE_KM:
+        doubt.moved_km = moved_km
+        doubt.time_ms = reading.time_ms
+    if moved_km > doubt.km:
+        doubt.km = moved_km
+    if position.conflict == CARRIED:
+        if reading.time_ms - doubt.time_ms >= context.thresholds.parked_after_ms:
+            _settle(state)
+        return 0.0
+    verdict = _driven(state, doubt)
+    if doubt.by_speed and reading.latitude_deg is not None and moved_km < distance.SHARE_OF_SPEED * doubt.km:
+        return _speed_alone(state, doubt, reading, confirmed=verdict is True, context=context)
+    if verdict is None and reading.time_ms - doubt.time_ms >= UNDECIDED_MS:
+        verdict = doubt.by_speed  # two against one
+    if verdict is None:
+        return 0.0
+    if verdict:
+        return _believe(state, doubt, reading)
+    position.conflict = CARRIED
+    doubt.time_ms = reading.time_ms
+    return 0.0
+
+
+def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: bool, context: Context) -> float:
+    """The speed says that the van moves; the fix stands. The battery may know better, as in a tunnel."""
+    position = state.position
+    by_odometer = reading.odometer_km is not None and position.odometer_ms == reading.time_ms
+    if confirmed and not by_odometer:
+        km = max(doubt.km, position.held_km)
+        _settle(state)
+        position.moved_ms = reading.time_ms
+        return km
+    since_ms = reading.time_ms - position.moved_ms
+    alive = position.speed_repeats < distance.STUCK_REPEATS and not by_odometer
+    if since_ms >= (context.thresholds.offline_after_ms if alive else UNDECIDED_MS):
+        position.conflict = STUCK
+        position.doubt = None
+    return 0.0
+
+
+def believed_speed(state: VanState) -> float | None:
+    """The speed of the last reading, as far as the other witnesses let it be true."""
+    position = state.position
+    return 0.0 if position.conflict >= STUCK else position.speed_kmh
+
+
+def _begin(state: VanState, reading: Reading) -> Doubt:
+    position, battery = state.position, state.soc
+    by_speed = position.unmatched_km > 0.0
+    km = max(position.unmatched_km, distance.from_reference_km(position))
+    return Doubt(
+        time_ms=reading.time_ms,
+        km=km,
+        soc_pct=battery.soc_pct,
+        power_kwh=battery.power_sum_kwh,
+        counter_kwh=battery.counter_sum_kwh,
+        blind_ms=battery.blind_ms,
+        by_speed=by_speed,
+    )
+
+
+def _driven(state: VanState, doubt: Doubt) -> bool | None:
+    """What the battery says of the distance: driven, carried, or nothing yet."""
+    battery, km = state.soc, doubt.km
+    if state.motion.mode == CHARGING or km < CONFIRMED_FROM_KM:
+        return None
+    measured_kwh = None
+    if battery.counter_trusted:
+        measured_kwh = battery.counter_sum_kwh - doubt.counter_kwh
+    elif battery.blind_ms == doubt.blind_ms and battery.power_trusted and battery.power_kw is not None:
+        measured_kwh = battery.power_sum_kwh - doubt.power_kwh
+    if measured_kwh is not None:
+        if measured_kwh >= CONFIRMING_KWH_PER_KM * km:
+            return True
+        if km >= DENIED_FROM_KM and measured_kwh < DENIED_SHARE * CONFIRMING_KWH_PER_KM * km:
+            return False
+        return None
+    if doubt.soc_pct is None or battery.soc_pct is None:
+        return None
+    fallen_pct = doubt.soc_pct - battery.soc_pct
+    due_pct = LEAST_KWH_PER_KM * km * state.estimate.g
+    if fallen_pct >= battery.step_pct and fallen_pct >= CONFIRMED_SHARE * due_pct:
+        return True
+    if due_pct >= max(DENIED_STEPS * battery.step_pct, DENIED_PCT) and fallen_pct < DENIED_SHARE * due_pct:
+        return False
+    return None
+
+
+def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:
+    """The van drives: the witness that denied it loses its say."""
+    position = state.position
+    if reading.odometer_km is not None and not position.odometer_lost:
+        odometer.lose(position)
+    elif position.speed_kmh is not None and not doubt.by_speed:
+        position.speed_lost = True
+    km = doubt.km
+    if state.motion.standing_ms:
+        state.motion.stand.distance_km += km
+    _settle(state)
+    return km
+
+
+def _settle(state: VanState) -> None:
+    position = state.position
+    position.conflict = AGREED
+    position.doubt = None
+    position.unmatched_km = position.held_km = 0.0
+    position.reference_latitude_deg = position.latitude_deg
+    position.reference_longitude_deg = position.longitude_deg or 0.0
+
+
+def is_driven_silently(
+    state: VanState, km: float, *, moved_km: float | None, rise_pct: float, silence_ms: int, by_odometer: bool
+) -> bool:
+    """Whether a distance over a silence can have been driven, by place, charge and time."""
+    step_pct = state.soc.step_pct
+    due_pct = LEAST_KWH_PER_KM * km * state.estimate.g if state.estimate.started else 0.0
+    fallen = -rise_pct >= max(step_pct, CONFIRMED_SHARE * due_pct)
+    if moved_km is not None and moved_km > SAME_PLACE_KM:
+        if by_odometer or fallen or rise_pct >= step_pct:
+            return True
+        return due_pct < max(DENIED_STEPS * step_pct, DENIED_PCT) or state.soc.soc_pct is None
+    if fallen or state.position.late_km + km <= LATE_KM:
+        return True
+    charged = state.soc.plugged_in or state.soc.charging or rise_pct >= 2.0 * step_pct
+    return bool(charged) and silence_ms >= ROUND_TRIP_FROM_MS and km <= ROUND_TRIP_KMH * silence_ms / 3_600_000.0

@@ -1,0 +1,56 @@
+"""A scenario: what happened in the world, what the van said about it, and the figures that are then right."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.world.history import Figure, live
+from tests.world.senders import Native, Sender
+from tests.world.van import BATTERY_KWH, PLAIN, Step, Van, play
+
+Expected = Mapping[str | Figure, Any]
+"""By figure: the value itself, or the lowest and the highest that are right."""
+
+
+class Scenario(msgspec.Struct, kw_only=True):
+    """One life. `source` is where the fault was reported in public, if it was."""
+
+    title: str
+    life: list[Step]
+    expected: Expected
+    source: str = ""
+    sender: Callable[[], Sender] = Native
+    fields: tuple[str, ...] = PLAIN
+    soc_pct: float = 80.0
+    soc_step_pct: float = 0.1
+    odometer_km: float = 5000.0
+    toml: str = ""
+    files: Mapping[str, str] = {}
+
+
+def hold(scenario: Scenario, where: Path) -> None:
+    """Live through it and compare; every figure that is wrong is named."""
+    sender = scenario.sender()
+    van = Van(
+        sender,
+        fields=scenario.fields,
+        soc_pct=scenario.soc_pct,
+        odometer_km=scenario.odometer_km,
+        soc_step_pct=scenario.soc_step_pct,
+    )
+    play(van, scenario.life)
+    for name, text in scenario.files.items():
+        (where / name).write_text(text.replace("{where}", str(where)))
+    toml = f'mqtt.dialects = ["{sender.dialect}"]\n' + scenario.toml.replace("{where}", str(where))
+    history = live(van.messages, where, toml=toml)
+    wrong = history.breaches(battery_kwh=BATTERY_KWH)
+    for figure, right in scenario.expected.items():
+        value = history.figure(figure)
+        low, high = right if isinstance(right, tuple) else (right, right)
+        if value is None or not low <= value <= high:
+            wrong.append(f"{figure}: {value}, right is {low} to {high}")
+    if wrong:
+        pytest.fail("\n".join(["", *wrong, scenario.source]), pytrace=False)

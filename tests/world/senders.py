@@ -1,0 +1,155 @@
+"""How vans speak: readings into messages, as each kind of sender publishes them."""
+
+import json
+from typing import Any, Final, NamedTuple, Protocol
+
+START_MS = 1_795_000_020_000
+"""The beginning of every life, a full minute: 18 November 2026."""
+LATENCY_S = 0.3
+
+
+class Message(NamedTuple):
+    """One publish, and when it arrives."""
+
+    arrival_s: float
+    topic: str
+    payload: str
+    from_store: bool = False
+
+
+class Sender(Protocol):
+    """One kind of sender."""
+
+    dialect: str
+
+    def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
+        """What is published for one reading; fields that the sender has no word for are not sent."""
+        ...
+
+
+class Native:
+    """One JSON object with its own time; `kind` is `telemetry`, `soc` or `location`."""
+
+    dialect = "native"
+
+    def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
+        fields = dict(fields)
+        kind = fields.pop("kind", "telemetry")
+        if "charger_power_kw" in fields:
+            del fields["charger_power_kw"]
+        if kind == "load":
+            fields = {name: value for name, value in fields.items() if name in ("payload_kg", "parcels")}
+        if kind == "soc":
+            fields = {name: value for name, value in fields.items() if name not in _PLACE}
+        if kind == "location":
+            fields = {name: value for name, value in fields.items() if name in _PLACE}
+        late_s = fields.pop("late_s", 0.0)
+        text = json.dumps({"time": START_MS + round(time_s * 1000), **fields})
+        return [Message(time_s + LATENCY_S + late_s, f"vans/van-1/{kind}", text)]
+
+
+_PLACE = ("latitude_deg", "longitude_deg", "speed_kmh", "odometer_km", "altitude_m", "accuracy_m", "late_s")
+
+
+class TeslaMate:
+    """Values that have changed, never a speed that has become null; a temperature goes up and down all the time."""
+
+    dialect = "teslamate"
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+        self._count = 0
+
+    def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
+        self._count += 1
+        texts = {"outside_temp": f"{10 + self._count % 5 / 10:.1f}"}
+        for name, value in fields.items():
+            match name:
+                case "soc_pct":
+                    texts["battery_level"] = f"{int(value)}"
+                case "latitude_deg":
+                    texts["location"] = json.dumps({"latitude": value, "longitude": fields["longitude_deg"]})
+                case "charging":
+                    texts["charging_state"] = "Charging" if value else "Disconnected"
+                case "plugged_in":
+                    texts["plugged_in"] = "true" if value else "false"
+                case "speed_kmh" if value:
+                    texts["speed"] = f"{value:.0f}"
+                case "battery_power_kw":
+                    texts["power"] = f"{-value:.0f}"
+                case "charger_power_kw":
+                    texts["charger_power"] = f"{int(value)}"
+                case "odometer_km":
+                    texts["odometer"] = f"{value:.2f}"
+                case "shift_state":
+                    texts["shift_state"] = value
+                case _:
+                    pass
+        changed = {field: text for field, text in texts.items() if self._last.get(field) != text}
+        self._last |= changed
+        return [Message(time_s, f"teslamate/cars/1/{field}", text) for field, text in changed.items()]
+
+
+_METRICS: Final = {
+    "charging": "v/c/charging",
+    "charger_power_kw": "v/c/power",
+    "soc_pct": "v/b/soc",
+    "latitude_deg": "v/p/latitude",
+    "longitude_deg": "v/p/longitude",
+    "odometer_km": "v/p/odometer",
+    "speed_kmh": "v/p/speed",
+    "battery_power_kw": "v/b/power",
+}
+
+
+class Ovms:
+    """A burst of the metrics that have changed; everything anew each 1200 s."""
+
+    dialect = "ovms"
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+        self._resent_s = -1200.0
+        self._count = 0
+
+    def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
+        self._count += 1
+        texts = {_METRICS[name]: _ovms(name, value) for name, value in fields.items() if name in _METRICS}
+        if time_s - self._resent_s >= 1200:
+            self._resent_s = time_s
+            self._last.clear()
+        changed = {metric: text for metric, text in texts.items() if self._last.get(metric) != text}
+        self._last |= changed
+        burst = {**changed, "v/b/temp": f"{16 + self._count % 5}"}
+        return [
+            Message(time_s + 1.3 * position / len(burst), f"ovms/depot/EV1/metric/{metric}", text)
+            for position, (metric, text) in enumerate(burst.items())
+        ]
+
+
+class Saic:
+    """Everything at each poll; power and current are negative while charging."""
+
+    dialect = "saic"
+
+    def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
+        tails = {
+            "drivetrain/soc": fields.get("soc_pct"),
+            "drivetrain/charging": fields.get("charging"),
+            "drivetrain/chargerConnected": fields.get("plugged_in"),
+            "drivetrain/mileage": fields.get("odometer_km"),
+            "location/latitude": fields.get("latitude_deg"),
+            "location/longitude": fields.get("longitude_deg"),
+            "location/speed": fields.get("speed_kmh"),
+            "obc/powerSinglePhase": fields.get("single_phase_w"),
+            "obc/powerThreePhase": fields.get("three_phase_w"),
+            "drivetrain/power": -fields["battery_power_kw"] if "battery_power_kw" in fields else None,
+        }
+        start = "saic/fleet@x/vehicles/LSKTESTVAN0000001"
+        return [Message(time_s, f"{start}/{tail}", f"{value}") for tail, value in tails.items() if value is not None]
+
+
+def _ovms(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{-value if name == 'battery_power_kw' else value}"
