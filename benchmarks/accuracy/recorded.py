@@ -142,7 +142,7 @@ class _Chain:
         if self._rows:
             self._night(first["soc_pct"])
         self._stand(first, 120, REST_PERIOD_S)
-        begin_ms, start_s = recording.rows[0][0], self._now_s
+        begin_ms, start_s = recording.rows[0][0], self._now_s + 1
         made_up = ("odometer_km", "longitude_deg") if recording.laid_out else ()
         offsets = {name: first[name] - recording.rows[0][1][name] for name in made_up}
         before_ms = begin_ms
@@ -192,7 +192,7 @@ class _Chain:
         self._truth = self._truth._replace(parked_h=self._truth.parked_h + (self._now_s - start_s) / 3600.0)
 
     def _stand(self, row: Row, seconds: int, period_s: int) -> None:
-        still = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
+        still: Row = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
         for _ in range(seconds // period_s):
             self._now_s += period_s
             self._add(self._now_s, {**row, **still})
@@ -214,7 +214,7 @@ class _Chain:
             powered: Row = {}
             if "battery_power_kw" in row:
                 volt = row["voltage_v"]
-                powered = {"battery_power_kw": self._charge_kw, "current_a": self._charge_kw * 1000.0 / volt}
+                powered |= {"battery_power_kw": self._charge_kw, "current_a": self._charge_kw * 1000.0 / volt}
             shown = round(min(soc_pct, to_pct), 1 if "battery_power_kw" in row else 2)
             self._add(self._now_s, {**row, "speed_kmh": 0.0, **powered, "soc_pct": shown}, charging=True)
 

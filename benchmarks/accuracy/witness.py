@@ -103,8 +103,8 @@ class Found(NamedTuple):
     charged_pct: float | None
     grid_share: float | None
     """Grid energy over the energy that went into the batteries."""
-    idle_w: float
-    """Mean power at rest."""
+    idle_w: float | None
+    """Mean power at night."""
     returned_pct: float
     """Regenerated energy, of the net energy used."""
     trips: int
@@ -176,6 +176,7 @@ def compare(truths: Mapping[str, Truth], found: Records) -> Found:
         return sum(total(vehicle_id, name) for vehicle_id in truths)
 
     charged_kwh = all_vans("charged_kwh")
+    parked_h = sum(truth.parked_h for truth in truths.values())
     has_charged = any(truth.charges for truth in truths.values())
     charged_pct = error_pct(lambda van: total(van, "charged_kwh"), lambda truth: truth.charged_kwh)
     return Found(
@@ -184,7 +185,7 @@ def compare(truths: Mapping[str, Truth], found: Records) -> Found:
         trips_pct=error_pct(trips_kwh, lambda truth: truth.net_kwh),
         charged_pct=charged_pct if has_charged else None,
         grid_share=all_vans("grid_kwh") / charged_kwh if charged_kwh else None,
-        idle_w=1000.0 * all_vans("idle_kwh") / (sum(truth.parked_h for truth in truths.values()) or 1.0),
+        idle_w=1000.0 * all_vans("idle_kwh") / parked_h if parked_h else None,
         returned_pct=100.0 * all_vans("regenerated_kwh") / sum(truth.net_kwh for truth in truths.values()),
         trips=len(found["trip"]),
         charges=len(found["charge"]),
@@ -196,10 +197,10 @@ def wrong(found: Found, limits: Bounds, truth: Truth) -> frozenset[str]:
     held = {
         "distance_pct": found.distance_pct <= limits.distance_pct,
         "energy_pct": found.energy_pct <= limits.energy_pct,
-        "trips_pct": found.trips_pct <= limits.energy_pct,
+        "trips_pct": found.trips_pct <= limits.trips_pct,
         "charged_pct": found.charged_pct is None or found.charged_pct <= limits.charged_pct,
         "grid_share": found.grid_share is None or GRID_SHARE[0] <= found.grid_share <= GRID_SHARE[1],
-        "idle_w": found.idle_w <= IDLE_W,
+        "idle_w": found.idle_w is None or found.idle_w <= IDLE_W,
         "returned_pct": found.returned_pct <= RETURNED_PCT,
         "trips": found.trips == truth.drives,
         "charges": found.charges <= truth.charges,
@@ -215,11 +216,11 @@ def table(rows: Sequence[Row]) -> list[str]:
         cells = {
             "distance_pct": f"{found.distance_pct:.1f} ({limits.distance_pct:g})",
             "energy_pct": f"{found.energy_pct:.1f} ({limits.energy_pct:g})",
-            "trips_pct": f"{found.trips_pct:.1f} ({limits.energy_pct:g})",
+            "trips_pct": f"{found.trips_pct:.1f} ({limits.trips_pct:g})",
             "charged_pct": "-" if found.charged_pct is None else f"{found.charged_pct:.1f} ({limits.charged_pct:g})",
             "grid_share": "-" if found.grid_share is None else f"{found.grid_share:.2f}",
             "returned_pct": f"{found.returned_pct:.0f}",
-            "idle_w": f"{found.idle_w:.0f}",
+            "idle_w": "-" if found.idle_w is None else f"{found.idle_w:.0f}",
             "trips": f"{found.trips} ({truth.drives})",
             "charges": f"{found.charges} ({truth.charges})",
         }
