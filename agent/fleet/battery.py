@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.fleet import counters, estimate, evidence, ledger, soc, soc_limits
 from agent.fleet.context import Context
-from agent.fleet.state import CHARGING, DRIVING, STOPPED, STORED_SHARE, VanState
+from agent.fleet.state import CHARGING, DRIVING, PARKED, STOPPED, STORED_SHARE, VanState
 from agent.readings import Reading
 
 AUX_KW: Final = 0.5
@@ -38,6 +38,12 @@ EDGE_STEPS: Final = 0.1
 CAPACITY_LEEWAY: Final = 0.08
 """The filter may differ from the stated or learnt capacity by this; more has to be learnt from whole windows."""
 CHARGE_SIGMA_KW: Final = 3.0
+LATE_STEPS: Final = 3.0
+"""A charge that has not risen for so many times the time of a step gives no more."""
+SILENT_SOC_MS: Final = 600_000
+"""No usable state of charge for so long: what a van at rest takes is not guessed any further."""
+RESTING_KW: Final = 8.0
+"""More power than this does not flow out of a van that is parked (see `agent.fleet.soc_limits`)."""
 MINUTE_MS: Final = 60_000
 FROZEN_READINGS: Final = 3
 BRIDGE_SHARE: Final = 1.0 / 12.0
@@ -75,6 +81,11 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     if power is not None and not -context.power_limit_kw <= power <= context.power_limit_kw:
         power = None
         battery.power_rejected += 1
+    elif power is not None and power < -RESTING_KW and state.motion.mode == PARKED and not state.motion.fast_readings:
+        # The last value of a drive, or one in another unit; the sign may be the van's own.
+        if battery.sign_is_sure or battery.power_sign < 0:
+            power = None
+            battery.power_rejected += 1
     last = battery.raw_power_kw
     if battery.power_sign < 0 and power is not None:
         power = -power
@@ -115,7 +126,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     if source == SOURCE_SOC:
         if battery.time_ms:
             known = power is not None and last is not None and battery.power_trusted
-            _predict_blindly(state, elapsed_ms, _asleep_kw(power, last) if known else PARKED_KW, context)
+            asleep_kw = _asleep_kw(power, last) if known else PARKED_KW
+            _predict_blindly(state, elapsed_ms, asleep_kw, context, charging=reading.charging is not False)
     else:
         e.pending_kwh += energy
         e.pending_var += variance
@@ -128,6 +140,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         if returned and state.motion.mode in (DRIVING, STOPPED) and not _stands(state, reading, context):
             totals.regenerated_kwh += returned
     if reading.charging is not None:
+        if reading.charging and battery.charging:
+            battery.flagged_ms += elapsed_ms
         battery.charging = reading.charging
     soc_pct = reading.soc_pct
     if soc_pct is None:
@@ -152,8 +166,13 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
         return False
     battery.changed_ms = reading.time_ms
     battery.changed_km = state.totals.distance_km
+    battery.changed_kwh = _traced_kwh(state)
+    battery.flagged_ms = 0
+    battery.frozen = False
     if what != soc.JUMPED:
         return False
+    if state.motion.mode != CHARGING:
+        state.charge.low_pct = None  # a jump is no rise
     found = False
     if before_pct is not None and soc_pct > before_pct and not state.returned_ms:
         battery.time_ms = before_ms
@@ -167,10 +186,33 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
 
 
 def is_frozen(state: VanState) -> bool:
-    """Whether the state of charge has stayed the same for longer than any drive lets it."""
-    battery = state.soc
+    """Whether the state of charge has stayed the same for longer than any drive lets it.
+
+    When that is found, the distance since its last change is given the usual consumption again: until then the value was
+    taken for true, and the estimate followed it.
+    """
+    battery, e = state.soc, state.estimate
+    if battery.frozen:
+        return True
     km = state.totals.distance_km - battery.changed_km
-    return km * FROZEN_KWH_PER_KM * state.estimate.g > FROZEN_STEPS * battery.step_pct
+    if km * FROZEN_KWH_PER_KM * e.g <= FROZEN_STEPS * battery.step_pct:
+        return False
+    battery.frozen = True
+    if state.totals.source == SOURCE_SOC:
+        recent = state.consumption.per_100km_kwh
+        e.k = max(e.k, CONSUMPTION_KWH_PER_KM if recent is None else min(recent / 100.0, CONSUMPTION_KWH_PER_KM))
+        missing_kwh = e.k * km - (_traced_kwh(state) - battery.changed_kwh)
+        if missing_kwh > 0.0:
+            e.pending_kwh += missing_kwh
+            e.pending_var += (PER_KM_SIGMA * e.k) ** 2 * km
+            state.totals.predicted_kwh += missing_kwh
+    return True
+
+
+def _traced_kwh(state: VanState) -> float:
+    """Energy out of the battery as the estimate has it."""
+    e = state.estimate
+    return e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
 
 
 def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
@@ -248,8 +290,9 @@ def correct(state: VanState, context: Context) -> None:
         battery.seen_kwh = state.totals.predicted_kwh
     elif since_ms >= CORRECT_FINE_MS:
         low, high = battery.low_y, battery.high_y
+        frozen = is_frozen(state)
         y = e.y - e.g * (e.pending_kwh + e.k * e.pending_km)
-        if low <= y <= high or (y < low and is_frozen(state)):
+        if low <= y <= high or (y < low and frozen):
             e.time_ms = battery.time_ms
             return
     else:
@@ -294,18 +337,32 @@ def add_distance(state: VanState, km: float) -> None:
         state.totals.predicted_kwh += e.k * km
 
 
+def add_late_distance(state: VanState, km: float, since_ms: int, time_ms: int) -> None:
+    """The same for a distance that is told late: the state of charge has accounted for a part of that time already."""
+    open_ms = time_ms - max(since_ms, state.estimate.time_ms)
+    if open_ms > 0 and time_ms > since_ms:
+        add_distance(state, km * open_ms / (time_ms - since_ms))
+
+
 def _asleep_kw(power_kw: float | None, before_kw: float | None) -> float:
     """What a van draws asleep: no more than when it was awake, before and after."""
     return min(PARKED_KW, max(0.0, -(power_kw or 0.0)), max(0.0, -(before_kw or 0.0)))
 
 
-def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context: Context) -> None:
+def _predict_blindly(
+    state: VanState, elapsed_ms: int, asleep_kw: float, context: Context, *, charging: bool
+) -> None:
     """Energy by time alone, and how uncertain it is: what is not distance."""
     e = state.estimate
     hours = elapsed_ms / _MS_PER_H
     mode = state.motion.mode
-    if mode == CHARGING and not state.charge.unflagged_ms:
-        rate = _charge_rate_kw(state)
+    if state.soc_time_ms - state.soc.time_ms > SILENT_SOC_MS and mode not in (DRIVING, STOPPED):
+        energy = 0.0  # nothing confirms it
+        variance = PARKED_SIGMA_KW**2 * hours
+    elif mode == CHARGING and not state.charge.unflagged_ms:
+        # Over a silence, and at the end, the state of charge tells what came in.
+        known = charging and elapsed_ms < context.thresholds.asleep_after_ms
+        rate = _charge_rate_kw(state) if known else 0.0
         energy = -rate * hours
         variance = (0.5 * rate + CHARGE_SIGMA_KW) ** 2 * hours * AUX_HOURS
     elif elapsed_ms >= context.thresholds.asleep_after_ms:
@@ -335,7 +392,12 @@ def _charge_rate_kw(state: VanState) -> float:
     elapsed_ms = charge.rise_ms - charge.start.time_ms
     if charge.start.soc_pct is None or elapsed_ms < MINUTE_MS:
         return 0.0
-    return max(0.0, charge.rise_pct - charge.start.soc_pct) / state.estimate.g / (elapsed_ms / _MS_PER_H)
+    risen_pct = max(0.0, charge.rise_pct - charge.start.soc_pct)
+    if risen_pct == 0.0 or state.soc_time_ms - charge.rise_ms > (
+        LATE_STEPS * elapsed_ms * state.soc.step_pct / risen_pct
+    ):
+        return 0.0  # it has long been due for its next step
+    return risen_pct / state.estimate.g / (elapsed_ms / _MS_PER_H)
 
 
 def auxiliary_kw(ambient_temp_c: float | None, driven_ms: int) -> float:

@@ -99,6 +99,7 @@ def begin(state: VanState, start: Mark, *, flagged: bool) -> None:
         active=True, start=start, flagged=flagged, rise_ms=state.time_ms, rise_pct=state.soc.soc_pct or 0.0
     )
     state.motion.mode = CHARGING
+    state.motion.rest_soc_pct = None
     ledger.post(state)
 
 

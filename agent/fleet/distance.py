@@ -131,7 +131,7 @@ def advance(
         _refer(position)
         return 0.0
     if km >= 0.0:
-        return _with_odometer(position, reading, km, by_speed, known)
+        return _with_odometer(position, reading, km, by_speed, known, dense=elapsed_ms <= thresholds.speed_gap_ms)
     if by_speed >= 0.0:
         km = _by_speed(position, reading, by_speed, elapsed_ms, mode)
         if known > by_speed:
@@ -144,11 +144,13 @@ def advance(
     return km
 
 
-def _with_odometer(position: Position, reading: Reading, km: float, by_speed: float, known: float) -> float:
+def _with_odometer(
+    position: Position, reading: Reading, km: float, by_speed: float, known: float, *, dense: bool
+) -> float:
     """The distance where the odometer has a say, and whether the other witnesses agree."""
     latitude = position.latitude_deg
     if km > 0.0:
-        if by_speed <= 0.0 and latitude is not None and reading.latitude_deg is not None and is_near(position):
+        if dense and by_speed <= 0.0 and reading.latitude_deg is not None and is_near(position):
             if odometer.moves_alone(position, reading, km):
                 odometer.lose(position)
                 return 0.0

@@ -51,8 +51,8 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
     if state.returned_ms:
-        if _rise_waits(state, time_ms):
-            return records
+        if state.position.raw_pending or _rise_waits(state, time_ms):
+            return records  # the same silence, for all that is known
         records = close_gap(state, state.time_ms, context, at_once=True)
     if mode in (DRIVING, STOPPED):
         records += fall_silent(state, context)
@@ -87,7 +87,8 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     if km > 0.0 and _enter_distance(state, km, rise, silence_ms) and state.motion.mode != CHARGING:
         records += _infer_trip(state, rise, time_ms, context)
     records += _infer_charge(state, rise, time_ms, context)
-    if rise <= -2.0 * state.soc.step_pct and km < context.thresholds.inferred_trip_km:
+    place_waits = 0 < state.location_time_ms <= before.time_ms
+    if rise <= -2.0 * state.soc.step_pct and km < context.thresholds.inferred_trip_km and not place_waits:
         _absorb(state, -_lost_y(state, context), context)
     motion.wake_up(state, time_ms, context)
     return records

@@ -8,6 +8,8 @@ from agent.fleet.distance import between_km
 from agent.fleet.records import Record
 from agent.fleet.state import CHARGING, DRIVING, STOPPED, Motion, VanState
 
+SETTLED_MS: Final = 600_000
+"""What the state of charge still tells of a trip, it tells in this time after it."""
 LONGEST_BETWEEN_MS: Final = 60_000
 """Further apart, two readings say nothing about what a van did in between."""
 
@@ -81,10 +83,27 @@ def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
     motion, position = state.motion, state.position
     ledger.mark(state, motion.rest, time_ms)
     position.held_km = 0.0
+    _enter_idle_by_soc(state, time_ms)
     if motion.anchor_latitude_deg is None or position.conflict == witnesses.CARRIED:
         anchor(state)
     if time_ms - motion.wake.time_ms > context.thresholds.wake_up_ms:
         ledger.enter_idle(state.totals, motion.rest.predicted_kwh)
+
+
+def _enter_idle_by_soc(state: VanState, time_ms: int) -> None:
+    """What the state of charge has lost at rest has gone into idling, however little of it was predicted."""
+    motion, totals, battery = state.motion, state.totals, state.soc
+    soc_pct, begun_pct = battery.soc_pct, motion.rest_soc_pct
+    if begun_pct is None or soc_pct is None or soc_pct > begun_pct or time_ms - motion.rest_ms < SETTLED_MS:
+        if begun_pct is None or soc_pct is None or soc_pct > begun_pct or motion.rest_ms == 0:
+            motion.rest_ms = time_ms
+        motion.rest_soc_pct = soc_pct
+        motion.rest_idle_kwh = totals.idle_kwh
+        return
+    lost_kwh = (begun_pct - soc_pct - battery.step_pct) / state.estimate.g
+    missing_kwh = lost_kwh - (totals.idle_kwh - motion.rest_idle_kwh)
+    if missing_kwh > 0.0:
+        totals.idle_kwh = max(totals.idle_kwh, min(totals.used_kwh, totals.idle_kwh + missing_kwh))
 
 
 def wake_up(state: VanState, time_ms: int, context: Context) -> None:

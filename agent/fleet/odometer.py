@@ -58,7 +58,7 @@ def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: i
     position.odometer_credit_km = left_km if left_km < SLACK_KM else SLACK_KM
     if not position.odometer_is_fine:
         if value_km % 1.0 == 0.0:
-            return _by_whole_km(position, km, elapsed_ms, thresholds)
+            return _by_whole_km(position, reading, km, elapsed_ms, thresholds)
         position.odometer_is_fine = True
     ahead_km = position.odometer_ahead_km
     if ahead_km:  # other witnesses have counted a part of it already
@@ -70,7 +70,7 @@ def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: i
     return km
 
 
-def _by_whole_km(position: Position, km: float, elapsed_ms: int, thresholds: Thresholds) -> float:
+def _by_whole_km(position: Position, reading: Reading, km: float, elapsed_ms: int, thresholds: Thresholds) -> float:
     """What an odometer says that has never shown a part of a kilometre: nothing, over less than some kilometres.
 
     One that has never moved says that the van stands.
@@ -79,6 +79,8 @@ def _by_whole_km(position: Position, km: float, elapsed_ms: int, thresholds: Thr
     if not position.odometer_is_whole:
         if km > 0.0:
             position.odometer_is_whole = True
+        return km
+    if reading.latitude_deg is None and reading.speed_kmh is None:
         return km
     return km if elapsed_ms >= thresholds.offline_after_ms and km >= WHOLE_KM else NO_SAY
 

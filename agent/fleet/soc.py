@@ -3,7 +3,7 @@
 from typing import Final
 
 from agent.fleet import estimate
-from agent.fleet.soc_limits import SPURT_PCT, Limits
+from agent.fleet.soc_limits import MOST_OWED_PCT, SPURT_PCT, Limits
 from agent.fleet.state import SocState
 from agent.fleet.thresholds import Thresholds
 
@@ -48,7 +48,7 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
         _wait(state, soc_pct, time_ms, thresholds)
         return REJECTED
     if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= state.step_pct:
-        possible = -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
+        possible = 0.0 < -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
     elif change > 0.0:
         possible = change <= limits.rise_pct
     else:
@@ -110,6 +110,7 @@ def _spend(state: SocState, change: float, limits: Limits) -> None:
         state.fall_credit_pct = min(slack, limits.fall_pct)
     else:
         state.fall_credit_pct = max(0.0, min(slack, limits.fall_pct + change))
+        state.owed_pct = max(0.0, min(MOST_OWED_PCT, limits.owed_pct + change))
         state.rise_credit_pct = min(slack, limits.explained_rise_pct)
 
 
@@ -135,12 +136,14 @@ def _refuse(
 ) -> int:
     """An impossible change: refused, unless it is seen again and again."""
     _wait(state, soc_pct, time_ms, thresholds)
-    explained = change <= limits.explained_rise_pct if change > 0.0 else False
+    explained = state.lost_pct < change <= limits.explained_rise_pct
     if state.candidates < (limits.confirmations if explained else thresholds.soc_confirmations):
         return REJECTED
     _learn_grid(state, soc_pct)
     if explained:
         _spend(state, change, limits)
+    else:
+        state.lost_pct = max(0.0, state.lost_pct - change)
     _take(state, soc_pct, time_ms)
     return CHANGED if explained else JUMPED
 

@@ -18,6 +18,9 @@ EMPTIED_KWH_PER_KM: Final = 0.5
 """An empty battery is believed when the distance driven accounts for the fall: twice the usual consumption."""
 SPURT_PCT: Final = 1.0
 """A true change may run ahead of the fastest mean rate by so much."""
+OWED_MS: Final = 3_600_000
+MOST_OWED_PCT: Final = 15.0
+"""A state of charge may be so late, and by so much, when the van has come to stand."""
 LEAST_SILENCE_MS: Final = 300_000
 """A charge that nobody saw takes so long at least."""
 _MS_PER_H: Final = 3_600_000.0
@@ -38,6 +41,8 @@ class Limits(NamedTuple):
     """Whether 100 % is believed like any other value."""
     distance_pct: float = 0.0
     """A fall that the distance since the last change accounts for."""
+    owed_pct: float = 0.0
+    """What the van may have used on its way and not told yet."""
 
 
 def of(state: VanState, reading: Reading, context: Context) -> Limits:
@@ -50,41 +55,67 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
     mode = state.motion.mode
     driving = mode in (DRIVING, STOPPED) and not state.motion.standing_ms
     charges = _charges(state, reading)
-    explained_pct = rise_pct = fastest_pct_per_h * since_read_h + battery.rise_credit_pct
+    credit_pct = min(slack_pct, battery.rise_credit_pct + fastest_pct_per_h * since_change_h)
+    explained_pct = rise_pct = fastest_pct_per_h * since_read_h + credit_pct
     confirmations = 2
+    flagged_h = battery.flagged_ms / _MS_PER_H
     if charges:
-        rise_pct = explained_pct = fastest_pct_per_h * since_change_h + battery.rise_credit_pct
+        hours = since_change_h if battery.charging is None else min(since_change_h, since_read_h + flagged_h)
+        rise_pct = explained_pct = fastest_pct_per_h * hours + battery.rise_credit_pct
     elif not driving:
-        if reading.charging is False or reading.plugged_in is False:
-            explained_pct = UNSEEN_CHARGE_KW * g * since_read_h + slack_pct
+        if _denied(state, reading):
+            # A value that has not changed while the flag said so tells of that charge later.
+            explained_pct = max(
+                UNSEEN_CHARGE_KW * g * since_read_h + slack_pct, fastest_pct_per_h * flagged_h
+            )
             confirmations = 3
+        elif state.motion.mode not in (DRIVING, STOPPED) and not battery.lost_pct:
+            # Nothing tells of a cable: the value may have stood still all the time that the van charged.
+            frozen_pct = fastest_pct_per_h * since_change_h
+            if frozen_pct > explained_pct:
+                explained_pct = frozen_pct
+                confirmations = 3
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
     km = state.totals.distance_km - battery.changed_km + state.position.gap_km + state.position.held_km
-    by_distance_pct = (MOST_KWH_PER_KM * km + RESTING_KW * since_change_h) * g
+    resting_pct_per_h = RESTING_KW * g
+    since_moved_ms = reading.time_ms - state.position.moved_ms
+    owed_pct = battery.owed_pct if since_moved_ms <= OWED_MS else 0.0
+    by_distance_pct = MOST_KWH_PER_KM * km * g + resting_pct_per_h * since_change_h + owed_pct
     if driving or km > 0.0:
         fall_pct = max(60.0 * thresholds.soc_fall_pct_per_min * since_read_h if driving else 0.0, by_distance_pct)
     else:
-        fall_pct = RESTING_KW * g * since_read_h
+        fall_pct = max(resting_pct_per_h * since_read_h, owed_pct)
     return Limits(
         rise_pct=rise_pct,
-        fall_pct=fall_pct + battery.fall_credit_pct,
+        fall_pct=fall_pct + min(slack_pct, battery.fall_credit_pct + resting_pct_per_h * since_change_h),
         explained_rise_pct=explained_pct,
         confirmations=confirmations,
         empty_pct=EMPTIED_KWH_PER_KM * km * g,
         full_at_once=charges or driving,
         distance_pct=by_distance_pct if km > 0.0 else 0.0,
+        owed_pct=owed_pct + EMPTIED_KWH_PER_KM * km * g,
     )
 
 
 def silent_charge_kwh(state: VanState, rise_pct: float, context: Context) -> float:
     """Energy of a rise that was seen for certain only after the van had left; 0 where no charger can have given it."""
     battery = state.soc
-    silence_ms = battery.candidate_from_ms - battery.time_ms
+    told = battery.charging is not None or battery.plugged_in is not None
+    silence_ms = battery.candidate_from_ms - (battery.time_ms if told else battery.changed_ms or battery.time_ms)
     if silence_ms < LEAST_SILENCE_MS or rise_pct <= max(context.thresholds.inferred_charge_pct, battery.step_pct):
         return 0.0
     kwh = rise_pct / state.estimate.g
     most_kw = UNSEEN_CHARGE_KW if battery.charging is False else context.power_limit_kw
     return kwh if kwh <= most_kw * silence_ms / _MS_PER_H else 0.0
+
+
+def _denied(state: VanState, reading: Reading) -> bool:
+    """Whether the van says that it is on no charger."""
+    return (
+        reading.charging is False
+        or reading.plugged_in is False
+        or (reading.charging is None and state.soc.charging is False)
+    )
 
 
 def _charges(state: VanState, reading: Reading) -> bool:

@@ -148,6 +148,10 @@ class SocState(Part):
     """Where the energy estimate stood when the value last changed."""
     frozen: bool = False
     """The value has stayed the same for longer than any drive lets it."""
+    flagged_ms: int = 0
+    """How long the flag has said that the van charges since the value last changed."""
+    owed_pct: float = 0.0
+    """What the van may have used on its way and its state of charge has not told yet."""
     lost_pct: float = 0.0
     """What has vanished without energy, and may come back without any."""
     silent_kwh: float = 0.0
@@ -335,6 +339,10 @@ class Motion(Part):
     stand: Mark = msgspec.field(default_factory=Mark)
     anchor_km: float = 0.0
     """The van's distance at its resting place."""
+    rest_ms: int = 0
+    rest_soc_pct: float | None = None
+    rest_idle_kwh: float = 0.0
+    """Since when the van rests, with which state of charge, and what idling was entered until then."""
 
 
 @quick_to_set

@@ -80,7 +80,10 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         if km > 0.0:
             state.totals.distance_km += km
             if state.totals.source == battery.SOURCE_SOC:
-                battery.add_distance(state, km)
+                if time_ms - location_ms <= LOCATION_GONE_MS:
+                    battery.add_distance(state, km)
+                else:
+                    battery.add_late_distance(state, km, location_ms, time_ms)
     if new_battery:
         if battery.update(state, reading, time_ms - soc_ms, context):
             records += charging.book_silent(state, context)

@@ -83,7 +83,7 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
     position = state.position
     by_odometer = reading.odometer_km is not None and position.odometer_ms == reading.time_ms
     if confirmed and not by_odometer:
-        km = max(doubt.km, position.held_km)
+        km = position.held_km or doubt.km
         _settle(state)
         position.moved_ms = reading.time_ms
         return km
