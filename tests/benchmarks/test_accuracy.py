@@ -24,8 +24,6 @@ NOT_YET = {
     "flag-while-driving",
     "offline-charge",
     "soc-frozen",
-    "soc-zero-asleep",
-    "speed-kept",
     "gps-noise",
     "charger-whole-kw",
 }
