@@ -167,9 +167,15 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     battery.changed_ms = reading.time_ms
     battery.changed_km = state.totals.distance_km
     battery.changed_kwh = _traced_kwh(state)
-    battery.flagged_ms = 0
+    battery.changed_k = state.estimate.k
+    if before_pct is None or soc_pct > before_pct:
+        battery.flagged_ms = 0
     battery.frozen = False
-    if what != soc.JUMPED:
+    if what == soc.CHANGED and before_pct is not None and 0.0 < before_pct - soc_pct <= battery.gained_pct:
+        battery.gained_pct -= before_pct - soc_pct
+        reanchor(state, context)
+        return False
+    if what == soc.CHANGED or (what == soc.CONFIRMED and state.motion.mode not in (DRIVING, STOPPED)):
         return False
     if state.motion.mode != CHARGING:
         state.charge.low_pct = None  # a jump is no rise
@@ -199,8 +205,7 @@ def is_frozen(state: VanState) -> bool:
         return False
     battery.frozen = True
     if state.totals.source == SOURCE_SOC:
-        recent = state.consumption.per_100km_kwh
-        e.k = max(e.k, CONSUMPTION_KWH_PER_KM if recent is None else min(recent / 100.0, CONSUMPTION_KWH_PER_KM))
+        e.k = max(e.k, battery.changed_k)
         missing_kwh = e.k * km - (_traced_kwh(state) - battery.changed_kwh)
         if missing_kwh > 0.0:
             e.pending_kwh += missing_kwh
@@ -341,7 +346,11 @@ def add_late_distance(state: VanState, km: float, since_ms: int, time_ms: int) -
     """The same for a distance that is told late: the state of charge has accounted for a part of that time already."""
     open_ms = time_ms - max(since_ms, state.estimate.time_ms)
     if open_ms > 0 and time_ms > since_ms:
-        add_distance(state, km * open_ms / (time_ms - since_ms))
+        share = open_ms / (time_ms - since_ms)
+        add_distance(state, km * share)
+        state.soc.changed_km += km * (1.0 - share)
+    else:
+        state.soc.changed_km += km
 
 
 def _asleep_kw(power_kw: float | None, before_kw: float | None) -> float:

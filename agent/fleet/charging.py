@@ -152,6 +152,9 @@ def book_silent(state: VanState, context: Context) -> list[Record]:
     start.soc_pct = state.soc.before_pct
     state.charge = ChargeState(active=True, start=start, charged_kwh=kwh, pending_kwh=kwh)
     state.totals.charged_kwh += kwh
+    # The trace of energy goes on as if the charge had been entered when it happened.
+    state.estimate.base_kwh -= state.soc.silent_kwh
+    state.totals.posted_kwh -= state.soc.silent_kwh
     records = end(state, context, end_ms, inferred=True)
     state.motion.mode = mode
     state.charge = under_way

@@ -40,6 +40,8 @@ SPEED_ALONE_KM: Final = 0.15
 """So far speed alone is believed while the fix stands."""
 AT_REST_KM: Final = 0.5
 """The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
+REPEATED_FIX_MS: Final = 240_000
+"""Some trackers have a new fix only each three minutes."""
 UNSTUCK_KM: Final = 0.2
 """A fix that has gone on by so much says that the van moves, whatever a speed that is stuck says."""
 STUCK_KM: Final = 20.0
@@ -110,12 +112,14 @@ def advance(
             or reading.longitude_deg != position.raw_longitude_deg
             or position.raw_pending
         ):
+            position.fix_changed_ms = reading.time_ms
             # A far fix that waited for this one is a move that no speed of these two readings has in it.
             waited = position.raw_pending
             by_fix = _fix(position, reading, mode, thresholds, km=-1.0 if waited else known)
             if waited and not position.raw_pending:
                 by_fix -= position.pending_km
                 position.pending_km = 0.0
+                _refer(position)
             if waited and by_fix > known and km < 0.0:
                 known = by_fix
         elif position.raw_rejected:
@@ -207,7 +211,14 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
         if not position.conflict:
             position.conflict = 1
         position.other_km = km
-    elif position.unmatched_km > AT_REST_KM and position.speed_repeats >= STUCK_REPEATS:
+    elif (
+        position.unmatched_km > AT_REST_KM
+        and position.speed_repeats >= STUCK_REPEATS
+        and (
+            position.fix_changed_ms == reading.time_ms
+            or reading.time_ms - position.fix_changed_ms >= REPEATED_FIX_MS
+        )
+    ):
         position.conflict = 2
     if position.conflict >= 2 and position.unmatched_km > STUCK_KM:
         position.unmatched_km = position.held_km = STUCK_KM

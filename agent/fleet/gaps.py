@@ -8,6 +8,7 @@ from agent.fleet import battery, charging, distance, emissions, ledger, motion, 
 from agent.fleet.context import Context
 from agent.fleet.records import Record
 from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Mark, VanState
+from agent.readings import Reading
 
 OTHER_STREAM_MS: Final = 60_000
 """State of charge and location may come apart: so long is waited for the second of them."""
@@ -36,6 +37,32 @@ def go_offline(state: VanState, context: Context) -> list[Record]:
         return []
     state.motion.mode = OFFLINE
     return records
+
+
+def is_back(state: VanState, reading: Reading, context: Context) -> bool:
+    """Whether a van whose every word has been the same for a while is suddenly elsewhere.
+
+    A cloud that has lost a van repeats what it knew. What it says then is from the time when it last changed.
+    """
+    position = state.position
+    still_since_ms = max(position.fix_changed_ms, position.odometer_changed_ms)
+    if reading.time_ms - still_since_ms < context.thresholds.asleep_after_ms or state.returned_ms:
+        return False
+    odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg
+    jumps = (
+        odometer_km is not None
+        and position.odometer_km is not None
+        and odometer_km - position.odometer_km > odometer.SLACK_KM
+    )
+    if not jumps and latitude is not None and longitude is not None and position.latitude_deg is not None:
+        there = (position.latitude_deg, position.longitude_deg or 0.0)
+        jumps = distance.between_km(*there, latitude, longitude) > distance.CONFIRM_FROM_KM
+    if jumps:
+        position.odometer_ms = min(position.odometer_ms, still_since_ms)
+        position.time_ms = min(position.time_ms, still_since_ms)
+        if state.soc.changed_ms:
+            state.soc.time_ms = max(state.soc.changed_ms, min(state.soc.time_ms, still_since_ms))
+    return jumps
 
 
 def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
@@ -160,6 +187,8 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, silence_ms: int
         motion.anchor(state)
         return False
     state.totals.distance_km += km
+    if state.soc.changed_ms > before.time_ms:
+        state.soc.changed_km += km  # the state of charge that came with it has it in
     if state.totals.source == battery.SOURCE_SOC:
         battery.add_distance(state, km)
     if moved_km is not None and moved_km <= witnesses.SAME_PLACE_KM and km <= witnesses.LATE_KM:
@@ -194,10 +223,14 @@ def _infer_charge(state: VanState, rise: float, time_ms: int, context: Context) 
     goes_on = state.soc.charging is True
     if not was_charging and not goes_on and rise <= context.thresholds.inferred_charge_pct:
         battery.reanchor(state, context)
+        state.soc.gained_pct += rise
         return []
     if not was_charging:
         charging.begin(state, msgspec.structs.replace(state.gap_from), flagged=goes_on)
-    _absorb(state, rise, context)
+    if state.totals.source == battery.SOURCE_COUNTER:
+        ledger.post(state)  # the counters have told of it
+    else:
+        _absorb(state, rise, context)
     if was_charging or goes_on:
         return []
     return charging.end(state, context, time_ms, inferred=True)

@@ -140,6 +140,9 @@ def _on_trip(
         if standing:
             motion.rest.time_ms = time_ms
         if time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms:
+            if state.soc.soc_pct is not None and state.soc.soc_pct < (motion.stand.soc_pct or 0.0):
+                # A state of charge that has fallen since the van stopped still tells of the trip.
+                ledger.weigh_trip(state, motion.stand, state.totals.predicted_kwh - motion.stand.predicted_kwh)
             return trips.end(state, context, motion.stand)
         return None
     between_ms = 0 if speed_kmh is None or (standing and hopped) else _half_ms(before_ms, time_ms)

@@ -21,13 +21,15 @@ REJECTED: Final = 0
 SAME: Final = 1
 CHANGED: Final = 2
 JUMPED: Final = 3
+CONFIRMED: Final = 4
+"""A rise that needed a second witness, and has it: energy has entered."""
 
 
 def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresholds: Thresholds) -> int:
     """Take a reading, or refuse it. Says whether it is unchanged, changed, or a new truth after a jump.
 
-    What is refused is believed when it is seen again: a rise that some charger can have made as a change, which carries
-    energy; anything else as a jump, which carries none.
+    What is refused is believed when it is seen again: a rise that some charger can have made is confirmed and carries
+    energy; anything else is a jump, which carries none.
     """
     last = state.soc_pct
     if last == soc_pct:
@@ -139,13 +141,14 @@ def _refuse(
     explained = state.lost_pct < change <= limits.explained_rise_pct
     if state.candidates < (limits.confirmations if explained else thresholds.soc_confirmations):
         return REJECTED
+    explained = explained or state.lost_pct < change <= limits.frozen_rise_pct
     _learn_grid(state, soc_pct)
     if explained:
         _spend(state, change, limits)
     else:
         state.lost_pct = max(0.0, state.lost_pct - change)
     _take(state, soc_pct, time_ms)
-    return CHANGED if explained else JUMPED
+    return CONFIRMED if explained else JUMPED
 
 
 def _is_coarse_step(state: SocState, soc_pct: float, change: float) -> bool:

@@ -33,8 +33,10 @@ class Limits(NamedTuple):
     fall_pct: float
     explained_rise_pct: float
     """A rise up to this has had time and power enough to be a charge, though it needs a second witness."""
+    frozen_rise_pct: float
+    """The same for a value that has stood still while the van may have charged: the most sightings are needed."""
     confirmations: int
-    """Sightings that such a rise needs."""
+    """Sightings that a rise needs which time and power explain."""
     empty_pct: float
     """A fall to 0 that the distance driven accounts for."""
     full_at_once: bool
@@ -58,9 +60,10 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
     credit_pct = min(slack_pct, battery.rise_credit_pct + fastest_pct_per_h * since_change_h)
     explained_pct = rise_pct = fastest_pct_per_h * since_read_h + credit_pct
     confirmations = 2
+    frozen_pct = 0.0
     flagged_h = battery.flagged_ms / _MS_PER_H
     if charges:
-        hours = since_change_h if battery.charging is None else min(since_change_h, since_read_h + flagged_h)
+        hours = min(since_change_h, since_read_h + flagged_h)
         rise_pct = explained_pct = fastest_pct_per_h * hours + battery.rise_credit_pct
     elif not driving:
         if _denied(state, reading):
@@ -72,9 +75,6 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
         elif state.motion.mode not in (DRIVING, STOPPED) and not battery.lost_pct:
             # Nothing tells of a cable: the value may have stood still all the time that the van charged.
             frozen_pct = fastest_pct_per_h * since_change_h
-            if frozen_pct > explained_pct:
-                explained_pct = frozen_pct
-                confirmations = 3
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
     km = state.totals.distance_km - battery.changed_km + state.position.gap_km + state.position.held_km
     resting_pct_per_h = RESTING_KW * g
@@ -89,6 +89,7 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
         rise_pct=rise_pct,
         fall_pct=fall_pct + min(slack_pct, battery.fall_credit_pct + resting_pct_per_h * since_change_h),
         explained_rise_pct=explained_pct,
+        frozen_rise_pct=frozen_pct,
         confirmations=confirmations,
         empty_pct=EMPTIED_KWH_PER_KM * km * g,
         full_at_once=charges or driving,

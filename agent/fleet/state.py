@@ -146,6 +146,8 @@ class SocState(Part):
     """Running: how often they have been refused."""
     changed_kwh: float = 0.0
     """Where the energy estimate stood when the value last changed."""
+    changed_k: float = 0.0
+    """The consumption that was believed then, kWh/km."""
     frozen: bool = False
     """The value has stayed the same for longer than any drive lets it."""
     flagged_ms: int = 0
@@ -154,6 +156,8 @@ class SocState(Part):
     """What the van may have used on its way and its state of charge has not told yet."""
     lost_pct: float = 0.0
     """What has vanished without energy, and may come back without any."""
+    gained_pct: float = 0.0
+    """What has come at rest without energy, and may vanish without any."""
     silent_kwh: float = 0.0
     silent_from_ms: int = 0
     """A charge that nobody saw, on its way from the state of charge to the charges."""
@@ -314,6 +318,10 @@ class Position(Part):
     speed_repeats: int = 0
     """How often the last speed has been the same."""
     speed_rejected: int = 0
+    odometer_changed_ms: int = 0
+    """When the odometer last moved."""
+    fix_changed_ms: int = 0
+    """When the fix last changed."""
     odometer_is_whole: bool = False
     """It has moved by whole kilometres."""
     speed_lost: bool = False

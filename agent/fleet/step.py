@@ -60,6 +60,8 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     records: list[Record] = []
     if time_ms - state.time_ms >= context.thresholds.asleep_after_ms or mode == OFFLINE:
         records += gaps.open_gap(state, time_ms, context)
+    elif new_location and mode == PARKED and gaps.is_back(state, reading, context):
+        records += gaps.open_gap(state, time_ms, context)
     if time_ms >= state.day.end_ms:
         records += daybook.turn(state, time_ms, context, heard=True)
     if time_ms > state.time_ms:

@@ -82,14 +82,17 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
     """The speed says that the van moves; the fix stands. The battery may know better, as in a tunnel."""
     position = state.position
     by_odometer = reading.odometer_km is not None and position.odometer_ms == reading.time_ms
-    if confirmed and not by_odometer:
+    if confirmed:
         km = position.held_km or doubt.km
         _settle(state)
         position.moved_ms = reading.time_ms
+        odometer.counted(position, km)
         return km
     since_ms = reading.time_ms - position.moved_ms
     alive = position.speed_repeats < distance.STUCK_REPEATS and not by_odometer
-    if since_ms >= (context.thresholds.offline_after_ms if alive else UNDECIDED_MS):
+    fresh = position.fix_changed_ms == reading.time_ms or by_odometer
+    patience_ms = UNDECIDED_MS if fresh else distance.REPEATED_FIX_MS
+    if since_ms >= (context.thresholds.offline_after_ms if alive else patience_ms):
         position.conflict = STUCK
         position.doubt = None
     return 0.0

@@ -78,6 +78,8 @@ FIGURES: Final = {
     "avoided_g": Figure("emissions", last, "avoided_co2e_g_total"),
 }
 
+RAW: Final = ("battery", "location")
+"""What nobody asks for here: the readings themselves."""
 TOTALS: Final = ("used_kwh_total", "charged_kwh_total", "grid_kwh_total", "distance_km_total")
 
 
@@ -128,6 +130,8 @@ class History:
                 found.append(f"{charge['energy_kwh']:.2f} kWh charged from {charge['grid_kwh']:.2f} kWh of the grid")
         if energy:
             end = energy[-1]
+            if end["idle_kwh_total"] > end["used_kwh_total"] + 0.05:
+                found.append(f"{end['idle_kwh_total']:.2f} kWh idle of {end['used_kwh_total']:.2f} kWh used")
             net_kwh = end["used_kwh_total"] - (end.get("regenerated_kwh_total") or 0.0) - end["charged_kwh_total"]
             if abs(net_kwh) > battery_kwh * 1.1:
                 found.append(f"{net_kwh:.1f} kWh net out of a battery of {battery_kwh:.0f} kWh")
@@ -198,6 +202,8 @@ async def _stored(processor: Processor, path: Path) -> dict[str, list[dict[str, 
         await store.close()
     history = SqliteHistory(path)
     try:
-        return {measurement: list(history.select(measurement)) for measurement in MEASUREMENTS}
+        return {
+            measurement: list(history.select(measurement)) for measurement in MEASUREMENTS if measurement not in RAW
+        }
     finally:
         history.close()

@@ -11,7 +11,7 @@ from tests.world.history import Figure, live
 from tests.world.senders import Native, Sender
 from tests.world.van import BATTERY_KWH, PLAIN, Step, Van, play
 
-Expected = Mapping[str | Figure, Any]
+Expected = dict[str | Figure, Any]
 """By figure: the value itself, or the lowest and the highest that are right."""
 
 
@@ -27,11 +27,12 @@ class Scenario(msgspec.Struct, kw_only=True):
     soc_pct: float = 80.0
     soc_step_pct: float = 0.1
     odometer_km: float = 5000.0
+    battery_kwh: float = BATTERY_KWH
     toml: str = ""
     files: Mapping[str, str] = {}
 
 
-def hold(scenario: Scenario, where: Path) -> None:
+def hold(scenario: Scenario, where: Path, *, every_s: float = 10.0) -> None:
     """Live through it and compare; every figure that is wrong is named."""
     sender = scenario.sender()
     van = Van(
@@ -40,13 +41,16 @@ def hold(scenario: Scenario, where: Path) -> None:
         soc_pct=scenario.soc_pct,
         odometer_km=scenario.odometer_km,
         soc_step_pct=scenario.soc_step_pct,
+        battery_kwh=scenario.battery_kwh,
+        every_s=every_s,
     )
     play(van, scenario.life)
     for name, text in scenario.files.items():
         (where / name).write_text(text.replace("{where}", str(where)))
-    toml = f'mqtt.dialects = ["{sender.dialect}"]\n' + scenario.toml.replace("{where}", str(where))
+    toml = f'mqtt.dialects = ["{sender.dialect}"]\nfleet.battery_kwh = {scenario.battery_kwh}\n'
+    toml += scenario.toml.replace("{where}", str(where))
     history = live(van.messages, where, toml=toml)
-    wrong = history.breaches(battery_kwh=BATTERY_KWH)
+    wrong = history.breaches(battery_kwh=scenario.battery_kwh)
     for figure, right in scenario.expected.items():
         value = history.figure(figure)
         low, high = right if isinstance(right, tuple) else (right, right)

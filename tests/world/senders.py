@@ -4,7 +4,7 @@ import json
 from typing import Any, Final, NamedTuple, Protocol
 
 START_MS = 1_795_000_020_000
-"""The beginning of every life, a full minute: 18 November 2026."""
+"""The beginning of every life, 18 November 2026, 11:07 UTC."""
 LATENCY_S = 0.3
 
 
@@ -15,6 +15,30 @@ class Message(NamedTuple):
     topic: str
     payload: str
     from_store: bool = False
+
+
+def buffered(messages: list[Message]) -> list[Message]:
+    """What native vans do behind a hill: one array, at the end."""
+    texts = ", ".join(message.payload for message in messages)
+    return [messages[-1]._replace(payload=f"[{texts}]")]
+
+
+def twice(messages: list[Message]) -> list[Message]:
+    """QoS 1 over a bad line: everything again, half a minute later."""
+    return messages + [message._replace(arrival_s=message.arrival_s + 30) for message in messages]
+
+
+def swapped(messages: list[Message]) -> list[Message]:
+    """Two roads of different length: of two messages the later one arrives first."""
+    return [
+        message._replace(arrival_s=message.arrival_s + (11 if number % 2 else 0))
+        for number, message in enumerate(messages)
+    ]
+
+
+def from_store(messages: list[Message]) -> list[Message]:
+    """Delivered by the broker because they were retained, all at the end."""
+    return [message._replace(arrival_s=messages[-1].arrival_s, from_store=True) for message in messages]
 
 
 class Sender(Protocol):

@@ -57,7 +57,7 @@ SCENARIOS = [
             rest(7 * MINUTE),
         ],
         # 1200 s at 36 km/h are 12.0 km, at 0.25 kWh/km 3.0 kWh. Avoided: 12 km x 316.9 g/km of a diesel van of
-        # class III (DEFRA 2025) less 3.1 kWh x 257 g/kWh: 3.0 kg. Over the silence neither place nor charge has changed.
+        # class III (DEFRA 2025) less 3.1 kWh x 257 g/kWh: 3.0 kg. Neither place nor charge has changed in silence.
         expected={"trips": 1, "distance_km": (11.5, 12.5), "used_kwh": (2.8, 3.6), "avoided_g": (2500, 3500)},
     ),
     Scenario(

@@ -6,6 +6,7 @@ and says readings; what a step says can be replaced by what a faulty van says: a
 for nothing.
 """
 
+from collections import deque
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final
@@ -14,7 +15,6 @@ from tests.world.senders import Message, Native, Sender
 
 BATTERY_KWH: Final = 83.0
 """Usable energy of a van that no fleet file names."""
-KWH_PER_PCT: Final = BATTERY_KWH / 100
 ROUND_TRIP: Final = 0.97
 """Energy that comes out of a cell per energy that went in (FASTSim)."""
 KM_PER_DEGREE: Final = 111.195
@@ -45,14 +45,21 @@ class Van:
         soc_pct: float = 80.0,
         odometer_km: float = 5000.0,
         soc_step_pct: float = 0.1,
+        battery_kwh: float = BATTERY_KWH,
+        every_s: float = 10.0,
     ) -> None:
         self.sender = sender or Native()
         self.fields = fields
+        self.kwh_per_pct = battery_kwh / 100
         self.soc_step_pct = soc_step_pct
+        self.every_s = every_s
+        """How often it says something, where a step does not say otherwise."""
         self.time_s = 0.0
         self.soc_pct = soc_pct
         self.odometer_km = odometer_km
         self.north_km = 0.0
+        self.direction = 1
+        """1 northwards, -1 southwards."""
         self.speed_kmh = 0.0
         self.charging = False
         self.plugged_in = False
@@ -88,16 +95,21 @@ class Van:
         hours = seconds / HOUR
         self.time_s += seconds
         self.odometer_km += kmh * hours
-        self.north_km += kmh * hours
+        self.north_km += kmh * hours * self.direction
         self.speed_kmh = kmh
         self.battery_kw = kw
         kwh = kw * hours
         if kwh > 0:
             self.in_kwh += kwh
-            self.soc_pct += kwh * ROUND_TRIP / KWH_PER_PCT
+            self.soc_pct += kwh * ROUND_TRIP / self.kwh_per_pct
         else:
             self.out_kwh -= kwh
-            self.soc_pct += kwh / KWH_PER_PCT
+            self.soc_pct += kwh / self.kwh_per_pct
+
+    def steps(self, seconds: float, every_s: float | None) -> list[float]:
+        """The times between readings over so many seconds: at least one reading."""
+        number = max(1, round(seconds / (every_s or self.every_s)))
+        return [seconds / number] * number
 
     def say(self, **says: Says) -> None:
         """One reading now: the truth, except for what is given."""
@@ -112,51 +124,59 @@ class Van:
         self.messages += self.sender.messages(self.time_s, known)
 
 
-def rest(seconds: float, *, every_s: float = 10, kw: float = 0.0, **says: Says) -> Step:
+def rest(seconds: float, *, every_s: float | None = None, kw: float = 0.0, **says: Says) -> Step:
     """Stand; `kw` goes out of the battery."""
 
     def step(van: Van) -> None:
-        for _ in range(round(seconds / every_s)):
-            van.pass_time(every_s, kw=-kw)
+        for step_s in van.steps(seconds, every_s):
+            van.pass_time(step_s, kw=-kw)
             van.say(**says)
 
     return step
 
 
-def drive(km: float, *, kmh: float = 36.0, kwh_per_km: float = KWH_PER_KM, every_s: float = 10, **says: Says) -> Step:
+def drive(
+    km: float, *, kmh: float = 36.0, kwh_per_km: float = KWH_PER_KM, every_s: float | None = None, **says: Says
+) -> Step:
     """Drive north at one speed; an energy per km below zero is a descent."""
 
     def step(van: Van) -> None:
-        for _ in range(round(km / kmh * HOUR / every_s)):
-            van.pass_time(every_s, kmh=kmh, kw=-kmh * kwh_per_km)
+        for step_s in van.steps(km / kmh * HOUR, every_s):
+            van.pass_time(step_s, kmh=kmh, kw=-kmh * kwh_per_km)
             van.say(**says)
         van.speed_kmh = 0.0
 
     return step
 
 
-def carried(km: float, *, kmh: float = 80.0, every_s: float = 10, **says: Says) -> Step:
-    """Be moved by a lorry, a ferry or a train: the place changes, nothing turns and nothing is used."""
+def carried(km: float, *, kmh: float = 80.0, kw: float = 0.0, every_s: float | None = None, **says: Says) -> Step:
+    """Be moved by a lorry, a ferry or a train: the place changes, nothing turns; `kw` may flow into the battery."""
 
     def step(van: Van) -> None:
-        for _ in range(round(km / kmh * HOUR / every_s)):
-            van.pass_time(every_s)
-            van.north_km += kmh * every_s / HOUR
+        for step_s in van.steps(km / kmh * HOUR, every_s):
+            van.pass_time(step_s, kw=kw)
+            van.north_km += kmh * step_s / HOUR
             van.say(**says)
 
     return step
 
 
 def charge(
-    seconds: float, *, kw: float, grid_kw: float | None = None, every_s: float = 10, unplug: bool = True, **says: Says
+    seconds: float,
+    *,
+    kw: float,
+    grid_kw: float | None = None,
+    every_s: float | None = None,
+    unplug: bool = True,
+    **says: Says,
 ) -> Step:
     """Charge with `kw` at the battery's terminals, then say once that it has ended."""
 
     def step(van: Van) -> None:
         van.charging = van.plugged_in = True
         van.grid_kw = grid_kw if grid_kw is not None else kw / 0.89
-        for _ in range(round(seconds / every_s)):
-            van.pass_time(every_s, kw=kw)
+        for step_s in van.steps(seconds, every_s):
+            van.pass_time(step_s, kw=kw)
             van.say(**says)
         van.charging = False
         van.plugged_in = not unplug
@@ -181,6 +201,11 @@ def unheard(*steps: Step) -> Step:
     return step
 
 
+def turn_round(van: Van) -> None:
+    """Drive the other way from now on."""
+    van.direction = -van.direction
+
+
 def always(**says: Says) -> Step:
     """From now on the van says this, unless a step says otherwise."""
     return lambda van: van.always.update(says)
@@ -192,6 +217,17 @@ def honest(*names: str) -> Step:
     def step(van: Van) -> None:
         for name in names:
             del van.always[name]
+
+    return step
+
+
+def delivered(change: Callable[[list[Message]], list[Message]], *steps: Step) -> Step:
+    """Steps whose messages take another way: `buffered`, `twice`, `from_store` in `senders`."""
+
+    def step(van: Van) -> None:
+        earlier, van.messages = van.messages, []
+        play(van, steps)
+        van.messages = earlier + change(van.messages)
 
     return step
 
@@ -225,6 +261,19 @@ def stuck(name: str) -> Says:
     return said
 
 
+def late(name: str, seconds: float) -> Says:
+    """What was true so long ago."""
+    past: deque[tuple[float, Value]] = deque()
+
+    def said(van: Van) -> Value:
+        past.append((van.time_s, van.truth()[name]))
+        while len(past) > 1 and past[1][0] <= van.time_s - seconds:
+            past.popleft()
+        return past[0][1]
+
+    return said
+
+
 def each(count: int, wrong: Says, name: str) -> Says:
     """The wrong value in one reading of so many, else the truth."""
 
@@ -236,7 +285,7 @@ def each(count: int, wrong: Says, name: str) -> Says:
     return said
 
 
-def wander(metres: float) -> dict[str, Says]:
+def wander(metres: float) -> dict[str, Any]:
     """Fixes scattered around the true place, normally distributed."""
     degrees = metres / 1000 / KM_PER_DEGREE
     return {
