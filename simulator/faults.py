@@ -1,18 +1,18 @@
-"""What goes wrong in real vans, each by its name, put into the readings of simulated ones.
+"""What goes wrong in real vans, each by its name, put into the readings of simulated or recorded ones.
 
-Three kinds. *Distortions* change values of a reading as a van with that fault would send them; the reading stays a
-good one. *Extras* are messages more: wrong ones, foreign ones, old ones; each lies between two good readings in time,
-so that whoever drops it loses nothing. *Delays* hold readings back: for minutes, to be sent later as an array, or for
-good, while a van is offline at its depot. No fault takes the place of a good reading.
+Three kinds. *Distortions* change values of a reading as a van with that fault would send them (`distortions.py`); the
+reading stays a good one. *Extras* are messages more: wrong ones, foreign ones, old ones; each lies between two good
+readings in time, so that whoever drops it loses nothing. *Delays* hold readings back: for minutes, to be sent later as
+an array, or for good, while a van is offline at its depot. No fault takes the place of a good reading.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from simulator.chance import one, unit
-from simulator.fleet import Fleet, Mode
+from simulator.distortions import Distortions, Vans
+from simulator.fleet import Mode
 from simulator.hostile import HOSTILE_PAYLOADS
 from simulator.reports import Reading
 
@@ -22,7 +22,6 @@ HALF_HOUR_S: Final = 1800
 BEFORE_MS: Final = 100
 """An extra comes this long before the good reading it goes with."""
 SLEPT_MS: Final = 120_000
-FIX_HELD_MS: Final = 15_000
 ECHO_S: Final = 30
 SHARE_OF_ALL: Final = 0.3
 """With `all`, each fault strikes this share of the vans; alone it strikes every van."""
@@ -48,36 +47,55 @@ WHEN: Final = {
     "offline-charge": "silent from the return to the depot to the next departure, and charged then",
     "stale": "an old reading again, as a retained message would bring it",
     "hostile": "payloads that are no reading: cut, mistyped, out of range, foreign, huge",
+    "odometer-zero-off": "the odometer is 0 while the van is off",
+    "odometer-saturated": "the odometer stands still from a value on, though the van drives",
+    "odometer-two-sources": "each fourth odometer comes from a source that is 0.6 km behind",
+    "soc-frozen": "the state of charge of the last rest is sent during the whole drive",
+    "soc-zero-asleep": "0 % from 30 min after parking until the van wakes up",
+    "flag-flicker": "the charging flag is off in one reading of twenty while the van charges",
+    "speed-kept": "the last speed of the drive is sent until the next drive",
+    "gps-noise": "a parked van is some metres off, and now and then moves at 8 to 14 km/h for half a minute",
+    "counter-zero": "the lifetime counters of a young van read 0 once in a while",
+    "charger-whole-kw": "the charger reports its power in whole kW, rounded down; only some dialects carry it (ovms)",
+    "power-unit": "battery power ten times too high, or a thousand times too low",
 }
 """Every fault by name, and what is seen."""
 NAMES: Final = tuple(WHEN)
+EXCLUSIVE: Final = (
+    ("swapped-sign", "frozen-power", "power-unit"),
+    ("odometer-reset", "odometer-zero-off", "odometer-saturated", "odometer-two-sources"),
+    ("wake-up-zero", "soc-zero-asleep"),
+    ("repeated-fixes", "drift", "gps-noise"),
+    ("speed-kept", "gps-noise"),
+)
+"""A van has the first of these faults at most: two of them together would be something that no van does."""
 
 
 class Faults:
     """Puts faults into readings, second by second. Counts what it did."""
 
-    def __init__(self, names: list[str], fleet: Fleet) -> None:
+    def __init__(self, names: list[str], vans: Vans) -> None:
         """`names` are those of `WHEN`, or "all"; a wrong one is a ValueError."""
         everything = names == ["all"]
         chosen = NAMES if everything else tuple(names)
         unknown = [name for name in chosen if name not in WHEN]
         if unknown:
             raise ValueError(f"unknown fault {', '.join(unknown)}; known are all, {', '.join(NAMES)}")
-        self._fleet = fleet
-        self._keys: list[int] = fleet.keys.tolist()
-        self._vans = {vehicle_id: van for van, vehicle_id in enumerate(fleet.ids)}
+        self._vans = vans
+        self._keys: list[int] = vans.keys.tolist()
+        self._numbers = {vehicle_id: van for van, vehicle_id in enumerate(vans.ids)}
         share = SHARE_OF_ALL if everything else 1.0
-        struck = {name: unit(fleet.keys, PURPOSE + NAMES.index(name)) < share for name in chosen}
-        self._struck: dict[str, list[bool]] = {name: vans.tolist() for name, vans in struck.items()}
-        if "swapped-sign" in self._struck and "frozen-power" in self._struck:
-            both = self._struck["frozen-power"]
-            self._struck["frozen-power"] = [
-                frozen and not swapped for frozen, swapped in zip(both, self._struck["swapped-sign"], strict=True)
-            ]
-        self._skew_ms = np.round(1000.0 * (180.0 * unit(fleet.keys, PURPOSE + 90) - 90.0)).astype(np.int64)
+        struck = {name: unit(vans.keys, PURPOSE + NAMES.index(name)) < share for name in chosen}
+        for group in EXCLUSIVE:
+            taken = np.zeros(len(vans.ids), dtype=bool)
+            for name in group:
+                if name in struck:
+                    struck[name] &= ~taken
+                    taken |= struck[name]
+        self._struck: dict[str, list[bool]] = {name: each.tolist() for name, each in struck.items()}
+        self._distortions = Distortions(vans, self._strikes)
+        self._skew_ms = np.round(1000.0 * (180.0 * unit(vans.keys, PURPOSE + 90) - 90.0)).astype(np.int64)
         self._last_ms: dict[tuple[int, str], int] = {}
-        self._fixes: dict[int, Reading] = {}
-        self._powers: dict[int, tuple[float, float]] = {}
         self._held: dict[int, list[Reading]] = {}
         self._echoes: list[tuple[int, Reading]] = []
         self._kept: dict[int, tuple[int, Reading]] = {}
@@ -87,30 +105,17 @@ class Faults:
         """Messages that it refuses or counts as repeated."""
         self.silenced = 0
         """Readings that were never sent."""
-        self._distortions: tuple[tuple[str, Callable[[int, Reading], None]], ...] = (
-            ("soc-steps", _soc_steps),
-            ("full-early", _full_early),
-            ("repeated-fixes", self._repeated_fix),
-            ("drift", self._drift),
-            ("odometer-reset", self._odometer_reset),
-            ("odometer-whole", _odometer_whole),
-            ("frozen-power", self._frozen_power),
-            ("swapped-sign", _swapped_sign),
-            ("flag-while-driving", _flag_while_driving),
-        )
 
     def apply(self, readings: list[Reading]) -> list[Reading]:
         """What is sent in this second instead of these readings."""
         sent: list[Reading] = []
         for reading in readings:
-            van = self._vans[reading["vehicle_id"]]
+            van = self._numbers[reading["vehicle_id"]]
             if self._offline(van):
                 self.silenced += 1
                 continue
             if reading["kind"] != "load":
-                for name, distort in self._distortions:
-                    if self._strikes(name, van):
-                        distort(van, reading)
+                self._distortions.apply(van, reading)
             if self._strikes("clock-skew", van):
                 reading["time"] += int(self._skew_ms[van])
             self.good += 1
@@ -122,7 +127,7 @@ class Faults:
             sent.append(reading)
             sent += self._after(van, reading)
             self._last_ms[van, reading["kind"]] = reading["time"]
-        now_s = self._fleet.time_s
+        now_s = self._vans.time_s
         while self._echoes and self._echoes[0][0] <= now_s:
             sent.append(self._echoes.pop(0)[1])
             self.extras += 1
@@ -139,59 +144,19 @@ class Faults:
     def _chance(self, van: int, purpose: int, count: int) -> float:
         return one(self._keys[van], PURPOSE + 100 + purpose, count)
 
-    # ── distortions that remember something ───────────────────────────────────────────────────────────────────────
-
-    def _repeated_fix(self, van: int, reading: Reading) -> None:
-        if "latitude_deg" not in reading:
-            return
-        fix = self._fixes.get(van)
-        if fix is None or reading["time"] - fix["time"] >= FIX_HELD_MS:
-            self._fixes[van] = {name: reading[name] for name in ("time", "latitude_deg", "longitude_deg", "altitude_m")}
-            return
-        reading.update({name: fix[name] for name in ("latitude_deg", "longitude_deg", "altitude_m")})
-
-    def _drift(self, van: int, reading: Reading) -> None:
-        if "latitude_deg" not in reading or reading["speed_kmh"] > 0.0 or self._strikes("repeated-fixes", van):
-            return
-        angle = reading["time"] / 1000.0 / 140.0 + van
-        reading["latitude_deg"] = round(reading["latitude_deg"] + 0.00014 * float(np.sin(angle)), 6)
-        reading["longitude_deg"] = round(reading["longitude_deg"] + 0.00017 * float(np.cos(1.3 * angle)), 6)
-
-    def _odometer_reset(self, van: int, reading: Reading) -> None:
-        """From one of the first half hours of driving on, counted from there."""
-        if "odometer_km" not in reading:
-            return
-        origin = self._powers.get(-1 - van)
-        if origin is None:
-            if reading["speed_kmh"] <= 0.0 or self._chance(van, 1, self._fleet.time_s // 60) > 0.03:
-                return
-            self._powers[-1 - van] = origin = (reading["odometer_km"], 0.0)
-        reading["odometer_km"] = round(max(reading["odometer_km"] - origin[0], 0.0), 2)
-
-    def _frozen_power(self, van: int, reading: Reading) -> None:
-        if "battery_power_kw" not in reading:
-            return
-        if self._fleet.charging[van]:
-            self._powers[van] = (reading["battery_power_kw"], reading.get("current_a", 0.0))
-        elif van in self._powers:
-            power, current = self._powers[van]
-            reading["battery_power_kw"] = power
-            if "current_a" in reading:
-                reading["current_a"] = current
-
     # ── delays ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _offline(self, van: int) -> bool:
-        fleet = self._fleet
-        if not self._strikes("offline-charge", van) or fleet.mode[van] != Mode.PARKED:
+        vans = self._vans
+        if not self._strikes("offline-charge", van) or vans.mode[van] != Mode.PARKED:
             return False
-        return self._chance(van, 2, int(fleet.day[van])) < 0.7
+        return self._chance(van, 2, int(vans.day[van])) < 0.7
 
     def _holding(self, van: int) -> bool:
         """In the first minutes of every third half hour, while the van is out."""
-        if not self._strikes("late-batches", van) or self._fleet.mode[van] == Mode.PARKED:
+        if not self._strikes("late-batches", van) or self._vans.mode[van] == Mode.PARKED:
             return False
-        window, second = divmod(self._fleet.time_s, HALF_HOUR_S)
+        window, second = divmod(self._vans.time_s, HALF_HOUR_S)
         return self._chance(van, 3, window) < 0.35 and second < 60 + 200 * self._chance(van, 4, window)
 
     def _released(self, van: int) -> list[Reading]:
@@ -210,7 +175,7 @@ class Faults:
         kind = reading["kind"]
         if kind == "load":
             return []
-        now_s = self._fleet.time_s
+        now_s = self._vans.time_s
         extras: list[Reading] = []
         last_ms = self._last_ms.get((van, kind))
         slept = last_ms is not None and reading["time"] - last_ms > SLEPT_MS
@@ -246,16 +211,16 @@ class Faults:
         """The same again, at once or later; or something old."""
         extras: list[Reading] = []
         if self._strikes("duplicates", van):
-            draw = self._chance(van, 11, self._fleet.time_s)
+            draw = self._chance(van, 11, self._vans.time_s)
             if draw < 0.02:
                 extras.append(dict(reading))
             elif draw < 0.03:
-                self._echoes.append((self._fleet.time_s + ECHO_S, dict(reading)))
+                self._echoes.append((self._vans.time_s + ECHO_S, dict(reading)))
         if self._strikes("stale", van):
             kept = self._kept.get(van)
             if kept is None:
-                self._kept[van] = (self._fleet.time_s, dict(reading))
-            elif self._fleet.time_s - kept[0] > HALF_HOUR_S:
+                self._kept[van] = (self._vans.time_s, dict(reading))
+            elif self._vans.time_s - kept[0] > HALF_HOUR_S:
                 extras.append(dict(kept[1]))
                 del self._kept[van]
         self.extras += len(extras)
@@ -264,29 +229,3 @@ class Faults:
 
 def _extra(reading: Reading, kind: str, **values: Any) -> Reading:
     return {"vehicle_id": reading["vehicle_id"], "kind": kind, "time": reading["time"] - BEFORE_MS, **values}
-
-
-def _soc_steps(van: int, reading: Reading) -> None:
-    if "soc_pct" in reading:
-        reading["soc_pct"] = float(round(reading["soc_pct"]))
-
-
-def _full_early(van: int, reading: Reading) -> None:
-    if reading.get("soc_pct", 0.0) >= 99.35:
-        reading["soc_pct"] = 100.0
-
-
-def _odometer_whole(van: int, reading: Reading) -> None:
-    if "odometer_km" in reading:
-        reading["odometer_km"] = float(int(reading["odometer_km"]))
-
-
-def _swapped_sign(van: int, reading: Reading) -> None:
-    for name in ("battery_power_kw", "current_a"):
-        if name in reading:
-            reading[name] = -reading[name]
-
-
-def _flag_while_driving(van: int, reading: Reading) -> None:
-    if reading.get("speed_kmh", 0.0) > 0.0 and "charging" in reading:
-        reading["charging"] = True

@@ -9,14 +9,16 @@ import datetime
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from simulator.dialects import make_encoder
 from simulator.journals import JournalUnreadable, read_journal
+from simulator.recorded_vans import Timed, with_faults
 from simulator.streets import METRES_PER_DEGREE
 
 FORMATS: Final = ("twizy", "i3", "native", "journal")
@@ -113,26 +115,30 @@ def timeline(
     end_ms: int,
     thinning: Thinning | None = None,
     prefix: str = "vans",
+    dialect: str = "native",
+    faults: Sequence[str] = (),
+    seed: int = 1,
 ) -> list[tuple[int, tuple[str, bytes]]]:
-    """All messages with their times, in the order of time; the last of every van is at `end_ms`.
+    """All messages with the times when they are sent, in the order of time; the last of every van is at `end_ms`.
 
-    Drives of one van follow each other in the order of their dates. Pauses keep their length up to 12 hours.
+    Drives of one van follow each other in the order of their dates. Pauses keep their length up to 12 hours. `faults`
+    are those of `simulator.faults`; the same seed gives the same faults. Raises ValueError for one that does not exist.
     """
     by_van: dict[str, list[Recording]] = {}
     for recording in recordings:
         by_van.setdefault(recording.vehicle_id, []).append(recording)
-    encode = msgspec.json.Encoder().encode
-    messages: list[tuple[int, tuple[str, bytes]]] = []
+    readings: list[Timed] = []
     for vehicle_id, drives in by_van.items():
         rows = _one_after_the_other(sorted(drives, key=lambda drive: drive.start_ms), thinning or Thinning())
         shift_ms = end_ms - rows[-1][0]
         for time_ms, row in rows:
             at_ms = time_ms + shift_ms
             kind = row.get("kind") or _kind(row)
-            fields = {"time": at_ms, **{name: value for name, value in row.items() if name != "kind"}}
-            messages.append((at_ms, (f"{prefix}/{vehicle_id}/{kind}", encode(fields))))
-    messages.sort(key=lambda message: message[0])
-    return messages
+            readings.append((at_ms, {"vehicle_id": vehicle_id, "time": at_ms, **row, "kind": kind}))
+    readings.sort(key=lambda reading: reading[0])
+    encode = make_encoder(dialect, prefix=prefix).encode
+    sent = with_faults(readings, faults, seed=seed) if faults else readings
+    return [(time_ms, message) for time_ms, reading in sent for message in encode([reading])]
 
 
 def _one_after_the_other(drives: list[Recording], thinning: Thinning) -> list[tuple[int, Row]]:

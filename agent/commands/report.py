@@ -24,8 +24,6 @@ from agent.stores import make_history
 from agent.stores.base import History
 
 BLOCKS: Final = (
-    ,
-)
     "all",
     "summary",
     "depots",

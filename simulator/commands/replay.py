@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--thin", type=positive, metavar="SECONDS", help="one reading in so many seconds, and the last")
     parser.add_argument("--soc-step", type=positive, metavar="PCT", help="round the state of charge to this step")
     parser.add_argument("--hide", type=fields, default=(), metavar="FIELD,...", help="leave out these fields")
+    parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same faults (1)")
     parser.add_argument("--vehicle", metavar="ID", help="send everything as this vehicle")
     add_broker(parser)
 
@@ -36,7 +38,18 @@ def run(arguments: argparse.Namespace) -> int:
         complain("replay", error)
         return 2
     thinning = Thinning(period_s=arguments.thin, soc_step_pct=arguments.soc_step, hidden=frozenset(arguments.hide))
-    messages = timeline(recordings, end_ms=int(time.time() * 1000), thinning=thinning, prefix=topic_prefix(arguments))
+    try:
+        messages = timeline(
+            recordings,
+            end_ms=int(time.time() * 1000),
+            thinning=thinning,
+            prefix=topic_prefix(arguments),
+            faults=tuple(name for name in arguments.faults.split(",") if name),
+            seed=arguments.seed,
+        )
+    except ValueError as error:
+        complain("replay", error)
+        return 2
     vans = len({recording.vehicle_id for recording in recordings})
     try:
         summary = asyncio.run(_publish(messages, url, arguments))

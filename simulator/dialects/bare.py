@@ -38,6 +38,7 @@ OVMS: Final[Mapping[str, tuple[str, Text]]] = {
     "range_km": ("v/b/range/est", _ovms_number),
     "charging": ("v/c/charging", _yes_no),
     "plugged_in": ("v/c/pilot", _yes_no),
+    "charger_power_kw": ("v/c/power", _ovms_number),
     "energy_out_total_kwh": ("v/b/energy/used/total", _ovms_number),
     "energy_in_total_kwh": ("v/b/energy/recd/total", _ovms_number),
     "ambient_temp_c": ("v/e/temp", _ovms_number),

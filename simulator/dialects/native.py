@@ -7,7 +7,8 @@ import msgspec
 from simulator.reports import Reading
 
 _encode = msgspec.json.Encoder().encode
-_ADDRESS: Final = frozenset({"vehicle_id", "kind"})
+_NOT_PAYLOAD: Final = frozenset({"vehicle_id", "kind", "charger_power_kw"})
+"""What is in the topic, and what the native payload has no field for."""
 
 
 class Native:
@@ -32,7 +33,7 @@ class Native:
 
 
 def _fields(reading: Reading) -> dict[str, Any]:
-    return {name: value for name, value in reading.items() if name not in _ADDRESS}
+    return {name: value for name, value in reading.items() if name not in _NOT_PAYLOAD}
 
 
 def each(readings: list[Reading]) -> list[tuple[Reading, bool]]:

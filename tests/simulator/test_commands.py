@@ -85,6 +85,18 @@ def test_replay(broker: Mosquitto, tmp_path: Path) -> None:
     assert done.stdout.startswith("2 messages of 1 vans in ")
 
 
+def test_replay_with_faults(broker: Mosquitto, tmp_path: Path) -> None:
+    file = tmp_path / "drive.jsonl"
+    line = '{"vehicle_id":"a","time":%d,"soc_pct":50.0,"latitude_deg":48.1,"longitude_deg":11.5,"speed_kmh":30.0}\n'
+    file.write_text("".join(line % (second * 10_000) for second in range(400)))
+    done = simulator("replay", str(file), "--faults", "teleports,duplicates", "--seed", "3", "--broker", broker.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout.split()[0]) > 400
+    done = simulator("replay", str(file), "--faults", "gremlins", "--broker", broker.url)
+    assert done.returncode == 2
+    assert "unknown fault gremlins" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

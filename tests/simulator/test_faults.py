@@ -10,7 +10,7 @@ import pytest
 from agent.dialects.native import NativeDialect
 from agent.errors import REASONS, Rejected
 from agent.messages import Message
-from simulator.faults import NAMES, WHEN, Faults
+from simulator.faults import EXCLUSIVE, NAMES, WHEN, Faults
 from simulator.fleet import Fleet
 from simulator.hostile import HOSTILE_PAYLOADS
 from simulator.reports import Reading
@@ -87,7 +87,7 @@ def test_faults_that_make_dead_letters(name: str) -> None:
     assert sent_with(name).rejected
 
 
-@pytest.mark.parametrize("name", ["duplicates", "stale", "wake-up-zero", "zero-position", "drift", "soc-steps"])
+@pytest.mark.parametrize("name", ["duplicates", "stale", "wake-up-zero", "zero-position", "drift", "power-unit"])
 def test_faults_that_make_none(name: str) -> None:
     sent = sent_with(name)
     assert not sent.rejected
@@ -120,6 +120,16 @@ def test_no_hostile_payload_is_a_reading(payload: bytes, kind: str) -> None:
 def test_unknown_faults_are_named() -> None:
     with pytest.raises(ValueError, match="odometer-rest"):
         Faults(["odometer-rest"], Fleet(vans=1, seed=1, start_s=NOW_S))
+
+
+def test_no_van_has_two_faults_that_exclude_each_other() -> None:
+    fleet = Fleet(vans=200, seed=1, start_s=NOW_S)
+    struck = Faults(["all"], fleet)._struck
+    for group in EXCLUSIVE:
+        assert max(sum(van) for van in zip(*(struck[name] for name in group), strict=True)) == 1
+    # Each fault has its vans all the same.
+    assert all(any(vans) for vans in struck.values())
+    assert struck.keys() == set(NAMES)
 
 
 def test_every_fault_is_described() -> None:

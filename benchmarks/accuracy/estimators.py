@@ -1,49 +1,27 @@
-"""Estimators against what is known to be true: `python -m benchmarks.accuracy [--size small|full]`.
+"""Estimators against recorded truth with part of it hidden, and against what the simulator knows."""
 
-Recorded drives of a BMW i3 (true battery power at 1 Hz) and a Renault Twizy (position faults of a real receiver) are
-replayed with part of what was recorded hidden, and a simulated fleet reports while the simulator notes what really
-happened. Everything goes through the program's own decoding, van core and history file. Nothing is fitted to a drive.
-"""
-
-import argparse
 import asyncio
 import csv
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from agent import points
 from agent.commands.compare import compare, read_truth
-from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
-from agent.dialects import Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
-from agent.points import MEASUREMENTS, Rows
+from agent.config import FleetSettings, load_fleet
 from agent.processor import Processor
-from agent.roster import Roster
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite_history import SqliteHistory
-from simulator.recordings import Recording, Thinning, load, timeline
+from benchmarks.accuracy.in_process import feed, processor_for, records
+from benchmarks.accuracy.recorded import DATA, I3_KWH, POWER, TWIZY_KWH, distance_km, i3_recordings, twizy_recordings
+from simulator.recordings import Recording, Thinning, timeline
 from simulator.simulation import Plan, Simulation
 from simulator.truth import Truth
 
-ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared" / "data"
-I3_KWH = 22.2
-"""Usable energy of the i3's pack between 0 and 100 % of true charge, at the middle of its curve."""
-TWIZY_KWH = 6.1
-POWER = frozenset({"battery_power_kw", "voltage_v", "current_a"})
 ONLY_POSITION = POWER | {"speed_kmh", "odometer_km"}
 DRIVES_A_DAY = 5
-TICK_MS = 10_000
-SILENCE_MS = 1_200_000
-
-Timed = tuple[int, tuple[str, bytes]]
-Records = dict[str, list[dict[str, Any]]]
 
 
 class Result(NamedTuple):
@@ -55,55 +33,21 @@ class Result(NamedTuple):
     held: bool
 
 
-def processor_for(settings: FleetSettings, fleet: FleetFile | None = None) -> Processor:
-    """The agent's own, with default settings but for the fleet's."""
-    roster = Roster(
-        fleet or FleetFile(),
-        fleet_settings=settings,
-        emissions=EmissionsSettings(),
-        derived_every_s=10.0,
-    )
-    return Processor(Decoder(make_dialects(["native"])), roster)
-
-
-def feed(processor: Processor, messages: Iterable[Timed]) -> Iterable[Rows]:
-    """Work the messages through, each arriving at its own time, with ticks in between and a silence at the end."""
-    offset, tick_ms = 0, 0
-    for time_ms, (topic, payload) in messages:
-        tick_ms = tick_ms or time_ms
-        batch = []
-        while tick_ms + TICK_MS <= time_ms:
-            tick_ms += TICK_MS
-            batch.append(Message("", b"%d" % tick_ms, qos=0, kind=Kind.TICK))
-        batch.append(Message(topic, payload))
-        processor.process(Batch(offset, time_ms, 0, batch), 0, len(batch))
-        offset += len(batch)
-        if processor.points > 5000:
-            yield processor.take_rows()[0]
-    end_ms = tick_ms + SILENCE_MS
-    last = Batch(offset, end_ms, 0, [Message("", b"%d" % end_ms, qos=0, kind=Kind.TICK)])
-    processor.process(last, 0, 1)
-    yield processor.take_rows()[0]
-    if processor.counters.internal_errors:
-        raise RuntimeError("the agent met errors of its own")
-
-
-def records(processor: Processor, messages: Iterable[Timed]) -> Records:
-    """What comes out, as points by measurement."""
-    found: Records = {name: [] for name in points.MEASUREMENTS}
-    for rows in feed(processor, messages):
-        for name, some in rows.items():
-            names = ("series", "time_ms", *MEASUREMENTS[name].field_names)
-            found[name] += [dict(zip(names, row, strict=True)) for row in some]
-    return found
+def judge(*, recorded: bool, vans: int) -> list[Result]:
+    """All rows; those of the recorded drives only where these are there."""
+    results: list[Result] = []
+    if recorded:
+        i3(results)
+        twizy(results)
+    fleet(results, vans=vans, hours=24.0)
+    return results
 
 
 def i3_drives() -> list[tuple[Recording, float]]:
     """Each drive with its true energy in kWh."""
     with (DATA / "i3" / "truth.csv").open() as file:
         truth = {row["trip"]: float(row["energy_used_kwh"]) for row in csv.DictReader(file)}
-    files = sorted((DATA / "i3").glob("Trip*.csv"))
-    return [(recording, truth[file.stem]) for file in files for recording in load(file)]
+    return [(recording, truth[recording.path.stem]) for recording in i3_recordings()]
 
 
 class Drives:
@@ -176,8 +120,8 @@ def day_errors_pct(drives: Sequence[tuple[Recording, float]]) -> list[float]:
 
 def twizy(results: list[Result]) -> None:
     """Distance from positions, against the integral of the car's own speed."""
-    recordings = [recording for file in sorted((DATA / "twizy").glob("*.csv")) for recording in load(file)]
-    true_km = sum(speed_integral_km(recording) for recording in recordings)
+    recordings = twizy_recordings()
+    true_km = sum(distance_km(recording) for recording in recordings)
     charges = 0
     for period_s in (10.0, 30.0):
         thinning = Thinning(period_s=period_s, hidden=ONLY_POSITION)
@@ -202,12 +146,6 @@ def twizy(results: list[Result]) -> None:
 
 def twizy_processor() -> Processor:
     return processor_for(FleetSettings(battery_kwh=TWIZY_KWH, payload_kg=75.0))
-
-
-def speed_integral_km(recording: Recording) -> float:
-    """Trapezoids of the recorded speed."""
-    rows = [(time_ms, row["speed_kmh"]) for time_ms, row in recording.rows if row.get("speed_kmh") is not None]
-    return sum((after[1] + before[1]) / 2 * (after[0] - before[0]) / 3_600_000 for before, after in pairwise(rows))
 
 
 def fleet(results: list[Result], *, vans: int, hours: float) -> None:
@@ -255,28 +193,3 @@ def add(results: list[Result], what: str, value_pct: float, bound_pct: float) ->
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def main() -> int:
-    """Print the table; exit status 1 when a bound is not kept."""
-    parser = argparse.ArgumentParser(prog="make accuracy")
-    parser.add_argument("--size", choices=("small", "full"), default="small", help="of the simulated fleet")
-    arguments = parser.parse_args()
-    results: list[Result] = []
-    if DATA.is_dir():
-        i3(results)
-        twizy(results)
-    else:
-        sys.stdout.write(f"the recorded drives are not there ({DATA}): only the simulated fleet is judged\n")
-    fleet(results, vans=12 if arguments.size == "small" else 50, hours=24.0)
-    width = max(len(result.what) for result in results)
-    print(f"| {'what':{width}} | {'measured':14} | {'bound':14} |    |")
-    print(f"|-{'-' * width}-|-{'-' * 14}-|-{'-' * 14}-|----|")
-    for result in results:
-        kept = "ok" if result.held else "NO"
-        print(f"| {result.what:{width}} | {result.value:14} | {result.bound:14} | {kept} |")
-    return 0 if all(result.held for result in results) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Messages through the agent's own decoding, van core and rows, in this process and without waiting."""
+
+from collections.abc import Container, Iterable
+from typing import Any, Final
+
+from agent.config import EmissionsSettings, FleetFile, FleetSettings
+from agent.dialects import Decoder, make_dialects
+from agent.messages import Batch, Kind, Message
+from agent.points import MEASUREMENTS, Rows
+from agent.processor import Processor
+from agent.roster import Roster
+
+TICK_MS: Final = 10_000
+SILENCE_MS: Final = 1_200_000
+
+Timed = tuple[int, tuple[str, bytes]]
+Records = dict[str, list[dict[str, Any]]]
+
+
+def processor_for(
+    settings: FleetSettings, fleet: FleetFile | None = None, *, dialects: tuple[str, ...] = ("native",)
+) -> Processor:
+    """The agent's own, with default settings but for the fleet's."""
+    roster = Roster(
+        fleet or FleetFile(),
+        fleet_settings=settings,
+        emissions=EmissionsSettings(),
+        derived_every_s=10.0,
+    )
+    made = make_dialects(list(dialects), identities=roster.identities)
+    return Processor(Decoder(made), roster)
+
+
+def feed(processor: Processor, messages: Iterable[Timed], *, tick_ms: int = TICK_MS) -> Iterable[Rows]:
+    """Work the messages through, each arriving at its own time, with ticks in between and a silence at the end."""
+    offset, ticked_ms = 0, 0
+    for time_ms, (topic, payload) in messages:
+        ticked_ms = ticked_ms or time_ms
+        batch = []
+        while ticked_ms + tick_ms <= time_ms:
+            ticked_ms += tick_ms
+            batch.append(Message("", b"%d" % ticked_ms, qos=0, kind=Kind.TICK))
+        batch.append(Message(topic, payload))
+        processor.process(Batch(offset, time_ms, 0, batch), 0, len(batch))
+        offset += len(batch)
+        if processor.points > 5000:
+            yield processor.take_rows()[0]
+    end_ms = ticked_ms + SILENCE_MS
+    last = Batch(offset, end_ms, 0, [Message("", b"%d" % end_ms, qos=0, kind=Kind.TICK)])
+    processor.process(last, 0, 1)
+    yield processor.take_rows()[0]
+    if processor.counters.internal_errors:
+        raise RuntimeError("the agent met errors of its own")
+
+
+def records(
+    processor: Processor,
+    messages: Iterable[Timed],
+    *,
+    of: Container[str] = MEASUREMENTS,
+    tick_ms: int = TICK_MS,
+) -> Records:
+    """What comes out, as points by measurement; `of` says which are wanted."""
+    found: Records = {name: [] for name in MEASUREMENTS if name in of}
+    for rows in feed(processor, messages, tick_ms=tick_ms):
+        for name, some in rows.items():
+            if name in found:
+                names = ("series", "time_ms", *MEASUREMENTS[name].field_names)
+                found[name] += [dict(zip(names, row, strict=True)) for row in some]
+    return found
