@@ -33,6 +33,7 @@ COMMANDS = {
     "export": Command("agent.commands.export", "points of a measurement as CSV or JSON lines"),
     "report": Command("agent.commands.report", "emissions of a period, for an auditor"),
     "deadletters": Command("agent.commands.dead_letters", "messages that could not be used: list, show, replay"),
+    "import": Command("agent.commands.import_", "take in what others have written: drops from a manifest"),
     "salvage": Command("agent.commands.salvage", "copy what a damaged journal still holds", needs_settings=False),
     "compare": Command("agent.commands.compare", "what the simulator knows against what the agent computed"),
     "factors": Command("agent.commands.factors", "the emission factors in force, each with its source"),

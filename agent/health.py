@@ -171,6 +171,7 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
     yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
     yield _counter("readings_stale", "Retained values without a time of their own.", counters.stale)
+    yield _counter("loads_implausible", "Loads and drops beyond what their van can carry.", counters.implausible)
     yield _counter("readings_throttled", "Readings of vans beyond their rate.", counters.throttled)
     yield _labelled("messages_rejected", "Dead letters by reason.", "reason", counters.rejected.items())
     yield _counter("internal_errors", "Messages that hit an error of this program.", counters.internal_errors)

@@ -10,12 +10,12 @@ from agent import points
 from agent.dialects import Decoder
 from agent.dialects.limits import Throttle
 from agent.errors import REASONS, Rejected
-from agent.fleet import Verdict, step, tick
+from agent.fleet import Verdict, step, take_drop, tick
 from agent.fleet.records import Record
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
-from agent.readings import Reading
+from agent.readings import DropReading, Reading
 from agent.roster import Roster
 from agent.vans import AWAKE_VANS, Survey, Van, Vans
 
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # An enum member costs a look-up of its own; these are asked for with every message.
 PUBLISH = int(Kind.PUBLISH)
 ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
+IMPLAUSIBLE = int(Verdict.IMPLAUSIBLE)
 
 MINUTE_MS = 60_000
 MINUTE_KEY = "/minute"
@@ -40,6 +41,8 @@ class ProcessorCounters:
         self.late = 0
         self.stale = 0
         self.throttled = 0
+        self.implausible = 0
+        """Loads and drops beyond what their van can carry."""
         self.internal_errors = 0
         self.rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
 
@@ -102,6 +105,8 @@ class Processor:
                 for item in decode(message, received_ms):
                     if isinstance(item, Rejected):
                         self._refuse(item, message, batch, offset, element)
+                    elif isinstance(item, DropReading):
+                        self._take_drop(item, message, batch, offset, element)
                     else:
                         self._take(item, received_ms)
                     element += 1
@@ -132,12 +137,39 @@ class Processor:
         elif verdict == DUPLICATE:
             counters.duplicates += 1
             return
+        elif verdict == IMPLAUSIBLE:
+            counters.implausible += 1
+            return
         else:
             counters.stale += 1
             return
         self.points += points.add_reading(self._rows, van.series, reading)
         if time_ms > self.newest_ms:
             self.newest_ms = time_ms
+        if records:
+            self._add_records(van, records)
+
+    def _take_drop(self, drop: DropReading, message: Message, batch: Batch, offset: int, element: int) -> None:
+        """Work one drop into its van's tours; one of a tour that is forgotten is a dead letter."""
+        van = self._awake.get(drop.vehicle_id) or self._admitted(drop.vehicle_id)
+        if not van.dirty:
+            self.vans.touch(van)
+        counters = self._counts
+        if not drop.imported and not self._admit(van.allowance, drop.time_ms, batch.received_ms):
+            counters.throttled += 1
+            self._throttled[drop.vehicle_id] = None
+            return
+        records = take_drop(van.state, drop, batch.received_ms, van.context)
+        match van.state.verdict:
+            case Verdict.ACCEPTED:
+                counters.accepted += 1
+            case Verdict.IMPLAUSIBLE:
+                counters.implausible += 1
+            case Verdict.NO_TOUR:
+                text = f"{drop.action} of a tour that is no longer remembered"
+                self._refuse(Rejected("too_old", text), message, batch, offset, element)
+            case _:
+                counters.duplicates += 1
         if records:
             self._add_records(van, records)
 
@@ -177,7 +209,11 @@ class Processor:
             state = van.state
             event_ms = state.time_ms + silence_ms
             # A look at alerts or the end of a day changes the state even where there is nothing to say.
-            changed = 0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms
+            changed = (
+                0 < state.alerts.due_ms <= event_ms
+                or 0 < state.day.end_ms <= event_ms
+                or 0 < state.tour.due_ms <= event_ms
+            )
             try:
                 records = tick(state, now_ms, silence_ms, van.context)
             except Exception as error:  # one van must never stop the others

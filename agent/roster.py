@@ -118,6 +118,7 @@ class Roster:
             or (own and own.diesel_class)
             or defaults.diesel_class
             or (general.diesel_class if general else ANY_VAN_DIESEL_CLASS),
+            default_load_kg=van.default_load_kg or defaults.default_load_kg,
         )
 
     def depot(self, vehicle_id: str) -> str:

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import days, emissions, estimate, ledger, trips
+from agent.fleet import days, emissions, estimate, ledger, tours, trips
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
@@ -189,6 +189,13 @@ def settle(state: VanState, context: Context) -> None:
     since_ms = charge.settled_ms or charge.start.time_ms
     charge.settled_ms = state.time_ms
     days.add_cost(state.day, context.tariff, grid_kwh=grid, start_ms=since_ms, end_ms=state.time_ms)
+    if context.tariff is not None:
+        tours.charged(
+            state,
+            content_kwh=state.estimate.y / state.estimate.g - energy * STORED_SHARE,
+            stored_kwh=energy * STORED_SHARE,
+            cost=context.tariff.cost(grid, since_ms, state.time_ms),
+        )
     ledger.emit(state)
     if state.emissions is not None:
         intensity, _ = context.factors.intensity.mean(context.vehicle.country, since_ms, state.time_ms)

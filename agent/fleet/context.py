@@ -28,6 +28,8 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
     load: Load
     intensity: Intensity
     market_g_per_kwh: float | None = None
+    set_name: str = ""
+    """Of the factor set that they are from."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -60,6 +62,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return None
         return self.places.at(latitude_deg, longitude_deg)
 
+    def in_depot(self, latitude_deg: float | None, longitude_deg: float | None) -> bool:
+        """Whether a position lies in any depot."""
+        places = self.places
+        if places is None or latitude_deg is None or longitude_deg is None:
+            return False
+        names = places.around(latitude_deg, longitude_deg)
+        return any(place is not None and place.kind == "depot" for place in map(places.get, names))
+
 
 def make_factors(
     factor_set: FactorSet,
@@ -78,4 +88,5 @@ def make_factors(
         load=factor_set.load(),
         intensity=intensity,
         market_g_per_kwh=market_g_per_kwh,
+        set_name=factor_set.name,
     )

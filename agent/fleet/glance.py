@@ -34,6 +34,7 @@ class Glance(msgspec.Struct, array_like=True, gc=False):
     distance_km: float
     co2e_g: float
     avoided_co2e_g: float
+    tour_due_ms: int = 0
 
 
 def glance(state: VanState) -> Glance:
@@ -58,6 +59,7 @@ def glance(state: VanState) -> Glance:
         totals.distance_km,
         0.0 if emissions is None else emissions.co2e_g_total,
         0.0 if emissions is None else emissions.avoided_co2e_g_total,
+        state.tour.due_ms,
     )
 
 
@@ -73,4 +75,6 @@ def patience_ms(van: Glance, thresholds: Thresholds) -> int:
         patience = min(patience, van.alerts_due_ms - van.time_ms)
     if van.day_end_ms > 0:
         patience = min(patience, van.day_end_ms + QUIET_MS - van.time_ms)
+    if van.tour_due_ms > 0:
+        patience = min(patience, van.tour_due_ms - van.time_ms)
     return patience

@@ -1,4 +1,4 @@
-"""How a command asks the running agent to move or forget dead letters: a file beside the journal.
+"""How a command asks the running agent to move or forget dead letters, or to take messages: a file beside the journal.
 
 Only the agent writes the journal: with SQLite below 3.51.3 two connections that commit and checkpoint the WAL at the
 same moment can damage the file. So a command leaves a request, and the journal's own thread does it between batches.
@@ -26,10 +26,11 @@ NOT_REPLAYABLE: Final[dict[Reason, str]] = {
 
 
 class Request(msgspec.Struct):
-    """Which letters to move back into the journal, and which to forget."""
+    """Which letters to move back into the journal, and which to forget; and messages to append."""
 
     replay: list[Key] = []
     remove: list[Key] = []
+    append: list[Message] = []
 
 
 def can_be_replayed(letter: DeadLetter) -> bool:
