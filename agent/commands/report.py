@@ -20,7 +20,7 @@ from agent.roster import Roster
 from agent.stores import make_history
 from agent.stores.base import History
 
-BLOCKS: Final = ("all", "summary", "depots", "vans", "trips", "charges", "quality")
+BLOCKS: Final = ("all", "summary", "depots", "vans", "tours", "trips", "charges", "quality")
 COUNTERS: Final = ("messages_total", "accepted_total", "duplicates_total", "late_total", "dead_letters_total")
 
 
@@ -73,6 +73,7 @@ def make_report(
         "summary": lambda: {"vans": len(vans), **figures_of(fleet, market)},
         "depots": lambda: [{"depot": depot, **figures_of(depots[depot], market)} for depot in sorted(depots)],
         "vans": lambda: [_van(van, market) for van in vans],
+        "tours": lambda: list(_rows(history, "tour", start_ms, end_ms)),
         "trips": lambda: list(_rows(history, "trip", start_ms, end_ms)),
         "charges": lambda: list(_rows(history, "charge", start_ms, end_ms)),
         "quality": lambda: _quality(history, fleet, start_ms, end_ms),
@@ -116,7 +117,7 @@ def _header(
         "to": _shown(end_ms),
         "boundary": "well-to-wheel (WTW); vehicle operation (TTW) of a battery van is 0; GWP100",
         "method": "EN ISO 14083:2023 as CountEmissionsEU prescribes; g/t-km with empty running and idling in",
-        "distance": f"distance driven / {factors.load().distance_adjustment:g} for t-km (GLEC v3.2)",
+        "distance": "great circle from loading to unloading point for t-km, per consignment",
         "electricity": "location-based, carbon content of the pack followed charge by charge"
         + ("" if emissions.intensity_file is None else f"; hourly values of {emissions.intensity_file.name}"),
         "market_based": "no contract factor set"

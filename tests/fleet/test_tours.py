@@ -1,7 +1,7 @@
 """Tours worked by hand. The van drives along a meridian, so that every great circle is a difference of kilometres.
 
 The rules are those of EN ISO 14083: A = Σ mass · great-circle distance from loading to unloading, G is all emissions of
-the tour, the share of consignment i is massᵢ · distanceᵢ · G / A; per parcel it is G over the parcels delivered. The van
+the tour, consignment i has massᵢ · distanceᵢ · G / A; per parcel it is G over the parcels delivered. The van
 takes 0.25 kWh a km from a battery of 400 g CO2e/kWh, so that G = driven km · 100 g.
 """
 
