@@ -111,11 +111,9 @@ def gather(
             sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
             sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
             figures.sums = sums
-    for measurement, add in (("trip", _add_trip), ("tour", _add_tour)):
+    for measurement, add in (("trip", _add_trip), ("tour", _add_tour), ("charge", _add_charge)):
         for point in history.select(measurement, start_ms=start_ms, end_ms=end_ms):
-            add(van(point).sums, point)
-    for charge in history.select("charge", start_ms=start_ms, end_ms=end_ms):
-        _add_charge(van(charge), charge, factors)
+            add(van(point), point, factors)
     for figures in vans.values():
         _conclude(figures, factors, efficiency_ac)
     return [vans[vehicle_id] for vehicle_id in sorted(vans)]
@@ -159,7 +157,8 @@ def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> Iter
     return vans.values()
 
 
-def _add_trip(sums: Sums, trip: dict[str, Any]) -> None:
+def _add_trip(figures: VanFigures, trip: dict[str, Any], _factors: FactorSet) -> None:
+    sums = figures.sums
     km = trip["distance_km"]
     sums.trips += 1
     sums.stops += trip.get("stops", 0)
@@ -170,8 +169,9 @@ def _add_trip(sums: Sums, trip: dict[str, Any]) -> None:
     setattr(sums, quality, getattr(sums, quality) + km)
 
 
-def _add_tour(sums: Sums, tour: dict[str, Any]) -> None:
+def _add_tour(figures: VanFigures, tour: dict[str, Any], _factors: FactorSet) -> None:
     """A tour without drops belongs to the others' activity when it is known to have been empty, else to none."""
+    sums = figures.sums
     km, co2e_g = tour["distance_km"], tour.get("co2e_g", 0.0)
     empty_km, tonne_km, items = tour.get("empty_km"), tour.get("activity_tkm"), tour.get("items")
     was_empty = not tour["drops"] and empty_km is not None
