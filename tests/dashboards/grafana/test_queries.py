@@ -53,7 +53,8 @@ SIGNED = {
     "Energy",
     "Consumption",
     "CO2e",
-    "CO2e per parcel",
+    "CO2e per item",
+    "co2e_g_per_item",
 }
 """What a trip downhill, or a day of standing about, may have below 0."""
 
