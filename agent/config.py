@@ -132,6 +132,9 @@ class FleetSettings(Section):
     max_unknown_vehicles: int = Field(100_000, ge=0, description="how many of those at most")
     battery_kwh: Positive | None = Field(None, description="usable energy of a full battery; empty: by `model`")
     payload_kg: Positive | None = Field(None, description="largest load; empty: by `model`")
+    default_load_kg: Positive | None = Field(
+        None, description="load at departure of a van that says nothing about it; empty: none is assumed"
+    )
     depot: str = Field("none", min_length=1, max_length=64, description="home of an unnamed van")
     model: str = Field("van", min_length=1, max_length=64, description="van model; `van` is any van of 3.5 t, 83 kWh")
     country: str = Field("EU", pattern=r"^[A-Z]{2}$", description="whose grid charges it: ISO 3166 alpha-2, or EU")
@@ -332,6 +335,7 @@ class VanEntry(Section):
     country: str | None = Field(None, pattern=r"^[A-Z]{2}$")
     battery_kwh: Positive | None = None
     payload_kg: Positive | None = None
+    default_load_kg: Positive | None = None
     diesel_class: str | None = None
     identities: tuple[str, ...] = ()
     """Other names the van goes by, such as its VIN or a module's id."""

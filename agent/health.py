@@ -181,6 +181,7 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
     yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
     yield _counter("readings_stale", "Retained values without a time of their own.", counters.stale)
+    yield _counter("loads_implausible", "Loads and drops beyond what their van can carry.", counters.implausible)
     yield _labelled("messages_rejected", "Dead letters by reason.", "reason", counters.rejected.items())
     yield _counter("internal_errors", "Messages that hit an error of this program.", counters.internal_errors)
     yield _counter("positions_rejected", "Positions that cannot be.", survey.positions_rejected)

@@ -11,13 +11,13 @@ import msgspec
 from agent import points
 from agent.dialects import Decoder
 from agent.errors import REASONS, Rejected
-from agent.fleet import Verdict, corrections, step, tick
+from agent.fleet import Verdict, corrections, step, take_drop, tick
 from agent.fleet.corrections import Correction
 from agent.fleet.records import Record
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
-from agent.readings import Reading
+from agent.readings import DropReading, Reading
 from agent.roster import Roster
 from agent.tags import FleetTags
 from agent.vans import AWAKE_VANS, Survey, Van, Vans
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 # An enum member costs a look-up of its own; these are asked for with every message.
 PUBLISH = int(Kind.PUBLISH)
 ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
+IMPLAUSIBLE = int(Verdict.IMPLAUSIBLE)
 
 MINUTE_MS = 60_000
 MINUTE_KEY = "/minute"
@@ -44,6 +45,9 @@ class ProcessorCounters:
         self.duplicates = 0
         self.late = 0
         self.stale = 0
+        self.throttled = 0
+        self.implausible = 0
+        """Loads and drops beyond what their van can carry."""
         self.internal_errors = 0
         self.rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
 
@@ -120,6 +124,8 @@ class Processor:
                 for item in decode(message, received_ms):
                     if isinstance(item, Rejected):
                         self._refuse(item, message, batch, offset, element)
+                    elif isinstance(item, DropReading):
+                        self._take_drop(item, message, batch, offset, element)
                     else:
                         self._take(item, received_ms)
                     element += 1
@@ -145,12 +151,35 @@ class Processor:
         elif verdict == DUPLICATE:
             counters.duplicates += 1
             return
+        elif verdict == IMPLAUSIBLE:
+            counters.implausible += 1
+            return
         else:
             counters.stale += 1
             return
         self.points += points.add_reading(self._rows, van.series, reading)
         if reading.time_ms > self.newest_ms:
             self.newest_ms = reading.time_ms
+        if records:
+            self._add_records(van, records)
+
+    def _take_drop(self, drop: DropReading, message: Message, batch: Batch, offset: int, element: int) -> None:
+        """Work one drop into its van's tours; one of a tour that is forgotten is a dead letter."""
+        van = self._awake.get(drop.vehicle_id) or self._admitted(drop.vehicle_id)
+        if not van.dirty:
+            self.vans.touch(van)
+        counters = self._counts
+        records = take_drop(van.state, drop, batch.received_ms, van.context)
+        match van.state.verdict:
+            case Verdict.ACCEPTED:
+                counters.accepted += 1
+            case Verdict.IMPLAUSIBLE:
+                counters.implausible += 1
+            case Verdict.NO_TOUR:
+                text = f"{drop.action} of a tour that is no longer remembered"
+                self._refuse(Rejected("too_old", text), message, batch, offset, element)
+            case _:
+                counters.duplicates += 1
         if records:
             self._add_records(van, records)
 
@@ -202,6 +231,8 @@ class Processor:
             for item in self._decoder.decode(message, batch.received_ms):
                 if isinstance(item, Rejected):
                     self._refuse(item, message, batch, offset, element)
+                elif isinstance(item, DropReading):
+                    self._take_drop(item, message, batch, offset, element)
                 else:
                     van = self._awake.get(item.vehicle_id) or self._admitted(item.vehicle_id)
                     self._take(item, max(van.state.last_arrival_ms, arrived_ms))
@@ -219,7 +250,11 @@ class Processor:
             state = van.state
             event_ms = state.time_ms + silence_ms
             # A look at alerts or the end of a day changes the state even where there is nothing to say.
-            changed = 0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms
+            changed = (
+                0 < state.alerts.due_ms <= event_ms
+                or 0 < state.day.end_ms <= event_ms
+                or 0 < state.tour.due_ms <= event_ms
+            )
             try:
                 records = tick(state, now_ms, silence_ms, van.context)
             except Exception as error:  # one van must never stop the others

@@ -4,7 +4,7 @@ Signs and units are fixed here, once. Battery power and current are positive **i
 the reading's own, in integer milliseconds since the epoch, UTC. A value that is not known is `None`, never 0.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -34,6 +34,14 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "parcels": (0, 100_000),
 }
 """The accepted range of each numeric field, both ends included."""
+
+DROP_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "mass_kg": (0.0, 50_000.0),
+    "items": (0, 100_000),
+    "latitude_deg": RANGES["latitude_deg"],
+    "longitude_deg": RANGES["longitude_deg"],
+}
+"""The same for the fields of a drop."""
 
 VEHICLE_ID_PATTERN: Final = r"^[A-Za-z0-9._-]{1,64}$"
 
@@ -73,6 +81,24 @@ class Reading(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
 
     payload_kg: float | None = None
     parcels: int | None = None
+
+
+class DropReading(msgspec.Struct, gc=False, kw_only=True):
+    """Goods loaded into a van or unloaded from it; said by the van, its driver's device, or a manifest."""
+
+    vehicle_id: str
+    time_ms: int
+    action: Literal["load", "unload"]
+    imported: bool = False
+    """It comes from a manifest that was imported."""
+    seq: int | None = None
+    mass_kg: float | None = None
+    """With the shipper's packaging."""
+    items: int | None = None
+    consignment_id: str | None = None
+    customer_id: str | None = None
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
 
 
 def check_ranges(reading: Reading) -> None:

@@ -21,6 +21,8 @@ PURPOSE: Final = 500
 HALF_HOUR_S: Final = 1800
 BEFORE_MS: Final = 100
 """An extra comes this long before the good reading it goes with."""
+DELIVERIES: Final = ("load", "drop")
+"""Kinds that no sensor sends: they are not distorted."""
 SLEPT_MS: Final = 120_000
 ECHO_S: Final = 30
 SHARE_OF_ALL: Final = 0.3
@@ -173,7 +175,7 @@ class Faults:
     def _before(self, van: int, reading: Reading) -> list[Reading]:
         """Wrong messages that come just before a good one."""
         kind = reading["kind"]
-        if kind == "load":
+        if kind in DELIVERIES:
             return []
         now_s = self._vans.time_s
         extras: list[Reading] = []

@@ -15,6 +15,8 @@ ASLEEP_S: Final = 300
 LOCATION_LATER_S: Final = 3
 """Vans that send charge and position apart send them out of step."""
 FIX_NOISE_M: Final = 2.5
+CUSTOMERS: Final = 40
+"""Senders of the parcels of all vans."""
 SMALL_FLEET: Final = 200
 
 FULL, POWER, PLAIN = 0, 1, 2
@@ -29,7 +31,8 @@ class Reporter:
     def __init__(self, fleet: Fleet, *, rate_hz: float | None = None, everything: bool = False) -> None:
         """`rate_hz` is messages per second and van whatever it does; without it vans keep their own periods.
 
-        With `everything` all vans send all they know in one report.
+        With `everything` all vans send all they know in one report. Vans that send charge and position apart say what
+        is on board, not what they delivered.
         """
         self._fleet = fleet
         self._rate_hz = rate_hz
@@ -41,6 +44,9 @@ class Reporter:
         draw = unit(fleet.keys, Purpose.PHASE)
         self._draw = np.floor(draw * 2.0) / 2.0 if n <= SMALL_FLEET else draw
         self._loads: list[int] = []
+        self._parcels = fleet.parcels.copy()
+        """On board when the load was last looked at."""
+        self._drops: list[Reading] = []
         self._sequence = np.zeros(n, dtype=np.int64)
         self._fix_north_m = np.zeros(n)
         self._fix_east_m = np.zeros(n)
@@ -48,16 +54,24 @@ class Reporter:
         fleet.watchers.append(self)
 
     def load_changed(self, vans: Integers) -> None:
-        """Vans whose load is another now."""
+        """Vans whose load is another now; what became less at a stop was delivered there."""
         self._loads.extend(vans.tolist())
+        fleet = self._fleet
+        fewer = (fleet.parcels[vans] < self._parcels[vans]) & (fleet.mode[vans] == Mode.STOPPED)
+        delivering = vans[fewer & (self._style[vans] != PLAIN)]
+        parcel_kg = fleet.tours.parcel_kg(delivering, fleet.day[delivering])
+        for van, kg in zip(delivering.tolist(), parcel_kg.tolist(), strict=True):
+            self._drops.append(self._drop(van, int(self._parcels[van] - fleet.parcels[van]), kg))
+        self._parcels[vans] = fleet.parcels[vans]
 
     def stepped(self) -> None:
         """Nothing to do: readings are asked for."""
 
     def readings(self) -> list[Reading]:
         """Everything that is said in the present second, in order of the vans."""
-        found = [self._load(van) for van in sorted(self._loads)]
+        found = [*self._drops, *(self._load(van) for van in sorted(self._loads))]
         self._loads.clear()
+        self._drops.clear()
         if self._rate_hz is not None and self._rate_hz > 1.0:
             parts = round(self._rate_hz)
             everyone = np.arange(self._fleet.size)
@@ -94,6 +108,23 @@ class Reporter:
             "seq": int(self._sequence[van]),
             "payload_kg": round(float(fleet.payload_kg[van]), 1),
             "parcels": int(fleet.parcels[van]),
+        }
+
+    def _drop(self, van: int, items: int, parcel_kg: float) -> Reading:
+        """Parcels handed over at the van's present stop: one consignment."""
+        fleet = self._fleet
+        self._sequence[van] += 1
+        stop = int(fleet.stop[van])
+        return {
+            "vehicle_id": fleet.ids[van],
+            "kind": "drop",
+            "time": fleet.time_s * 1000,
+            "seq": int(self._sequence[van]),
+            "action": "unload",
+            "mass_kg": round(items * parcel_kg, 2),
+            "items": items,
+            "consignment_id": f"{fleet.ids[van]}/{int(fleet.day[van])}/{stop}",
+            "customer_id": f"customer-{(7 * stop + van) % CUSTOMERS + 1:02d}",
         }
 
     def _telemetry(self, vans: Integers, part: float) -> list[Reading]:

@@ -15,7 +15,7 @@ from simulator.reports import Reporter
 
 Outgoing = tuple[str, bytes]
 
-DEFAULT_CLOCK: Final = "11:30"
+DEFAULT_CLOCK: Final = "14:30"
 """What the depots' clocks show now, on a working day, so that there is something to see at any hour."""
 
 

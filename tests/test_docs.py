@@ -9,11 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from agent.__main__ import COMMANDS
+from agent.commands.import_drops import COLUMNS
 from agent.config import Settings
 from agent.dialects.native import KINDS, REQUIRED
 from agent.errors import REASONS
 from agent.points import MEASUREMENTS
-from agent.readings import RANGES
+from agent.readings import DROP_RANGES, RANGES, DropReading
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,6 +80,15 @@ def test_every_field_of_a_native_payload_is_documented() -> None:
         low, high = RANGES.get(name, (None, None))
         assert row[3] == ("" if low is None else f"{low:g} to {high:g}"), name
         assert (row[4] == "required") == (name in REQUIRED), name
+
+
+def test_every_field_of_a_drop_is_documented_with_its_range() -> None:
+    text = (ROOT / "docs" / "deliveries.md").read_text(encoding="utf-8")
+    rows = {row[0].strip("`"): row for row in table_after(text, "### `drop` messages")}
+    assert set(rows) == {"time", *DropReading.__struct_fields__} - {"time_ms", "imported"}
+    for name, (low, high) in DROP_RANGES.items():
+        assert rows[name][2] == f"{low:g} to {high:g}", name
+    assert ",".join(COLUMNS) in text
 
 
 def test_every_dead_letter_reason_is_documented() -> None:

@@ -15,6 +15,7 @@ from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, ti
 from agent.fleet.glance import glance, patience_ms
 from agent.fleet.state import VanState, condense
 from agent.messages import Batch, Kind, Message
+from agent.points import MEASUREMENTS
 from agent.processor import Processor
 from agent.roster import Roster
 from agent.vans import QUIET_MS, Kept
@@ -45,6 +46,7 @@ class Turn(NamedTuple):
 def turns() -> st.SearchStrategy[list[Turn]]:
     pauses = [0, 1000, 20_000, QUIET_MS, 16 * MINUTE_MS, 70 * MINUTE_MS, 9 * 60 * MINUTE_MS, 30 * 60 * MINUTE_MS]
     does = ["drive", "drive", "stand", "charge", "drain", "strange", "bad", "again", "checkpoint", "restart", "deaf"]
+    does += ["load", "drop", "manifest"]
     one = st.builds(
         Turn,
         pause_ms=st.sampled_from(pauses),
@@ -111,6 +113,18 @@ class Life:
                 self.process(list(self.sent.values()))
             case "bad":
                 self.process([Message(f"vans/{turn.van}/soc", b"{"), Message(f"vans/{turn.van}/tyres", b"{}")])
+            case "load" | "drop":
+                self.now_ms += turn.period_ms
+                fields = {"time": self.now_ms - 500} | (
+                    {"payload_kg": 10.0 * turn.readings} if turn.does == "load" else {"action": "unload", "items": 1}
+                )
+                self.process([Message(f"vans/{turn.van}/{turn.does}", json.dumps(fields).encode())])
+            case "manifest":  # of the last hours, or days
+                drops = [
+                    {"time": self.now_ms - number * 420 * MINUTE_MS, "action": "unload", "items": 1, "seq": number}
+                    for number in range(turn.readings)
+                ]
+                self.process([Message(f"$manifest/{turn.van}", json.dumps(drops).encode())])
             case _:
                 for number in range(turn.readings):
                     self.now_ms += turn.period_ms
@@ -197,6 +211,9 @@ def test_the_life_above_has_all_that_matters() -> None:
         Turn(0, "van-5", "stand", 1, 10_000),
         Turn(0, "van-6", "stand", 1, 10_000),
         Turn(0, "van-0", "again", 1, 10_000),
+        Turn(0, "van-0", "drop", 1, 10_000),
+        Turn(0, "van-0", "stand", 25, 45_000),
+        Turn(13 * 60 * MINUTE_MS, "van-0", "manifest", 3, 45_000),
         Turn(16 * MINUTE_MS, "van-0", "restart", 1, 10_000),
         Turn(30 * 60 * MINUTE_MS, "van-0", "checkpoint", 1, 10_000),
     ]
@@ -208,6 +225,15 @@ def test_the_life_above_has_all_that_matters() -> None:
     assert counters.duplicates
     assert counters.internal_errors == 0
     survey = life.processor.survey()
+    columns = 2 + len(MEASUREMENTS["tour"].fields)
+    tours = [
+        row
+        for said in life.said
+        if isinstance(said, list)
+        for row in said
+        if len(row) == columns and type(row[-1]) is str
+    ]
+    assert len(tours) == 2, "closed by silence, and said again with the manifest"
     assert survey.offline
     assert survey.positions_rejected
     assert survey.soc_rejected

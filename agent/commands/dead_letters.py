@@ -9,14 +9,14 @@ import argparse
 import asyncio
 import base64
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from agent.commands.asking import ask_agent
 from agent.commands.moments import format_moment
 from agent.config import Settings
 from agent.errors import REASONS, VanpulseError
@@ -26,7 +26,6 @@ from agent.journal.requests import NOT_REPLAYABLE, Request
 from agent.stores import make_store
 from agent.stores.influxdb import InfluxStore
 
-_ASK_SECONDS: Final = 40.0
 _LIST_PAYLOAD: Final = 60
 
 
@@ -162,7 +161,7 @@ def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
             dead_letter_bytes=settings.journal.dead_letter_bytes,
         )
     except JournalInUse:
-        _ask_agent(path, request)
+        ask_agent(path, request)
     else:
         try:
             journal.replay_dead_letters(request.replay)
@@ -171,20 +170,6 @@ def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
             journal.close()
     with JournalReader(path) as reader:
         return {letter.key for letter in reader.dead_letters_by_key(wanted)}
-
-
-def _ask_agent(path: Path, request: Request) -> None:
-    _wait(lambda: journal_requests.ask(path, request), "an earlier request still waits for the agent")
-    _wait(lambda: not journal_requests.waits(path), "the agent has not taken the request; it will when it gets to it")
-
-
-def _wait(condition: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + _ASK_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.stderr.write(f"vanpulse: {otherwise}\n")
-            return
-        time.sleep(0.1)
 
 
 async def _write_again(letters: Sequence[DeadLetter], settings: Settings) -> list[Key]:

@@ -16,6 +16,7 @@ class Subject(NamedTuple):
 
 
 SUBJECTS: Final = {
+    "drops": Subject("agent.commands.import_drops", "a manifest: consignments and where they were loaded and unloaded"),
     "messages": Subject("agent.commands.import_messages", "messages as they once arrived, into the journal"),
 }
 

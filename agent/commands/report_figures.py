@@ -9,7 +9,6 @@ import msgspec
 from agent.commands.report_findings import Corrections
 from agent.factors.factor_set import FactorSet
 from agent.fleet.correction_state import Amounts
-from agent.fleet.emissions import is_empty
 from agent.fleet.uncertainty import Z90, Z95, relative
 from agent.fleet.vehicle import Vehicle
 from agent.stores.base import History
@@ -23,7 +22,7 @@ SHORTEST_KM: Final = 1.0
 
 
 class Sums(msgspec.Struct, kw_only=True):
-    """What can be added up over trips, charges and vans. Kilometres of trips unless the name says otherwise."""
+    """What can be added up over trips, tours, charges and vans."""
 
     trips: int = 0
     stops: int = 0
@@ -32,14 +31,19 @@ class Sums(msgspec.Struct, kw_only=True):
     inferred_charges: int = 0
     trip_km: float = 0.0
     trip_kwh: float = 0.0
+    tours: int = 0
+    drops: int = 0
     tonne_km: float = 0.0
-    weighed_km: float = 0.0
-    """Of trips whose load was measured."""
-    load_kg_km: float = 0.0
-    largest_load_kg_km: float = 0.0
-    empty_km: float = 0.0
+    tonne_km_co2e_g: float = 0.0
+    """Of tours whose activity is known, empty ones included."""
     parcels: int = 0
     parcel_co2e_g: float = 0.0
+    """The same for tours whose parcels are known."""
+    load_known_km: float = 0.0
+    empty_km: float = 0.0
+    loaded_km: float = 0.0
+    load_factor_km: float = 0.0
+    """Load factor times loaded kilometres, of tours whose masses are known, and these kilometres."""
     primary_km: float = 0.0
     modelled_km: float = 0.0
     default_km: float = 0.0
@@ -119,7 +123,12 @@ def gather(
             sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
             sums.avoided_pm_mg = sums.distance_km * diesel.pm_mg_per_km
             figures.sums = sums
-    for measurement, add in (("trip", _add_trip), ("charge", _add_charge), ("charge_slice", _add_slice)):
+    for measurement, add in (
+        ("trip", _add_trip),
+        ("tour", _add_tour),
+        ("charge", _add_charge),
+        ("charge_slice", _add_slice),
+    ):
         points = history.select(measurement, start_ms=start_ms, end_ms=end_ms)
         for point in points if measurement == "charge_slice" else corrections.untouched(points):
             add(van(point), point, factors)
@@ -172,10 +181,9 @@ def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> Iter
     return vans.values()
 
 
-def _add_trip(figures: VanFigures, trip: dict[str, Any], factors: FactorSet) -> None:
-    sums, largest_kg = figures.sums, figures.vehicle.payload_kg
-    load = factors.load(figures.vehicle.diesel_class)
-    km, payload_kg = trip["distance_km"], trip.get("payload_kg")
+def _add_trip(figures: VanFigures, trip: dict[str, Any], _factors: FactorSet) -> None:
+    sums = figures.sums
+    km = trip["distance_km"]
     sums.trips += 1
     sums.stops += trip.get("stops", 0)
     sums.inferred_trips += bool(trip.get("inferred"))
@@ -183,17 +191,28 @@ def _add_trip(figures: VanFigures, trip: dict[str, Any], factors: FactorSet) -> 
     sums.trip_kwh += trip.get("energy_kwh", 0.0)
     quality = f"{trip.get('quality', 'default')}_km"
     setattr(sums, quality, getattr(sums, quality) + km)
-    if payload_kg is not None:
-        sums.weighed_km += km
-        sums.load_kg_km += payload_kg * km
-        sums.largest_load_kg_km += largest_kg * km
-        if is_empty(payload_kg, None, largest_kg):
-            sums.empty_km += km
-    carried_kg = load.default_payload_kg(largest_kg) if payload_kg is None else payload_kg
-    sums.tonne_km += carried_kg / 1000 * km / load.distance_adjustment
-    if trip.get("parcels") is not None:
-        sums.parcels += trip["parcels"]
-        sums.parcel_co2e_g += trip.get("co2e_g", 0.0)
+
+
+def _add_tour(figures: VanFigures, tour: dict[str, Any], _factors: FactorSet) -> None:
+    """A tour without drops belongs to the others' activity when it is known to have been empty, else to none."""
+    sums = figures.sums
+    km, co2e_g = tour["distance_km"], tour.get("co2e_g", 0.0)
+    empty_km, tonne_km, items = tour.get("empty_km"), tour.get("activity_tkm"), tour.get("items")
+    was_empty = not tour["drops"] and empty_km is not None
+    sums.tours += 1
+    sums.drops += tour["drops"]
+    if tonne_km is not None or was_empty:
+        sums.tonne_km += tonne_km or 0.0
+        sums.tonne_km_co2e_g += co2e_g
+    if items is not None or was_empty:
+        sums.parcels += items or 0
+        sums.parcel_co2e_g += co2e_g
+    if empty_km is not None:
+        sums.load_known_km += km
+        sums.empty_km += empty_km
+        if tour.get("load_factor_pct") is not None:
+            sums.loaded_km += km - empty_km
+            sums.load_factor_km += tour["load_factor_pct"] * (km - empty_km)
 
 
 def _add_charge(figures: VanFigures, charge: dict[str, Any], factors: FactorSet) -> None:
@@ -239,6 +258,8 @@ def figures_of(sums: Sums) -> dict[str, Any]:
         "distance_km": km,
         "trips": sums.trips,
         "stops": sums.stops,
+        "tours": sums.tours,
+        "drops": sums.drops,
         "charges": sums.charges,
         "battery_kwh": net_kwh,
         "battery_uncertainty_kwh": Z95 * sqrt(sums.variance_kwh2) if sums.variance_kwh2 else None,
@@ -257,12 +278,13 @@ def figures_of(sums: Sums) -> dict[str, Any]:
         "charged_location_based_co2e_kg": sums.charge_co2e_g / 1000,
         "charged_market_based_co2e_kg": sums.charge_market_g / 1000 if sums.market_charges else None,
         "co2e_g_per_km": _over(sums.co2e_g, km, at_least=SHORTEST_KM),
-        "co2e_g_per_tkm": _over(sums.co2e_g, sums.tonne_km),
+        "co2e_g_per_tkm": _over(sums.tonne_km_co2e_g, sums.tonne_km),
         "co2e_g_per_parcel": _over(sums.parcel_co2e_g, sums.parcels),
         "co2e_g_per_stop": _over(sums.co2e_g, sums.stops),
         "tonne_km": sums.tonne_km,
-        "load_factor_pct": _over(100 * sums.load_kg_km, sums.largest_load_kg_km),
-        "empty_km_pct": _over(100 * sums.empty_km, sums.weighed_km),
+        "parcels": sums.parcels,
+        "load_factor_pct": _over(sums.load_factor_km, sums.loaded_km),
+        "empty_km_pct": _over(100 * sums.empty_km, sums.load_known_km),
         "diesel_co2e_kg": sums.diesel_co2e_g / 1000,
         "diesel_ttw_kg": sums.diesel_ttw_g / 1000,
         "diesel_wtt_kg": (sums.diesel_co2e_g - sums.diesel_ttw_g) / 1000,

@@ -13,6 +13,7 @@ TITLES: Final = {
     "summary": "Fleet",
     "depots": "Depots",
     "vans": "Vans",
+    "tours": "Tours",
     "trips": "Trips",
     "charges": "Charges",
     "scopes": "Electricity charged, by site and scope",
@@ -31,7 +32,9 @@ COLUMNS: Final = {
         "vans": "vehicle_id depot model country distance_km trips stops battery_kwh grid_kwh overall_kwh_per_100km "
         "idle_kwh co2e_kg co2e_g_per_km co2e_g_per_tkm avoided_co2e_kg usable_capacity_kwh",
         "trips": "vehicle_id start end distance_km stops energy_kwh uncertainty_kwh consumption_kwh_per_100km "
-        "payload_kg parcels co2e_g co2e_g_per_tkm quality inferred corrected",
+        "co2e_g quality inferred corrected",
+        "tours": "vehicle_id start end distance_km empty_km trips stops drops items mass_kg activity_tkm energy_kwh "
+        "co2e_g co2e_g_per_tkm co2e_g_per_item uncertainty_g quality",
         "charges": "vehicle_id start end place kind soc_start_pct soc_end_pct energy_kwh grid_kwh max_power_kw co2e_g "
         "meter inferred corrected",
         "scopes": "depot place grid_kwh metered_kwh scope_2_location_based_co2e_kg scope_2_market_based_co2e_kg "

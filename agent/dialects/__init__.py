@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from agent.dialects.base import Dialect
+from agent.dialects.base import Dialect, Item
+from agent.dialects.drops import MANIFEST
 from agent.dialects.gbt32960 import Coordinates, Gbt32960Dialect
 from agent.dialects.gbt32960_current import CurrentSign
 from agent.dialects.identity import is_vehicle_id
@@ -18,7 +19,7 @@ from agent.errors import Rejected, SettingsError
 from agent.messages import Message
 from agent.readings import Reading
 
-Decode = Callable[[Message, int], Iterable[Reading | Rejected]]
+Decode = Callable[[Message, int], Iterable[Item]]
 
 NAMES: Final = ("native", "gbt32960", "ovms", "saic", "vss", "teslamate")
 """The dialects that `mqtt.dialects` may name."""
@@ -83,7 +84,10 @@ class Decoder:
     def __init__(self, dialects: Sequence[Dialect]) -> None:
         self.dialects = tuple(dialects)
         self._remembering = tuple(each for each in self.dialects if not isinstance(each, NativeDialect))
-        self.decode: Decode = self.dialects[0].decode if len(self.dialects) == 1 else self._decode_any
+        native = [each for each in self.dialects if isinstance(each, NativeDialect)]
+        self._manifests = native[0] if native else NativeDialect()
+        alone = len(self.dialects) == 1 and bool(native)
+        self.decode: Decode = native[0].decode if alone else self._decode_any
         """`Dialect.decode` of whichever dialect claims the message's topic."""
 
     def topic_filters(self) -> list[str]:
@@ -129,8 +133,10 @@ class Decoder:
             for vehicle_id, finding in dialect.findings().items()
         }
 
-    def _decode_any(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
+    def _decode_any(self, message: Message, received_ms: int) -> Iterable[Item]:
         for dialect in self.dialects:
             if dialect.claims(message.topic):
                 return dialect.decode(message, received_ms)
+        if message.topic.startswith(MANIFEST):
+            return self._manifests.decode(message, received_ms)
         raise Rejected("unknown_topic", f"{message.topic[:200]!r} belongs to none of the dialects that are set")

@@ -5,7 +5,10 @@ from typing import Protocol
 
 from agent.errors import Rejected
 from agent.messages import Message
-from agent.readings import Reading
+from agent.readings import DropReading, Reading
+
+Item = Reading | DropReading | Rejected
+"""What a message holds: readings, drops, and elements that cannot be used."""
 
 
 class Dialect(Protocol):
@@ -31,7 +34,7 @@ class Dialect(Protocol):
         del topic
         return None
 
-    def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
+    def decode(self, message: Message, received_ms: int) -> Iterable[Item]:
         """The readings of one message, oldest first; an unusable element of an array as a `Rejected` in its place.
 
         Raises `Rejected` when the message as a whole is unusable.

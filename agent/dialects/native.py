@@ -15,13 +15,15 @@ from msgspec.json import Decoder
 from msgspec.structs import astuple
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
-from agent.dialects.base import Dialect
+from agent.dialects.base import Dialect, Item
+from agent.dialects.drops import KIND as DROP
+from agent.dialects.drops import MANIFEST, drop_of
 from agent.dialects.identity import is_vehicle_id
-from agent.dialects.strict_json import check_json
+from agent.dialects.strict_json import check_json, parse_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time
 from agent.errors import Reason, Rejected
 from agent.messages import Message
-from agent.readings import RANGES, Reading
+from agent.readings import RANGES, DropReading, Reading
 from agent.structs import quick_to_set
 
 SOC_FIELDS: Final = (
@@ -73,7 +75,8 @@ class _Route(NamedTuple):
 
     vehicle_id: str
     kind: str
-    schema: SchemaValidator
+    schema: SchemaValidator | None
+    """None: of drops, which are too rare for a short way."""
     decode_plain: Callable[[bytes], Reading]
 
 
@@ -120,7 +123,7 @@ class NativeDialect(Dialect):
         """The `vehicle_id` of the topic, whatever follows it."""
         return topic[len(self._prefix) :].partition("/")[0] or None
 
-    def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
+    def decode(self, message: Message, received_ms: int) -> Iterable[Item]:
         """The readings of one payload, oldest first; see `Dialect.decode`."""
         route = self._routes.get(message.topic) or self._route(message.topic)
         payload = message.payload
@@ -149,9 +152,11 @@ class NativeDialect(Dialect):
 
     def _decode_thoroughly(
         self, route: _Route, payload: bytes, received_ms: int, other_arrival_ms: int = 0
-    ) -> Iterable[Reading | Rejected]:
+    ) -> Iterable[Item]:
         """Any payload, plain or not."""
         arrival = _Arrival(received_ms, other_arrival_ms)
+        if route.schema is None:
+            return self._decode_drops(route, payload, arrival)
         try:
             fields = route.schema.validate_json(payload)
         except ValidationError as error:
@@ -163,14 +168,46 @@ class NativeDialect(Dialect):
         return (self._reading(route, fields, arrival),)
 
     def _route(self, topic: str) -> _Route:
+        if topic.startswith(MANIFEST):
+            return _Route(topic.removeprefix(MANIFEST), MANIFEST, None, _no_short_way)
         vehicle_id, slash, kind = topic.removeprefix(self._prefix).partition("/")
-        known = self.claims(topic) and slash and kind in self._schemas
+        known = self.claims(topic) and slash and (kind in self._schemas or kind == DROP)
         if not known or not is_vehicle_id(vehicle_id):
-            raise Rejected("unknown_topic", f"{topic[:200]!r} is not {self._prefix}VEHICLE_ID/{'|'.join(KINDS)}")
+            raise Rejected("unknown_topic", f"{topic[:200]!r} is not {self._prefix}VEHICLE_ID/{'|'.join(KINDS)}|{DROP}")
         if len(self._routes) >= _TOPICS_KEPT:
             self._routes.clear()
-        route = self._routes[topic] = _Route(vehicle_id, kind, self._schemas[kind], self._plain[kind])
+        route = self._routes[topic] = _Route(
+            vehicle_id, kind, self._schemas.get(kind), self._plain.get(kind, _no_short_way)
+        )
         return route
+
+    def _decode_drops(self, route: _Route, payload: bytes, arrival: _Arrival) -> Iterable[Item]:
+        """A drop, or an array of them."""
+        content = parse_json(payload)
+        if not isinstance(content, list):
+            return (self._drop(route, content, arrival),)
+        if not content:
+            raise Rejected("schema", "an array without a drop")
+        if len(content) > self._max_elements:
+            raise Rejected("oversize", f"{len(content)} drops in one message; the limit is {self._max_elements}")
+        items: list[Item] = []
+        for element in content:
+            try:
+                items.append(self._drop(route, element, arrival))
+            except Rejected as rejected:
+                items.append(rejected)
+        return items
+
+    def _drop(self, route: _Route, element: object, arrival: _Arrival) -> DropReading:
+        return drop_of(
+            element,
+            route.vehicle_id,
+            arrival.received_ms,
+            other_arrival_ms=arrival.other_arrival_ms,
+            imported=route.kind == MANIFEST,
+            max_age_ms=self._max_age_ms,
+            max_ahead_ms=self._max_ahead_ms,
+        )
 
     def _reading(self, route: _Route, fields: dict[str, Any], arrival: _Arrival) -> Reading:
         """The reading of one validated object."""
@@ -200,6 +237,7 @@ class NativeDialect(Dialect):
     ) -> Iterable[Reading | Rejected]:
         """An array, or a payload to reject."""
         first = error.errors(include_url=False, include_context=False)[0]
+        assert route.schema is not None  # noqa: S101  # drops have a way of their own
         if first["type"] == "json_invalid":
             raise rejection(error) from error
         check_json(payload)
@@ -214,12 +252,17 @@ class NativeDialect(Dialect):
 
     def _element(self, route: _Route, element: object, arrival: _Arrival) -> Reading | Rejected:
         """One element of an array; never raises."""
+        assert route.schema is not None  # noqa: S101  # drops have a way of their own
         try:
             return self._reading(route, route.schema.validate_python(element), arrival)
         except ValidationError as error:
             return rejection(error)
         except Rejected as rejected:
             return rejected
+
+
+def _no_short_way(payload: bytes) -> Reading:
+    raise MsgspecError(f"{len(payload)} bytes are looked at thoroughly")
 
 
 @cache

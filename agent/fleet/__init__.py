@@ -4,6 +4,7 @@ from agent.fleet.context import Context, Factors, make_factors
 from agent.fleet.state import STATE_VERSION, VanState, Verdict, decode_state, encode_state, new_state
 from agent.fleet.step import step, tick
 from agent.fleet.thresholds import Thresholds
+from agent.fleet.tour_drops import take_drop
 from agent.fleet.vehicle import Vehicle
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "make_factors",
     "new_state",
     "step",
+    "take_drop",
     "tick",
 ]

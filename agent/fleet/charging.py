@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import balance, charger, days, estimate, ledger, slices, trips
+from agent.fleet import balance, charger, days, estimate, ledger, slices, tours, trips
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
@@ -248,6 +248,14 @@ def _enter(state: VanState, own: slices.SliceState, until_ms: int, context: Cont
     flow = slices.take_waiting(own, until_ms, position.latitude_deg, position.longitude_deg)
     if flow.grid_kwh > 0.0:
         days.add_cost(state.day, context.tariff, grid_kwh=flow.grid_kwh, start_ms=flow.start_ms, end_ms=flow.end_ms)
+        if context.tariff is not None:
+            stored_kwh = flow.battery_kwh * STORED_SHARE
+            tours.charged(
+                state,
+                content_kwh=state.estimate.y / state.estimate.g - stored_kwh,
+                stored_kwh=stored_kwh,
+                cost=context.tariff.cost(flow.grid_kwh, flow.start_ms, flow.end_ms),
+            )
         complete, carbon = slices.enter(own, flow, state.vehicle_id, context)
         records += complete
         charge.co2e_g += carbon.location_g

@@ -104,6 +104,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The contract that covers what is charged at a position."""
         return self.contracts.at(latitude_deg, longitude_deg)
 
+    def in_depot(self, latitude_deg: float | None, longitude_deg: float | None) -> bool:
+        """Whether a position lies in any depot."""
+        places = self.places
+        if places is None or latitude_deg is None or longitude_deg is None:
+            return False
+        names = places.around(latitude_deg, longitude_deg)
+        return any(place is not None and place.kind == "depot" for place in map(places.get, names))
+
 
 def make_factors(
     factor_set: FactorSet,

@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from agent.factors.factor_set import Diesel, Grid, Load
-from agent.fleet.records import EmissionsRecord, Quality
+from agent.factors.factor_set import Diesel, Grid
+from agent.fleet.records import EmissionsRecord
 from agent.structs import quick_to_set
 
 IntensitySource = Literal["hourly", "annual"]
@@ -27,8 +27,6 @@ CLOSING_SHARE = 0.5
 
 SHORTEST_DISTANCE_KM = 1.0
 """Below this distance a value per km says nothing."""
-EMPTY_BELOW = 0.01
-"""A mean load below this share of the largest one is an empty van: what is left in it is not what it drives for."""
 
 
 @quick_to_set
@@ -54,7 +52,7 @@ class EmissionsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     avoided_nox_mg_total: float = 0.0
     avoided_pm_mg_total: float = 0.0
     empty_co2e_g: float = 0.0
-    """Emissions of empty trips that no load has carried yet."""
+    """No longer used; keeps the format."""
     content_kwh: float | None = None
     """What can be taken out of the pack, by the books; `None`: they have not begun."""
     begun_g: float = 0.0
@@ -95,16 +93,6 @@ class Carbon(msgspec.Struct, gc=False, kw_only=True):
     """The part of `location_g` whose grid energy was measured."""
     hourly_g: float = 0.0
     """The part of `location_g` at an hourly intensity."""
-
-
-class Transport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The load of a trip and its emissions per load."""
-
-    payload_kg: float | None
-    """As measured; `None` where the default load was used."""
-    co2e_g_per_tkm: float | None
-    co2e_g_per_parcel: float | None
-    quality: Quality
 
 
 def start(grid: Grid, efficiency: float) -> EmissionsState:
@@ -238,50 +226,4 @@ def record(
         avoided_nox_mg_total=state.avoided_nox_mg_total,
         avoided_pm_mg_total=state.avoided_pm_mg_total,
         intensity_source=intensity_source,
-    )
-
-
-def is_empty(payload_kg: float | None, parcels: int | None, largest_payload_kg: float) -> bool:
-    """Whether a trip was said to be without load, or as good as."""
-    if payload_kg is None:
-        return parcels == 0
-    return payload_kg < EMPTY_BELOW * largest_payload_kg
-
-
-def end_trip(
-    state: EmissionsState,
-    load: Load,
-    *,
-    co2e_g: float,
-    distance_km: float,
-    payload_kg: float | None,
-    parcels: int | None,
-    largest_payload_kg: float,
-    modelled: bool = False,
-) -> Transport:
-    """Emissions per tonne-kilometre and per parcel of a trip that has ended.
-
-    `payload_kg` is the mean load as measured, `parcels` the number carried; `None` is "not said". A trip that was as
-    good as empty has no value per load: its emissions go to the next trip with one, so that over time nothing is left
-    out (ISO 14083). The default load has the empty kilometres in it already. `modelled` says that energy or distance
-    were not measured.
-    """
-    if is_empty(payload_kg, parcels, largest_payload_kg):
-        state.empty_co2e_g += co2e_g
-        return Transport(
-            payload_kg=payload_kg or 0.0,
-            co2e_g_per_tkm=None,
-            co2e_g_per_parcel=None,
-            quality="modelled" if modelled else "primary",
-        )
-    measured = payload_kg is not None
-    carried_kg = payload_kg if payload_kg is not None else load.default_payload_kg(largest_payload_kg)
-    carried_g = co2e_g + state.empty_co2e_g
-    state.empty_co2e_g = 0.0
-    tonne_km = carried_kg / 1000 * distance_km / load.distance_adjustment
-    return Transport(
-        payload_kg=payload_kg,
-        co2e_g_per_tkm=carried_g / tonne_km if distance_km >= SHORTEST_DISTANCE_KM else None,
-        co2e_g_per_parcel=carried_g / parcels if parcels else None,
-        quality="default" if not measured else "modelled" if modelled else "primary",
     )

@@ -40,6 +40,7 @@ class Glance(msgspec.Struct, array_like=True, gc=False):
     imbalance_mg: int = 0
     adjusted_mg: int = 0
     """Of that: what the books cannot explain, and what came or went without a charge; never negative."""
+    tour_due_ms: int = 0
 
 
 def glance(state: VanState) -> Glance:
@@ -67,6 +68,7 @@ def glance(state: VanState) -> Glance:
         0 if emissions is None else round(1000.0 * (emissions.begun_g + emissions.charged_g)),
         0 if emissions is None else round(1000.0 * abs(imbalance_g(emissions))),
         0 if emissions is None else round(1000.0 * abs(emissions.adjusted_g)),
+        state.tour.due_ms,
     )
 
 
@@ -82,4 +84,6 @@ def patience_ms(van: Glance, thresholds: Thresholds) -> int:
         patience = min(patience, van.alerts_due_ms - van.time_ms)
     if van.day_end_ms > 0:
         patience = min(patience, van.day_end_ms + QUIET_MS - van.time_ms)
+    if van.tour_due_ms > 0:
+        patience = min(patience, van.tour_due_ms - van.time_ms)
     return patience

@@ -105,6 +105,7 @@ def mark(state: VanState, into: Mark, time_ms: int) -> Mark:
     into.soc_pct = state.soc.soc_pct
     into.latitude_deg = position.latitude_deg
     into.longitude_deg = position.longitude_deg
+    into.odometer_km = position.odometer_km
     return into
 
 

@@ -12,6 +12,7 @@ State = Literal["driving", "stopped", "parked", "charging", "offline"]
 Source = Literal["counter", "power", "soc"]
 Quality = Literal["primary", "modelled", "default"]
 Meter = Literal["charger", "modelled"]
+DropSource = Literal["message", "import", "load", "default"]
 
 
 class Record(msgspec.Struct, gc=False, kw_only=True):
@@ -70,15 +71,62 @@ class TripRecord(Record, kw_only=True, gc=False):
     start_longitude_deg: float | None = None
     end_latitude_deg: float | None = None
     end_longitude_deg: float | None = None
+    start_place: str | None = None
+    end_place: str | None = None
+    odometer_start_km: float | None = None
+    odometer_end_km: float | None = None
     co2e_g: float | None = None
     diesel_co2e_g: float | None = None
     avoided_co2e_g: float | None = None
-    payload_kg: float | None = None
-    parcels: int | None = None
-    co2e_g_per_tkm: float | None = None
-    co2e_g_per_parcel: float | None = None
+    energy_cost: float | None = None
     quality: Quality = "default"
     inferred: bool = False
+
+
+class TourRecord(Record, kw_only=True, gc=False):
+    """One tour, at its end (`time_ms`): from leaving a depot until the return to one."""
+
+    start_ms: int
+    duration_s: float
+    distance_km: float
+    empty_km: float | None = None
+    energy_kwh: float | None = None
+    co2e_g: float | None = None
+    market_co2e_g: float | None = None
+    diesel_co2e_g: float
+    avoided_co2e_g: float | None = None
+    energy_cost: float | None = None
+    trips: int
+    stops: int
+    drops: int
+    items: int | None = None
+    mass_kg: float | None = None
+    activity_tkm: float | None = None
+    load_factor_pct: float | None = None
+    co2e_g_per_tkm: float | None = None
+    co2e_g_per_item: float | None = None
+    primary_share_pct: float | None = None
+    uncertainty_kwh: float | None = None
+    uncertainty_g: float | None = None
+    quality: Quality
+    factor_set: str | None = None
+
+
+class DropRecord(Record, kw_only=True, gc=False):
+    """Goods loaded or unloaded on a tour, said at the tour's end under their own time."""
+
+    action: Literal["load", "unload"]
+    consignment_id: str | None = None
+    customer_id: str | None = None
+    mass_kg: float | None = None
+    items: int | None = None
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    place: str | None = None
+    distance_gcd_km: float | None = None
+    activity_tkm: float | None = None
+    co2e_g: float | None = None
+    source: DropSource
 
 
 class ChargeRecord(Record, kw_only=True, gc=False):

@@ -17,6 +17,7 @@ from agent.fleet.days import DayState
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import State
 from agent.fleet.slices import SliceState
+from agent.fleet.tour_state import TourState
 from agent.structs import quick_to_set
 
 STATE_VERSION: Final = 1
@@ -57,6 +58,10 @@ class Verdict(IntEnum):
     """Older than what was worked on already: a raw point, no change of totals."""
     STALE = 3
     """A retained value of unknown age: a raw point, counts for nothing."""
+    NO_TOUR = 4
+    """A drop of a tour that is no longer remembered."""
+    IMPLAUSIBLE = 5
+    """A load or drop beyond what the van can carry: set aside."""
 
 
 class Part(msgspec.Struct, array_like=True, gc=False):
@@ -79,6 +84,7 @@ class Mark(Part):
     """At the end of a trip: what has been learnt since its start about the energy before it."""
     variance: float = 0.0
     """Of the energy since the trip's start, kWh²."""
+    odometer_km: float | None = None
 
 
 @quick_to_set
@@ -370,12 +376,11 @@ class TripState(Part):
 
 @quick_to_set
 class LoadState(Part):
-    """What the van carries, and the mean load of the trip under way."""
+    """What the van carries. The last four fields are no longer used; they keep the format."""
 
     payload_kg: float | None = None
     parcels: int | None = None
     distance_km: float = 0.0
-    """Up to where the load has been weighted."""
     carried_kg_km: float = 0.0
     carried_km: float = 0.0
     trip_parcels: int | None = None
@@ -496,6 +501,7 @@ class VanState(Part):
     """The time of the last `energy` row: a row is written once."""
     corrections: CorrectionsState | None = None
     """Stretches that must not count, where there are any."""
+    tour: TourState = msgspec.field(default_factory=TourState)
 
 
 def new_state(vehicle_id: str) -> VanState:
@@ -504,7 +510,7 @@ def new_state(vehicle_id: str) -> VanState:
 
 
 def encode_state(state: VanState) -> bytes:
-    """The state as stored with a checkpoint: MessagePack, about 1.7 kB."""
+    """The state as stored with a checkpoint: MessagePack, about 2 kB."""
     return _encoder.encode(state)
 
 

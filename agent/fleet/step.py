@@ -12,7 +12,8 @@ from agent.fleet import (
     gaps,
     ledger,
     lookout,
-    trips,
+    tour_drops,
+    tours,
     witnesses,
 )
 from agent.fleet import motion as motion_of
@@ -63,7 +64,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     new_battery = time_ms > soc_ms and (reading.soc_pct is not None or _has_battery(reading))
     new_location = time_ms > location_ms and (reading.latitude_deg is not None or _has_location(reading))
     if not (new_battery or new_location) or reading.stale:
-        return _set_aside(state, reading)
+        return _set_aside(state, reading, context)
     state.verdict = ACCEPTED
     factors = context.factors
     if not factors.from_ms <= time_ms < factors.to_ms:
@@ -141,7 +142,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         if ended:
             records += ended
     if reading.payload_kg is not None or reading.parcels is not None:
-        _load(state, reading)
+        tour_drops.take_load(state, reading, context)
     if time_ms >= state.due_ms or motion.mode != mode:
         if new_battery and time_ms >= state.look_ms:
             battery.note(state, reading)
@@ -155,14 +156,17 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
     mode = motion.mode
     event_ms = state.time_ms + silence_ms
     look_due = 0 < state.alerts.due_ms <= event_ms
+    tour_due = 0 < state.tour.due_ms <= event_ms
     if (mode == OFFLINE or silence_ms < context.thresholds.parked_after_ms) and (
-        not look_due and not 0 < state.day.end_ms <= event_ms
+        not look_due and not tour_due and not 0 < state.day.end_ms <= event_ms
     ):
         return []
     context = context.at(state.time_ms)
     records: list[Record] = []
     if days.is_over(state.day, event_ms, heard=False):
         records += daybook.turn(state, event_ms, context, heard=False)
+    if tour_due:
+        records += tours.due(state, event_ms, context)
     closed = len(records)
     if silence_ms >= context.thresholds.parked_after_ms and mode != OFFLINE:
         if mode == STOPPED or (mode == DRIVING and motion.standing_ms):
@@ -199,6 +203,8 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
         records.append(ledger.emissions_record(state, state.emissions, context, row_ms))
     if look:
         records += lookout.look(state, time_ms, context)
+        if 0 < state.tour.due_ms <= time_ms:
+            records += tours.due(state, time_ms, context)
 
 
 def _has_battery(reading: Reading) -> bool:
@@ -213,15 +219,17 @@ def _has_location(reading: Reading) -> bool:
     return reading.speed_kmh is not None or reading.odometer_km is not None
 
 
-def _set_aside(state: VanState, reading: Reading) -> list[Record]:
+def _set_aside(state: VanState, reading: Reading, context: Context) -> list[Record]:
     """What is no news of battery or place: a load, or something that changes nothing."""
     time_ms = reading.time_ms
     if reading.stale:
         state.verdict = Verdict.STALE
     elif (reading.payload_kg is not None or reading.parcels is not None) and time_ms > state.load_time_ms:
         state.verdict = Verdict.ACCEPTED
-        state.accepted += 1
-        _load(state, reading)
+        if tour_drops.take_load(state, reading, context):
+            state.accepted += 1
+        else:
+            state.verdict = Verdict.IMPLAUSIBLE
     elif _is_aside(reading):
         _take_aside(state, reading)
     elif time_ms in state.recent_ms or time_ms == state.load_time_ms:
@@ -258,13 +266,3 @@ def _take_aside(state: VanState, reading: Reading) -> None:
     else:
         state.late += 1
         state.verdict = Verdict.LATE
-
-
-def _load(state: VanState, reading: Reading) -> None:
-    load = state.load
-    trips.weigh(load, state.totals.distance_km)
-    load.payload_kg = reading.payload_kg
-    load.parcels = reading.parcels
-    if reading.parcels is not None:
-        load.trip_parcels = max(load.trip_parcels or 0, reading.parcels)
-    state.load_time_ms = reading.time_ms

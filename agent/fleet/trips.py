@@ -2,10 +2,10 @@
 
 import msgspec
 
-from agent.fleet import emissions, estimate, ledger
+from agent.fleet import estimate, ledger, tours
 from agent.fleet.context import Context
 from agent.fleet.records import Record, StopRecord, TripRecord
-from agent.fleet.state import DRIVING, PARKED, STOPPED, LoadState, Mark, TripState, VanState
+from agent.fleet.state import DRIVING, PARKED, STOPPED, Mark, TripState, VanState
 
 
 def begin(state: VanState, context: Context) -> None:
@@ -20,13 +20,7 @@ def begin(state: VanState, context: Context) -> None:
     # What earlier trips returned and is not booked yet, because the sign of power is not sure, is none of this one's.
     regenerated_kwh = state.totals.regenerated_kwh + state.soc.braked_kwh
     state.trip = TripState(start=msgspec.structs.replace(start), regenerated_kwh=regenerated_kwh)
-    load = state.load
-    state.load = LoadState(
-        payload_kg=load.payload_kg,
-        parcels=load.parcels,
-        distance_km=start.distance_km,
-        trip_parcels=load.parcels,
-    )
+    tours.departed(state, context, start)
     motion.mode = DRIVING
     motion.standing_ms = 0
     motion.fast_readings = 0
@@ -44,29 +38,16 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     """
     totals = state.totals
     ledger.settle(state)
-    trip, load = state.trip, state.load
+    trip = state.trip
     e = state.estimate
     energy = end.net_kwh - trip.start.net_kwh - end.before_kwh
     distance = end.distance_km - trip.start.distance_km
     estimate.mark_boundary(e, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = end.predicted_kwh
     ledger.enter_idle(totals, totals.predicted_kwh)
-    weigh(load, totals.distance_km)
     ledger.emit(state)
     known = e.started
-    co2e = transport = None
-    if state.emissions is not None and known:
-        co2e = energy * state.emissions.battery_g_per_kwh
-        transport = emissions.end_trip(
-            state.emissions,
-            context.factors.load,
-            co2e_g=co2e,
-            distance_km=distance,
-            payload_kg=load.carried_kg_km / load.carried_km if load.carried_km > 0.0 else load.payload_kg,
-            parcels=load.trip_parcels,
-            largest_payload_kg=context.vehicle.payload_kg,
-            modelled=totals.source == 0,
-        )
+    co2e = energy * state.emissions.battery_g_per_kwh if state.emissions is not None and known else None
     diesel = distance * context.factors.diesel.wtw_g_per_km
     record = TripRecord(
         vehicle_id=state.vehicle_id,
@@ -85,14 +66,15 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         start_longitude_deg=trip.start.longitude_deg,
         end_latitude_deg=end.latitude_deg,
         end_longitude_deg=end.longitude_deg,
+        start_place=context.place_at(trip.start.latitude_deg, trip.start.longitude_deg),
+        end_place=context.place_at(end.latitude_deg, end.longitude_deg),
+        odometer_start_km=trip.start.odometer_km,
+        odometer_end_km=end.odometer_km,
         co2e_g=co2e,
         diesel_co2e_g=diesel,
         avoided_co2e_g=None if co2e is None else diesel - co2e,
-        payload_kg=transport.payload_kg if transport else None,
-        parcels=load.trip_parcels,
-        co2e_g_per_tkm=transport.co2e_g_per_tkm if transport else None,
-        co2e_g_per_parcel=transport.co2e_g_per_parcel if transport else None,
-        quality=transport.quality if transport else "default",
+        energy_cost=tours.trip_cost(state, energy) if known else None,
+        quality="default" if not known else "modelled" if totals.source == 0 else "primary",
         inferred=trip.inferred,
     )
     state.day.trips += 1
@@ -104,7 +86,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     motion.fast_readings = 0
     if end is not motion.rest:
         motion.rest = msgspec.structs.replace(end)
-    return [record]
+    return [record, *tours.arrived(state, context, end)]
 
 
 def end_standing(state: VanState, context: Context) -> list[Record]:
@@ -129,6 +111,7 @@ def end_stop(state: VanState, end_ms: int, context: Context) -> list[Record]:
     motion.mode = DRIVING
     motion.standing_ms = 0
     motion.fast_readings = 0
+    tours.stopped(state, stand, end_ms)
     return [
         StopRecord(
             vehicle_id=state.vehicle_id,
@@ -140,12 +123,3 @@ def end_stop(state: VanState, end_ms: int, context: Context) -> list[Record]:
             place=context.place_at(stand.latitude_deg, stand.longitude_deg),
         )
     ]
-
-
-def weigh(load: LoadState, distance_km: float) -> None:
-    """Weight the load carried so far by the distance it was carried."""
-    km = distance_km - load.distance_km
-    load.distance_km = distance_km
-    if load.payload_kg is not None and km > 0.0:
-        load.carried_kg_km += load.payload_kg * km
-        load.carried_km += km

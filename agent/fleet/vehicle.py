@@ -8,6 +8,7 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
 
     `battery_kwh` is the usable energy from 100 % to 0 %; `payload_kg` the largest load; `country` an ISO 3166 alpha-2
     code (or "EU"); `diesel_class` names the diesel van it replaces in the factor set.
+    `default_load_kg` is what it leaves with when nothing is said about its load; `None`: then nothing is assumed.
     """
 
     depot: str
@@ -16,3 +17,4 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
     battery_kwh: float
     payload_kg: float
     diesel_class: str
+    default_load_kg: float | None = None

@@ -25,6 +25,8 @@ _WAL_PAGES: Final = 512
 """The WAL is moved into the file when it has this many pages: often enough that no single move takes long."""
 _WAL_SHARE: Final = 8
 """At most this fraction of the reserve, so that there is always room to move it."""
+_APPENDED_AT_ONCE: Final = 256
+"""Messages to a batch where many are appended together."""
 _REQUESTS_EVERY_S: Final = 1.0
 PAGE_VANS: Final = 1000
 """So many van states are read at once."""
@@ -430,6 +432,20 @@ class Journal:
         ]
         replayed_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         appended = requests.as_batches(letters, self.counters.next_offset, replayed_ms=replayed_ms)
+        return self._append_all(appended, [letter.key for letter in letters])
+
+    def append_all(self, messages: list[Message], *, received_ms: int) -> list[Batch]:
+        """Append any number of messages in one transaction: all or none. Returns the batches that this made."""
+        appended = []
+        offset = self.counters.next_offset
+        for start in range(0, len(messages), _APPENDED_AT_ONCE):
+            some = messages[start : start + _APPENDED_AT_ONCE]
+            appended.append(Batch(offset, received_ms, received_ms, some))
+            offset += len(some)
+        return self._append_all(appended, [])
+
+    def _append_all(self, appended: list[Batch], letters: list[Key]) -> list[Batch]:
+        """Append batches and remove letters, in one transaction."""
         if not appended:
             return []
 
@@ -439,7 +455,7 @@ class Journal:
                 blob = batches.pack(batch.messages)
                 row = (*head, batches.checksum(*head, blob), blob)
                 self._execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
-            self._letters.remove([letter.key for letter in letters])
+            self._letters.remove(letters)
 
         self._transact(work)
         self.counters.next_offset = appended[-1].end
@@ -468,6 +484,7 @@ class Journal:
             appended = self.replay_dead_letters(request.replay)
             self.remove_dead_letters(request.remove)
             appended += self.append_corrections(request.corrections)
+            appended += self.append_all(request.append, received_ms=time.time_ns() // 1_000_000)
         except JournalFull:
             return []  # stays asked for
         requests.done(self.path)

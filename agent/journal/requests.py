@@ -26,12 +26,13 @@ NOT_REPLAYABLE: Final[dict[Reason, str]] = {
 
 
 class Request(msgspec.Struct):
-    """Which letters to move back into the journal, which to forget, and which corrections to journal."""
+    """Which letters to move back into the journal, which to forget, and which corrections and messages to journal."""
 
     replay: list[Key] = []
     remove: list[Key] = []
     corrections: list[tuple[int, bytes]] = []
     """When each was made, ms since the epoch, and its payload: to be journaled like a message that arrives then."""
+    append: list[Message] = []
 
 
 def can_be_replayed(letter: DeadLetter) -> bool:

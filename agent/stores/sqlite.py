@@ -28,7 +28,9 @@ T = TypeVar("T")
 
 _STATEMENT_ROWS: Final = (1000, 100, 10, 1)
 """Rows per statement: mostly full ones; what remains goes in tens and ones, so that few statements are prepared."""
-_KEPT_FOREVER: Final = frozenset({"trip", "charge", "charge_slice", "stop", "day", "alert", "correction"})
+_KEPT_FOREVER: Final = frozenset(
+    {"trip", "tour", "drop", "charge", "charge_slice", "stop", "day", "alert", "correction"}
+)
 """What `keep_days` does not touch: rare, and what reports are made of."""
 _PRAGMAS: Final = ("synchronous = FULL", "secure_delete = OFF", "cache_size = -4096", "wal_autocheckpoint = 2000")
 """Points are appended, so that a few MB of cache do: with 16 MB no write was faster."""

@@ -69,14 +69,14 @@ def _prepare_measurement(connection: sqlite3.Connection, measurement: Measuremen
         if field.name not in present:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {_column(field)}")
     view = (
-        f"CREATE VIEW {measurement.name} AS SELECT "  # noqa: S608
+        f'CREATE VIEW "{measurement.name}" AS SELECT '  # noqa: S608
         + ", ".join(("time_ms", *measurement.tags, *(f'"{name}"' for name in measurement.field_names)))
         + f" FROM {table}"
         + (" JOIN series ON series.id = series_id" if measurement.tags else "")
     )
     there = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", (measurement.name,))
     if (there.fetchone() or ("",))[0] != view:
-        connection.execute(f"DROP VIEW IF EXISTS {measurement.name}")
+        connection.execute(f'DROP VIEW IF EXISTS "{measurement.name}"')
         connection.execute(view)
 
 

@@ -13,6 +13,7 @@ TAG: Final = "vanpulse"
 TITLES: Final = {
     "fleet": "Fleet",
     "van": "Van",
+    "tours": "Tours",
     "trips": "Trips",
     "charging": "Charging",
     "energy": "Energy and efficiency",

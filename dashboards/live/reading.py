@@ -31,7 +31,7 @@ Points = list[dict[str, Any]]
 
 LATEST: Final = ("battery", "location", "energy", "emissions")
 EVENTS: Final = ("alert", "trip", "charge")
-VAN_MEASUREMENTS: Final = ("battery", "location", "energy", "trip", "charge")
+VAN_MEASUREMENTS: Final = ("battery", "location", "energy", "trip", "tour", "drop", "charge")
 
 DAY_MS: Final = 86_400_000
 OVERLAP_MS: Final = 3_000
@@ -214,7 +214,7 @@ class Reader:
         view = watched.view
         if watched.sweep is None:
             watched.sweep = Sweep(end_ms=newest_ms + 1, oldest_ms=newest_ms - view.hours * 3_600_000)
-            view.newest_ms = dict.fromkeys(VAN_MEASUREMENTS, newest_ms)
+            view.newest_ms = dict.fromkeys(VAN_MEASUREMENTS, newest_ms) | {"tour": newest_ms - EVENTS_OVERLAP_MS}
         since_ms = dict(view.newest_ms)
         new = await self._slow.read(
             lambda history: {
@@ -222,6 +222,12 @@ class Reader:
                 for name in VAN_MEASUREMENTS
             }
         )
+        if new["tour"]:
+            # Drops are written at their tour's end, under their own times.
+            start_ms = min(point["start_ms"] for point in new["tour"])
+            new["drop"] = await self._slow.read(
+                lambda history: list(history.select("drop", vehicle_id=view.vehicle_id, start_ms=start_ms))
+            )
         for name, points in new.items():
             view.add(name, points)
         started_s = time.monotonic()

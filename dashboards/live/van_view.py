@@ -43,6 +43,8 @@ class VanView:
     means: dict[str, dict[int, _Mean]] = field(default_factory=lambda: {name: {} for name in SIGNALS})
     positions: dict[int, tuple[float, float]] = field(default_factory=dict)
     trips: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    tours: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    drops: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     charges: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -52,7 +54,7 @@ class VanView:
 
     def add(self, measurement: str, points: Iterable[Mapping[str, Any]]) -> int:
         """Take points of one measurement, each of them once; returns how many."""
-        events = {"trip": self.trips, "charge": self.charges}.get(measurement)
+        events = {"trip": self.trips, "tour": self.tours, "drop": self.drops, "charge": self.charges}.get(measurement)
         signals = [(self.means[name], source) for name, (owner, source) in SIGNALS.items() if owner == measurement]
         bucket_ms = self.bucket_ms
         count = 0
@@ -96,8 +98,8 @@ class VanView:
         for means in self.means.values():
             _drop_before(means, oldest)
         _drop_before(self.positions, oldest)
-        _drop_before(self.trips, oldest * self.bucket_ms)
-        _drop_before(self.charges, oldest * self.bucket_ms)
+        for events in (self.trips, self.tours, self.drops, self.charges):
+            _drop_before(events, oldest * self.bucket_ms)
 
 
 def _drop_before(held: dict[int, Any], oldest: int) -> None:

@@ -39,10 +39,10 @@ class Vss:
     retain = False
 
     def encode(self, readings: list[Reading]) -> list[tuple[str, bytes]]:
-        """One message for each reading; loads have no path of their own."""
+        """One message for each reading; loads and drops have no path of their own."""
         messages = []
         for reading, _ in each(readings):
-            if reading["kind"] == "load":
+            if reading["kind"] in {"load", "drop"}:
                 continue
             values: dict[str, object] = {"time": reading["time"]}
             for name, (path, scale) in PATHS.items():

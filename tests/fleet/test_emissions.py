@@ -11,7 +11,6 @@ from agent.fleet import emissions
 FACTORS = load_factor_set()
 GRID = FACTORS.for_country("DE")
 VAN_3 = FACTORS.diesel("van_3")
-LOAD = FACTORS.load()
 
 
 def state(battery_g_per_kwh=400.0, content=None):
@@ -169,68 +168,6 @@ def test_the_record_says_where_the_van_stands():
     assert record.co2e_g_per_km == pytest.approx(200)
     assert record.battery_g_per_kwh == 400.0
     assert record.grid_g_per_kwh == 300.0
-
-
-LARGEST_KG = 1000.0
-DEFAULT_KG = 405.0
-"""DESNZ 2026, average diesel van: 0.25716 kg/km over 0.63511 kg/t-km."""
-
-
-@pytest.mark.parametrize(
-    ("title", "payload_kg", "parcels", "modelled", "per_tkm", "per_parcel", "quality"),
-    [
-        ("measured", 500.0, None, False, 4000 / (0.5 * 20), None, "primary"),
-        ("measured load, modelled energy", 500.0, 80, True, 4000 / (0.5 * 20), 50, "modelled"),
-        ("parcels alone: mass by default", None, 40, False, 4000 / (DEFAULT_KG / 1000 * 20), 100, "default"),
-        ("nothing known", None, None, True, 4000 / (DEFAULT_KG / 1000 * 20), None, "default"),
-        ("empty", 0.0, None, False, None, None, "primary"),
-        ("empty of parcels", None, 0, False, None, None, "primary"),
-        ("empty but for a parcel that came back", 9.9, 1, False, None, None, "primary"),
-        ("mass, but no parcels left", 100.0, 0, False, 4000 / (0.1 * 20), None, "primary"),
-    ],
-)
-def test_emissions_per_load(title, payload_kg, parcels, modelled, per_tkm, per_parcel, quality):
-    transport = emissions.end_trip(
-        state(),
-        LOAD,
-        co2e_g=4000.0,
-        distance_km=20.0,
-        payload_kg=payload_kg,
-        parcels=parcels,
-        largest_payload_kg=LARGEST_KG,
-        modelled=modelled,
-    )
-    assert transport.co2e_g_per_tkm == (None if per_tkm is None else pytest.approx(per_tkm)), title
-    assert transport.co2e_g_per_parcel == per_parcel
-    assert transport.quality == quality
-    assert transport.payload_kg == (0.0 if parcels == 0 and payload_kg is None else payload_kg)
-
-
-def end_trip(van, co2e_g, payload_kg, *, km=10.0):
-    return emissions.end_trip(
-        van,
-        LOAD,
-        co2e_g=co2e_g,
-        distance_km=km,
-        payload_kg=payload_kg,
-        parcels=None,
-        largest_payload_kg=LARGEST_KG,
-    )
-
-
-def test_no_value_per_tonne_kilometre_below_one_kilometre():
-    assert end_trip(state(), 100.0, 500.0, km=0.9).co2e_g_per_tkm is None
-
-
-@given(st.lists(st.tuples(st.floats(0, 5000), st.sampled_from([0.0, 0.0, 250.0, 900.0])), min_size=1, max_size=20))
-def test_empty_running_is_carried_by_the_loads(trips):
-    van = state()
-    carried = 0.0
-    for co2e_g, payload_kg in trips:
-        transport = end_trip(van, co2e_g, payload_kg)
-        if transport.co2e_g_per_tkm is not None:
-            carried += transport.co2e_g_per_tkm * payload_kg / 1000 * 10
-    assert carried + van.empty_co2e_g == pytest.approx(sum(co2e_g for co2e_g, _ in trips), abs=1e-6)
 
 
 charges = st.tuples(st.just("charge"), st.floats(0, 40), st.floats(0, 900))

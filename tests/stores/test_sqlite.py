@@ -77,7 +77,7 @@ async def test_other_processes_query_the_views(store: SqliteStore, path: Path) -
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
         found = connection.execute("SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= 1000").fetchall()
         for measurement in MEASUREMENTS.values():
-            cursor = connection.execute(f"SELECT * FROM {measurement.name}")
+            cursor = connection.execute(f'SELECT * FROM "{measurement.name}"')
             names = [column[0] for column in cursor.description]
             assert names == ["time_ms", *measurement.tags, *measurement.field_names]
     connection.close()

@@ -12,7 +12,20 @@ from agent.points import MEASUREMENTS, Row
 from agent.processor import Processor
 from agent.roster import Roster
 
-COMPARED = ("battery", "location", "energy", "emissions", "trip", "charge", "charge_slice", "stop", "day", "alert")
+COMPARED = (
+    "battery",
+    "location",
+    "energy",
+    "emissions",
+    "trip",
+    "tour",
+    "drop",
+    "charge",
+    "charge_slice",
+    "stop",
+    "day",
+    "alert",
+)
 """All measurements that come from readings. `fleet` depends on when minutes pass, `agent` on the process."""
 
 Key = tuple[str, int]

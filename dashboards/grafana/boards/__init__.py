@@ -13,6 +13,7 @@ from dashboards.grafana.boards import (
     idle,
     quality,
     stops,
+    tours,
     trips,
     van,
 )
@@ -21,6 +22,7 @@ from dashboards.grafana.sdk import model
 BOARDS: Final[dict[str, Callable[[], model.Dashboard]]] = {
     "fleet": fleet.build,
     "van": van.build,
+    "tours": tours.build,
     "trips": trips.build,
     "charging": charging.build,
     "energy": energy.build,

@@ -32,8 +32,8 @@ year and source, the grid intensity of each country, and the file of hourly inte
   each kilometre takes out what is in it. *hourly* or *annual* says which intensity was known.
 * **Diesel**: the van of the same class over the same distance. **Avoided** = diesel − own.
 * **NOx and particles** are the legal limits of that diesel van (Euro 6), not measurements.
-* **g/t·km** = Σ CO2e / Σ (load × distance), empty runs included in Σ CO2e. *primary*, *modelled* or *default* says what
-  the load and the energy are based on.
+* **g/t·km** = Σ CO2e / Σ (mass × great-circle distance from loading to unloading point) of the tours, empty runs
+  included in Σ CO2e. *primary*, *modelled* or *default* says what the load and the energy are based on.
 """
 
 
@@ -43,7 +43,7 @@ def build() -> model.Dashboard:
         "emissions",
         "CO2e of the fleet, well-to-wheel, against diesel, with the intensities it follows from.",
         Row("In the range shown", *_summary()),
-        Row("ISO 14083 figures of the trips", *_intensities()),
+        Row("Per kilometre, tonne-kilometre and item", *_intensities()),
         Row("Over time", *_course()),
         Row("By model, country and van", *_tables()),
         Row("Basis", *_basis()),
@@ -102,12 +102,13 @@ def _summary() -> list[Panel]:
 def _intensities() -> list[Panel]:
     per_km = Query(f'SELECT sum("co2e_g") / sum("distance_km") AS "g_per_km" FROM "trip" WHERE {_trips()}')
     diesel = Query(f'SELECT sum("diesel_co2e_g") / sum("distance_km") AS "g_per_km" FROM "trip" WHERE {_trips()}')
+    # A tour without drops counts when it is known to have been empty: G is all emissions of the operation.
+    tours = where("tour")
     per_tkm = Query(
-        'SELECT sum("co2e") / sum("tonne_km") AS "g_per_tkm" FROM (SELECT "co2e_g" AS "co2e", '
-        f'"payload_kg" * "distance_km" / 1000 AS "tonne_km" FROM "trip" WHERE {_trips()})'
+        f'SELECT sum("co2e_g") / sum("activity_tkm") AS "g_per_tkm" FROM "tour" WHERE {tours} AND "empty_km" >= 0'
     )
-    per_parcel = Query(
-        f'SELECT sum("co2e_g") / sum("parcels") AS "g_per_parcel" FROM "trip" WHERE {_trips()} AND "parcels" > 0'
+    per_item = Query(
+        f'SELECT sum("co2e_g") / sum("items") AS "g_per_item" FROM "tour" WHERE {tours} AND "empty_km" >= 0'
     )
     return [
         stat("CO2e per kilometre", "Σ CO2e / Σ distance of the trips, well-to-wheel.", G_PER_KM, per_km, decimals=0),
@@ -120,30 +121,33 @@ def _intensities() -> list[Panel]:
         ),
         stat(
             "CO2e per tonne-kilometre",
-            "Σ CO2e / Σ (mean load × distance) of the trips; empty runs count in Σ CO2e.",
+            "Σ CO2e / Σ (mass × great-circle distance) of tours whose load is known; empty running counts in Σ CO2e.",
             G_PER_TKM,
             per_tkm,
             decimals=0,
         ),
         stat(
-            "CO2e per parcel",
-            "Σ CO2e / Σ parcels, of the trips whose parcels are known.",
+            "CO2e per item",
+            "Σ CO2e / Σ items delivered, of the tours whose load is known; each item counts once.",
             "suffix:g",
-            per_parcel,
+            per_item,
             decimals=0,
         ),
         stat(
-            "Mean of the trips per t·km",
-            "Mean of the trips' own g/t·km: a short trip weighs as much as a long one.",
-            G_PER_TKM,
-            total("trip", "co2e_g_per_tkm", function="mean", conditions=[LONG_ENOUGH]),
+            "Empty running",
+            "Σ kilometres with nothing on board / Σ kilometres, of the tours whose load is known.",
+            "percent",
+            Query(
+                'SELECT sum("empty_km") / sum("distance_km") * 100 AS "share" FROM "tour" '
+                f'WHERE {tours} AND "empty_km" >= 0'
+            ),
             decimals=0,
         ),
         stat(
-            "Mean of the trips per parcel",
-            "Mean of the trips' own g per parcel.",
-            "suffix:g",
-            total("trip", "co2e_g_per_parcel", function="mean", conditions=[LONG_ENOUGH]),
+            "Load factor",
+            "Mean of the tours: load over the loaded kilometres, of the largest load.",
+            "percent",
+            total("tour", "load_factor_pct", function="mean"),
             decimals=0,
         ),
     ]

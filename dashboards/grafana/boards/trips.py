@@ -34,13 +34,14 @@ def trip_columns() -> list[Column]:
         Column("soc_start_pct", "Charge at start", "percent", 0),
         Column("soc_end_pct", "Charge at end", "percent", 0),
         Column("stops", "Stops"),
-        Column("payload_kg", "Mean load", "suffix:kg", 0),
-        Column("parcels", "Parcels"),
+        Column("start_place", "From", "string"),
+        Column("end_place", "To", "string"),
         Column("co2e_g", "CO2e", "massg", 0),
         Column("diesel_co2e_g", "CO2e with diesel", "massg", 0),
         Column("avoided_co2e_g", "CO2e avoided", "massg", 0),
-        Column("co2e_g_per_tkm", "CO2e per t·km", "suffix:g/t·km", 0),
-        Column("co2e_g_per_parcel", "CO2e per parcel", "suffix:g", 0),
+        Column("energy_cost", "Energy cost", "none", 2),
+        Column("odometer_start_km", "Odometer at start", "suffix:km", 1),
+        Column("odometer_end_km", "Odometer at end", "suffix:km", 1),
         Column("quality", "Data", "string"),
         Column("inferred", "Inferred", "bool_yes_no"),
     ]
@@ -159,7 +160,7 @@ def _shape() -> list[Panel]:
         ),
         pie(
             "Basis of the figures",
-            "Trips by data quality: primary (measured energy and load), modelled, default (factors).",
+            "Trips by the quality of their energy: primary (measured), modelled, default (not known).",
             "short",
             *_counts("quality", "primary", "modelled", "default"),
             width=8,
@@ -171,14 +172,7 @@ def _shape() -> list[Panel]:
             rows("trip", "distance_km", "consumption_kwh_per_100km", by=[], conditions=[LONG_ENOUGH]),
             x=Column("distance_km", "Distance", "suffix:km"),
             y=Column("consumption_kwh_per_100km", "Consumption", "suffix:kWh/100 km"),
-        ),
-        scatter(
-            "Consumption over load",
-            "Each trip: net energy per 100 km over its mean load.",
-            "suffix:kWh/100 km",
-            rows("trip", "payload_kg", "consumption_kwh_per_100km", by=[], conditions=[LONG_ENOUGH]),
-            x=Column("payload_kg", "Mean load", "suffix:kg"),
-            y=Column("consumption_kwh_per_100km", "Consumption", "suffix:kWh/100 km"),
+            width=24,
         ),
     ]
 

@@ -29,8 +29,33 @@ TRIPS = (
     Column("Stops", "number", hide="phone"),
     Column("CO2e", "number", "kg", 2),
     Column("Avoided", "number", "kg", 2, hide="phone"),
-    Column("per parcel", "number", "g", hide="tablet"),
-    Column("Data", "text", hide="tablet", help="primary, modelled or default, after ISO 14083"),
+    Column("Data", "text", hide="tablet", help="Of the energy: primary, modelled or default"),
+)
+TOURS = (
+    Column("Returned", "time"),
+    Column("Duration", "span"),
+    Column("Distance", "number", "km", 1),
+    Column("Empty", "number", "km", 1, hide="phone"),
+    Column("Trips", "number", hide="tablet"),
+    Column("Drops", "number"),
+    Column("Items", "number", hide="phone"),
+    Column("Transport", "number", "t·km", 2, hide="tablet", help="Mass times great-circle distance"),
+    Column("Energy", "number", "kWh", 1, hide="phone"),
+    Column("CO2e", "number", "kg", 2),
+    Column("per t·km", "number", "g", hide="tablet"),
+    Column("per item", "number", "g"),
+    Column("Data", "text", hide="tablet", help="primary, modelled or default, by the method of EN ISO 14083"),
+)
+DROPS = (
+    Column("When", "time"),
+    Column("What", "text"),
+    Column("Consignment", "text"),
+    Column("Customer", "text", hide="phone"),
+    Column("Mass", "number", "kg", 1, hide="phone"),
+    Column("Items", "number"),
+    Column("As the crow flies", "number", "km", 1, hide="tablet"),
+    Column("CO2e", "number", "g"),
+    Column("From", "text", hide="tablet", help="message, import, load or default"),
 )
 CHARGES = (
     Column("Ended", "time"),
@@ -63,8 +88,45 @@ def trip_row(point: Point) -> Row:
         get("stops"),
         thousands(get("co2e_g")),
         thousands(get("avoided_co2e_g")),
-        get("co2e_g_per_parcel"),
         (get("quality") or "") + (", inferred" if get("inferred") else ""),
+    ]
+
+
+def tour_row(point: Point) -> Row:
+    """A tour as the table takes it."""
+    get = point.get
+    return [
+        f"{get('vehicle_id')}/{point['time_ms']}",
+        point["time_ms"],
+        get("duration_s"),
+        get("distance_km"),
+        get("empty_km"),
+        get("trips"),
+        get("drops"),
+        get("items"),
+        get("activity_tkm"),
+        get("energy_kwh"),
+        thousands(get("co2e_g")),
+        get("co2e_g_per_tkm"),
+        get("co2e_g_per_item"),
+        get("quality"),
+    ]
+
+
+def drop_row(point: Point) -> Row:
+    """A drop as the table takes it."""
+    get = point.get
+    return [
+        f"{get('vehicle_id')}/{point['time_ms']}",
+        point["time_ms"],
+        {"load": "loaded", "unload": "unloaded"}.get(get("action", "")),
+        get("consignment_id"),
+        get("customer_id"),
+        get("mass_kg"),
+        get("items"),
+        get("distance_gcd_km"),
+        get("co2e_g"),
+        get("source"),
     ]
 
 
@@ -157,6 +219,14 @@ class VanPage:
             with card():
                 self.speed = Chart("Speed", "km/h", self._lines("speed_kmh"), note=note, digits=0, low=0)
         with card("vp-gap"):
+            self.tours = DataTable(
+                TOURS, [], title="Tours", page=10, nothing="No tour has ended in the last days.", sort=(0, -1)
+            )
+        with card("vp-gap"):
+            self.drops = DataTable(
+                DROPS, [], title="Drops", page=15, nothing="Drops are shown when their tour has ended.", sort=(0, -1)
+            )
+        with card("vp-gap"):
             self.trips = DataTable(
                 TRIPS, [], title="Trips", page=15, nothing="No trip has ended in the last days.", sort=(0, -1)
             )
@@ -234,6 +304,8 @@ class VanPage:
             point for point in self.reader.view.recent["alert"].values() if point.get("vehicle_id") == self.vehicle_id
         ]
         charges = list(self.detail.charges.values())
+        self.tours.replace([tour_row(point) for point in self.detail.tours.values()])
+        self.drops.replace([drop_row(point) for point in self.detail.drops.values()])
         self.trips.replace([trip_row(point) for point in self.detail.trips.values()])
         self.charges.replace([charge_row(point) for point in charges])
         self.map.set_places(

@@ -30,7 +30,7 @@ def processor(folder: Path) -> Processor:
     roster = Roster(
         FleetFile.model_validate(days.FLEET),
         fleet_settings=FleetSettings(geofences=geofences, energy_price_per_kwh=0.32),
-        emissions=EmissionsSettings(intensity_file=intensities),
+        emissions=EmissionsSettings(intensity_file=intensities, market_g_per_kwh=50.0),
         derived_every_s=10,
     )
     return Processor(Decoder(make_dialects(["native"])), roster)

@@ -1,8 +1,8 @@
 """Two and a half days of four delivery vans, as the messages they would send; every kind of event occurs.
 
-Each van reports differently: `berlin-1` everything, `berlin-2` lifetime energy counters too, `paris-1` only charge and
-position, and it is silent for an afternoon in which it drives and charges; `paris-2` runs hot and nearly empty and does
-not say what it carries. `berlin-1` is silent for an evening in which it charges.
+Each van reports differently: `berlin-1` everything, `berlin-2` lifetime energy counters and what it delivers too,
+`paris-1` only charge and position, and it is silent for an afternoon in which it drives and charges; `paris-2` runs hot
+and nearly empty and does not say what it carries. `berlin-1` is silent for an evening in which it charges.
 """
 
 import json
@@ -187,6 +187,20 @@ class Van:
             "parcels": round(120 * (1 - done)),
         }
 
+    def drop(self, second: int) -> dict[str, Any]:
+        return {
+            "time": START_MS + second * 1000,
+            "action": "unload",
+            "consignment_id": f"{self.vehicle_id}-{second}",
+            "customer_id": "acme",
+            "mass_kg": 40.0,
+            "items": 6,
+        } | (
+            {}
+            if second % 3600
+            else {"latitude_deg": DEPOTS[self.depot][0], "longitude_deg": DEPOTS[self.depot][1] + 0.06}
+        )
+
 
 def vans() -> list[Van]:
     afternoon = range(DAY_S + 12 * 3600, DAY_S + 18 * 3600)
@@ -227,6 +241,8 @@ def _messages(fleet: list[Van], second: int) -> Iterator[Message]:
         of_day = second % DAY_S
         if van.vehicle_id != "paris-2" and 7 * 3600 <= of_day < 16 * 3600 and second % 1800 == 0:
             yield _message(van, "load", van.load(second))
+        if van.counters and 8 * 3600 <= of_day < 16 * 3600 and second % 1800 == 0:
+            yield _message(van, "drop", van.drop(second))
         if second % 7200 == 0:
             yield _message(van, "telemetry", van.telemetry(second))
             yield _message(van, "soc", {"time": START_MS + second * 1000 - 30_000, "soc_pct": round(van.soc_pct)})

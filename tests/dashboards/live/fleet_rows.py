@@ -5,7 +5,16 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from agent.fleet.records import AlertRecord, ChargeRecord, EmissionsRecord, EnergyRecord, TripRecord
+from agent.fleet.records import (
+    AlertRecord,
+    ChargeRecord,
+    DropRecord,
+    EmissionsRecord,
+    EnergyRecord,
+    Record,
+    TourRecord,
+    TripRecord,
+)
 from agent.points import Rows, Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 
@@ -230,11 +239,27 @@ class FakeVan:
             start_latitude_deg=trip["lat"], start_longitude_deg=trip["lon"],
             end_latitude_deg=self.lat, end_longitude_deg=self.lon,
             co2e_g=co2e, diesel_co2e_g=km * DIESEL_G_PER_KM, avoided_co2e_g=km * DIESEL_G_PER_KM - co2e,
-            parcels=int(trip["stops"]) * 3 or None,
-            co2e_g_per_parcel=co2e / (trip["stops"] * 3) if trip["stops"] else None,
             quality="primary",
         )  # fmt: skip
-        add_records(rows, self.series, [record])
+        add_records(rows, self.series, [record, *self._tour(record)])
+
+    def _tour(self, trip: TripRecord) -> list[Record]:
+        """Each trip is a tour of its own, with a drop at each stop."""
+        drops, co2e = trip.stops, trip.co2e_g or 0.0
+        tour = TourRecord(
+            vehicle_id=self.id, time_ms=trip.time_ms, start_ms=trip.start_ms, duration_s=trip.duration_s,
+            distance_km=trip.distance_km, energy_kwh=trip.energy_kwh, co2e_g=co2e,
+            diesel_co2e_g=trip.distance_km * DIESEL_G_PER_KM, trips=1, stops=drops, drops=drops, items=3 * drops,
+            co2e_g_per_item=co2e / (3 * drops) if drops else None, quality="modelled",
+        )  # fmt: skip
+        step_ms = (trip.time_ms - trip.start_ms) // (drops + 1)
+        return [tour] + [
+            DropRecord(
+                vehicle_id=self.id, time_ms=trip.start_ms + number * step_ms, action="unload", items=3,
+                consignment_id=f"c-{number}", co2e_g=co2e / drops, source="message",
+            )
+            for number in range(1, drops + 1)
+        ]  # fmt: skip
 
     def _end_charge(self, time_ms: int, rows: Rows) -> None:
         charge, self.charge = self.charge, None

@@ -180,6 +180,11 @@ async def test_the_van_page_shows_what_the_store_holds(page: Page, page_url: str
     assert {key: cells[2:4] for key, cells in rows.items()} == {
         f"{van}/{trip['time_ms']}": [number(trip["distance_km"], 1), number(trip["energy_kwh"], 2)] for trip in trips
     }
+    tours = points(store_url, "tour", vehicle_id=van, start_ms=energy["time_ms"] - 24 * 3_600_000)
+    rows = await table(page, "Tours", rows=min(10, len(tours)))
+    assert {cells[5] for cells in rows.values()} <= {number(tour["drops"]) for tour in tours}
+    drops = points(store_url, "drop", vehicle_id=van, start_ms=energy["time_ms"] - 24 * 3_600_000)
+    assert set(await table(page, "Drops", rows=min(15, len(drops)))) <= {f"{van}/{drop['time_ms']}" for drop in drops}
     assert set(await table(page, "Charges", rows=len(charges))) == {f"{van}/{charge['time_ms']}" for charge in charges}
     await clean(page, page_url)
 

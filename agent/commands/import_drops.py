@@ -1,0 +1,177 @@
+"""`vanpulse import drops FILE.csv`: a manifest, from which consignments and their places become known.
+
+The file is checked as a whole before anything is done: with one bad row nothing is imported. Its drops enter the
+journal in one transaction and are processed like messages that arrived now, whether the agent runs or not.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from agent.commands.asking import ask_agent
+from agent.config import FleetFile, Settings, load_fleet
+from agent.dialects.drops import MANIFEST, drop_of
+from agent.dialects.identity import is_vehicle_id
+from agent.errors import Rejected, VanpulseError
+from agent.journal import Journal, JournalInUse
+from agent.journal.requests import Request
+from agent.messages import Message
+from agent.readings import DropReading
+
+REQUIRED: Final = ("vehicle_id", "time", "action")
+COLUMNS: Final = (
+    *REQUIRED,
+    "mass_kg",
+    "items",
+    "consignment_id",
+    "customer_id",
+    "latitude_deg",
+    "longitude_deg",
+)
+NUMBERS: Final = {"mass_kg": float, "items": int, "latitude_deg": float, "longitude_deg": float}
+DROPS_TO_A_MESSAGE: Final = 500
+SHOWN: Final = 50
+"""So many bad rows are named; the others are counted."""
+
+
+class BadManifest(VanpulseError):
+    """The file is no manifest, or has rows that cannot be used."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The file."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="a CSV file, see docs/deliveries.md")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Check the file and hand its drops over."""
+    file: Path = arguments.file
+    now_ms = time.time_ns() // 1_000_000
+    drops = read(file, settings, load_fleet(settings.fleet), now_ms)
+    request = Request(append=list(as_messages(drops)))
+    try:
+        journal = Journal.open(
+            settings.journal.path,
+            max_bytes=settings.journal.max_bytes,
+            when_full=settings.journal.when_full,
+            dead_letter_bytes=settings.journal.dead_letter_bytes,
+        )
+    except JournalInUse:
+        taken = ask_agent(settings.journal.path, request)
+    else:
+        try:
+            journal.append_all(request.append, received_ms=now_ms)
+        finally:
+            journal.close()
+        taken = True
+    vans = len({drop.vehicle_id for drop in drops})
+    if taken:
+        sys.stdout.write(f"{len(drops)} drops of {vans} vans are imported\n")
+    return 0 if taken else 1
+
+
+def read(file: Path, settings: Settings, fleet: FleetFile, now_ms: int) -> list[DropReading]:
+    """The drops of a file, in its order. Raises `BadManifest`, after naming each bad row on stderr."""
+    drops: list[DropReading] = []
+    problems: list[str] = []
+    seen: Counter[tuple[Any, ...]] = Counter()
+    known = frozenset(fleet.vans) if settings.fleet.unknown_vehicles == "reject" else None
+    for line, row in _rows(file):
+        try:
+            drop = _drop(row, settings, known, now_ms)
+        except Rejected as rejected:
+            problems.append(f"line {line}: {rejected.detail}")
+            continue
+        # Rows that are alike in all are as many drops; the same file again gives the same numbers.
+        key = msgspec.structs.astuple(drop)
+        drop.seq = seen[key]
+        seen[key] += 1
+        drops.append(drop)
+    if problems:
+        for problem in problems[:SHOWN]:
+            sys.stderr.write(f"vanpulse: {file}: {problem}\n")
+        more = f", {len(problems) - SHOWN} of them not shown" if len(problems) > SHOWN else ""
+        raise BadManifest(f"{file}: nothing imported, {len(problems)} bad rows{more}")
+    if not drops:
+        raise BadManifest(f"{file}: no drops in it")
+    return drops
+
+
+def as_messages(drops: list[DropReading]) -> Iterator[Message]:
+    """The drops as messages for the journal: some hundred of one van in each, oldest first."""
+    by_van: dict[str, list[DropReading]] = {}
+    for drop in sorted(drops, key=lambda each: each.time_ms):
+        by_van.setdefault(drop.vehicle_id, []).append(drop)
+    for vehicle_id, some in by_van.items():
+        for start in range(0, len(some), DROPS_TO_A_MESSAGE):
+            content = [_content(drop) for drop in some[start : start + DROPS_TO_A_MESSAGE]]
+            yield Message(f"{MANIFEST}{vehicle_id}", msgspec.json.encode(content))
+
+
+def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number of the line and its cells that are not empty. Raises `BadManifest` for a file that is no manifest."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(file, header)
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                row = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
+                if len(cells) > len(header):
+                    row[""] = "too many cells"
+                yield reader.line_num, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadManifest(f"{file} cannot be read: {error}") from error
+
+
+def _check_header(file: Path, header: list[str]) -> None:
+    missing = [name for name in REQUIRED if name not in header]
+    unknown = [name for name in header if name not in COLUMNS]
+    if missing or unknown or len(set(header)) < len(header):
+        wrong = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(map(repr, unknown)) or 'a column twice'}"
+        raise BadManifest(f"{file}: the first line {wrong}; columns are {','.join(COLUMNS)}")
+
+
+def _drop(row: dict[str, str], settings: Settings, known: frozenset[str] | None, now_ms: int) -> DropReading:
+    """The drop of a row. Raises `Rejected` with what is wrong in it."""
+    if "" in row:
+        raise Rejected("schema", "more cells than columns")
+    vehicle_id = row.pop("vehicle_id", "")
+    if not is_vehicle_id(vehicle_id):
+        raise Rejected("schema", f"vehicle_id: {vehicle_id[:70]!r} is none")
+    if known is not None and vehicle_id not in known:
+        raise Rejected("unknown_vehicle", f"vehicle_id: {vehicle_id!r} is not in the fleet file")
+    fields: dict[str, Any] = dict(row)
+    for name, number in NUMBERS.items():
+        if name in fields:
+            try:
+                fields[name] = number(fields[name])
+            except ValueError:
+                raise Rejected("schema", f"{name}: {fields[name][:60]!r} is no number") from None
+    if "time" in fields and fields["time"].isascii() and fields["time"].isdigit():
+        fields["time"] = int(fields["time"])
+    return drop_of(
+        fields,
+        vehicle_id,
+        now_ms,
+        imported=True,
+        max_age_ms=round(settings.fleet.max_age_s * 1000),
+        max_ahead_ms=round(settings.fleet.max_ahead_s * 1000),
+    )
+
+
+def _content(drop: DropReading) -> dict[str, Any]:
+    fields = {name: value for name, value in msgspec.structs.asdict(drop).items() if value is not None}
+    for name in ("vehicle_id", "imported"):
+        del fields[name]
+    fields["time"] = fields.pop("time_ms")
+    return fields
