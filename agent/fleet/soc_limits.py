@@ -50,7 +50,9 @@ class Limits(NamedTuple):
 def of(state: VanState, reading: Reading, context: Context) -> Limits:
     """The limits for a state of charge that differs from the last one."""
     battery, g, thresholds = state.soc, state.estimate.g, context.thresholds
-    since_read_h = max(0, reading.time_ms - battery.time_ms) / _MS_PER_H
+    # What waits for another sighting has had the time until the first one.
+    seen_ms = battery.candidate_from_ms if battery.candidates else reading.time_ms
+    since_read_h = max(0, seen_ms - battery.time_ms) / _MS_PER_H
     since_change_h = max(0, reading.time_ms - (battery.changed_ms or battery.time_ms)) / _MS_PER_H
     slack_pct = max(2.0 * battery.step_pct, SPURT_PCT)
     fastest_pct_per_h = min(60.0 * thresholds.soc_rise_pct_per_min, context.power_limit_kw * g)

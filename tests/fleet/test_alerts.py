@@ -297,6 +297,16 @@ HOME = {"places": ("home",), "state": "parked"}
             [(0, {"soc_refusals": 3}), (9, {}), (10, {})],
             ["0+soc_implausible", "10-soc_implausible"],
         ),
+        (
+            "odometer readings refused",
+            [(0, {"odometer_refusals": 3}), (9, {}), (10, {})],
+            ["0+odometer_implausible", "10-odometer_implausible"],
+        ),
+        (
+            "powers refused",
+            [(0, {"power_refusals": 3}), (9, {}), (10, {})],
+            ["0+power_implausible", "10-power_implausible"],
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
