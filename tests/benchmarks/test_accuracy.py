@@ -25,7 +25,6 @@ NOT_YET = {
     "offline-charge",
     "soc-frozen",
     "gps-noise",
-    "charger-whole-kw",
 }
 """Faults that the van core does not get right yet. Where it does, the test says so and the name has to go."""
 

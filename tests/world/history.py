@@ -10,7 +10,6 @@ import msgspec
 
 from agent.commands.run import make_decoder
 from agent.config import Settings, load, load_fleet
-from agent.dialects.limits import Throttle
 from agent.journal import batches
 from agent.messages import Batch, Kind, Message
 from agent.points import MEASUREMENTS
@@ -160,7 +159,7 @@ def _processor(settings: Settings) -> Processor:
         emissions=settings.emissions,
         derived_every_s=settings.store.derived_every_s,
     )
-    return Processor(make_decoder(settings, roster), roster, Throttle(rate_per_s=settings.fleet.messages_per_s))
+    return Processor(make_decoder(settings, roster), roster)
 
 
 class _Taker:

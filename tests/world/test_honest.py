@@ -36,7 +36,7 @@ def fix_each(seconds: float) -> Says:
     last: list[Any] = []
 
     def said(van: Van) -> float:
-        if not last or van.time_s - last[0] >= seconds:
+        if not last or not 0 <= van.time_s - last[0] < seconds:  # another life begins at 0 again
             last[:] = [van.time_s, round(48.1 + van.north_km / KM_PER_DEGREE, 6)]
         value: float = last[1]
         return value
