@@ -38,6 +38,8 @@ EDGE_STEPS: Final = 0.1
 CAPACITY_LEEWAY: Final = 0.08
 """The filter may differ from the stated or learnt capacity by this; more has to be learnt from whole windows."""
 CHARGE_SIGMA_KW: Final = 3.0
+CHARGE_BLIND_MS: Final = 120_000
+"""For so long a charge is predicted between two readings; over longer, the state of charge tells what came in."""
 LATE_STEPS: Final = 3.0
 """A charge that has not risen for so many times the time of a step gives no more."""
 SILENT_SOC_MS: Final = 600_000
@@ -110,6 +112,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         unseen = BRIDGE_SHARE + 0.5 * elapsed_ms / (elapsed_ms + POWER_MEMORY_MS)
         variance = spread * spread * unseen + POWER_ERROR * energy * energy
         battery.power_sum_kwh += energy
+        battery.power_gross_kwh += energy if energy > 0.0 else -energy
         battery.power_sum_var += variance
         source = SOURCE_POWER if battery.power_trusted else SOURCE_SOC
     returned = None
@@ -172,7 +175,8 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
         battery.gained_pct -= before_pct - soc_pct
         reanchor(state, context)
         return False
-    if what == soc.CHANGED or (what == soc.CONFIRMED and state.motion.mode not in (DRIVING, STOPPED)):
+    on_trip = state.motion.mode in (DRIVING, STOPPED)
+    if what == soc.CHANGED or (what == soc.CONFIRMED and not (on_trip and before_ms <= state.trip.start.time_ms)):
         return False
     if state.motion.mode != CHARGING:
         state.charge.low_pct = None  # a jump is no rise
@@ -372,7 +376,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context
         variance = PARKED_SIGMA_KW**2 * hours
     elif mode == CHARGING and not state.charge.unflagged_ms:
         # Over a silence, and at the end, the state of charge tells what came in.
-        known = charging and elapsed_ms < context.thresholds.asleep_after_ms
+        known = charging and elapsed_ms <= CHARGE_BLIND_MS
         rate = _charge_rate_kw(state) if known else 0.0
         energy = -rate * hours
         variance = (0.5 * rate + CHARGE_SIGMA_KW) ** 2 * hours * AUX_HOURS

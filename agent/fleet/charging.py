@@ -155,7 +155,7 @@ def book_silent(state: VanState, context: Context) -> list[Record]:
     start_ms, end_ms = state.soc.silent_from_ms, state.soc.candidate_from_ms
     start = ledger.mark(state, Mark(), start_ms)
     start.soc_pct = state.soc.before_pct
-    state.charge = ChargeState(active=True, start=start, charged_kwh=kwh, pending_kwh=kwh)
+    state.charge = ChargeState(active=True, start=start, charged_kwh=kwh, pending_kwh=kwh, rise_ms=end_ms)
     state.totals.charged_kwh += kwh
     # The trace of energy goes on as if the charge had been entered when it happened.
     state.estimate.base_kwh -= state.soc.silent_kwh

@@ -24,6 +24,7 @@ def fall_silent(state: VanState, context: Context) -> list[Record]:
     ledger.settle(state)
     end = ledger.mark(state, Mark(), state.time_ms)
     ledger.weigh_trip(state, end, 0.0)
+    motion.anchor(state)
     return trips.end(state, context, end)
 
 

@@ -49,7 +49,8 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
     if soc_pct >= FULL_FROM_PCT and change > LOW_PCT and not limits.full_at_once:
         _wait(state, soc_pct, time_ms, thresholds)
         return REJECTED
-    if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= state.step_pct:
+    leeway = state.step_pct if change < 0.0 else 2.0 * state.step_pct + SPURT_PCT
+    if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= leeway:
         possible = 0.0 < -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
     elif change > 0.0:
         possible = change <= limits.rise_pct

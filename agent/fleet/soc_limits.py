@@ -76,6 +76,9 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
             # Nothing tells of a cable: the value may have stood still all the time that the van charged.
             frozen_pct = fastest_pct_per_h * since_change_h
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
+    elif battery.time_ms <= state.trip.start.time_ms:
+        # The van has left, and what it had before is not known yet.
+        rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
     km = state.totals.distance_km - battery.changed_km + state.position.gap_km + state.position.held_km
     resting_pct_per_h = RESTING_KW * g
     since_moved_ms = reading.time_ms - state.position.moved_ms

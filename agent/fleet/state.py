@@ -167,6 +167,8 @@ class SocState(Part):
     """What has vanished without energy, and may come back without any."""
     gained_pct: float = 0.0
     """What has come at rest without energy, and may vanish without any."""
+    power_gross_kwh: float = 0.0
+    """All energy by power so far, whichever way it flowed."""
     silent_kwh: float = 0.0
     silent_from_ms: int = 0
     """A charge that nobody saw, on its way from the state of charge to the charges."""
@@ -258,6 +260,7 @@ class Doubt(Part):
     power_kwh: float
     counter_kwh: float
     blind_ms: int
+    gross_kwh: float
     by_speed: bool = False
     """Whether the speed says that the van moves, too."""
     moved_km: float = 0.0

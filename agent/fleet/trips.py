@@ -1,11 +1,17 @@
 """Trips and stops: how they begin and end, and what is said about them."""
 
+from typing import Final
+
 import msgspec
 
 from agent.fleet import estimate, ledger, tours
 from agent.fleet.context import Context
+from agent.fleet.distance import between_km
 from agent.fleet.records import Record, StopRecord, TripRecord
 from agent.fleet.state import DRIVING, PARKED, STOPPED, Mark, TripState, VanState
+
+NOWHERE_KM: Final = 0.05
+"""A trip of less, to where it began, is none."""
 
 
 def begin(state: VanState, context: Context) -> None:
@@ -49,6 +55,9 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     known = e.started
     co2e = energy * state.emissions.battery_g_per_kwh if state.emissions is not None and known else None
     diesel = distance * context.factors.diesel.wtw_g_per_km
+    if _went_nowhere(trip.start, end, context):
+        _at_rest(state, end)
+        return []
     record = TripRecord(
         vehicle_id=state.vehicle_id,
         time_ms=end.time_ms,
@@ -78,6 +87,11 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         inferred=trip.inferred,
     )
     state.day.trips += 1
+    _at_rest(state, end)
+    return [record, *tours.arrived(state, context, end)]
+
+
+def _at_rest(state: VanState, end: Mark) -> None:
     state.charge.low_pct = None
     motion = state.motion
     motion.mode = PARKED
@@ -86,7 +100,16 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     motion.fast_readings = 0
     if end is not motion.rest:
         motion.rest = msgspec.structs.replace(end)
-    return [record, *tours.arrived(state, context, end)]
+
+
+def _went_nowhere(start: Mark, end: Mark, context: Context) -> bool:
+    """Whether what looked like a departure was none: the van is where it was, and has not gone anywhere."""
+    if end.distance_km - start.distance_km >= NOWHERE_KM:
+        return False
+    if start.latitude_deg is None or end.latitude_deg is None:
+        return True
+    here = (end.latitude_deg, end.longitude_deg or 0.0)
+    return between_km(start.latitude_deg, start.longitude_deg or 0.0, *here) * 1000.0 < context.thresholds.rest_radius_m
 
 
 def end_standing(state: VanState, context: Context) -> list[Record]:

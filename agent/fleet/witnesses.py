@@ -21,8 +21,8 @@ CARRIED: Final = 3
 
 LEAST_KWH_PER_KM: Final = 0.1
 """No van takes less over some kilometres that are not a descent (the reference band of vans is 0.2 to 0.24)."""
-CONFIRMING_KWH_PER_KM: Final = 0.05
-"""Measured energy that says that a van drives."""
+CONFIRMING_KWH_PER_KM: Final = 0.08
+"""Measured energy that says that a van drives: more than heating takes on a lorry at 50 km/h."""
 CONFIRMED_FROM_KM: Final = 0.3
 CONFIRMED_SHARE: Final = 0.5
 """Of the least energy, by state of charge."""
@@ -115,6 +115,7 @@ def _begin(state: VanState, reading: Reading) -> Doubt:
         power_kwh=battery.power_sum_kwh,
         counter_kwh=battery.counter_sum_kwh,
         blind_ms=battery.blind_ms,
+        gross_kwh=battery.power_gross_kwh,
         by_speed=by_speed,
     )
 
@@ -124,17 +125,14 @@ def _driven(state: VanState, doubt: Doubt) -> bool | None:
     battery, km = state.soc, doubt.km
     if state.motion.mode == CHARGING or km < CONFIRMED_FROM_KM:
         return None
-    measured_kwh = None
-    if battery.counter_trusted:
-        measured_kwh = battery.counter_sum_kwh - doubt.counter_kwh
-    elif battery.blind_ms == doubt.blind_ms and battery.power_trusted and battery.power_kw is not None:
-        measured_kwh = battery.power_sum_kwh - doubt.power_kwh
-    if measured_kwh is not None:
-        if measured_kwh >= CONFIRMING_KWH_PER_KM * km:
+    if battery.blind_ms == doubt.blind_ms and battery.power_trusted and battery.power_kw is not None:
+        # Downhill the net energy is small; but energy flows, out of the battery and into it.
+        flowed_kwh = battery.power_gross_kwh - doubt.gross_kwh
+        if flowed_kwh >= CONFIRMING_KWH_PER_KM * km:
             return True
-        if km >= DENIED_FROM_KM and measured_kwh < DENIED_SHARE * CONFIRMING_KWH_PER_KM * km:
-            return False
-        return None
+        return False if km >= DENIED_FROM_KM and flowed_kwh < DENIED_SHARE * CONFIRMING_KWH_PER_KM * km else None
+    if battery.counter_trusted and battery.counter_sum_kwh - doubt.counter_kwh >= CONFIRMING_KWH_PER_KM * km:
+        return True
     if doubt.soc_pct is None or battery.soc_pct is None:
         return None
     fallen_pct = doubt.soc_pct - battery.soc_pct
