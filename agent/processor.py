@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from agent import points
 from agent.dialects import Decoder
+from agent.dialects.bad_elements import BadElements
 from agent.dialects.limits import Throttle
 from agent.errors import REASONS, Rejected
 from agent.fleet import Verdict, step, tick
@@ -98,17 +99,23 @@ class Processor:
                 self._special(message, batch, offset)
                 continue
             element = 0
+            bad: BadElements | None = None
             try:
                 for item in decode(message, received_ms):
-                    if isinstance(item, Rejected):
-                        self._refuse(item, message, batch, offset, element)
-                    else:
+                    if not isinstance(item, Rejected):
                         self._take(item, received_ms)
+                    elif bad is None:
+                        bad = BadElements(element, item)
+                    else:
+                        bad.add(element)
                     element += 1
             except Rejected as rejected:
-                self._refuse(rejected, message, batch, offset, element)
+                self._refuse(rejected, message, batch, offset)
             except Exception as error:  # one message must never stop the others
-                self._stumble(error, message, batch, offset, element)
+                self._stumble(error, message, batch, offset)
+            else:
+                if bad is not None:
+                    self._refuse(bad.rejected(element), message, batch, offset)
         self._counts.messages += stop - start
 
     def _take(self, reading: Reading, received_ms: int) -> None:
@@ -165,9 +172,9 @@ class Processor:
                 self._tick(int(message.payload), batch)
             case Kind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
-                self._refuse(Rejected("oversize", text), message, batch, offset, 0)
+                self._refuse(Rejected("oversize", text), message, batch, offset)
             case _:
-                self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset, 0)
+                self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset)
 
     def _tick(self, now_ms: int, batch: Batch) -> None:
         """Time passes for every van; silence counts from when we could hear it."""
@@ -200,24 +207,25 @@ class Processor:
             points.add_records(self._rows, series, (record,))
             self.points += 1
 
-    def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int, element: int) -> None:
+    def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int) -> None:
+        """Make the message a dead letter: one, whatever is wrong with how many of its elements."""
         self._counts.rejected[rejected.reason] += 1
         self.letters.append(
             DeadLetter(
                 offset=offset,
-                index=element,
                 reason=rejected.reason,
                 topic=message.topic,
                 payload=message.payload,
                 received_ms=batch.received_ms,
                 detail=rejected.detail,
+                sender=self._decoder.sender(message.topic),
             )
         )
 
-    def _stumble(self, error: Exception, message: Message, batch: Batch, offset: int, element: int) -> None:
+    def _stumble(self, error: Exception, message: Message, batch: Batch, offset: int) -> None:
         """An error of this program: the message is kept as a dead letter, to be replayed when the error is mended."""
         self._stumble_at(f"a message under {message.topic!r}", error)
-        self._refuse(Rejected("malformed", f"internal error: {error!r}"), message, batch, offset, element)
+        self._refuse(Rejected("malformed", f"internal error: {error!r}"), message, batch, offset)
 
     def _stumble_at(self, what: str, error: Exception) -> None:
         if not self.counters.internal_errors:

@@ -1,11 +1,13 @@
 """What a dialect is: the meaning of one sender's topics and payloads."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent.errors import Rejected
 from agent.messages import Message
 from agent.readings import Reading
+
+LONGEST_SENDER: Final = 130
 
 
 class Dialect(Protocol):
@@ -32,6 +34,13 @@ class Dialect(Protocol):
         Raises `Rejected` when the message as a whole is unusable.
         """
         ...
+
+    def sender(self, topic: str) -> str:
+        """Who has sent under this topic, for keeping senders apart: the van where the topic names it.
+
+        Otherwise the topic's first two levels, which is what the rights at the broker are given by.
+        """
+        return "/".join(topic.split("/", 2)[:2])[:LONGEST_SENDER]
 
     def tick(self, time_ms: int) -> Iterable[Reading]:
         """The readings that only waited for time to pass: bare values that belong together."""

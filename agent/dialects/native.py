@@ -109,6 +109,11 @@ class NativeDialect(Dialect):
         """Whether the topic is below the prefix."""
         return topic.startswith(self._prefix)
 
+    def sender(self, topic: str) -> str:
+        """The topic's van, whatever follows it."""
+        vehicle_id = topic.removeprefix(self._prefix).partition("/")[0]
+        return vehicle_id if self.claims(topic) and is_vehicle_id(vehicle_id) else super().sender(topic)
+
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The readings of one payload, oldest first; see `Dialect.decode`."""
         route = self._routes.get(message.topic) or self._route(message.topic)

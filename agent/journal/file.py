@@ -11,7 +11,7 @@ from agent.errors import JournalBroken, JournalCorrupt, JournalError, JournalFul
 
 APPLICATION_ID: Final = 0x7670_6A6C
 """`vpjl`: says that a SQLite file is a journal of this program."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 PAGE_BYTES: Final = 4096
 
 _SCHEMA: Final = """
@@ -45,9 +45,26 @@ CREATE TABLE dead_letters (
   reason TEXT NOT NULL,
   topic TEXT NOT NULL,
   detail TEXT NOT NULL,
+  sender TEXT NOT NULL DEFAULT '',
   payload BLOB NOT NULL,
   UNIQUE ("offset", element)
 ) STRICT;
+"""
+
+_SINCE_VERSION_2: Final = """
+CREATE INDEX dead_letters_by_sender ON dead_letters (sender);
+CREATE TABLE losses (
+  sender TEXT PRIMARY KEY,
+  letters INTEGER NOT NULL,
+  messages INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+_FROM_VERSION_1: Final = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE dead_letters ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+{_SINCE_VERSION_2}
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
@@ -118,7 +135,7 @@ def create(path: Path) -> None:
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA + _SINCE_VERSION_2)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except sqlite3.Error as error:
@@ -165,6 +182,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
                 "install that version again, or let it drain the journal first"
             )
         _check_tables(path, connection)
+        if version == 1 and not read_only:
+            connection.executescript(_FROM_VERSION_1)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()

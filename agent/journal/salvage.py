@@ -97,7 +97,10 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage
         )
         found.states += 1
     for row in _rows(source, "dead_letters", found):
-        target.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        target.execute(
+            f"INSERT OR IGNORE INTO dead_letters ({_TABLES['dead_letters']}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            row,
+        )
         found.dead_letters += 1
     for row in _rows(source, "checkpoint", found):
         found.checkpoint = row[0]
