@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -12,9 +12,11 @@ import pytest
 import uvloop
 
 from agent import pipeline as module
+from agent import worker as worker_module
 from agent.commands.ports import free_port
 from agent.errors import JournalBroken, SettingsError, StoreUnavailable
 from agent.journal import Journal
+from agent.journal.journal import WhenFull
 from agent.messages import Message
 from agent.mqtt.base import Delivery
 from agent.pipeline import Pipeline
@@ -25,11 +27,12 @@ FRESH_MS = time.time_ns() // 1_000_000 - 6 * 3_600_000
 
 
 class Bench:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, max_bytes: int = 16 << 20, when_full: WhenFull = "pause") -> None:
         self.receiver = FakeReceiver()
         self.store = FakeStore()
         self.port = free_port()
-        self.journal = Journal.open(directory / "journal.db", max_bytes=16 << 20, reserve_bytes=0)
+        path = directory / "journal.db"
+        self.journal = Journal.open(path, max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
         self.pipeline = Pipeline(
             receiver=self.receiver,
             journal=self.journal,
@@ -183,4 +186,39 @@ async def test_alerts_reach_the_broker_also_when_it_was_away(bench: Bench, monke
     bench.receiver.reachable = True
     bench.receiver.counters.subscribed_since_ms += 1
     await until(lambda: bench.receiver.published[-1][1] == b"")
+    await bench.finish()
+
+
+async def test_an_unsent_alert_of_a_van_known_only_from_dropped_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was away for so long that `drop_oldest` gave up all that the van had sent: nobody knows it any more."""
+    monkeypatch.setattr(module, "TICK_S", 0.05)
+    monkeypatch.setattr(worker_module, "AHEAD_AFTER_S", 0.0)
+    bench = Bench(tmp_path, max_bytes=1 << 20, when_full="drop_oldest")
+    bench.store.away = StoreUnavailable("connection refused", retry_after_s=0.05)
+    await bench.start()
+    sent = 0
+
+    async def send_until(condition: Callable[[], object]) -> None:
+        nonlocal sent
+        while not condition():
+            bench.deliver(("vans/van-2/soc", {"time": FRESH_MS + sent, "soc_pct": 50.0, "pad": "x" * 50_000}))
+            sent += 1
+            await until(lambda: bench.pipeline.vitals.intake.messages == sent)
+
+    await send_until(lambda: bench.pipeline.vitals.worker.ahead)
+    bench.receiver.reachable = False
+    bench.deliver(low(21, minute=0), low(19, minute=40))
+    sent += 2
+    await until(lambda: bench.pipeline._unsent)
+    alert_at = bench.journal.counters.next_offset
+    await send_until(lambda: bench.journal.read(0, max_messages=1)[0].offset >= alert_at)
+    bench.store.away = None
+    await until(lambda: bench.pipeline.vitals.worker.rewinds)
+    assert "van-1" not in list(bench.pipeline.vitals.processor.vans)
+    bench.receiver.reachable = True
+    bench.receiver.counters.subscribed_since_ms += 1
+    await until(lambda: bench.receiver.published or bench.task.done())
+    assert bench.receiver.published == [("vans-alerts/van-1", b"")]
     await bench.finish()
