@@ -4,9 +4,11 @@ The same messages in the same order give the same rows, whatever the batches. No
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from agent import points
+from agent.care import TRIES, Care, Stumble, set_aside
 from agent.dialects import Decoder
 from agent.dialects.bad_elements import BadElements
 from agent.dialects.limits import Throttle
@@ -66,10 +68,13 @@ class Processor:
         self._counts = self.counters
         self._uncounted = ProcessorCounters()
         self._throttled: dict[str, None] = {}
+        self._care = Care(self.vans)
+        self._work_in: Callable[[Reading, int], Rejected | None] = self._take
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
         self._alerting = {}
+        self._care.broken.clear()
         self._roster.forget_unknown()
         self._minute = 0
         memories: dict[str, bytes] = {}
@@ -98,28 +103,35 @@ class Processor:
             if message.kind != PUBLISH:
                 self._special(message, batch, offset)
                 continue
-            element = 0
-            bad: BadElements | None = None
             try:
-                for item in decode(message, received_ms):
-                    if not isinstance(item, Rejected):
-                        self._take(item, received_ms)
-                    elif bad is None:
-                        bad = BadElements(element, item)
-                    else:
-                        bad.add(element)
-                    element += 1
+                items = decode(message, received_ms)
+                self._take_all(items, message, batch, offset)
             except Rejected as rejected:
                 self._refuse(rejected, message, batch, offset)
+            except Stumble as stumble:
+                self._break(stumble, f"a message under {message.topic!r}")
+                self._counts.rejected["malformed"] += 1  # as it will be; what is worked through again is not counted
             except Exception as error:  # one message must never stop the others
-                self._stumble(error, message, batch, offset)
-            else:
-                if bad is not None:
-                    self._refuse(bad.rejected(element), message, batch, offset)
+                self._decode_again(error, message, batch, offset)
         self._counts.messages += stop - start
 
-    def _take(self, reading: Reading, received_ms: int) -> None:
-        """Work one reading into its van. Raises `Rejected` for a van that is not ours."""
+    def _take_all(self, items: Iterable[Reading | Rejected], message: Message, batch: Batch, offset: int) -> None:
+        """What one message has given."""
+        element = 0
+        bad: BadElements | None = None
+        for item in items:
+            refused = item if isinstance(item, Rejected) else self._work_in(item, batch.received_ms)
+            if refused is not None:
+                if bad is None:
+                    bad = BadElements(element, refused)
+                else:
+                    bad.add(element)
+            element += 1
+        if bad is not None:
+            self._refuse(bad.rejected(element), message, batch, offset)
+
+    def _take(self, reading: Reading, received_ms: int) -> Rejected | None:
+        """Work one reading into its van. Raises `Rejected` for a van that is not ours, `Stumble` for our own error."""
         van = self._awake.get(reading.vehicle_id) or self._admitted(reading.vehicle_id)
         if not van.dirty:
             self.vans.touch(van)
@@ -128,25 +140,60 @@ class Processor:
         if not self._admit(van.allowance, time_ms, received_ms):
             counters.throttled += 1
             self._throttled[reading.vehicle_id] = None
-            return
+            return None
         state = van.state
-        records = step(state, reading, received_ms, van.context)
-        verdict = state.verdict
-        if verdict == ACCEPTED:
-            counters.accepted += 1
-        elif verdict == LATE:
-            counters.late += 1
-        elif verdict == DUPLICATE:
-            counters.duplicates += 1
-            return
-        else:
-            counters.stale += 1
-            return
-        self.points += points.add_reading(self._rows, van.series, reading)
-        if time_ms > self.newest_ms:
-            self.newest_ms = time_ms
-        if records:
-            self._add_records(van, records)
+        try:
+            records = step(state, reading, received_ms, van.context)
+            verdict = state.verdict
+            if verdict == ACCEPTED:
+                counters.accepted += 1
+            elif verdict == LATE:
+                counters.late += 1
+            elif verdict == DUPLICATE:
+                counters.duplicates += 1
+                return None
+            else:
+                counters.stale += 1
+                return None
+            self.points += points.add_reading(self._rows, van.series, reading)
+            if time_ms > self.newest_ms:
+                self.newest_ms = time_ms
+            if records:
+                self._add_records(van, records)
+        except Exception as error:
+            raise Stumble(reading.vehicle_id, time_ms) from error
+        return None
+
+    def _take_with_care(self, reading: Reading, received_ms: int) -> Rejected | None:
+        """`_take` once an error of this program has been met: nothing for broken vans, watched ones through `Care`."""
+        vehicle_id = reading.vehicle_id
+        if vehicle_id in self._care.broken:
+            return None
+        if not self._care.watches(vehicle_id):
+            return self._take(reading, received_ms)
+        work = partial(self._whole_rows, partial(self._take, reading, received_ms))
+        error = self._care.attempt(vehicle_id, reading.time_ms, work)
+        if error is None:
+            return None
+        self._note_error(f"a reading of {vehicle_id!r}", error)
+        return set_aside(error)
+
+    def _whole_rows(self, work: Callable[[], object]) -> None:
+        """Let the work add all of its rows, or none."""
+        lengths, count = {name: len(rows) for name, rows in self._rows.items()}, self.points
+        try:
+            work()
+        except Stumble:
+            for name, length in lengths.items():
+                del self._rows[name][length:]
+            self.points = count
+            raise
+
+    def _break(self, stumble: Stumble, what: str) -> None:
+        """A van may be half-changed: it rests until the states of the last checkpoint are back."""
+        self._note_error(what, stumble.__cause__ or stumble)
+        self._care.note(stumble)
+        self._work_in = self._take_with_care
 
     def _admitted(self, vehicle_id: str) -> Van:
         van = self.vans.wake(vehicle_id)
@@ -178,26 +225,56 @@ class Processor:
 
     def _tick(self, now_ms: int, batch: Batch) -> None:
         """Time passes for every van; silence counts from when we could hear it."""
-        for reading in self._decoder.tick(now_ms):
-            self._take(reading, batch.received_ms)
+        self._tick_dialects(now_ms, batch.received_ms)
         for van, silence_ms in self.vans.due(now_ms, batch.listening_since_ms):
-            state = van.state
-            event_ms = state.time_ms + silence_ms
-            # A look at alerts or the end of a day changes the state even where there is nothing to say.
-            changed = 0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms
             try:
-                records = tick(state, now_ms, silence_ms, van.context)
-            except Exception as error:  # one van must never stop the others
-                self._stumble_at(f"a tick of {state.vehicle_id!r}", error)
-                records, changed = [], True
-            if (records or changed) and not van.dirty:
-                self.vans.touch(van)
-            if records:
-                self._add_records(van, records)
+                self._tick_van(van, now_ms, silence_ms)
+            except Stumble as stumble:  # one van must never stop the others
+                self._break(stumble, f"a tick of {stumble.vehicle_id!r}")
         self.vans.settle(now_ms)
         if now_ms // MINUTE_MS > self._minute:
             self._minute = now_ms // MINUTE_MS
             self._roll_up(self._minute * MINUTE_MS)
+
+    def _tick_dialects(self, now_ms: int, received_ms: int) -> None:
+        """What only waited for time to pass. A van that is not ours is counted: there is no message to keep."""
+        try:
+            for reading in self._decoder.tick(now_ms):
+                try:
+                    self._work_in(reading, received_ms)
+                except Rejected as rejected:
+                    self._counts.rejected[rejected.reason] += 1
+                except Stumble as stumble:
+                    self._break(stumble, f"a reading of {stumble.vehicle_id!r}")
+        except Exception as error:
+            self._note_error("a tick of the dialects", error)
+
+    def _tick_van(self, van: Van, now_ms: int, silence_ms: int) -> None:
+        """Time passes for one van. Raises `Stumble`."""
+        vehicle_id = van.state.vehicle_id
+        if vehicle_id in self._care.broken:
+            return
+        if self._care.watches(vehicle_id):
+            work = partial(self._whole_rows, partial(self._pass, van, now_ms, silence_ms))
+            error = self._care.attempt(vehicle_id, now_ms, work)
+            if error is not None:
+                self._note_error(f"a tick of {vehicle_id!r}", error)
+        else:
+            self._pass(van, now_ms, silence_ms)
+
+    def _pass(self, van: Van, now_ms: int, silence_ms: int) -> None:
+        state = van.state
+        event_ms = state.time_ms + silence_ms
+        # A look at alerts or the end of a day changes the state even where there is nothing to say.
+        changed = 0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms
+        try:
+            records = tick(state, now_ms, silence_ms, van.context)
+            if (records or changed) and not van.dirty:
+                self.vans.touch(van)
+            if records:
+                self._add_records(van, records)
+        except Exception as error:
+            raise Stumble(state.vehicle_id, now_ms) from error
 
     def _roll_up(self, time_ms: int) -> None:
         for record in self.vans.roll_up(time_ms):
@@ -222,15 +299,33 @@ class Processor:
             )
         )
 
-    def _stumble(self, error: Exception, message: Message, batch: Batch, offset: int) -> None:
-        """An error of this program: the message is kept as a dead letter, to be replayed when the error is mended."""
-        self._stumble_at(f"a message under {message.topic!r}", error)
-        self._refuse(Rejected("malformed", f"internal error: {error!r}"), message, batch, offset)
+    def _decode_again(self, error: Exception, message: Message, batch: Batch, offset: int) -> None:
+        """Decoding has failed once: after three tries the message is a dead letter, until the error is mended."""
+        for _ in range(TRIES - 1):
+            try:
+                items = list(self._decoder.decode(message, batch.received_ms))
+            except Exception as again:
+                error = again
+            else:
+                self._take_all(items, message, batch, offset)
+                return
+        self._note_error(f"a message under {message.topic!r}", error)
+        self._refuse(set_aside(error), message, batch, offset)
 
-    def _stumble_at(self, what: str, error: Exception) -> None:
+    def set_aside(self, batch: Batch, index: int, detail: str, *, again: bool = False) -> None:
+        """Make a message a dead letter without a look at it; `again` as in `process`."""
+        self._counts = self._uncounted if again else self.counters
+        self._refuse(Rejected("malformed", detail), batch.messages[index], batch, batch.offset + index)
+        self._counts.messages += 1
+
+    def _note_error(self, what: str, error: BaseException) -> None:
         if not self.counters.internal_errors:
             log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
         self._counts.internal_errors += 1
+
+    def broken_vans(self) -> list[str]:
+        """Vans that an error has left half-changed: everything since the last checkpoint has to come again."""
+        return list(self._care.broken)
 
     # -- what the worker takes
 

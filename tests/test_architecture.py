@@ -29,10 +29,11 @@ ALLOWED: dict[str, set[str]] = {
     "roster": BASE | {"config", "factors", "fleet", "points"},
     "journal_thread": {"errors", "fleet", "journal", "messages"},
     "vans": BASE | {"dialects", "fleet", "points", "roster"},
-    "processor": BASE | {"dialects", "fleet", "journal", "points", "roster", "vans"},
+    "care": BASE | {"dialects", "fleet", "vans"},
+    "processor": BASE | {"care", "dialects", "fleet", "journal", "points", "roster", "vans"},
     "intake": BASE | {"journal_thread", "mqtt"},
     "writer": BASE | {"journal", "journal_thread", "points", "stores"},
-    "worker": BASE | {"journal_thread", "processor", "writer"},
+    "worker": BASE | {"journal", "journal_thread", "processor", "writer"},
     "health": {"intake", "journal", "journal_thread", "mqtt", "processor", "worker", "writer"},
     "heartbeat": {"health", "points", "systemd"},
     "pipeline": BASE
