@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agent.dialects.base import Dialect
 from agent.dialects.gbt32960_current import CurrentMemory, CurrentSign, learn
 from agent.dialects.gcj02 import to_wgs84
-from agent.dialects.identity import resolve
+from agent.dialects.identity import is_vin, resolve_vin
 from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.native import rejection
 from agent.dialects.strict_json import parse_json
@@ -111,6 +111,7 @@ class Gbt32960Dialect(Dialect):
         """Logins, logouts, answers: messages without measurements."""
         self._prefix = f"{prefix}/"
         self._identities = identities
+        self._known = frozenset(identities.values())
         self._utc_offset = timedelta(minutes=utc_offset_minutes)
         self._coordinates = coordinates
         self._current_sign: CurrentSign = current_sign
@@ -138,7 +139,7 @@ class Gbt32960Dialect(Dialect):
             raise rejection(error) from error
         if envelope.encryption != NOT_ENCRYPTED:
             raise Rejected("schema", f"encrypted ({envelope.encryption}): the gateway does not decrypt")
-        vehicle_id = resolve(self._identities, envelope.vin)
+        vehicle_id = resolve_vin(self._identities, envelope.vin)
         self._check_topic(message.topic, envelope.vin)
         time_ms = self._time_ms(envelope.report.time)
         if message.topic.endswith(REAL_TIME):
@@ -167,17 +168,25 @@ class Gbt32960Dialect(Dialect):
             way = "behind" if memory.hours_behind > 0 else "ahead"
             yield f"clock {abs(memory.hours_behind)} h {way}: check mqtt.gbt32960_utc_offset"
 
+    def sender(self, topic: str) -> str:
+        """The van that the mount point names, where it does."""
+        mount = self._mount(topic)
+        try:
+            return resolve_vin(self._identities, mount[-1]) if mount else super().sender(topic)
+        except Rejected:
+            return super().sender(topic)
+
+    def _mount(self, topic: str) -> list[str]:
+        """The topic's levels between prefix and `upstream`."""
+        return [level for level in topic.removeprefix(self._prefix).rpartition("upstream/")[0].split("/") if level]
+
     def _check_topic(self, topic: str, vin: str) -> None:
-        """A mount point that names another van of the table, or another VIN, contradicts the payload."""
-        mount = topic.removeprefix(self._prefix).rpartition("upstream/")[0].rstrip("/").rpartition("/")[2]
+        """A level of the mount point that names another van, by the table, a VIN or its id, contradicts the payload."""
         ours = self._identities.get(vin, vin)
-        looks_like_vin = len(mount) == len(vin) == 17
-        if (
-            mount != vin
-            and (looks_like_vin or mount in self._identities)
-            and self._identities.get(mount, mount) != ours
-        ):
-            raise Rejected("identity_mismatch", f"Vin {vin!r} under the topic of {mount!r}")
+        for level in self._mount(topic):
+            names = self._identities.get(level) or (level if is_vin(level) or level in self._known else None)
+            if names not in {None, ours}:
+                raise Rejected("identity_mismatch", f"Vin {vin!r} under the topic of {level[:70]!r}")
 
     def _time_ms(self, time: _Time) -> int:
         try:
