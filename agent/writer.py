@@ -227,6 +227,7 @@ def _letters(unit: Unit, rejected: Sequence[RejectedRow]) -> list[DeadLetter]:
             payload=row.line.encode(),
             received_ms=unit.newest_ms,
             detail=row.detail,
+            sender=row.vehicle_id,
         )
         for row in rejected
     ]

@@ -292,4 +292,5 @@ def _rejected(name: str, point: Row, error: Exception) -> RejectedRow:
     fields = {
         field: value for field, value in zip(MEASUREMENTS[name].field_names, values, strict=True) if value is not None
     }
-    return RejectedRow(name, f"{name} {dict(series.tags())} {fields} {time_ms}", str(error))
+    text = f"{name} {dict(series.tags())} {fields} {time_ms}"
+    return RejectedRow(name, text, str(error), series.vehicle_id or "")
