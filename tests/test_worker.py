@@ -3,9 +3,11 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from agent.journal import Journal
 from agent.journal.file import beside
 from agent.journal_thread import JournalThread
 from agent.messages import Batch, Message
+from agent.stores.sqlite import SqliteStore
 from agent.worker import TAIL_BYTES, TAIL_MESSAGES, Tail, Worker
 from agent.writer import Writer
 from tests.doubles import Clock, FakeStore, make_processor, until
@@ -47,10 +50,11 @@ class Bench:
         when_full: str = "pause",
         durable_after_s: float = 0,
         checkpoint_every_s: float = 0.01,
+        store: Any = None,
     ) -> None:
         self.journal = Journal.open(path / "journal.db", max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
         self.thread = JournalThread(self.journal)
-        self.store = FakeStore()
+        self.store = store or FakeStore()
         self.clock = Clock()
         self.notified: list[str] = []
         self.processor = make_processor()
@@ -221,6 +225,28 @@ async def test_a_forgetful_store_gets_everything_since_the_checkpoint_again(make
     await bench.append(DRIVE[:1])
     await until(lambda: bench.writer.counters.checkpoint_offset >= 60)
     await bench.finish()
+
+
+async def test_a_history_file_that_was_removed_gets_everything_since_the_checkpoint_again(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "history.db"
+    bench = make(store=SqliteStore(path), checkpoint_every_s=3600.0)
+    await bench.store.open()
+    await bench.start()
+    await bench.append(DRIVE[:100])
+    await bench.done()
+    path.unlink()
+    await bench.append(DRIVE[100:])
+    await until(lambda: bench.writer.must_resend)
+    await bench.append(DRIVE[:1])  # as a tick would, it makes the worker look around
+    await until(lambda: bench.worker.rewinds)
+    await bench.done()
+    await bench.finish()
+    await bench.store.close()
+    with closing(sqlite3.connect(path)) as history:
+        assert history.execute("SELECT count(*), sum(soc_pct NOTNULL) FROM battery").fetchone() == (180, 180)
+    assert "was removed or replaced while the agent was running" in caplog.text
 
 
 async def test_dead_letters_are_kept_once_however_often_the_message_is_worked_through(make: Make) -> None:
