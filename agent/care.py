@@ -9,9 +9,8 @@ after a failure. Where many vans fail, all of them are watched, so that going ba
 from collections.abc import Callable
 from typing import Final
 
-from agent.dialects.limits import Allowance
 from agent.errors import Rejected
-from agent.fleet import VanState, decode_state, encode_state, new_state
+from agent.fleet import decode_state, encode_state, new_state
 from agent.vans import Vans
 
 TRIES: Final = 3
@@ -65,17 +64,14 @@ class Care:
             self._watched[vehicle_id] = None
         return error
 
-    def _copy(self, vehicle_id: str) -> tuple[bytes, Allowance]:
+    def _copy(self, vehicle_id: str) -> bytes:
         van = self._vans.awake.get(vehicle_id) or self._vans.wake(vehicle_id)
-        if van is None:
-            return encode_state(new_state(vehicle_id)), Allowance()
-        return encode_state(van.state), _copy_of(van.allowance)
+        return encode_state(van.state if van is not None else new_state(vehicle_id))
 
-    def _bring_back(self, vehicle_id: str, copy: tuple[bytes, Allowance]) -> None:
+    def _bring_back(self, vehicle_id: str, copy: bytes) -> None:
         van = self._vans.awake.get(vehicle_id) or self._vans.wake(vehicle_id)
         if van is not None:
-            state: VanState = decode_state(copy[0])
-            van.state, van.allowance = state, _copy_of(copy[1])
+            van.state = decode_state(copy)
 
 
 def set_aside(error: Exception) -> Rejected:
@@ -85,7 +81,3 @@ def set_aside(error: Exception) -> Rejected:
 
 def _cause(stumble: Stumble) -> Exception:
     return stumble.__cause__ if isinstance(stumble.__cause__, Exception) else stumble
-
-
-def _copy_of(allowance: Allowance) -> Allowance:
-    return Allowance(*(getattr(allowance, name) for name in Allowance.__struct_fields__))

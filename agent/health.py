@@ -46,6 +46,8 @@ class Vitals:
         self.writer = writer
         self.silent = False
         """Connected, yet nothing arrives although it used to; the heartbeat sets it."""
+        self.clock_behind = False
+        """All readings are from the future, so that our clock is behind; the heartbeat sets it."""
         self.findings = 0
         """What the dialects find worth a look; the heartbeat sets it."""
 
@@ -56,6 +58,10 @@ class Vitals:
     def problems(self) -> list[str]:
         """Why the agent is not ready, in words; empty when it is."""
         found = []
+        if self.intake.clock_problem is not None:
+            found.append(f"clock: {self.intake.clock_problem}")
+        elif self.clock_behind:
+            found.append("clock: all readings are from the future, so the clock of this machine is behind")
         if not self.receiver.connected:
             found.append(f"broker: not connected ({self.receiver.last_error or 'connecting'})")
         elif not self.receiver.subscribed_since_ms:
@@ -124,6 +130,10 @@ def _receiver_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("messages_journaled", "Messages committed to the journal.", intake.messages)
     yield _counter("messages_redelivered", "Messages that the broker sent again.", receiver.redelivered)
     yield _counter("messages_retained", "Messages that the broker had kept.", receiver.retained)
+    yield _labelled(
+        "messages_refused", "Messages of vans beyond their rate, not taken in.", "vehicle_id", intake.refused.items()
+    )
+    yield _gauge("clock_plausible", "0 while readings wait for the clock to be set.", intake.clock_problem is None)
     yield _counter("acks_sent", "Messages acknowledged.", receiver.acks_sent)
     yield _counter("acks_discarded", "Acks of a connection that had ended.", receiver.acks_discarded)
     yield _ack_delay(intake.ack_delay_s)
@@ -171,7 +181,6 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
     yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
     yield _counter("readings_stale", "Retained values without a time of their own.", counters.stale)
-    yield _counter("readings_throttled", "Readings of vans beyond their rate.", counters.throttled)
     yield _labelled("messages_rejected", "Dead letters by reason.", "reason", counters.rejected.items())
     yield _counter("internal_errors", "Messages that hit an error of this program.", counters.internal_errors)
     yield _counter("positions_rejected", "Positions that cannot be.", survey.positions_rejected)

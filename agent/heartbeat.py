@@ -17,6 +17,9 @@ SILENCE_S = 300.0
 SHOWN = 20
 """Lines logged of one kind in one go; a whole fleet going wrong at once must not flood the log."""
 
+AHEAD_IN_A_ROW = 5
+"""So many readings from the future between two looks, and no other: then it is no van's clock."""
+
 _SERIES = Series()
 _FIELDS = MEASUREMENTS["agent"].field_names
 
@@ -41,7 +44,9 @@ class Heartbeat:
         self._stalled: set[str] = set()
         self._dropped = 0
         self._dropping = False
+        self._refused: dict[str, int] = {}
         self._throttled: set[str] = set()
+        self._judged = (0, 0)
         self._findings: dict[str, str] = {}
 
     def beat(self) -> None:
@@ -50,8 +55,9 @@ class Heartbeat:
         self._watch_for_stalls()
         self._watch_for_drops()
         self._watch_for_throttled_vans()
+        self._watch_for_a_clock_behind()
         # A wall clock may also be set back.
-        if not 0 <= self._clock_s() - self._last_point_s < POINT_EVERY_S:
+        if not 0 <= self._clock_s() - self._last_point_s < POINT_EVERY_S and self._vitals.intake.clock_problem is None:
             self._watch_for_findings()
             self._write_point()
 
@@ -87,12 +93,29 @@ class Heartbeat:
         self._dropped, self._dropping = dropped, dropping
 
     def _watch_for_throttled_vans(self) -> None:
-        throttled = set(self._vitals.processor.take_throttled())
-        for vehicle_id in sorted(throttled - self._throttled)[:SHOWN]:
-            log.warning("van %r sends more than fleet.messages_per_s for long: what is beyond is left out", vehicle_id)
-        for vehicle_id in sorted(self._throttled - throttled)[:SHOWN]:
-            log.info("van %r keeps to its rate again", vehicle_id)
-        self._throttled = throttled
+        refused = dict(self._vitals.intake.refused)
+        over = {sender for sender, number in refused.items() if number > self._refused.get(sender, 0)}
+        for sender in sorted(over - self._throttled)[:SHOWN]:
+            log.warning("van %r sends more than fleet.messages_per_s for long: what is beyond is refused", sender)
+        for sender in sorted(self._throttled - over)[:SHOWN]:
+            log.info("van %r keeps to its rate again; %d of its messages were refused", sender, refused[sender])
+        self._refused, self._throttled = refused, over
+
+    def _watch_for_a_clock_behind(self) -> None:
+        """One van from the future has a wrong clock; where all are, it is ours that is behind."""
+        counters = self._vitals.processor.counters
+        seen = counters.rejected["in_future"], counters.accepted
+        ahead, accepted = (now - before for now, before in zip(seen, self._judged, strict=True))
+        if ahead or accepted:
+            behind = ahead >= AHEAD_IN_A_ROW and not accepted
+            if behind and not self._vitals.clock_behind:
+                log.warning(
+                    "every reading of the last %d is from the future: the clock of this machine is behind; "
+                    "once it is right, `vanpulse deadletters replay --reason in_future` takes them in",
+                    ahead,
+                )
+            self._vitals.clock_behind = behind
+        self._judged = seen
 
     def _watch_for_findings(self) -> None:
         findings = self._vitals.processor.findings()

@@ -4,8 +4,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import msgspec
+
+from agent.clock import ClockWatch, wall_clock_ms
 from agent.errors import JournalFull
 from agent.journal_thread import JournalThread
 from agent.messages import Batch, Kind, Message
@@ -28,6 +31,7 @@ FEW_MESSAGES = 64
 rates this halves the number of commits and costs less than a commit's own time in latency."""
 
 FULL_RETRY_S = 1.0
+CLOCK_RETRY_S = 1.0
 
 TIDY_COMMITS = 50
 TIDY_S = 1.0
@@ -43,6 +47,10 @@ class IntakeCounters:
         self.journal_full = False
         self.commit_started_s: float | None = None
         self.last_message_ms = 0
+        self.refused: Mapping[str, int] = {}
+        """Messages beyond the rate of their sender, by sender."""
+        self.clock_problem: str | None = None
+        """Why readings wait for the clock; None while it can be right."""
         self.ack_delay_s = AckDelay()
 
 
@@ -65,13 +73,8 @@ class AckDelay:
         self.counts[-1] += messages
 
 
-def wall_clock_ms() -> int:
-    """Milliseconds since the epoch. The intake is the only place where time enters the pipeline."""
-    return time.time_ns() // 1_000_000
-
-
 class Intake:
-    """Owns the messages between the socket and the journal."""
+    """Owns the messages between the socket and the journal. The only place where time enters the pipeline."""
 
     def __init__(
         self,
@@ -81,6 +84,8 @@ class Intake:
         on_batch: Callable[[Batch], None],
         on_full: Callable[[], None] = lambda: None,
         commit_bytes: int = COMMIT_BYTES,
+        refuse: Callable[[list[Message], float], list[int]] | None = None,
+        watch: ClockWatch | None = None,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.counters = IntakeCounters()
@@ -89,10 +94,15 @@ class Intake:
         self._on_batch = on_batch
         self._on_full = on_full
         self._commit_bytes = commit_bytes
+        self._refuse = refuse
+        self._watch = watch
         self._clock_ms = clock_ms
+        self._listening_from_ms = 0
+        """The clock was set at this time of the new clock: what it showed before says nothing about silence now."""
         self._waiting: deque[tuple[float, Delivery]] = deque()
         self._waiting_bytes = 0
         self._ticks: list[Message] = []
+        self._announced: list[Message] = []
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._paused = False
@@ -102,7 +112,10 @@ class Intake:
 
     def on_delivery(self, delivery: Delivery) -> None:
         """Take what one read of the socket gave. Never blocks; pauses the receiver when too much waits."""
-        self._waiting.append((time.monotonic(), delivery))
+        now_s = time.monotonic()
+        if self._refuse is not None and (refused := self._refuse(delivery.messages, now_s)):
+            _take_out(delivery, refused)
+        self._waiting.append((now_s, delivery))
         self._waiting_bytes += sum([len(message.payload) for message in delivery.messages])
         if self._waiting_bytes > PAUSE_BYTES and not self._paused:
             self._pause()
@@ -110,9 +123,28 @@ class Intake:
 
     def tick(self) -> None:
         """Let time pass for the vans: journaled between the messages, so that a replay sees it in the same place."""
-        if not self.counters.journal_full:
+        self.look_at_clock()
+        if not self.counters.journal_full and self.counters.clock_problem is None:
             self._ticks = [Message("", b"%d" % self._clock_ms(), qos=0, kind=Kind.TICK)]
             self._arrived.set()
+
+    def announce(self, message: Message) -> None:
+        """Journal a message of our own, before everything that has not been taken in yet."""
+        self._announced.append(message)
+        self._arrived.set()
+
+    def look_at_clock(self) -> None:
+        """Judge the clock; say so when it becomes implausible or plausible again."""
+        problem = self._watch.problem() if self._watch is not None else None
+        known, self.counters.clock_problem = self.counters.clock_problem, problem
+        if problem is not None and known is None:
+            log.warning("the clock of this machine cannot be right: %s", problem)
+            self._pause()
+        elif problem is None and known is not None:
+            log.info("the clock is right now: reading goes on")
+            self._listening_from_ms = self._clock_ms()
+            if not self.counters.journal_full:
+                self._resume()
 
     def room_made(self) -> None:
         """The journal has become smaller: try again if it was full."""
@@ -127,6 +159,10 @@ class Intake:
         """Commit and acknowledge, batch after batch, until closed. Raises `JournalBroken`."""
         while await self._something_to_do():
             taken, messages = self._take()
+            if not messages:
+                for _, delivery in taken:
+                    self._receiver.acknowledge(delivery)
+                continue
             batch = await self._append(messages)
             if batch is None:
                 return
@@ -155,7 +191,7 @@ class Intake:
             self._on_batch(batch)
 
     async def _something_to_do(self) -> bool:
-        while not self._waiting and not self._ticks:
+        while not self._waiting and not self._ticks and not self._announced:
             if self._closing:
                 return False
             self._arrived.clear()
@@ -164,7 +200,7 @@ class Intake:
 
     def _take(self) -> tuple[list[tuple[float, Delivery]], list[Message]]:
         taken: list[tuple[float, Delivery]] = []
-        messages: list[Message] = []
+        messages, self._announced = self._announced, []
         size = 0
         while self._waiting and len(messages) < COMMIT_MESSAGES and size < self._commit_bytes:
             entry = self._waiting.popleft()
@@ -179,9 +215,10 @@ class Intake:
 
     async def _append(self, messages: list[Message]) -> Batch | None:
         """The committed batch; None when the journal stays full until the intake is closed."""
-        while True:
+        while await self._clock_is_plausible():
             received_ms = self._clock_ms()
-            listening_since_ms = self._receiver.counters.subscribed_since_ms or received_ms
+            listening_since_ms = self._listening_since(received_ms)
+            messages = self._with_former_time(messages)
             self.counters.commit_started_s = time.monotonic()
             try:
                 batch = await self._journal.append(
@@ -198,6 +235,35 @@ class Intake:
                 log.info("the journal has room again: reading goes on")
                 self._resume()
             return batch
+        return None
+
+    def _listening_since(self, now_ms: int) -> int:
+        """Since when silence can be judged. A clock that was set, forward or back, begins anew."""
+        if self._watch is not None and self._watch.was_set(now_ms):
+            self._listening_from_ms = now_ms
+            log.warning("the clock was set, or this machine was asleep: the vans' silence is counted from now on")
+        subscribed_ms = self._receiver.counters.subscribed_since_ms or now_ms
+        return max(min(subscribed_ms, now_ms), self._listening_from_ms)
+
+    def _with_former_time(self, messages: list[Message]) -> list[Message]:
+        """After the clock was set back nobody knows yet which time is right: a van is judged by both."""
+        former_ms = self._watch.former_ms() if self._watch is not None else 0
+        if not former_ms:
+            return messages
+        return [
+            msgspec.structs.replace(message, other_arrival_ms=former_ms) if message.kind == Kind.PUBLISH else message
+            for message in messages
+        ]
+
+    async def _clock_is_plausible(self) -> bool:
+        """Wait until the clock can be right; False when the intake is closed meanwhile."""
+        self.look_at_clock()
+        while self.counters.clock_problem is not None:
+            if self._closing:
+                return False
+            await asyncio.sleep(CLOCK_RETRY_S)
+            self.look_at_clock()
+        return True
 
     async def _wait_for_room(self, error: JournalFull) -> bool:
         if not self.counters.journal_full:
@@ -220,3 +286,14 @@ class Intake:
     def _resume(self) -> None:
         self._paused = False
         self._receiver.resume()
+
+
+def _take_out(delivery: Delivery, refused: list[int]) -> None:
+    """Leave messages out of a delivery; its acknowledgement will say so, where messages and packet ids correspond."""
+    messages = delivery.messages
+    wanting = [index for index, message in enumerate(messages) if message.qos]
+    if len(wanting) == len(delivery.packet_ids):
+        of_message = dict(zip(wanting, delivery.packet_ids, strict=True))
+        delivery.refused = frozenset(of_message[index] for index in refused if index in of_message)
+    out = set(refused)
+    delivery.messages = [message for index, message in enumerate(messages) if index not in out]

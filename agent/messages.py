@@ -16,6 +16,10 @@ class Kind(IntEnum):
     """An MQTT packet that the codec refused; the payload is the raw packet."""
     OVERSIZE = 3
     """A publish beyond `mqtt.max_packet_bytes`; the payload is its beginning."""
+    REPLAYED = 4
+    """A dead letter that is processed again, as it was published; its batch has the time of its first arrival."""
+    TAGS = 5
+    """The fleet's tags from here on: no topic; the payload is `agent.tags.FleetTags` encoded."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -26,6 +30,12 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     qos: int = 1
     retained: bool = False
     kind: int = Kind.PUBLISH
+    other_arrival_ms: int = 0
+    """Another time at which it may have arrived, which its event time is judged by too; 0: none.
+
+    Of a dead letter it is when the letter was handed back; of a message that arrives after our clock was set back, what
+    the clock would show if it had not been.
+    """
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Coroutine
 
 from agent import health, memory, systemd
+from agent.clock import ClockWatch
+from agent.dialects.limits import Throttle
 from agent.errors import SettingsError
 from agent.health import Vitals
 from agent.heartbeat import Heartbeat
@@ -50,6 +52,7 @@ class Pipeline:
         flush_s: float,
         checkpoint_every_s: float,
         durable_after_s: float = 0.0,
+        throttle: Throttle | None = None,
         alert_prefix: str,
         listen: tuple[str, int],
     ) -> None:
@@ -57,6 +60,7 @@ class Pipeline:
         self._store = store
         self._processor = processor
         self._journal = JournalThread(journal)
+        self._watch = ClockWatch()
         self._writer = Writer(
             store,
             self._journal,
@@ -79,7 +83,11 @@ class Pipeline:
             on_batch=self._worker.on_batch,
             on_full=self._worker.make_room,
             commit_bytes=min(COMMIT_BYTES, journal.counters.max_bytes // JOURNAL_BATCHES),
+            refuse=None if throttle is None else throttle.refuse,
+            watch=self._watch,
         )
+        if throttle is not None:
+            self._intake.counters.refused = throttle.refused
         self._alert_prefix = alert_prefix
         self._listen = listen
         self._stopping = False
@@ -110,6 +118,11 @@ class Pipeline:
         started = time.monotonic()
         await self._store.open()
         await self._worker.restore()
+        self._watch.seen_ms = self._processor.seen_ms
+        self._intake.look_at_clock()
+        tags = self._processor.tags_to_journal(backlog=self._worker.backlog > 0)
+        if tags is not None:
+            self._intake.announce(tags)
         # What is alive now lives as long as the process: collections need not look at it again.
         gc.collect()
         gc.freeze()

@@ -11,7 +11,7 @@ from agent import points
 from agent.care import TRIES, Care, Stumble, set_aside
 from agent.dialects import Decoder
 from agent.dialects.bad_elements import BadElements
-from agent.dialects.limits import Throttle
+from agent.dialects.base import first_levels
 from agent.errors import REASONS, Rejected
 from agent.fleet import Verdict, step, tick
 from agent.fleet.records import Record
@@ -20,6 +20,7 @@ from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
 from agent.readings import Reading
 from agent.roster import Roster
+from agent.tags import FleetTags
 from agent.vans import AWAKE_VANS, Survey, Van, Vans
 
 log = logging.getLogger(__name__)
@@ -28,9 +29,14 @@ log = logging.getLogger(__name__)
 PUBLISH = int(Kind.PUBLISH)
 ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
 
+_READABLE = frozenset({PUBLISH, int(Kind.REPLAYED)})
+"""Kinds of messages that are decoded: those that arrived, and dead letters that were handed back."""
+
 MINUTE_MS = 60_000
 MINUTE_KEY = "/minute"
-"""Where a checkpoint keeps the minute of the last roll-up; no van and no dialect memory has such a name."""
+TAGS_KEY = "/tags"
+"""Where a checkpoint keeps the minute of the last roll-up and the fleet's tags; no van and no dialect memory has such
+names."""
 
 
 class ProcessorCounters:
@@ -42,7 +48,6 @@ class ProcessorCounters:
         self.duplicates = 0
         self.late = 0
         self.stale = 0
-        self.throttled = 0
         self.internal_errors = 0
         self.rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
 
@@ -50,7 +55,7 @@ class ProcessorCounters:
 class Processor:
     """Owns the vans."""
 
-    def __init__(self, decoder: Decoder, roster: Roster, throttle: Throttle, *, awake_vans: int = AWAKE_VANS) -> None:
+    def __init__(self, decoder: Decoder, roster: Roster, *, awake_vans: int = AWAKE_VANS) -> None:
         self.vans = Vans(roster, awake_vans=awake_vans)
         self.counters = ProcessorCounters()
         self.letters: list[DeadLetter] = []
@@ -60,37 +65,51 @@ class Processor:
         self._decoder = decoder
         self._roster = roster
         self._rows: Rows = points.empty_rows()
-        self._admit = throttle.admit
         self._depots: dict[str, Series] = {}
         self._minute = 0
         self._awake = self.vans.awake
         self._alerting: dict[str, None] = {}
         self._counts = self.counters
         self._uncounted = ProcessorCounters()
-        self._throttled: dict[str, None] = {}
         self._care = Care(self.vans)
         self._work_in: Callable[[Reading, int], Rejected | None] = self._take
+        self._surveyed = Survey(0, 0, 0)
+        self._tags_known = self._tags_changed = False
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
         self._alerting = {}
         self._care.broken.clear()
         self._roster.forget_unknown()
-        self._minute = 0
         memories: dict[str, bytes] = {}
-        self.vans.restore(self._vans_of(states, memories))
-        self._decoder.restore(memories)
-
-    def _vans_of(self, states: Iterable[tuple[str, bytes]], memories: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """The vans among what a checkpoint holds; the rest is taken up in passing."""
+        vans: list[tuple[str, bytes]] = []
         for key, encoded in states:
-            if key == MINUTE_KEY:
-                self._minute = int(encoded)
             if "/" in key:
                 memories[key] = encoded
             else:
                 self._roster.restored(key)
-                yield key, encoded
+                vans.append((key, encoded))
+        self._minute = int(memories.pop(MINUTE_KEY, b"0"))
+        encoded_tags = memories.pop(TAGS_KEY, None)
+        self._tags_known = encoded_tags is not None
+        self._tags_changed = False
+        self.vans.restore(vans, FleetTags.decode(encoded_tags) if encoded_tags else self._roster.tags())
+        self._decoder.restore(memories)
+
+    def tags_to_journal(self, *, backlog: bool) -> Message | None:
+        """The tags by the files of now, where they may not be those at the end of the journal.
+
+        `backlog` says that the journal holds messages that have not been worked through: there may be tags among them.
+        """
+        tags = self._roster.tags()
+        if self._tags_known and not backlog and tags == self.vans.tags:
+            return None
+        return Message("", tags.encode(), qos=0, kind=Kind.TAGS)
+
+    @property
+    def seen_ms(self) -> int:
+        """The newest time that the checkpoint knows of, to the minute; 0: none."""
+        return self._minute * MINUTE_MS
 
     def process(self, batch: Batch, start: int, stop: int, *, again: bool = False) -> None:
         """Work through the messages `start` to `stop` of a batch; `again`: they have been counted before."""
@@ -100,7 +119,7 @@ class Processor:
         offset = batch.offset + start - 1
         for message in batch.messages[start:stop]:
             offset += 1
-            if message.kind != PUBLISH:
+            if message.kind not in _READABLE:
                 self._special(message, batch, offset)
                 continue
             try:
@@ -119,8 +138,13 @@ class Processor:
         """What one message has given."""
         element = 0
         bad: BadElements | None = None
+        arrived_ms = batch.received_ms
+        replayed = message.kind != PUBLISH
         for item in items:
-            refused = item if isinstance(item, Rejected) else self._work_in(item, batch.received_ms)
+            if isinstance(item, Rejected):
+                refused: Rejected | None = item
+            else:
+                refused = self._work_in(item, self._late(item, message, batch) if replayed else arrived_ms)
             if refused is not None:
                 if bad is None:
                     bad = BadElements(element, refused)
@@ -130,6 +154,11 @@ class Processor:
         if bad is not None:
             self._refuse(bad.rejected(element), message, batch, offset)
 
+    def _late(self, reading: Reading, message: Message, batch: Batch) -> int:
+        """When a replayed reading arrived. It is old: that its van was heard now does not follow from it."""
+        van = self._awake.get(reading.vehicle_id) or self._admitted(reading.vehicle_id)
+        return max(van.state.last_arrival_ms, min(batch.received_ms, message.other_arrival_ms))
+
     def _take(self, reading: Reading, received_ms: int) -> Rejected | None:
         """Work one reading into its van. Raises `Rejected` for a van that is not ours, `Stumble` for our own error."""
         van = self._awake.get(reading.vehicle_id) or self._admitted(reading.vehicle_id)
@@ -137,10 +166,6 @@ class Processor:
             self.vans.touch(van)
         counters = self._counts
         time_ms = reading.time_ms
-        if not self._admit(van.allowance, time_ms, received_ms):
-            counters.throttled += 1
-            self._throttled[reading.vehicle_id] = None
-            return None
         state = van.state
         try:
             records = step(state, reading, received_ms, van.context)
@@ -217,6 +242,9 @@ class Processor:
         match message.kind:
             case Kind.TICK:
                 self._tick(int(message.payload), batch)
+            case Kind.TAGS:
+                self.vans.retag(FleetTags.decode(message.payload))
+                self._tags_known = self._tags_changed = True
             case Kind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
                 self._refuse(Rejected("oversize", text), message, batch, offset)
@@ -232,9 +260,11 @@ class Processor:
             except Stumble as stumble:  # one van must never stop the others
                 self._break(stumble, f"a tick of {stumble.vehicle_id!r}")
         self.vans.settle(now_ms)
-        if now_ms // MINUTE_MS > self._minute:
-            self._minute = now_ms // MINUTE_MS
-            self._roll_up(self._minute * MINUTE_MS)
+        minute = now_ms // MINUTE_MS
+        # A clock set back goes on from where it is now; a small correction over a full minute is not rolled up again.
+        if not self._minute - 1 <= minute <= self._minute:
+            self._minute = minute
+            self._roll_up(minute * MINUTE_MS)
 
     def _tick_dialects(self, now_ms: int, received_ms: int) -> None:
         """What only waited for time to pass. A van that is not ours is counted: there is no message to keep."""
@@ -295,7 +325,8 @@ class Processor:
                 payload=message.payload,
                 received_ms=batch.received_ms,
                 detail=rejected.detail,
-                sender=self._decoder.sender(message.topic),
+                sender=self._decoder.sender(message.topic) or first_levels(message.topic),
+                retained=message.retained,
             )
         )
 
@@ -351,11 +382,6 @@ class Processor:
         vehicle_ids, self._alerting = list(self._alerting), {}
         return vehicle_ids
 
-    def take_throttled(self) -> list[str]:
-        """The vans that have sent beyond their rate since the last call."""
-        vehicle_ids, self._throttled = list(self._throttled), {}
-        return vehicle_ids
-
     def findings(self) -> dict[str, str]:
         """What the dialects find worth a look, by `dialect/vehicle_id`."""
         return {key: text for key, text in self._decoder.findings().items() if text}
@@ -369,13 +395,22 @@ class Processor:
         return self.vans.alerting()
 
     def survey(self) -> Survey:
-        """A look over all vans."""
-        return self.vans.survey()
+        """A look over all vans. What is counted never falls, although a rewind takes the vans back."""
+        now, before = self.vans.survey(), self._surveyed
+        self._surveyed = now._replace(
+            positions_rejected=max(now.positions_rejected, before.positions_rejected),
+            soc_rejected=max(now.soc_rejected, before.soc_rejected),
+        )
+        return self._surveyed
 
     def snapshot(self) -> Iterator[dict[str, bytes]]:
         """The states that changed since the last snapshot, encoded, a few hundred at a time.
 
         To be consumed before any further message is processed.
         """
-        yield {MINUTE_KEY: b"%d" % self._minute} | self._decoder.changed()
+        own = {MINUTE_KEY: b"%d" % self._minute}
+        if self._tags_changed:
+            own[TAGS_KEY] = self.vans.tags.encode()
+            self._tags_changed = False
+        yield own | self._decoder.changed()
         yield from self.vans.snapshot()

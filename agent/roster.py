@@ -12,7 +12,7 @@ from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import parse_places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
-from agent.points import Series
+from agent.tags import FleetTags, VanTags
 
 ANY_VAN: Final = "van"
 ANY_VAN_KWH: Final = 83.0
@@ -120,9 +120,13 @@ class Roster:
             or (general.diesel_class if general else ANY_VAN_DIESEL_CLASS),
         )
 
-    def depot(self, vehicle_id: str) -> str:
-        """The depot of this van, as in `vehicle`."""
-        return self._vans.get(vehicle_id, _UNNAMED).depot or self._defaults.depot
+    def tags(self) -> FleetTags:
+        """The tags of all vans by the files and settings of now."""
+        return FleetTags(self._tags(""), {vehicle_id: self._tags(vehicle_id) for vehicle_id in self._vans})
+
+    def _tags(self, vehicle_id: str) -> VanTags:
+        vehicle = self.context(vehicle_id).vehicle
+        return VanTags(vehicle.depot, vehicle.model, vehicle.country)
 
     def context(self, vehicle_id: str) -> Context:
         """What the van core is told about this van: one object for all vans of which the same is known."""
@@ -155,11 +159,6 @@ class Roster:
             day_zone=self._day_zone,
             tariff=self._tariff,
         )
-
-
-def series_of(vehicle_id: str, vehicle: Vehicle) -> Series:
-    """The tags of a van's points."""
-    return Series(vehicle_id=vehicle_id, depot=vehicle.depot, model=vehicle.model, country=vehicle.country)
 
 
 def _text(file: Path | None) -> str | None:

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agent.dialects.limits import Allowance
 from agent.errors import JournalCorrupt
 from agent.fleet import Context, VanState, decode_state, encode_state, new_state
 from agent.fleet.alerts import active_payload
@@ -21,7 +20,8 @@ from agent.fleet.records import FleetRecord
 from agent.fleet.rollup import FleetTable
 from agent.fleet.state import OFFLINE, check_version, condense
 from agent.points import Series
-from agent.roster import Roster, series_of
+from agent.roster import Roster
+from agent.tags import FleetTags
 
 AWAKE_VANS: Final = 10_000
 """A fleet of so many can be awake as a whole; of a larger one fewer are, down to an eighth of this, since most of its
@@ -33,13 +33,16 @@ QUIET_MS: Final = 300_000
 QUIET_VANS: Final = 1000
 """At most so many of them at one tick, which is not to take long."""
 SNAPSHOT_VANS: Final = 500
+CLOCK_SLACK_MS: Final = 60_000
+"""Time from which on the clock counts as set back."""
 
 
 class Kept(msgspec.Struct, array_like=True, gc=False):
     """One van in a checkpoint, or asleep. Those of old have no glance."""
 
     state: bytes
-    allowance: Allowance
+    unused: object = None
+    """Where earlier versions kept what the rate limit knew of the van."""
     glance: Glance | None = None
 
 
@@ -47,7 +50,7 @@ class _Cover(msgspec.Struct, array_like=True, gc=False):
     """`Kept` of which only the glance is decoded."""
 
     state: msgspec.Raw
-    allowance: msgspec.Raw
+    unused: msgspec.Raw
     glance: Glance | None = None
 
 
@@ -59,12 +62,11 @@ _COVER_DECODER: Final = msgspec.msgpack.Decoder(_Cover)
 class Van:
     """One van that is awake: its state, what is known about it, and its tags."""
 
-    __slots__ = ("allowance", "context", "dirty", "number", "series", "state")
+    __slots__ = ("context", "dirty", "number", "series", "state")
 
-    def __init__(self, number: int, state: VanState, allowance: Allowance, context: Context, series: Series) -> None:
+    def __init__(self, number: int, state: VanState, context: Context, series: Series) -> None:
         self.number = number
         self.state = state
-        self.allowance = allowance
         self.context = context
         self.series = series
         self.dirty = False
@@ -98,6 +100,8 @@ class Vans:
     def __init__(self, roster: Roster, *, awake_vans: int = AWAKE_VANS) -> None:
         self.awake: dict[str, Van] = {}
         """Never replaced, so that it may be looked into directly."""
+        self.tags = roster.tags()
+        """In force: from the files of now until the journal says otherwise."""
         self._roster = roster
         self._awake_vans = awake_vans
         self._turn = 0
@@ -142,7 +146,7 @@ class Vans:
         """A van that is heard for the first time."""
         self._make_room()
         number = self._new_row(vehicle_id)
-        return self._get_up(number, new_state(vehicle_id), Allowance())
+        return self._get_up(number, new_state(vehicle_id))
 
     def touch(self, van: Van) -> None:
         """The van has changed: the next snapshot takes it."""
@@ -157,7 +161,7 @@ class Vans:
         self._arrivals_ms.append(0)
         self._patience_ms.append(NEVER_MS)
         self._alerting.append(False)
-        self._table.append(self._roster.depot(vehicle_id))
+        self._table.append(self.tags.of(vehicle_id).depot)
         return number
 
     def _wake(self, number: int) -> Van:
@@ -166,17 +170,41 @@ class Vans:
         self._of_sleepers = self._of_sleepers.less(Survey.of(kept.glance))
         self._asleep[number] = None
         self._patience_ms[number] = NEVER_MS
-        return self._get_up(number, decode_state(kept.state), kept.allowance)
+        return self._get_up(number, decode_state(kept.state))
 
-    def _get_up(self, number: int, state: VanState, allowance: Allowance) -> Van:
+    def _get_up(self, number: int, state: VanState) -> Van:
         vehicle_id = self._ids[number]
         context = self._roster.context(vehicle_id)
         series = self._series[number]
         if series is None:
-            series = self._series[number] = series_of(vehicle_id, context.vehicle)
-        van = Van(number, state, allowance, context, series)
+            series = self._series[number] = self._series_of(vehicle_id)
+        van = Van(number, state, context, series)
         self.awake[vehicle_id] = van
         return van
+
+    def _series_of(self, vehicle_id: str) -> Series:
+        tags = self.tags.of(vehicle_id)
+        return Series(vehicle_id=vehicle_id, depot=tags.depot, model=tags.model, country=tags.country)
+
+    def retag(self, tags: FleetTags) -> None:
+        """From here on the points have these tags."""
+        before, self.tags = self.tags, tags
+        for number, vehicle_id in enumerate(self._ids):
+            if tags.of(vehicle_id) != before.of(vehicle_id):
+                self._series[number] = None
+                self._table.depots[number] = tags.of(vehicle_id).depot
+                self._part_day(number)
+
+    def _part_day(self, number: int) -> None:
+        """A day that silence has closed is not written again under other tags; what follows of it is another point."""
+        sleeps = self._asleep[number] is not None
+        van = self._wake(number) if sleeps else self.awake[self._ids[number]]
+        van.series = self._series[number] = self._series_of(self._ids[number])
+        if van.state.day.closed:
+            van.state.day.closed = False
+            self.touch(van)
+        if sleeps:
+            self._put_to_sleep(van)
 
     def _kept(self, number: int) -> Kept:
         encoded = self._asleep[number]
@@ -186,7 +214,7 @@ class Vans:
     def _put_to_sleep(self, van: Van) -> None:
         number = van.number
         seen = glance(van.state)
-        kept = Kept(condense(encode_state(van.state)), van.allowance, seen)
+        kept = Kept(condense(encode_state(van.state)), glance=seen)
         del self.awake[self._ids[number]]
         self._lay_down(number, _encode_tightly(kept), seen)
 
@@ -209,7 +237,7 @@ class Vans:
 
     def settle(self, now_ms: int) -> None:
         """Put vans to sleep that were not heard for long."""
-        quiet = (van for van in self.awake.values() if now_ms - van.state.last_arrival_ms >= QUIET_MS)
+        quiet = (van for van in self.awake.values() if abs(now_ms - van.state.last_arrival_ms) >= QUIET_MS)
         for van in list(islice(quiet, QUIET_VANS)):
             self._put_to_sleep(van)
 
@@ -220,17 +248,20 @@ class Vans:
 
         Who sleeps is woken for it and then sleeps on.
         """
+        # What seems to have arrived in the future did so before our clock was set back: it says nothing any more.
+        ahead_ms = now_ms + CLOCK_SLACK_MS
         numbers = [van.number for van in self.awake.values()]
         numbers += [
             number
             for number, (arrival_ms, patience) in enumerate(zip(self._arrivals_ms, self._patience_ms, strict=True))
-            if patience <= max(0, now_ms - max(arrival_ms, listening_since_ms))
+            if patience <= max(0, now_ms - max(arrival_ms if arrival_ms <= ahead_ms else 0, listening_since_ms))
         ]
         numbers.sort()
         for number in numbers:
             sleeps = self._asleep[number] is not None
             van = self._wake(number) if sleeps else self.awake[self._ids[number]]
-            yield van, max(0, now_ms - max(van.state.last_arrival_ms, listening_since_ms))
+            arrival_ms = van.state.last_arrival_ms
+            yield van, max(0, now_ms - max(arrival_ms if arrival_ms <= ahead_ms else 0, listening_since_ms))
             if sleeps:
                 self._put_to_sleep(van)
 
@@ -279,12 +310,13 @@ class Vans:
             return encoded
         van.dirty = False
         # Not condensed: that takes longer than the encoding, and this is done for every van on the road.
-        return _encode_tightly(Kept(encode_state(van.state), van.allowance, glance(van.state)))
+        return _encode_tightly(Kept(encode_state(van.state), glance=glance(van.state)))
 
-    def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
+    def restore(self, kept: Iterable[tuple[str, bytes]], tags: FleetTags) -> None:
         """Replace all vans by these, asleep. Raises `JournalCorrupt` for one that cannot be read."""
-        series = dict(zip(self._ids, self._series, strict=True))
+        series = dict(zip(self._ids, self._series, strict=True)) if tags == self.tags else {}
         self._forget()
+        self.tags = tags
         for vehicle_id, encoded in kept:
             number = self._new_row(vehicle_id)
             self._series[number] = series.get(vehicle_id)

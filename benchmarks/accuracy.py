@@ -21,7 +21,6 @@ from agent import points
 from agent.commands.compare import compare, read_truth
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import Throttle
 from agent.messages import Batch, Kind, Message
 from agent.points import MEASUREMENTS, Rows
 from agent.processor import Processor
@@ -64,7 +63,7 @@ def processor_for(settings: FleetSettings, fleet: FleetFile | None = None) -> Pr
         emissions=EmissionsSettings(),
         derived_every_s=10.0,
     )
-    return Processor(Decoder(make_dialects(["native"])), roster, Throttle())
+    return Processor(Decoder(make_dialects(["native"])), roster)
 
 
 def feed(processor: Processor, messages: Iterable[Timed]) -> Iterable[Rows]:

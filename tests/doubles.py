@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import Throttle
 from agent.journal import DeadLetter
 from agent.messages import Batch, Message
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
@@ -154,18 +153,12 @@ class FakeStore:
 
 
 def make_processor(
-    *,
-    rate_per_s: float = 50.0,
-    burst: int = 20_000,
-    awake_vans: int = 10_000,
-    dialects: Sequence[str] = ("native",),
-    settings: Settings | None = None,
+    *, awake_vans: int = 10_000, dialects: Sequence[str] = ("native",), settings: Settings | None = None
 ) -> Processor:
     """The real one, with native vans that nobody has named."""
     settings = settings or Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
-    throttle = Throttle(rate_per_s=rate_per_s, burst=burst)
-    return Processor(Decoder(make_dialects(dialects)), roster, throttle, awake_vans=awake_vans)
+    return Processor(Decoder(make_dialects(dialects)), roster, awake_vans=awake_vans)
 
 
 def rows_of(measurement: str, *rows: tuple[object, ...]) -> Rows:

@@ -15,6 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "interrupts": set(),
     "messages": set(),
     "readings": {"errors", "structs"},
+    "clock": set(),
     "config": {"errors", "readings"},
     "structs": set(),
     "memory": set(),
@@ -26,18 +27,19 @@ ALLOWED: dict[str, set[str]] = {
     "journal": BASE,
     "points": {"readings", "fleet"},
     "stores": BASE | {"points"},
-    "roster": BASE | {"config", "factors", "fleet", "points"},
+    "tags": BASE,
+    "roster": BASE | {"config", "factors", "fleet", "tags"},
     "journal_thread": {"errors", "fleet", "journal", "messages"},
-    "vans": BASE | {"dialects", "fleet", "points", "roster"},
-    "care": BASE | {"dialects", "fleet", "vans"},
-    "processor": BASE | {"care", "dialects", "fleet", "journal", "points", "roster", "vans"},
-    "intake": BASE | {"journal_thread", "mqtt"},
+    "vans": BASE | {"fleet", "points", "roster", "tags"},
+    "care": BASE | {"fleet", "vans"},
+    "processor": BASE | {"care", "dialects", "fleet", "journal", "points", "roster", "tags", "vans"},
+    "intake": BASE | {"clock", "journal_thread", "mqtt"},
     "writer": BASE | {"journal", "journal_thread", "points", "stores"},
     "worker": BASE | {"journal", "journal_thread", "processor", "writer"},
     "health": {"intake", "journal", "journal_thread", "mqtt", "processor", "worker", "writer"},
     "heartbeat": {"health", "points", "systemd"},
     "pipeline": BASE
-    | {"health", "heartbeat", "intake", "journal", "journal_thread", "memory", "mqtt", "processor"}
+    | {"clock", "dialects", "health", "heartbeat", "intake", "journal", "journal_thread", "memory", "mqtt", "processor"}
     | {"stores", "systemd", "worker", "writer"},
 }
 CLOCKS = {"time", "datetime.datetime.now", "random", "asyncio", "socket", "logging", "os"}

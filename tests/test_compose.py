@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,16 @@ from agent.config import Settings, load_fleet
 from simulator.fleet_file import fleet_file
 from simulator.simulation import Plan, Simulation
 from tests.deploy.stack import ONE_SHOT, ROOT, SERVICES, STACK, hand_out
+
+YAML_FILES = sorted(
+    path
+    for folder in (
+        ROOT,
+        *(ROOT / name for name in ("dashboards", "deploy", "docs", "simulator", "tests", "benchmarks")),
+    )
+    for pattern in ("*.yml", "*.yaml")
+    for path in (folder.glob(pattern) if folder == ROOT else folder.rglob(pattern))
+)
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose missing: apt-get install docker-compose")
@@ -64,6 +75,33 @@ def test_services_have_few_rights(name: str) -> None:
     else:
         assert int(user) == hand_out.OWNERS[name]
         assert "cap_add" not in service
+
+
+def merged_anchors(node: yaml.Node) -> Iterator[list[yaml.MappingNode]]:
+    """The mappings that are merged into one, for every `<<` below this node."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                yield value.value if isinstance(value, yaml.SequenceNode) else [value]
+            yield from merged_anchors(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from merged_anchors(each)
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_merged_anchors_never_disagree_on_a_key(path: Path) -> None:
+    """YAML readers differ in which of them would win: PyYAML 6.0.4 takes the last, 6.0.3 and Docker Compose the first.
+
+    A value that differs is said by the mapping itself, which wins everywhere.
+    """
+    for document in yaml.compose_all(path.read_text(encoding="utf-8"), yaml.SafeLoader):
+        for anchors in merged_anchors(document):
+            said: dict[str, str] = {}
+            for anchor in anchors:
+                for key, value in anchor.value:
+                    text = yaml.serialize(value)
+                    assert said.setdefault(key.value, text) == text, f"line {value.start_mark.line + 1}: {key.value}"
 
 
 def test_users_are_distinct() -> None:

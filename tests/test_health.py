@@ -48,7 +48,7 @@ class FindingProcessor(Processor):
 
 class Bench:
     def __init__(self) -> None:
-        self.processor = make_processor(rate_per_s=1.0, burst=10)
+        self.processor = make_processor()
         self.processor.__class__ = FindingProcessor
         self.processor.said = {}
         self.vitals = Vitals(
@@ -230,15 +230,41 @@ def test_a_stage_that_hangs_gives_no_sign_of_life(
 
 def test_a_van_beyond_its_rate_is_named_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    flood = [b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + number) for number in range(30)]
-    bench.process(*flood)
-    bench.heartbeat.beat()
-    bench.process(*flood)
-    bench.heartbeat.beat()
+    for refused in (20, 50):
+        bench.vitals.intake.refused = {"van-1": refused}
+        bench.heartbeat.beat()
     assert ["van 'van-1' sends more" in line for line in said(caplog)] == [True]
-    assert bench.processor.counters.throttled == 20 + 30
     bench.heartbeat.beat()
-    assert said(caplog) == ["van 'van-1' keeps to its rate again"]
+    assert said(caplog) == ["van 'van-1' keeps to its rate again; 50 of its messages were refused"]
+
+
+def test_not_ready_and_no_point_while_the_clock_cannot_be_right(bench: Bench) -> None:
+    bench.vitals.intake.clock_problem = "it shows 1970-01-01 00:00:12 UTC"
+    bench.clock.now_s += POINT_EVERY_S
+    bench.heartbeat.beat()
+    assert bench.vitals.problems() == ["clock: it shows 1970-01-01 00:00:12 UTC"]
+    assert bench.rows == []
+    bench.vitals.intake.clock_problem = None
+    bench.heartbeat.beat()
+    assert bench.vitals.problems() == []
+    assert len(bench.rows) == 1
+
+
+def test_when_all_vans_are_ahead_it_is_our_clock_that_is_behind(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    day_ms = 86_400_000
+    for beat in range(3):
+        bench.process(*[b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + day_ms + i + beat) for i in range(20)])
+        bench.heartbeat.beat()
+    assert ["the clock of this machine is behind" in line for line in said(caplog)] == [True]
+    assert bench.vitals.problems() == [
+        "clock: all readings are from the future, so the clock of this machine is behind"
+    ]
+    bench.heartbeat.beat()  # nothing has arrived: nothing is known that was not known before
+    assert bench.vitals.problems()
+    bench.process(*[b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + i * day_ms) for i in range(20)])
+    bench.heartbeat.beat()
+    assert bench.vitals.problems() == []
 
 
 def test_dropped_messages_are_said_at_their_beginning_and_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
 from agent import intake as module
+from agent.clock import ClockWatch
+from agent.dialects.limits import Throttle
 from agent.errors import JournalBroken, JournalFull
 from agent.intake import AckDelay, Intake
 from agent.messages import Batch, Kind, Message
@@ -21,16 +24,20 @@ def delivery(*payloads: bytes) -> Delivery:
 class Bench:
     """An intake between a fake receiver and a fake journal."""
 
-    def __init__(self, *, commit_bytes: int = 1000) -> None:
+    def __init__(self, *, commit_bytes: int = 1000, earliest_ms: int = 0, throttle: Throttle | None = None) -> None:
         self.receiver = FakeReceiver()
         self.journal = FakeJournal()
         self.passed_on: list[Batch] = []
         self.now_ms = 5_000
+        self.steady_s = 100.0
+        self.watch = ClockWatch(earliest_ms=earliest_ms, clock_ms=lambda: self.now_ms, steady_s=lambda: self.steady_s)
         self.intake = Intake(
             self.receiver,
             self.journal,
             on_batch=self.passed_on.append,
             commit_bytes=commit_bytes,
+            refuse=None if throttle is None else throttle.refuse,
+            watch=self.watch,
             clock_ms=lambda: self.now_ms,
         )
         self.task: asyncio.Task[None] | None = None
@@ -47,9 +54,10 @@ class Bench:
 async def make_bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Bench]]:
     monkeypatch.setattr(module, "PACE_S", 0.0)
     monkeypatch.setattr(module, "FULL_RETRY_S", 0.001)
+    monkeypatch.setattr(module, "CLOCK_RETRY_S", 0.001)
     benches: list[Bench] = []
 
-    def make(**options: int) -> Bench:
+    def make(**options: Any) -> Bench:
         benches.append(Bench(**options))
         benches[-1].start()
         return benches[-1]
@@ -183,6 +191,128 @@ async def test_replayed_dead_letters_are_passed_on(make_bench: Callable[..., Ben
     bench.intake.on_delivery(delivery(b"1"))
     await bench.finish()
     assert bench.passed_on == [*bench.journal.batches, again]
+
+
+# -- the rate limit
+
+
+async def test_what_is_beyond_the_rate_is_refused_before_the_journal_and_said_to_the_broker(
+    make_bench: Callable[..., Bench],
+) -> None:
+    """Two messages of each van may come at once; the third and fourth of `mad` are not taken in, nor acknowledged."""
+    bench = make_bench(throttle=Throttle(lambda topic: topic.split("/")[1], rate_per_s=1e-3, burst=2))
+    found = [Message(f"vans/{van}/soc", van.encode()) for van in ("mad", "mad", "calm", "mad", "calm", "mad")]
+    unpromised = Message("vans/mad/soc", b"0", qos=0)
+    given = Delivery([*found[:4], unpromised, *found[4:]], [11, 12, 13, 14, 15, 16], 1)
+    bench.intake.on_delivery(given)
+    await bench.finish()
+    (batch,) = bench.journal.batches
+    assert [message.payload for message in batch.messages] == [b"mad", b"mad", b"calm", b"calm"]
+    assert bench.receiver.acknowledged == [given]
+    assert given.packet_ids == [11, 12, 13, 14, 15, 16]
+    assert given.refused == {14, 16}
+    assert bench.intake.counters.messages == 4
+
+
+async def test_a_delivery_of_which_nothing_is_taken_in_is_answered_in_its_turn(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench(throttle=Throttle(lambda topic: topic, rate_per_s=1e-3, burst=1))
+    deliveries = [delivery(b"1"), delivery(b"2"), delivery(b"3")]
+    for each in deliveries:
+        bench.intake.on_delivery(each)
+        await asyncio.sleep(0)
+    await bench.finish()
+    assert [len(batch.messages) for batch in bench.journal.batches] == [1]
+    assert bench.receiver.acknowledged == deliveries
+    assert [each.refused for each in deliveries] == [frozenset(), {1}, {1}]
+
+
+# -- the clock
+
+
+async def test_readings_wait_for_a_clock_that_can_be_right(
+    make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The machine starts in 1970; a time server sets its clock later."""
+    bench = make_bench(earliest_ms=1_790_000_000_000)
+    given = delivery(b"1")
+    with caplog.at_level(logging.INFO):
+        bench.intake.on_delivery(given)
+        bench.intake.tick()
+        await until(lambda: bench.receiver.counters.paused)
+        bench.intake.tick()
+        assert bench.receiver.acknowledged == []
+        assert bench.journal.batches == []
+        assert "1970-01-01 00:00:05 UTC" in str(bench.intake.counters.clock_problem)
+        bench.now_ms = 1_790_000_000_000
+        await until(lambda: bench.receiver.acknowledged)
+    assert bench.intake.counters.clock_problem is None
+    assert not bench.receiver.counters.paused
+    (batch,) = bench.journal.batches
+    assert [message.kind for message in batch.messages] == [Kind.PUBLISH]  # no time of the wrong clock
+    assert (batch.received_ms, batch.listening_since_ms) == (1_790_000_000_000, 1_790_000_000_000)
+    assert [record.levelname for record in caplog.records if record.name == "agent.intake"] == ["WARNING", "INFO"]
+    await bench.finish()
+
+
+async def test_closing_while_the_clock_is_wrong_acknowledges_nothing(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(earliest_ms=1_790_000_000_000)
+    bench.intake.on_delivery(delivery(b"1"))
+    await until(lambda: bench.intake.counters.clock_problem)
+    await bench.finish()
+    assert bench.receiver.acknowledged == []
+    assert bench.journal.batches == []
+
+
+@pytest.mark.parametrize(
+    ("title", "clock_moves_ms", "time_passes_s", "listening_since_ms"),
+    [
+        ("nothing happens", 60_000, 60.0, 1000),
+        ("it is brought right by a second", 61_000, 60.0, 1000),
+        ("set forward by an hour", 3_660_000, 60.0, 10_000_000 + 3_660_000),
+        ("set back by an hour", -3_540_000, 60.0, 10_000_000 - 3_540_000),
+        ("the machine was asleep for an hour", 3_600_000, 0.0, 10_000_000 + 3_600_000),
+    ],
+)
+async def test_a_clock_that_is_set_makes_nobody_silent(
+    make_bench: Callable[..., Bench],
+    title: str,
+    clock_moves_ms: int,
+    time_passes_s: float,
+    listening_since_ms: int,
+) -> None:
+    bench = make_bench()
+    bench.now_ms = 10_000_000
+    bench.receiver.counters.subscribed_since_ms = 1000
+    bench.intake.on_delivery(delivery(b"1"))
+    await until(lambda: bench.receiver.acknowledged)
+    bench.now_ms += clock_moves_ms
+    bench.steady_s += time_passes_s
+    bench.intake.tick()
+    await bench.finish()
+    before, after = bench.journal.batches
+    assert before.listening_since_ms == 1000
+    assert after.listening_since_ms == listening_since_ms, title
+
+
+async def test_after_the_clock_was_set_back_a_van_is_judged_by_both_times(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.now_ms = 10_000_000
+    bench.intake.on_delivery(delivery(b"1"))
+    await until(lambda: bench.receiver.acknowledged)
+    bench.now_ms -= 3_600_000
+    bench.steady_s += 1.0
+    bench.intake.on_delivery(delivery(b"2"))
+    bench.intake.tick()
+    await bench.finish()
+    before, after = bench.journal.batches
+    assert [message.other_arrival_ms for message in before.messages] == [0]
+    assert after.received_ms == 6_400_000
+    assert [(message.kind, message.other_arrival_ms) for message in after.messages] == [
+        (Kind.PUBLISH, 10_001_000),
+        (Kind.TICK, 0),
+    ]
 
 
 def test_the_delay_of_acknowledgements_is_a_histogram() -> None:

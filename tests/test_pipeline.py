@@ -11,8 +11,10 @@ import aiohttp
 import pytest
 import uvloop
 
+from agent import intake as intake_module
 from agent import pipeline as module
 from agent import worker as worker_module
+from agent.clock import ClockWatch
 from agent.commands.ports import free_port
 from agent.errors import JournalBroken, SettingsError, StoreUnavailable
 from agent.journal import Journal
@@ -79,7 +81,7 @@ async def test_a_stop_finishes_what_has_arrived(bench: Bench) -> None:
     assert len(bench.receiver.acknowledged) == 1
     assert len(bench.store.of("battery")) == 180
     assert bench.store.closed
-    assert bench.pipeline.vitals.writer.checkpoint_offset == 180
+    assert bench.pipeline.vitals.writer.checkpoint_offset == 1 + 180  # the fleet's tags come first
 
 
 async def test_a_stop_without_the_store_is_bounded_and_loses_nothing(
@@ -148,6 +150,29 @@ async def test_health_is_there_while_it_runs(bench: Bench) -> None:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{bench.port}/readyz") as answer:
         assert answer.status == 200
     await bench.finish()
+
+
+async def test_a_machine_whose_clock_shows_1970_says_so_and_takes_nothing_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_ms = 12_000
+    monkeypatch.setattr(module, "ClockWatch", lambda: ClockWatch(clock_ms=lambda: clock_ms))
+    monkeypatch.setattr(intake_module, "CLOCK_RETRY_S", 0.001)
+    bench = Bench(tmp_path)
+    await bench.start()
+    bench.deliver(low(50, minute=0))
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{bench.port}/readyz") as answer:
+        assert answer.status == 503
+        (reason,) = (await answer.json())["reasons"]
+    assert reason.startswith("clock: it shows 1970-01-01 00:00:12 UTC, before this program was made")
+    assert bench.receiver.acknowledged == []
+    assert bench.journal.counters.next_offset == 0
+    clock_ms = time.time_ns() // 1_000_000
+    await until(lambda: bench.receiver.acknowledged)
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{bench.port}/readyz") as answer:
+        assert answer.status == 200
+    await bench.finish()
+    assert len(bench.store.of("battery")) == 1
 
 
 def test_a_full_ten_seconds_brings_one_tick_on_the_daemon_s_event_loop(

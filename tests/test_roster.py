@@ -6,7 +6,7 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.errors import SettingsError
-from agent.roster import Roster, series_of
+from agent.roster import Roster
 
 
 def roster(fleet: dict[str, object] | None = None, **settings: object) -> Roster:
@@ -49,8 +49,9 @@ def test_the_country_of_its_depot() -> None:
 
 
 def test_tags_come_from_the_same_place() -> None:
-    series = series_of("a", roster({"vans": {"a": {"depot": "north", "country": "SE"}}}).vehicle("a"))
-    assert (series.vehicle_id, series.depot, series.country) == ("a", "north", "SE")
+    tags = roster({"vans": {"a": {"depot": "north", "country": "SE"}}}).tags()
+    assert (tags.of("a").depot, tags.of("a").country) == ("north", "SE")
+    assert tags.of("b").depot == "none"
 
 
 @pytest.mark.parametrize(

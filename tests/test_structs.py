@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agent.dialects.limits import Allowance
+from agent.dialects.limits import Bucket
 from agent.fleet import new_state
 from agent.readings import Reading
 from agent.structs import quick_to_set
@@ -47,5 +47,5 @@ def test_only_where_nothing_is_lost(kind: type[msgspec.Struct]) -> None:
 def test_what_changes_with_every_reading_is_quick_to_set() -> None:
     state = new_state("van-1")
     hot = (state, state.soc, state.estimate, state.totals, state.position, state.motion, state.motion.rest)
-    for struct in (*hot, Allowance(), Reading(vehicle_id="van-1", time_ms=0)):
+    for struct in (*hot, Bucket(), Reading(vehicle_id="van-1", time_ms=0)):
         assert type(struct).__setattr__ is object.__setattr__, type(struct)

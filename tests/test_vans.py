@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import Throttle
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
 from agent.fleet.glance import glance, patience_ms
@@ -60,7 +59,7 @@ def turns() -> st.SearchStrategy[list[Turn]]:
 def new_processor(awake_vans: int) -> Processor:
     fleet_settings = FleetSettings(energy_price_per_kwh=0.3, unknown_vehicles="accept", max_unknown_vehicles=3)
     roster = Roster(FLEET, fleet_settings=fleet_settings, emissions=EmissionsSettings(), derived_every_s=10.0)
-    return Processor(Decoder(make_dialects(["native"])), roster, Throttle(burst=60), awake_vans=awake_vans)
+    return Processor(Decoder(make_dialects(["native"])), roster, awake_vans=awake_vans)
 
 
 class Life:
@@ -147,7 +146,7 @@ class Life:
         processor.process(batch, 0, len(messages))
         rows, points = processor.take_rows()
         self.said.append([(row[0].tags(), *row[1:]) for found in rows.values() for row in found])
-        self.said.append((points, processor.take_letters(), processor.take_throttled()))
+        self.said.append((points, processor.take_letters()))
         self.said += [processor.active_alerts(vehicle_id) for vehicle_id in processor.take_alerting()]
         self.most_asleep = max(self.most_asleep, len(processor.vans) - len(processor.vans.awake))
 
@@ -167,7 +166,7 @@ class Life:
             self.said,
             vars(self.processor.counters),
             list(self.stored),
-            [(name, encode_state(decode_state(each.state)), each.allowance) for name, each in kept.items()],
+            [(name, encode_state(decode_state(each.state))) for name, each in kept.items()],
             states_of_all,
         )
 
@@ -263,7 +262,7 @@ def test_what_an_earlier_version_kept_is_taken_up() -> None:
     before.checkpoint()
     kept = msgspec.msgpack.decode(before.stored["van-1"], type=Kept)
     after = Life(3)
-    after.processor.restore([("van-1", msgspec.msgpack.encode((kept.state, kept.allowance)))])
+    after.processor.restore([("van-1", msgspec.msgpack.encode((kept.state, [3.58e12, 1_790_000_000_000, 0, False])))])
     assert after.processor.vans.state("van-1") == before.processor.vans.state("van-1")
     assert after.processor.survey() == before.processor.survey()
 
@@ -272,9 +271,7 @@ def test_what_an_earlier_version_kept_is_taken_up() -> None:
 def test_a_state_of_another_version_is_refused_at_the_start(with_glance: bool) -> None:
     state: VanState = new_state("van-1")
     state.version = STATE_VERSION + 1
-    kept = Kept(
-        encode_state(state), Life(3).processor.vans.add("van-1").allowance, glance(state) if with_glance else None
-    )
+    kept = Kept(encode_state(state), glance=glance(state) if with_glance else None)
     with pytest.raises(JournalCorrupt, match="version 2, this program reads version 1"):
         new_processor(3).restore([("van-1", msgspec.msgpack.encode(kept))])
 

@@ -12,7 +12,7 @@ import uvloop
 
 from agent.config import Settings, load_fleet
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import Throttle
+from agent.dialects.limits import LEAST_BURST, Throttle
 from agent.journal import Journal
 from agent.mqtt.base import Receiver
 from agent.mqtt.connect import make_receiver
@@ -88,7 +88,13 @@ def build(settings: Settings) -> Pipeline:
     return Pipeline(
         receiver=receiver,
         journal=journal,
-        processor=Processor(decoder, roster, Throttle(rate_per_s=settings.fleet.messages_per_s)),
+        processor=Processor(decoder, roster),
+        throttle=Throttle(
+            decoder.sender,
+            rate_per_s=settings.fleet.messages_per_s,
+            # All that a van can have kept back and that is not too old, at a reading a second.
+            burst=max(LEAST_BURST, round(settings.fleet.max_age_s)),
+        ),
         store=store,
         batch_points=settings.store.batch_points,
         flush_s=settings.store.flush_ms / 1000,

@@ -86,14 +86,16 @@ class Decoder:
         self.decode: Decode = self.dialects[0].decode if len(self.dialects) == 1 else self._decode_any
         """`Dialect.decode` of whichever dialect claims the message's topic."""
 
-    def sender(self, topic: str) -> str:
-        """Who has sent under this topic: see `Dialect.sender`."""
-        dialect = next((each for each in self.dialects if each.claims(topic)), self.dialects[0])
-        return dialect.sender(topic)
-
     def topic_filters(self) -> list[str]:
         """MQTT topic filters to subscribe to, each once."""
         return list(dict.fromkeys(each for dialect in self.dialects for each in dialect.topic_filters()))
+
+    def sender(self, topic: str) -> str | None:
+        """Whom the topic names as the sender; None where it names nobody."""
+        for dialect in self.dialects:
+            if dialect.claims(topic):
+                return dialect.sender(topic)
+        return None
 
     def tick(self, time_ms: int) -> Iterable[Reading]:
         """The readings that only waited for time to pass; to be asked for at every tick, before the tick itself."""

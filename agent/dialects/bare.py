@@ -13,11 +13,11 @@ from typing import Final
 
 import msgspec
 
-from agent.dialects.base import Dialect
+from agent.dialects.base import Dialect, first_levels
 from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.strict_json import parse_json
 from agent.errors import Rejected
-from agent.messages import Message
+from agent.messages import Kind, Message
 from agent.readings import RANGES, Reading
 
 JOIN_MS: Final = 1000
@@ -80,17 +80,17 @@ class BareValues(Dialect):
     def identify(self, sender: str) -> str:
         """The `vehicle_id` of a sender of this name; raises `Rejected`."""
 
-    def sender(self, topic: str) -> str:
-        """The van, where the topic names one that its user may speak for."""
-        place = self.split(topic)
-        try:
-            return self.identify(place[0]) if place else super().sender(topic)
-        except Rejected:
-            return super().sender(topic)
-
     @abstractmethod
     def refine(self, values: Values, last: Values) -> Values:
         """The values of one reading after the sender's peculiarities; keys that are no canonical field are dropped."""
+
+    def sender(self, topic: str) -> str | None:
+        """The van, where the topic names one that its user may speak for; else the user, whatever name is made up."""
+        place = self.split(topic)
+        try:
+            return self.identify(place[0]) if place else None
+        except Rejected:
+            return first_levels(topic)
 
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
         """The time of a reading."""
@@ -121,6 +121,8 @@ class BareValues(Dialect):
                 memory.fresh = group
             self._open.add(vehicle_id)
         group.values.update(values)
+        if message.kind == Kind.REPLAYED and received_ms < memory.last_ms:
+            return completed  # older than what the van has said since: no later value is judged by it
         memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
         if self.holds_ms and not message.retained:
             memory.held.update((name, (received_ms, value)) for name, value in values.items())

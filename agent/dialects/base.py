@@ -10,6 +10,11 @@ from agent.readings import Reading
 LONGEST_SENDER: Final = 130
 
 
+def first_levels(topic: str) -> str:
+    """The first two levels of a topic, which is what the rights at a broker are given by."""
+    return "/".join(topic.split("/", 2)[:2])[:LONGEST_SENDER]
+
+
 class Dialect(Protocol):
     """Turns messages of one kind of sender into canonical readings.
 
@@ -28,19 +33,17 @@ class Dialect(Protocol):
         """Whether messages under this topic are of this dialect."""
         ...
 
+    def sender(self, topic: str) -> str | None:
+        """Whom the topic names as the sender, as the `vehicle_id` where that is known; None: it names nobody."""
+        del topic
+        return None
+
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The readings of one message, oldest first; an unusable element of an array as a `Rejected` in its place.
 
         Raises `Rejected` when the message as a whole is unusable.
         """
         ...
-
-    def sender(self, topic: str) -> str:
-        """Who has sent under this topic, for keeping senders apart: the van where the topic names it.
-
-        Otherwise the topic's first two levels, which is what the rights at the broker are given by.
-        """
-        return "/".join(topic.split("/", 2)[:2])[:LONGEST_SENDER]
 
     def tick(self, time_ms: int) -> Iterable[Reading]:
         """The readings that only waited for time to pass: bare values that belong together."""

@@ -127,6 +127,13 @@ class Gbt32960Dialect(Dialect):
         """Every topic below the prefix; other than reports they are ignored."""
         return topic.startswith(self._prefix)
 
+    def sender(self, topic: str) -> str | None:
+        """The mount point where it is a van's own: a VIN, or a name of the identity table."""
+        mount = self._mount(topic)
+        if not mount:
+            return None
+        return self._identities.get(mount[-1]) or (mount[-1] if is_vin(mount[-1]) else None)
+
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The one reading of a report, real-time or reissued."""
         if not f"/{message.topic}".endswith(REPORTS):
@@ -144,7 +151,13 @@ class Gbt32960Dialect(Dialect):
         time_ms = self._time_ms(envelope.report.time)
         if message.topic.endswith(REAL_TIME):
             self._memories.of(vehicle_id).compare_clocks(received_ms - time_ms)
-        check_window(time_ms, received_ms, max_age_ms=self._max_age_ms, max_ahead_ms=self._max_ahead_ms)
+        check_window(
+            time_ms,
+            received_ms,
+            max_age_ms=self._max_age_ms,
+            max_ahead_ms=self._max_ahead_ms,
+            other_arrival_ms=message.other_arrival_ms,
+        )
         fields = self._fields(vehicle_id, time_ms, envelope.report.blocks)
         return (msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, **fields}, Reading),)
 
@@ -167,14 +180,6 @@ class Gbt32960Dialect(Dialect):
         if memory.reports_behind >= REPORTS_TO_BELIEVE:
             way = "behind" if memory.hours_behind > 0 else "ahead"
             yield f"clock {abs(memory.hours_behind)} h {way}: check mqtt.gbt32960_utc_offset"
-
-    def sender(self, topic: str) -> str:
-        """The van that the mount point names, where it does."""
-        mount = self._mount(topic)
-        try:
-            return resolve_vin(self._identities, mount[-1]) if mount else super().sender(topic)
-        except Rejected:
-            return super().sender(topic)
 
     def _mount(self, topic: str) -> list[str]:
         """The topic's levels between prefix and `upstream`."""

@@ -1,55 +1,120 @@
-"""How much one van may ask of the agent. Pure: the only clock is the arrival times of the batches."""
+"""How much one van may send: a rate limit in front of the journal.
 
+It knows a message by its topic, its size and the moment of its arrival, and nothing of what is in it: no time that a
+van writes into its messages buys it anything. What it refuses was never taken in; what was taken in is never dropped
+by it.
+"""
+
+from array import array
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
+from agent.messages import Message
 from agent.structs import quick_to_set
 
 DEFAULT_RATE_PER_S: Final = 50.0
-DEFAULT_BURST: Final = 20_000
+DEFAULT_BURST: Final = 604_800
+"""A week of one reading a second: as much as a van can send at once that is not too old to be of use."""
+LEAST_BURST: Final = 20_000
+"""Where readings are soon too old."""
+
+UNIT_BITS: Final = 8
+"""A message counts once for each 256 bytes that it has begun: arrays of readings are no way around the limit."""
+SENDERS_KEPT: Final = 16_384
+"""So many topics are known before those that owe nothing are forgotten, which changes nothing."""
+QUIET_SHARE: Final = 8192
+QUIET_S: Final = 60
+QUIET_CELLS: Final = 65_536
+"""Most vans send little: who stays below this share of a burst in so many seconds is not looked up at all. Topics are
+counted in so many cells by their hash; who shares one with others is looked up a little earlier."""
+US_PER_S: Final = 1_000_000
+NAMED: Final = 1000
+"""So many senders are counted by name; all others together under no name."""
 
 
 @quick_to_set
-class Allowance(msgspec.Struct, array_like=True, gc=False):
-    """What one van has used up: part of its state, so that a replay throttles the same readings.
+class Bucket(msgspec.Struct, gc=False):
+    """What one sender has used up: when all of it would have been due at the allowed rate."""
 
-    `due` is when, on the clock of `Throttle.admit`, everything admitted so far would have been due at the allowed rate.
-    """
-
-    due: float = 0.0
-    newest_ms: int = 0
-    throttled: int = 0
-    """Readings refused so far."""
-    throttling: bool = False
-    """Whether the last reading was refused."""
+    due_us: int = 0
 
 
 class Throttle:
-    """A rate limit per van, by the generic cell rate algorithm (ITU-T I.371): one number per van, no timer.
+    """A rate limit per sender, by the generic cell rate algorithm (ITU-T I.371): one number per sender, no timer.
 
-    Time is counted twice over: by arrival, and by the newest event time the van has reported. A live van advances both
-    at once. A van that empties its buffer after an outage, and a replay of the past, advance the second at the speed of
-    their data and are not slowed down; a van gone mad advances neither.
+    The arrival time is that of a clock that is never set, such as `time.monotonic`. `sender_of` gives the sender that a
+    topic names; a message whose topic names none is not limited.
     """
 
-    def __init__(self, *, rate_per_s: float = DEFAULT_RATE_PER_S, burst: int = DEFAULT_BURST) -> None:
-        self._step = 1000.0 / rate_per_s
-        self._slack = self._step * (burst - 1)
+    def __init__(
+        self,
+        sender_of: Callable[[str], str | None],
+        *,
+        rate_per_s: float = DEFAULT_RATE_PER_S,
+        burst: int = DEFAULT_BURST,
+    ) -> None:
+        self.refused: dict[str, int] = {}
+        """Messages refused so far, by sender; those of too many senders to name are under no name."""
+        self._sender_of = sender_of
+        self._step_us = max(1, round(US_PER_S / rate_per_s))
+        self._slack_us = burst * self._step_us
+        self._quiet = array("Q", bytes(QUIET_CELLS * 8))
+        self._quiet_until_us = 0
+        self._quiet_units = burst // QUIET_SHARE
+        self._of_topic: dict[str, Bucket] = {}
+        self._of_sender: dict[str, Bucket] = {}
 
-    def admit(self, allowance: Allowance, time_ms: int, received_ms: int) -> bool:
-        """Whether the van may have one more reading; the refused ones are counted in the allowance."""
-        if time_ms > allowance.newest_ms:
-            allowance.newest_ms = time_ms
-        now = received_ms + allowance.newest_ms
-        due = allowance.due
-        if due - now > self._slack:
-            allowance.throttled += 1
-            allowance.throttling = True
-            return False
-        if allowance.throttling:
-            allowance.throttling = False
-        if due < now:  # not max(): this is the hot path
-            due = now
-        allowance.due = due + self._step
-        return True
+    def refuse(self, messages: Sequence[Message], now_s: float) -> list[int]:
+        """Which of these messages, by their index, are beyond their senders' rates; mostly none."""
+        refused: list[int] = []
+        now_us = int(now_s * US_PER_S)
+        find, step_us, latest_us = self._of_topic.get, self._step_us, now_us + self._slack_us
+        for index, message in enumerate(messages):
+            units = 1 + (len(message.payload) >> UNIT_BITS)
+            bucket = find(message.topic)
+            if bucket is None:
+                bucket = self._bucket(message.topic, units, now_us)
+                if bucket is None:
+                    continue
+            due_us = bucket.due_us
+            if due_us < now_us:  # not max(): this is the hot path
+                due_us = now_us
+            due_us += step_us * units
+            if due_us > latest_us:
+                refused.append(index)
+                self._count(message.topic)
+            else:
+                bucket.due_us = due_us
+        return refused
+
+    def _bucket(self, topic: str, units: int, now_us: int) -> Bucket | None:
+        """The bucket of a topic's sender; None where it names none, or for the little that everybody may send."""
+        if now_us >= self._quiet_until_us:
+            self._quiet_until_us = now_us + QUIET_S * US_PER_S
+            self._quiet = array("Q", bytes(QUIET_CELLS * 8))
+        cell = hash(topic) % QUIET_CELLS
+        self._quiet[cell] += units
+        if self._quiet[cell] <= self._quiet_units:
+            return None
+        sender = self._sender_of(topic)
+        if sender is None:
+            return None
+        if len(self._of_topic) >= SENDERS_KEPT:
+            self._forget_who_owes_nothing(now_us)
+        bucket = self._of_sender.get(sender)
+        if bucket is None:
+            bucket = self._of_sender[sender] = Bucket()
+        self._of_topic[topic] = bucket
+        return bucket
+
+    def _forget_who_owes_nothing(self, now_us: int) -> None:
+        self._of_topic.clear()
+        self._of_sender = {sender: bucket for sender, bucket in self._of_sender.items() if bucket.due_us > now_us}
+
+    def _count(self, topic: str) -> None:
+        sender = self._sender_of(topic) or ""
+        if sender not in self.refused and len(self.refused) >= NAMED:
+            sender = ""
+        self.refused[sender] = self.refused.get(sender, 0) + 1

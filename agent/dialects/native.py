@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 from msgspec.structs import astuple
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
-from agent.dialects.base import Dialect
+from agent.dialects.base import Dialect, first_levels
 from agent.dialects.identity import is_vehicle_id
 from agent.dialects.strict_json import check_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time
@@ -77,6 +77,13 @@ class _Route(NamedTuple):
     decode_plain: Callable[[bytes], Reading]
 
 
+class _Arrival(NamedTuple):
+    """What an event time is judged by; `other_arrival_ms` as in `Message`."""
+
+    received_ms: int
+    other_arrival_ms: int
+
+
 class NativeDialect(Dialect):
     """vanpulse's own JSON.
 
@@ -109,10 +116,12 @@ class NativeDialect(Dialect):
         """Whether the topic is below the prefix."""
         return topic.startswith(self._prefix)
 
-    def sender(self, topic: str) -> str:
+    def sender(self, topic: str) -> str | None:
         """The topic's van, whatever follows it."""
-        vehicle_id = topic.removeprefix(self._prefix).partition("/")[0]
-        return vehicle_id if self.claims(topic) and is_vehicle_id(vehicle_id) else super().sender(topic)
+        vehicle_id = topic[len(self._prefix) :].partition("/")[0]
+        if not vehicle_id:
+            return None
+        return vehicle_id if is_vehicle_id(vehicle_id) else first_levels(topic)
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The readings of one payload, oldest first; see `Dialect.decode`."""
@@ -121,7 +130,7 @@ class NativeDialect(Dialect):
         try:
             reading = route.decode_plain(payload)
         except (MsgspecError, UnicodeDecodeError):
-            return self._decode_thoroughly(route, payload, received_ms)
+            return self._decode_thoroughly(route, payload, received_ms, message.other_arrival_ms)
         colons = _FIELDS - astuple(reading).count(None)
         if reading.vehicle_id is None:
             reading.vehicle_id = route.vehicle_id
@@ -131,27 +140,30 @@ class NativeDialect(Dialect):
             try:
                 time_ms = reading.time_ms = parse_time(time_ms)
             except Rejected:
-                return self._decode_thoroughly(route, payload, received_ms)
+                return self._decode_thoroughly(route, payload, received_ms, message.other_arrival_ms)
         if (
             payload.count(_COLON) != colons  # a key is there twice
             or reading.vehicle_id != route.vehicle_id
             or not received_ms - self._max_age_ms <= time_ms <= received_ms + self._max_ahead_ms
             or _BACKSLASH in payload
         ):
-            return self._decode_thoroughly(route, payload, received_ms)
+            return self._decode_thoroughly(route, payload, received_ms, message.other_arrival_ms)
         return (reading,)
 
-    def _decode_thoroughly(self, route: _Route, payload: bytes, received_ms: int) -> Iterable[Reading | Rejected]:
+    def _decode_thoroughly(
+        self, route: _Route, payload: bytes, received_ms: int, other_arrival_ms: int = 0
+    ) -> Iterable[Reading | Rejected]:
         """Any payload, plain or not."""
+        arrival = _Arrival(received_ms, other_arrival_ms)
         try:
             fields = route.schema.validate_json(payload)
         except ValidationError as error:
-            return self._decode_unusual(route, payload, received_ms, error)
+            return self._decode_unusual(route, payload, arrival, error)
         time = fields["time"]
         colons = len(fields) + (time.count(":") if type(time) is str else 0)
         if payload.count(_COLON) != colons or _BACKSLASH in payload or type(time) is float:
             check_json(payload)  # more keys than were recognised: unknown ones, or one that is there twice
-        return (self._reading(route, fields, received_ms),)
+        return (self._reading(route, fields, arrival),)
 
     def _route(self, topic: str) -> _Route:
         vehicle_id, slash, kind = topic.removeprefix(self._prefix).partition("/")
@@ -163,7 +175,7 @@ class NativeDialect(Dialect):
         route = self._routes[topic] = _Route(vehicle_id, kind, self._schemas[kind], self._plain[kind])
         return route
 
-    def _reading(self, route: _Route, fields: dict[str, Any], received_ms: int) -> Reading:
+    def _reading(self, route: _Route, fields: dict[str, Any], arrival: _Arrival) -> Reading:
         """The reading of one validated object."""
         vehicle_id = route.vehicle_id
         if "vehicle_id" in fields and fields["vehicle_id"] != vehicle_id:
@@ -171,8 +183,15 @@ class NativeDialect(Dialect):
                 "identity_mismatch", f"vehicle_id {fields['vehicle_id'][:70]!r} under the topic of {vehicle_id!r}"
             )
         time_ms = parse_time(fields.pop("time"))
+        received_ms, other_arrival_ms = arrival
         if not received_ms - self._max_age_ms <= time_ms <= received_ms + self._max_ahead_ms:
-            check_window(time_ms, received_ms, max_age_ms=self._max_age_ms, max_ahead_ms=self._max_ahead_ms)
+            check_window(
+                time_ms,
+                received_ms,
+                max_age_ms=self._max_age_ms,
+                max_ahead_ms=self._max_ahead_ms,
+                other_arrival_ms=other_arrival_ms,
+            )
         if route.kind == "load" and "payload_kg" not in fields and "parcels" not in fields:
             raise Rejected("schema", "payload_kg or parcels: one of them is required")
         fields["vehicle_id"] = vehicle_id
@@ -180,7 +199,7 @@ class NativeDialect(Dialect):
         return convert(fields, Reading)  # a third faster than Reading(**fields)
 
     def _decode_unusual(
-        self, route: _Route, payload: bytes, received_ms: int, error: ValidationError
+        self, route: _Route, payload: bytes, arrival: _Arrival, error: ValidationError
     ) -> Iterable[Reading | Rejected]:
         """An array, or a payload to reject."""
         first = error.errors(include_url=False, include_context=False)[0]
@@ -194,12 +213,12 @@ class NativeDialect(Dialect):
             raise Rejected("schema", "an array without a reading")
         if len(elements) > self._max_elements:
             raise Rejected("oversize", f"{len(elements)} readings in one message; the limit is {self._max_elements}")
-        return oldest_first([self._element(route, element, received_ms) for element in elements])
+        return oldest_first([self._element(route, element, arrival) for element in elements])
 
-    def _element(self, route: _Route, element: object, received_ms: int) -> Reading | Rejected:
+    def _element(self, route: _Route, element: object, arrival: _Arrival) -> Reading | Rejected:
         """One element of an array; never raises."""
         try:
-            return self._reading(route, route.schema.validate_python(element), received_ms)
+            return self._reading(route, route.schema.validate_python(element), arrival)
         except ValidationError as error:
             return rejection(error)
         except Rejected as rejected:

@@ -50,12 +50,22 @@ def parse_zone(text: str) -> int:
     return (int(match[2]) * 60 + int(match[3])) * (-1 if match[1] == "-" else 1)
 
 
-def check_window(time_ms: int, received_ms: int, *, max_age_ms: int, max_ahead_ms: int) -> None:
-    """Raise `Rejected` when the event time is too far from the arrival time."""
-    if time_ms < received_ms - max_age_ms:
-        raise Rejected("too_old", f"{_span(received_ms - time_ms)} before its arrival")
-    if time_ms > received_ms + max_ahead_ms:
-        raise Rejected("in_future", f"{_span(time_ms - received_ms)} after its arrival")
+def check_window(
+    time_ms: int, received_ms: int, *, max_age_ms: int, max_ahead_ms: int, other_arrival_ms: int = 0
+) -> None:
+    """Raise `Rejected` when the event time is too far from the arrival time.
+
+    Where there are two arrival times, as `Message.other_arrival_ms` has it, the event time is too old when it is so by
+    the earlier one, and in the future when it is so by the later one: waiting for a replay makes no reading too old,
+    and a clock of ours that is wrong at one of the two, behind or ahead, is no reason to refuse it.
+    """
+    first_ms, last_ms = received_ms, received_ms
+    if other_arrival_ms:
+        first_ms, last_ms = min(received_ms, other_arrival_ms), max(received_ms, other_arrival_ms)
+    if time_ms < first_ms - max_age_ms:
+        raise Rejected("too_old", f"{_span(first_ms - time_ms)} before its arrival")
+    if time_ms > last_ms + max_ahead_ms:
+        raise Rejected("in_future", f"{_span(time_ms - last_ms)} after its arrival")
 
 
 def _parse_text(text: str) -> int:

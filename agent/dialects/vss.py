@@ -154,7 +154,13 @@ class VssDialect(BareValues):
             raise Rejected("schema", f"payload has to be an object, not {repr(content)[:60]}")
         given = content.get("time", content.get(TIMESTAMP))
         time_ms = received_ms if given is None else parse_time(given)
-        check_window(time_ms, received_ms, max_age_ms=self._max_age_ms, max_ahead_ms=self._max_ahead_ms)
+        check_window(
+            time_ms,
+            received_ms,
+            max_age_ms=self._max_age_ms,
+            max_ahead_ms=self._max_ahead_ms,
+            other_arrival_ms=message.other_arrival_ms,
+        )
         vehicle_id = self._vehicle_id(vehicle, content.get(VIN))
         values = _values(content)
         check_values(values, self.ranges)

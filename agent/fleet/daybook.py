@@ -10,6 +10,7 @@ def turn(state: VanState, time_ms: int, context: Context, *, heard: bool) -> lis
     """Close the day that is over and begin the one of `time_ms`."""
     e = state.estimate
     estimate.predict(e)
+    before_ms = state.day.start_ms
     record = days.turn(
         state.day,
         context.day_zone,
@@ -19,7 +20,8 @@ def turn(state: VanState, time_ms: int, context: Context, *, heard: bool) -> lis
         uncertainty_kwh=_uncertainty_kwh(state),
         heard=heard,
     )
-    state.day_nn = e.nn
+    if state.day.start_ms != before_ms:
+        state.day_nn = e.nn
     return [] if record is None else [record]
 
 

@@ -45,6 +45,11 @@ class DayZone:
         """Hour of the day, 0 to 23."""
         return self._local(time_ms).hour
 
+    def next_hour_ms(self, time_ms: int) -> int:
+        """When the clocks of the zone show the next full hour; in UTC that may be half past, or a quarter to."""
+        local = self._local(time_ms)
+        return time_ms // 1000 * 1000 + MS_PER_HOUR - (local.minute * 60 + local.second) * 1000
+
     def _local(self, time_ms: int) -> datetime:
         return datetime.fromtimestamp(time_ms // 1000, UTC).astimezone(self._zone)
 
@@ -84,7 +89,7 @@ class Tariff:
             return grid_kwh * self._prices[self._zone.hour(start_ms)]
         cost, time_ms = 0.0, start_ms
         while time_ms < end_ms:
-            until_ms = min(end_ms, (time_ms // MS_PER_HOUR + 1) * MS_PER_HOUR)
+            until_ms = min(end_ms, self._zone.next_hour_ms(time_ms))
             cost += grid_kwh * (until_ms - time_ms) / (end_ms - start_ms) * self._prices[self._zone.hour(time_ms)]
             time_ms = until_ms
         return cost
@@ -108,7 +113,10 @@ NOTHING: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 @quick_to_set
 class DayState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
-    """The day under way: totals at its beginning and what has been counted since. `end_ms` = 0: none has begun."""
+    """The day under way: totals at its beginning and what has been counted since.
+
+    `end_ms` = 0: none is under way.
+    """
 
     start_ms: int = 0
     end_ms: int = 0
@@ -117,6 +125,8 @@ class DayState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     stops: int = 0
     charges: int = 0
     energy_cost: float | None = None
+    closed: bool = False
+    """Silence has closed the day of `start_ms`; readings of it that come later open it again."""
 
 
 def is_over(state: DayState, time_ms: int, *, heard: bool = True) -> bool:
@@ -140,11 +150,20 @@ def turn(
     """Close the day that is over, if one had begun; begin the day of `time_ms` if the van itself was `heard`.
 
     To be called before the reading that lies in the new day is entered, with the totals as they are until then. Days
-    on which a van was silent have no record. `uncertainty_kwh` is the half width of the 90 % interval of the energy of
-    the day.
+    on which a van was silent have no record. A day that silence has closed goes on when readings of it come later: its
+    next record holds the whole day and takes the place of the first. `uncertainty_kwh` is the half width of the 90 %
+    interval of the energy of the day.
     """
     record = None if state.end_ms == 0 else _close(state, vehicle_id, totals, uncertainty_kwh)
-    state.start_ms, state.end_ms = zone.bounds(time_ms) if heard else (0, 0)
+    if not heard:
+        state.closed, state.end_ms = True, 0
+        return record
+    start_ms, state.end_ms = zone.bounds(time_ms)
+    opened_again = state.closed and start_ms == state.start_ms
+    state.closed = False
+    if opened_again:
+        return None
+    state.start_ms = start_ms
     state.totals = totals
     state.trips = state.stops = state.charges = 0
     state.energy_cost = None

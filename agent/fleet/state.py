@@ -366,6 +366,8 @@ class VanState(Part):
     """Variance of the energy when the day began, kWh²."""
     aside_time_ms: int = 0
     """The newest time of a reading that had neither a state of charge nor a place."""
+    published_ms: int = 0
+    """The time of the last `energy` row: a row is written once."""
 
 
 def new_state(vehicle_id: str) -> VanState:

@@ -155,9 +155,12 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
         state.look_ms = time_ms + LOOK_EVERY_MS
         state.looked_mode = mode
         ledger.look_ahead(state)
-    records.append(ledger.energy_record(state, time_ms))
+    # Each row has its own time: what follows from silence comes a millisecond after the last one, not in its place.
+    row_ms = time_ms if time_ms > state.published_ms else state.published_ms + 1
+    state.published_ms = row_ms
+    records.append(ledger.energy_record(state, row_ms))
     if state.emissions is not None:
-        records.append(ledger.emissions_record(state, state.emissions, context, time_ms))
+        records.append(ledger.emissions_record(state, state.emissions, context, row_ms))
     if look:
         records += lookout.look(state, time_ms, context)
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from agent.errors import Reason
+from agent.journal import file
 from agent.journal.losses import OTHERS, Loss, LossTable
 
 Key = tuple[int, int]
@@ -37,6 +38,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     sender: str = OTHERS
     """Whose share of the space the letter takes: the van, or what else the topic says of its sender."""
+    retained: bool = False
+    """The broker had kept the message: nobody knows how old it was when it arrived."""
 
     @property
     def key(self) -> Key:
@@ -105,8 +108,8 @@ class DeadLetterTable:
         while self.number and self.bytes + letter.size > self._max_bytes:
             self._make_room(letter)
         self._connection.execute(
-            'INSERT INTO dead_letters ("offset", element, received_ms, bytes, reason, topic, detail, payload, sender) '
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            'INSERT INTO dead_letters ("offset", element, received_ms, bytes, reason, topic, detail, payload, sender, '
+            "retained) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *letter.key,
                 letter.received_ms,
@@ -116,6 +119,7 @@ class DeadLetterTable:
                 letter.detail,
                 letter.payload,
                 letter.sender,
+                letter.retained,
             ),
         )
         self.number += 1
@@ -179,9 +183,7 @@ def select(
     page: int = 200,
 ) -> Iterator[DeadLetter]:
     """Letters in the order they were added, read in short steps so that no reader holds the journal's WAL."""
-    present = {row[1] for row in connection.execute("PRAGMA table_info(dead_letters)")}
-    sender = "sender" if "sender" in present else "''"  # a journal of an older version, not opened for writing yet
-    columns = f'"offset", element, reason, topic, payload, received_ms, detail, {sender}'
+    columns = f'"offset", element, reason, topic, payload, received_ms, detail, {file.columns_since_2(connection)}'
     if keys is not None:
         for key in keys:
             query = f'SELECT {columns} FROM dead_letters WHERE "offset" = ? AND element = ?'  # noqa: S608
@@ -198,8 +200,8 @@ def select(
         after = rows[-1][-1]
 
 
-def _letter(row: tuple[int, int, Reason, str, bytes, int, str, str]) -> DeadLetter:
-    offset, index, reason, topic, payload, received_ms, detail, sender = row
+def _letter(row: tuple[int, int, Reason, str, bytes, int, str, int, str]) -> DeadLetter:
+    offset, index, reason, topic, payload, received_ms, detail, retained, sender = row
     return DeadLetter(
         offset=offset,
         index=index,
@@ -209,4 +211,5 @@ def _letter(row: tuple[int, int, Reason, str, bytes, int, str, str]) -> DeadLett
         received_ms=received_ms,
         detail=detail,
         sender=sender,
+        retained=bool(retained),
     )

@@ -47,10 +47,10 @@ CREATE TABLE dead_letters (
   detail TEXT NOT NULL,
   sender TEXT NOT NULL DEFAULT '',
   payload BLOB NOT NULL,
+  retained INTEGER NOT NULL DEFAULT 0,
   UNIQUE ("offset", element)
 ) STRICT;
 """
-
 _SINCE_VERSION_2: Final = """
 CREATE INDEX dead_letters_by_sender ON dead_letters (sender);
 CREATE TABLE losses (
@@ -62,6 +62,7 @@ CREATE TABLE losses (
 _FROM_VERSION_1: Final = f"""
 BEGIN IMMEDIATE;
 ALTER TABLE dead_letters ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN retained INTEGER NOT NULL DEFAULT 0;
 {_SINCE_VERSION_2}
 PRAGMA user_version = 2;
 COMMIT;
@@ -182,8 +183,6 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
                 "install that version again, or let it drain the journal first"
             )
         _check_tables(path, connection)
-        if version == 1 and not read_only:
-            connection.executescript(_FROM_VERSION_1)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
@@ -193,6 +192,17 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             connection.close()
         raise
     return connection
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a journal of an older version to today's format, in one transaction."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+        connection.executescript(_FROM_VERSION_1)
+
+
+def columns_since_2(connection: sqlite3.Connection) -> str:
+    """How to ask for a letter's `retained` and `sender`: a reader may see a journal that was not upgraded yet."""
+    return "retained, sender" if connection.execute("PRAGMA user_version").fetchone()[0] > 1 else "0, ''"
 
 
 def _check_tables(path: Path, connection: sqlite3.Connection) -> None:

@@ -104,6 +104,7 @@ class Journal:
             if not path.exists():
                 file.create(path)
             connection = file.connect(path)
+            file.upgrade(connection)
             return cls(
                 path,
                 connection,
@@ -386,10 +387,11 @@ class Journal:
         self._recount_used()
         return removed
 
-    def replay_dead_letters(self, keys: Iterable[Key]) -> list[Batch]:
+    def replay_dead_letters(self, keys: Iterable[Key], *, now_ms: int | None = None) -> list[Batch]:
         """Move letters back into the journal as new messages, in one transaction: never lost, never there twice.
 
-        Each keeps its arrival time, so that it is judged as it would have been then, by today's rules. Only letters
+        Each keeps its arrival time and says when it was replayed (`now_ms`; None: now), so that it is judged as it
+        would have been then, by today's rules, and not by a clock of ours that was wrong then. Only letters
         below the checkpoint can be moved, since those above it would be made again by a replay; and only those that
         are whole messages. Returns the batches that this appended.
         """
@@ -399,7 +401,8 @@ class Journal:
             for letter in dead_letters.select(self._connection, keys=list(keys))
             if requests.can_be_replayed(letter) and letter.offset < limit
         ]
-        appended = requests.as_batches(letters, self.counters.next_offset)
+        replayed_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        appended = requests.as_batches(letters, self.counters.next_offset, replayed_ms=replayed_ms)
         if not appended:
             return []
 

@@ -37,13 +37,15 @@ def can_be_replayed(letter: DeadLetter) -> bool:
     return letter.reason not in NOT_REPLAYABLE
 
 
-def as_batches(letters: list[DeadLetter], offset: int) -> list[Batch]:
+def as_batches(letters: list[DeadLetter], offset: int, *, replayed_ms: int) -> list[Batch]:
     """Letters as new messages from this offset on, one batch for each time of arrival, oldest first."""
     found = []
     for received_ms, group in groupby(sorted(letters, key=attrgetter("received_ms", "key")), attrgetter("received_ms")):
         messages = [
-            Message(topic, payload, kind=Kind.PUBLISH)
-            for topic, payload in dict.fromkeys((letter.topic, letter.payload) for letter in group)
+            Message(topic, payload, retained=retained, kind=Kind.REPLAYED, other_arrival_ms=replayed_ms)
+            for topic, payload, retained in dict.fromkeys(
+                (letter.topic, letter.payload, letter.retained) for letter in group
+            )
         ]
         found.append(Batch(offset, received_ms, received_ms, messages))
         offset += len(messages)

@@ -19,7 +19,7 @@ from agent.journal import batches, file
 _TABLES: Final = {
     "batches": '"offset", received_ms, listening_since_ms, count, crc32, messages',
     "vehicle_states": "vehicle_id, crc32, state",
-    "dead_letters": '"offset", element, received_ms, bytes, reason, topic, detail, payload',
+    "dead_letters": '"offset", element, received_ms, bytes, reason, topic, detail, payload, {since_2}',
     "checkpoint": '"offset", state_version, fleet_state, counters',
 }
 
@@ -98,7 +98,8 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage
         found.states += 1
     for row in _rows(source, "dead_letters", found):
         target.execute(
-            f"INSERT OR IGNORE INTO dead_letters ({_TABLES['dead_letters']}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            'INSERT OR IGNORE INTO dead_letters ("offset", element, received_ms, bytes, reason, topic, detail, '
+            "payload, retained, sender) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         )
         found.dead_letters += 1
@@ -114,7 +115,8 @@ def _rows(source: sqlite3.Connection, table: str, found: Salvage) -> Iterator[Se
     last: int | None = None
     for order in ("ASC", "DESC"):
         try:
-            query = f"SELECT rowid, {_TABLES[table]} FROM {table} ORDER BY rowid {order}"  # noqa: S608
+            columns = _TABLES[table].format(since_2=file.columns_since_2(source))
+            query = f"SELECT rowid, {columns} FROM {table} ORDER BY rowid {order}"  # noqa: S608
             for rowid, *row in source.execute(query):
                 if order == "DESC" and last is not None and rowid <= last:
                     return

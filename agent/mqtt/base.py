@@ -18,6 +18,8 @@ class Delivery(msgspec.Struct, gc=False):
     messages: list[Message]
     packet_ids: list[int]
     generation: int
+    refused: frozenset[int] = frozenset()
+    """Those of `packet_ids` that were not taken in: answered "quota exceeded" where the protocol can say so."""
 
 
 class BrokerLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -172,8 +172,12 @@ class Connection311:
     def _connect(self) -> None:
         self._client.connect(self._terms.host, self._terms.port, max(1, self._terms.keepalive_s))
 
-    def acknowledge(self, packet_ids: list[int]) -> None:
-        """Queue all acknowledgements, in order; they leave at the end of this turn of the event loop."""
+    def acknowledge(self, packet_ids: list[int], refused: frozenset[int] = frozenset()) -> None:
+        """Queue all acknowledgements, in order; they leave at the end of this turn of the event loop.
+
+        MQTT 3.1.1 has no negative one: without any, the broker would send `refused` messages again for ever.
+        """
+        del refused
         for packet_id in packet_ids:
             if packet_id >= packets.QOS2_MARK:
                 self._client.ack(packet_id - packets.QOS2_MARK, 2)

@@ -76,10 +76,10 @@ class Connection(asyncio.Protocol):
         """Connect the socket."""
         await self._loop.create_connection(lambda: self, self._terms.host, self._terms.port, ssl=self._terms.tls)
 
-    def acknowledge(self, packet_ids: list[int]) -> None:
-        """Write all acknowledgements, in order, in one go."""
+    def acknowledge(self, packet_ids: list[int], refused: frozenset[int] = frozenset()) -> None:
+        """Write all acknowledgements, in order, in one go; those `refused` are negative ones."""
         if self._transport is not None:
-            self._transport.write(packets.acknowledgements(packet_ids))
+            self._transport.write(packets.acknowledgements(packet_ids, refused))
 
     def pause(self) -> None:
         """Take nothing more from the socket; the handshake, if there is one going on, is finished first."""

@@ -18,6 +18,8 @@ QOS2_MARK: Final = 0x1000_0000
 """Added to the packet id of a QoS 2 message, so that `acknowledgements` writes PUBREC instead of PUBACK."""
 
 _PUBACK: Final = 0x4002_0000
+_LONGER_BY_ONE: Final = 0x0001_0000
+_QUOTA_EXCEEDED: Final = 0x97
 _LENGTH_BYTES: Final = 4
 LONGEST_HEADER_BYTES: Final = 1 + _LENGTH_BYTES
 
@@ -106,9 +108,19 @@ def is_connack_311(frame: bytes) -> bool:
     return len(frame) == 4 and frame[:2] == b"\x20\x02"
 
 
-def acknowledgements(packet_ids: Sequence[int]) -> bytes:
-    """One PUBACK (reason: success) per packet id, in order, as one run of bytes; PUBREC for ids with `QOS2_MARK`."""
+def acknowledgements(packet_ids: Sequence[int], refused: frozenset[int] = frozenset()) -> bytes:
+    """One PUBACK per packet id, in order, as one run of bytes; PUBREC for ids with `QOS2_MARK`.
+
+    The reason is "success", for those that are `refused` "quota exceeded".
+    """
+    if refused:
+        return b"".join([_refusal(each) if each in refused else acknowledgements([each]) for each in packet_ids])
     return struct.pack(f">{len(packet_ids)}I", *[_PUBACK + packet_id for packet_id in packet_ids])
+
+
+def _refusal(packet_id: int) -> bytes:
+    """As an acknowledgement, one byte longer: the reason."""
+    return struct.pack(">IB", _PUBACK + packet_id + _LONGER_BY_ONE, _QUOTA_EXCEEDED)
 
 
 def completion(packet_id: int) -> bytes:

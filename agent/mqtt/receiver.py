@@ -84,7 +84,7 @@ class Link(Protocol):
         """Connect the socket; what follows shows in `limits` and `ended`. Raises OSError or TimeoutError."""
         ...
 
-    def acknowledge(self, packet_ids: list[int]) -> None: ...  # noqa: D102
+    def acknowledge(self, packet_ids: list[int], refused: frozenset[int] = ...) -> None: ...  # noqa: D102
     def pause(self) -> None: ...  # noqa: D102
     def resume(self) -> None: ...  # noqa: D102
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> bool: ...  # noqa: D102
@@ -155,7 +155,7 @@ class SessionReceiver(ABC):
         if link is None or link.generation != delivery.generation or link.ended.done():
             self.counters.acks_discarded += len(delivery.packet_ids)
         elif delivery.packet_ids:
-            link.acknowledge(delivery.packet_ids)
+            link.acknowledge(delivery.packet_ids, delivery.refused)
             self.counters.acks_sent += len(delivery.packet_ids)
 
     def pause(self) -> None:

@@ -9,7 +9,6 @@ import mqtt5
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import NAMES, Decoder, make_dialects
-from agent.dialects.limits import Throttle
 from agent.messages import Batch, Kind, Message
 from agent.mqtt import decoder as splitter
 from agent.mqtt.base import ReceiverCounters
@@ -43,7 +42,7 @@ class Agent:
             derived_every_s=10.0,
         )
         decoder = Decoder(make_dialects(NAMES, identities=roster.identities, max_vans=VANS_LIMIT))
-        self.processor = Processor(decoder, roster, Throttle(rate_per_s=1e6, burst=10**9))
+        self.processor = Processor(decoder, roster)
 
     def take(self, messages: list[Message], received_ms: int) -> None:
         """Work through these messages and a tick, and check everything that comes out."""

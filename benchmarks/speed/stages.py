@@ -14,7 +14,6 @@ from pathlib import Path
 from agent.commands.run import GC_THRESHOLDS
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import Throttle
 from agent.journal import Journal
 from agent.messages import Batch, Message
 from agent.points import Rows
@@ -62,7 +61,7 @@ def new_processor() -> Processor:
         emissions=settings.emissions,
         derived_every_s=settings.store.derived_every_s,
     )
-    return Processor(Decoder(make_dialects(["native"])), roster, Throttle())
+    return Processor(Decoder(make_dialects(["native"])), roster)
 
 
 def journal_s(load: list[Message]) -> list[float]:

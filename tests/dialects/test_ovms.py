@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.dialects.ovms import FULL_RESEND_MS, MEANINGS, OvmsDialect
+from agent.messages import Kind, Message
 from agent.readings import Reading
 from tests.dialects.senders import ask, reason
 
@@ -287,3 +288,22 @@ def test_a_crash_between_any_two_messages_changes_nothing(
         return given_out + [str(item) for item in dialect.tick(now_ms + 2000)]
 
     assert run(crash_at=crash) == run(crash_at=None)
+
+
+def test_a_replayed_old_value_is_not_what_later_ones_are_judged_by() -> None:
+    """What is unchanged is not repeated: a state of charge holds on after one of an hour ago has come back."""
+    dialect = OvmsDialect(identities={})
+    now_ms, hour_ms = 1_790_000_000_000, 3_600_000
+
+    def said(tail: str, value: bytes, arrival_ms: int, **how: int) -> list[Reading]:
+        message = Message(f"ovms/van-1/van-1/metric/{tail}", value, **how)
+        return [item for item in dialect.decode(message, arrival_ms) if isinstance(item, Reading)]
+
+    said("v/b/soc", b"55", now_ms)
+    (fresh,) = dialect.tick(now_ms + 2000)
+    assert fresh.soc_pct == 55.0
+    said("v/b/soc", b"80", now_ms - hour_ms, kind=Kind.REPLAYED, other_arrival_ms=now_ms + 3000)
+    (old,) = said("v/p/speed", b"30", now_ms + 4000)
+    assert (old.time_ms, old.soc_pct) == (now_ms - hour_ms, 80.0)
+    (later,) = dialect.tick(now_ms + 6000)
+    assert (later.speed_kmh, later.soc_pct) == (30.0, 55.0)

@@ -87,3 +87,31 @@ def test_zone(text: str, minutes: int) -> None:
 def test_zone_that_is_none(text: str) -> None:
     with pytest.raises(SettingsError, match="zone"):
         parse_zone(text)
+
+
+NOON_MS = 1773057600000
+RULES = {"max_age_ms": 7 * DAY_MS, "max_ahead_ms": 5 * MINUTE_MS}
+
+
+@pytest.mark.parametrize(
+    ("title", "reading_day", "arrival_day", "replay_day", "reason"),
+    [
+        ("our clock was 200 days behind", 0, -200, 0.1, None),
+        ("the same, replayed after nine days", 0, -200, 9, None),
+        ("our clock was 200 days ahead", 0, 200, 0.1, None),
+        ("good then, replayed after nine days", 0, 0.1, 9, None),
+        ("too old when it arrived", 0, 8, 9, "too_old"),
+        ("its van's clock is a month ahead still", 30, 0, 1, "in_future"),
+    ],
+)
+def test_a_replayed_reading_is_judged_by_both_of_its_arrivals(
+    title: str, reading_day: float, arrival_day: float, replay_day: float, reason: str | None
+) -> None:
+    time_ms, received_ms, other_arrival_ms = (
+        NOON_MS + round(day * DAY_MS) for day in (reading_day, arrival_day, replay_day)
+    )
+    if reason is None:
+        check_window(time_ms, received_ms, **RULES, other_arrival_ms=other_arrival_ms)
+        return
+    with pytest.raises(Rejected, match=reason):
+        check_window(time_ms, received_ms, **RULES, other_arrival_ms=other_arrival_ms)

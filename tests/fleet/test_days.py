@@ -128,6 +128,23 @@ def test_a_silent_van_has_no_days():
     assert turn(state, 217, totals(12)).time_ms == 8 * DAY
 
 
+def test_a_day_that_silence_closed_goes_on_with_what_was_kept_back():
+    """50 km are heard live, silence closes the day at 06:00, and then the other 50 km of it arrive."""
+    state = DayState()
+    turn(state, 32, totals(100))
+    state.trips = 2
+    days.add_cost(state, Tariff(0.3, UTC_DAYS), grid_kwh=10, start_ms=32 * HOUR, end_ms=33 * HOUR)
+    assert turn(state, 54, totals(150), heard=False, uncertainty=0.4).distance_km == 50
+    assert not days.is_over(state, 100 * HOUR, heard=False)
+    assert turn(state, 41, totals(150)) is None
+    state.trips += 1
+    whole = turn(state, 55, totals(200))
+    assert (whole.time_ms, whole.distance_km, whole.trips) == (DAY, 100, 3)
+    assert whole.energy_cost == pytest.approx(3.0)
+    following = turn(state, 78, totals(210))
+    assert (following.time_ms, following.distance_km, following.trips, following.energy_cost) == (2 * DAY, 10, 0, None)
+
+
 PEAK = tuple(0.4 if 6 <= hour < 22 else 0.2 for hour in range(24))
 
 
@@ -140,6 +157,12 @@ PEAK = tuple(0.4 if 6 <= hour < 22 else 0.2 for hour in range(24))
         ("a quarter of an hour into the day", PEAK, "+00:00", 5.25, 6.25, 2.5),
         ("in local time", PEAK, "+02:00", 4, 8, 4.0),
         ("one moment", PEAK, "+00:00", 12, 12, 4.0),
+        # 00:00 to 01:00 UTC is 05:30 to 06:30 in India: half an hour, 5 kWh, at each price: 5 * 0.2 + 5 * 0.4.
+        ("where the full hour is half past in UTC", PEAK, "+05:30", 0, 1, 3.0),
+        # 00:00 to 01:00 UTC is 05:45 to 06:45 in Nepal: a quarter of an hour at night: 2.5 * 0.2 + 7.5 * 0.4.
+        ("where the full hour is a quarter past in UTC", PEAK, "+05:45", 0, 1, 3.5),
+        # 16:00 to 17:00 UTC is 21:30 to 22:30 at +05:30.
+        ("into the night, half past in UTC", PEAK, "+05:30", 16, 17, 3.0),
         ("for nothing", 0.0, "+00:00", 4, 8, 0.0),
     ],
 )
@@ -167,18 +190,22 @@ steps = st.lists(
 @given(steps)
 def test_days_add_up_to_the_totals(life):
     state, records, now, at = DayState(), [], 0.0, NOTHING
+    heard = 0.0
     for hours, km, kwh, ticking in life:
-        now += hours
-        time_ms = round(now * HOUR)
         if ticking:
-            if days.is_over(state, time_ms, heard=False):
-                records.append(turn(state, now, at, heard=False))
+            if days.is_over(state, round((now + hours) * HOUR), heard=False):
+                records.append(turn(state, now + hours, at, heard=False))
+            # Every other van has gone on driving out of reach, and sends what it kept back.
+            heard = now if round(hours) % 2 else now + hours
             continue
+        now = max(now, heard) + hours
+        time_ms = round(now * HOUR)
         if days.is_over(state, time_ms):
             records.append(turn(state, now, at))
         at = at._replace(distance_km=at.distance_km + km, used_kwh=at.used_kwh + kwh, co2e_g=at.co2e_g + 400 * kwh)
     records.append(turn(state, now + 48, at))
-    closed = [record for record in records if record is not None]
+    # As the store has them: a day that is written again takes the place of what was written before.
+    closed = list({record.time_ms: record for record in records if record is not None}.values())
     for name in ("distance_km", "used_kwh", "co2e_g"):
         assert sum(getattr(record, name) for record in closed) == pytest.approx(getattr(at, name), abs=1e-6)
     starts = [record.time_ms for record in closed]

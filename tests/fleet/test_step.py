@@ -6,10 +6,12 @@ import pytest
 
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, Verdict, decode_state, encode_state, new_state, step
+from agent.fleet.records import DayRecord, EmissionsRecord, EnergyRecord
 from agent.fleet.state import Mode
 from agent.readings import Reading
 from tests.fleet.drives import START_MS, Van, make_context
 
+DAY_S = 86_400
 Scenario = tuple[str, Callable[[Van], None], int, int, int]
 
 
@@ -441,3 +443,49 @@ def test_another_version_is_refused_in_words():
         decode_state(encode_state(state))
     with pytest.raises(JournalCorrupt, match="cannot be read"):
         decode_state(b"\x93nonsense")
+
+
+# -- silence
+
+
+def test_a_day_keeps_both_parts_of_a_drive_over_a_dead_spot() -> None:
+    """36 km are heard live on one day, 36 more are driven out of reach; they arrive the next morning, after 06:00."""
+    van = Van()
+    to_midnight_s = (DAY_S * 1000 - START_MS % (DAY_S * 1000)) // 1000
+    van.time_s = to_midnight_s + 8 * 3600
+    van.rest(600)
+    van.drive(3600)
+    heard_s = van.time_s
+    van.silence(24 * 3600)
+    (partial,) = van.of(DayRecord)
+    assert partial.distance_km == pytest.approx(36.0, rel=0.01)
+    van.time_s = heard_s
+    van.drive(3600)
+    van.rest(600)
+    van.silence(24 * 3600)
+    van.rest(60)
+    days = {record.time_ms: record for record in van.of(DayRecord)}
+    whole = days[partial.time_ms]
+    assert whole.distance_km == pytest.approx(72.0, rel=0.01)
+    assert whole.trips == 2  # the dead spot ended the first
+    assert sum(day.distance_km for day in days.values()) == pytest.approx(van.state.totals.distance_km)
+
+
+@pytest.mark.parametrize(
+    ("title", "standing_s"), [("offline on the road", 0), ("at a stop, then offline", 200), ("parked", 900)]
+)
+def test_what_silence_ends_is_no_second_row_at_the_last_readings_time(title: str, standing_s: int) -> None:
+    van = Van()
+    van.rest(60)
+    van.drive(600)
+    if standing_s:
+        van.rest(standing_s)
+    last_ms = START_MS + van.time_s * 1000
+    van.silence(3600)
+    van.rest(30)
+    for kind in (EnergyRecord, EmissionsRecord):
+        times = [record.time_ms for record in van.of(kind)]
+        assert times == sorted(set(times)), title
+    offline = [record for record in van.of(EnergyRecord) if record.state == "offline"]
+    assert len(offline) == 1
+    assert last_ms <= offline[0].time_ms < last_ms + 1000

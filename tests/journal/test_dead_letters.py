@@ -118,6 +118,7 @@ def test_a_journal_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.executescript(
             "DROP INDEX dead_letters_by_sender; DROP TABLE losses; ALTER TABLE dead_letters DROP COLUMN sender; "
+            "ALTER TABLE dead_letters DROP COLUMN retained; "
             "PRAGMA user_version = 1;"
         )
     connection.close()

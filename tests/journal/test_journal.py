@@ -300,7 +300,7 @@ def test_replayed_letters_become_messages_with_their_arrival_time(path: Path) ->
     journal = open_journal(path)
     end = journal.append(messages(*"abcdef"), received_ms=7, listening_since_ms=0).end
     letters = [
-        letter(0, received_ms=8, payload=b"late"),
+        letter(0, received_ms=8, payload=b"late", retained=True),
         letter(1),
         letter(2, 0, payload=b"[1,2]"),
         letter(2, 1, payload=b"[1,2]"),
@@ -309,15 +309,37 @@ def test_replayed_letters_become_messages_with_their_arrival_time(path: Path) ->
     ]
     journal.add_dead_letters(letters)
     journal.checkpoint(end, states={}, fleet_state=None, counters=None)
-    appended = journal.replay_dead_letters([found.key for found in letters] + [(99, 0)])
+    appended = journal.replay_dead_letters([found.key for found in letters] + [(99, 0)], now_ms=50)
+    again = {"kind": Kind.REPLAYED, "other_arrival_ms": 50}
     assert appended == [
-        Batch(6, 7, 7, [Message("vans/a/soc", b"{}"), Message("vans/a/soc", b"[1,2]")]),
-        Batch(8, 8, 8, [Message("vans/a/soc", b"late")]),
+        Batch(6, 7, 7, [Message("vans/a/soc", b"{}", **again), Message("vans/a/soc", b"[1,2]", **again)]),
+        Batch(8, 8, 8, [Message("vans/a/soc", b"late", retained=True, **again)]),
     ]
     assert journal.read(6, max_messages=99) == appended
     assert list(journal.dead_letters()) == letters[4:]
     assert journal.append(messages("g"), received_ms=9, listening_since_ms=0).offset == 9
     journal.close()
+
+
+def test_a_journal_of_the_first_format_is_taken_over(path: Path) -> None:
+    """That format had no word on whether a letter's message was retained."""
+    journal = open_journal(path)
+    end = journal.append(messages("a"), received_ms=7, listening_since_ms=0).end
+    journal.add_dead_letters([letter(0)])
+    journal.checkpoint(end, states={}, fleet_state=None, counters=None)
+    journal.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP INDEX dead_letters_by_sender; DROP TABLE losses; ALTER TABLE dead_letters DROP COLUMN sender; "
+            "ALTER TABLE dead_letters DROP COLUMN retained; PRAGMA user_version = 1;"
+        )
+    with JournalReader(path) as reader:
+        assert list(reader.dead_letters()) == [letter(0)]
+    journal = open_journal(path)
+    journal.add_dead_letters([letter(1, retained=True)])
+    assert list(journal.dead_letters()) == [letter(0), letter(1, retained=True)]
+    journal.close()
+    open_journal(path).close()
 
 
 def test_a_request_left_by_a_command_is_carried_out_between_batches(path: Path) -> None:
@@ -329,7 +351,8 @@ def test_a_request_left_by_a_command_is_carried_out_between_batches(path: Path) 
     assert not journal_requests.ask(path, journal_requests.Request(replay=[(2, 0)]))
     assert journal_requests.waits(path)
     (batch,) = journal.tidy()
-    assert batch.messages == [Message("vans/a/soc", b"{}")]
+    (message,) = batch.messages
+    assert (message.topic, message.payload, message.kind) == ("vans/a/soc", b"{}", Kind.REPLAYED)
     assert list(journal.dead_letters()) == [letter(2)]
     assert not journal_requests.waits(path)
     journal.close()

@@ -169,6 +169,22 @@ def test_acknowledgements_are_what_the_codec_would_write(packet_ids: list[int]) 
         position += length
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 65_535), st.booleans()), min_size=1, max_size=50, unique_by=lambda each: each[0])
+)
+def test_a_refusal_keeps_its_place_among_the_acknowledgements(answers: list[tuple[int, bool]]) -> None:
+    refused = frozenset(packet_id for packet_id, is_refused in answers if is_refused)
+    written = packets.acknowledgements([packet_id for packet_id, _ in answers], refused)
+    view, position = memoryview(written), 0
+    for packet_id, is_refused in answers:
+        packet, length = mqtt5.read(view[position:])
+        assert isinstance(packet, mqtt5.PubAckPacket)
+        assert packet.packet_id == packet_id
+        assert (packet.reason_code == mqtt5.PubAckReasonCode.QUOTA_EXCEEDED) == is_refused
+        position += length
+    assert position == len(written)
+
+
 def test_an_announced_length_beyond_the_limit_is_refused_before_it_is_collected() -> None:
     decoder = make_decoder()
     with pytest.raises(Doubtful, match="announced a packet of"):

@@ -9,7 +9,6 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import Throttle
 from agent.points import MEASUREMENTS, Row, Rows, Series
 from agent.processor import Processor
 from agent.roster import Roster
@@ -34,7 +33,7 @@ def processor(folder: Path) -> Processor:
         emissions=EmissionsSettings(intensity_file=intensities),
         derived_every_s=10,
     )
-    return Processor(Decoder(make_dialects(["native"])), roster, Throttle())
+    return Processor(Decoder(make_dialects(["native"])), roster)
 
 
 def agent_row(each: Processor, now_ms: int, points: int) -> Row:

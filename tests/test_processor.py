@@ -1,0 +1,208 @@
+"""What the journal's messages become, seen where a fleet's life is told by the arrival times of its batches."""
+
+import json
+from collections.abc import Sequence
+
+from agent.config import FleetFile, Settings
+from agent.dialects import Decoder, make_dialects
+from agent.messages import Batch, Kind, Message
+from agent.processor import Processor
+from agent.roster import Roster
+from tests.doubles import make_processor
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+NOON_MS = 1_790_000_000_000 // DAY_MS * DAY_MS + 12 * HOUR_MS
+
+
+class Desk:
+    """A processor that is handed batches one after the other."""
+
+    def __init__(self, processor: Processor | None = None) -> None:
+        self.processor = processor or make_processor()
+        self.offset = 0
+        self.listening_since_ms = NOON_MS - HOUR_MS
+
+    def process(self, received_ms: int, *messages: Message) -> None:
+        batch = Batch(self.offset, received_ms, self.listening_since_ms, list(messages))
+        self.offset = batch.end
+        self.processor.process(batch, 0, len(messages))
+
+    def tick(self, now_ms: int) -> None:
+        self.process(now_ms, Message("", b"%d" % now_ms, qos=0, kind=Kind.TICK))
+
+    def rows(self, measurement: str) -> list[tuple[object, ...]]:
+        """The rows of one measurement since the last call; all others are let go."""
+        return self.processor.take_rows()[0][measurement]
+
+
+def telemetry(time_ms: int, *, van: str = "van-1", **fields: object) -> Message:
+    content = {"time": time_ms, "soc_pct": 60.0, "latitude_deg": 52.0, "longitude_deg": 13.0, **fields}
+    return Message(f"vans/{van}/telemetry", json.dumps(content).encode())
+
+
+def minutes_of(rows: Sequence[tuple[object, ...]]) -> list[int]:
+    return [(int(str(row[1])) - NOON_MS) // MINUTE_MS for row in rows]
+
+
+def test_fleet_points_go_on_at_once_when_the_clock_is_set_back() -> None:
+    """The clock was an hour ahead for two minutes; a restart in between must not make the agent wait for it either."""
+    desk = Desk()
+    desk.process(NOON_MS, telemetry(NOON_MS - 1000))
+    for minute in (60, 61):
+        desk.tick(NOON_MS + minute * MINUTE_MS)
+    assert minutes_of(desk.rows("fleet")) == [60, 61]
+    states = {key: state for chunk in desk.processor.snapshot() for key, state in chunk.items()}
+    desk.processor.restore(states.items())
+    for seconds in range(120, 301, 10):
+        desk.tick(NOON_MS + seconds * 1000)
+    assert minutes_of(desk.rows("fleet")) == [2, 3, 4, 5]
+
+
+def test_a_clock_corrected_by_a_moment_rolls_no_minute_up_twice() -> None:
+    desk = Desk()
+    desk.process(NOON_MS, telemetry(NOON_MS - 1000))
+    for now_ms in (NOON_MS + MINUTE_MS + 2, NOON_MS + MINUTE_MS - 40, NOON_MS + MINUTE_MS + 9_960):
+        desk.tick(now_ms)
+    assert minutes_of(desk.rows("fleet")) == [1]
+
+
+def test_what_is_counted_of_the_vans_never_falls_on_a_rewind() -> None:
+    """Two positions on the other side of the world are refused; the agent returns to a checkpoint before them."""
+    desk = Desk()
+    for second in range(30):
+        desk.process(NOON_MS + second * 1000, telemetry(NOON_MS + second * 1000))
+    states = {key: state for chunk in desk.processor.snapshot() for key, state in chunk.items()}
+    for second in (30, 31):
+        desk.process(NOON_MS + second * 1000, telemetry(NOON_MS + second * 1000, latitude_deg=-40.0 - second))
+    assert desk.processor.survey().positions_rejected == 2
+    desk.processor.restore(states.items())
+    assert desk.processor.survey().positions_rejected == 2
+    for second in (30, 31, 32):
+        desk.process(NOON_MS + second * 1000, telemetry(NOON_MS + second * 1000, latitude_deg=-40.0 - second))
+    assert desk.processor.survey().positions_rejected == 3
+
+
+# -- replayed dead letters
+
+
+def replayed(message: Message, *, at_ms: int, retained: bool = False) -> Message:
+    return Message(message.topic, message.payload, retained=retained, kind=Kind.REPLAYED, other_arrival_ms=at_ms)
+
+
+def test_a_replayed_letter_reaches_the_van_whatever_it_has_sent_meanwhile() -> None:
+    """A day of readings, then a replay of letters from 500 s to a day old: each is stored as a raw point."""
+    desk = Desk()
+    now_ms = NOON_MS
+    while now_ms < NOON_MS + DAY_MS:
+        now_ms += 10_000
+        desk.process(now_ms, telemetry(now_ms - 500))
+    desk.rows("battery")
+    ages_ms = [500_000, HOUR_MS, DAY_MS - 5000]
+    for age_ms in ages_ms:
+        old = telemetry(now_ms - age_ms - 3000)
+        desk.process(now_ms - age_ms, replayed(old, at_ms=now_ms))
+    assert [row[1] for row in desk.rows("battery")] == [now_ms - age_ms - 3000 for age_ms in ages_ms]
+    assert desk.processor.counters.late == 3
+
+
+def test_an_old_message_never_sends_a_driving_van_offline() -> None:
+    """A letter of two hours ago comes back in the middle of a drive; the tick after it finds the van driving."""
+    desk = Desk()
+    now_ms = NOON_MS
+    for number in range(60):
+        now_ms += 10_000
+        place = 52.0 + number * 0.1 / 111.195
+        desk.process(now_ms, telemetry(now_ms - 500, latitude_deg=place, speed_kmh=36.0))
+    old = telemetry(now_ms - 2 * HOUR_MS)
+    desk.process(now_ms - 2 * HOUR_MS, replayed(old, at_ms=now_ms))
+    desk.tick(now_ms + 5000)
+    assert [row[2] for row in desk.rows("energy")][-1] == "driving"
+    assert desk.processor.take_rows()[0]["trip"] == []
+
+
+def test_letters_of_a_wrong_clock_are_taken_in_once_it_is_right() -> None:
+    """The host was 200 days behind: 30 readings were from its future, and refused. The clock is set; they come back."""
+    desk = Desk()
+    behind_ms = NOON_MS - 200 * DAY_MS
+    sent = [telemetry(NOON_MS + 10_000 * number) for number in range(30)]
+    for message in sent:
+        desk.process(behind_ms, message)
+    assert [letter.reason for letter in desk.processor.take_letters()] == ["in_future"] * 30
+    right_ms = NOON_MS + 400_000
+    desk.process(right_ms, telemetry(right_ms - 500))
+    for message in sent:
+        desk.process(behind_ms, replayed(message, at_ms=right_ms + 60_000))
+    assert desk.processor.take_letters() == []
+    assert len(desk.rows("battery")) == 31
+
+
+def test_what_is_refused_again_keeps_its_first_arrival() -> None:
+    desk = Desk()
+    broken = Message("vans/van-1/soc", b"{")
+    desk.process(NOON_MS, replayed(broken, at_ms=NOON_MS + HOUR_MS, retained=True))
+    (letter,) = desk.processor.take_letters()
+    assert (letter.reason, letter.received_ms, letter.retained) == ("malformed", NOON_MS, True)
+
+
+def test_a_stale_value_stays_stale_in_a_replay() -> None:
+    """A bare state of charge that the broker had kept, of whatever age: shown, and no reading of now."""
+    settings = Settings()
+    roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
+    desk = Desk(Processor(Decoder(make_dialects(["saic"])), roster))
+    value = Message("saic/user/vehicles/LSJTEST0000000001/drivetrain/soc", b"55.0")
+    desk.process(NOON_MS, replayed(value, at_ms=NOON_MS + HOUR_MS, retained=True))
+    desk.tick(NOON_MS + HOUR_MS + 10_000)
+    assert desk.processor.counters.stale == 1
+    assert desk.rows("battery") == []
+
+
+# -- the host's clock
+
+
+def test_a_clock_set_back_by_an_hour_silences_nobody() -> None:
+    """It was an hour ahead and is set right: every reading is taken, and the van stays online."""
+    desk = Desk()
+    for number in range(60):
+        now_ms = NOON_MS + number * 10_000
+        desk.process(now_ms + HOUR_MS, telemetry(now_ms - 500))
+        desk.tick(now_ms + HOUR_MS + 5000)
+    desk.listening_since_ms = NOON_MS + 600_000  # as the intake has it: the clock was set, silence counts from here
+    for number in range(60, 240):
+        now_ms = NOON_MS + number * 10_000
+        desk.process(now_ms, telemetry(now_ms - 500))
+        desk.tick(now_ms + 5000)
+    assert desk.processor.counters.accepted == 240
+    rows = desk.processor.take_rows()[0]
+    assert len(rows["battery"]) == 240
+    assert {row[2] for row in rows["energy"]} == {"parked"}
+
+
+def test_a_clock_wrongly_set_back_by_an_hour_refuses_nobody() -> None:
+    """The vans' clocks go on rightly, so that every reading seems to come from the future."""
+    desk = Desk()
+    for number in range(120):
+        now_ms = NOON_MS + number * 10_000
+        sent = telemetry(now_ms - 500)
+        if number < 60:
+            desk.process(now_ms, sent)
+            continue
+        desk.listening_since_ms = NOON_MS + 600_000 - HOUR_MS
+        desk.process(now_ms - HOUR_MS, Message(sent.topic, sent.payload, other_arrival_ms=now_ms))
+        desk.tick(now_ms - HOUR_MS + 5000)
+    assert desk.processor.counters.accepted == 120
+    assert desk.processor.take_letters() == []
+    assert {row[2] for row in desk.rows("energy")} == {"parked"}
+
+
+def test_a_van_that_falls_silent_as_the_clock_is_set_back_is_missed_in_time() -> None:
+    """Its last arrival seems to lie an hour ahead. It goes offline after the usual 15 minutes, not after 75."""
+    desk = Desk()
+    for number in range(60):
+        now_ms = NOON_MS + number * 10_000
+        desk.process(now_ms + HOUR_MS, telemetry(now_ms - 500))
+    desk.listening_since_ms = now_ms
+    for minute in range(1, 31):
+        desk.tick(now_ms + minute * MINUTE_MS)
+    assert desk.processor.survey().offline == 1
