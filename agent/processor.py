@@ -76,6 +76,10 @@ class Processor:
         self._surveyed = Survey(0, 0, 0)
         self._tags_known = self._tags_changed = False
 
+    def sender_of(self, topic: str) -> str | None:
+        """Whom a topic names as its sender: see `Decoder.sender`."""
+        return self._decoder.sender(topic)
+
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
         self._alerting = {}

@@ -227,7 +227,9 @@ async def test_an_unsent_alert_of_a_van_known_only_from_dropped_messages(
     async def send_until(condition: Callable[[], object]) -> None:
         while not condition():
             before = bench.pipeline.vitals.intake.messages
-            bench.deliver(("vans/van-2/soc", {"time": FRESH_MS + before, "soc_pct": 50.0, "pad": "x" * 50_000}))
+            bench.deliver(
+                (f"vans/van-{2 + before % 10}/soc", {"time": FRESH_MS + before, "soc_pct": 50.0, "pad": "x" * 50_000})
+            )
             await until(lambda before=before: bench.pipeline.vitals.intake.messages > before)
 
     await send_until(lambda: bench.pipeline.vitals.worker.ahead)

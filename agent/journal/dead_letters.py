@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -87,6 +87,11 @@ class DeadLetterTable:
         for letter in letters:
             if not self._is_there(letter.key):
                 self._insert(self._fitting(letter))
+
+    def count(self, losses: Mapping[str, Loss]) -> None:
+        """Count what was given up elsewhere."""
+        self.changed = True
+        self.losses.add(losses)
 
     def _is_there(self, key: Key) -> bool:
         query = 'SELECT 1 FROM dead_letters WHERE "offset" = ? AND element = ?'

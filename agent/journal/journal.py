@@ -13,6 +13,7 @@ from agent.errors import JournalCorrupt, JournalFull, Reason, SettingsError
 from agent.journal import batches, dead_letters, file, requests
 from agent.journal.counters import JournalCounters
 from agent.journal.dead_letters import DeadLetter, DeadLetterTable, Key
+from agent.journal.losses import Loss
 from agent.messages import Batch, Message
 
 WhenFull = Literal["pause", "drop_oldest"]
@@ -369,6 +370,12 @@ class Journal:
             if self._wal_pages > 2 * self._wal_pages_due:
                 self._move_wal()
         self._recount_used()
+
+    def count_losses(self, messages: Mapping[str, int]) -> None:
+        """Count messages that were refused because the journal fills up, by sender."""
+        losses = {sender: Loss(messages=number) for sender, number in messages.items()}
+        self.counters.refused_messages += sum(messages.values())
+        self._transact(lambda: self._letters.count(losses))
 
     def dead_letters(self, reason: Reason | None = None) -> Iterator[DeadLetter]:
         """The letters in the order they were added."""
