@@ -202,7 +202,7 @@ class Pipeline:
     def _refuse(self, messages: list[Message], now_s: float) -> list[int]:
         """Which messages, by their index, are not taken in: beyond the rate, or beyond the share of the journal."""
         over_rate = self._throttle.refuse(messages, now_s) if self._throttle is not None else []
-        over_share = self._shares.refuse(messages)
+        over_share = self._shares.refuse(messages, self._intake.waiting_bytes)
         return sorted({*over_rate, *over_share}) if over_share else over_rate
 
     async def _count_refused(self) -> None:

@@ -38,15 +38,24 @@ class Shares:
         self._total = 0
         self._refused: dict[str, int] = {}
 
-    def refuse(self, messages: Sequence[Message]) -> list[int]:
-        """Which of these messages, by their index, are not to be taken in; mostly none."""
-        used, limit = self._journal.bytes_used, self._journal.max_bytes
+    def refuse(self, messages: Sequence[Message], waiting_bytes: int = 0) -> list[int]:
+        """Which of these messages, by their index, are not to be taken in; mostly none.
+
+        `waiting_bytes` are those that were taken in before and are not committed yet.
+        """
+        used, limit = self._journal.bytes_used + waiting_bytes, self._journal.max_bytes
         if used < limit * COUNTED_FROM:
             if self._bytes_of:
                 self._bytes_of, self._total = {}, 0
             return []
-        share = max(0, limit - used) // FREE_SHARE if used >= limit * REFUSED_FROM else limit
-        return [index for index, message in enumerate(messages) if not self._admit(message, share)]
+        refused: list[int] = []
+        for index, message in enumerate(messages):
+            share = max(0, limit - used) // FREE_SHARE if used >= limit * REFUSED_FROM else limit
+            if self._admit(message, share):
+                used += len(message.payload)
+            else:
+                refused.append(index)
+        return refused
 
     def take_refused(self) -> dict[str, int]:
         """How many messages of whom were refused since the last call."""
