@@ -71,11 +71,12 @@ class StoreError(VanpulseError):
 
 
 class StoreUnavailable(StoreError):
-    """The store did not answer, or asked for a pause."""
+    """The store did not answer, or asked for a pause; `has_forgotten`: what it confirmed lately may be lost."""
 
-    def __init__(self, detail: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, detail: str, *, retry_after_s: float | None = None, has_forgotten: bool = False) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        self.has_forgotten = has_forgotten
 
 
 class StoreMisconfigured(StoreError):

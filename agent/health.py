@@ -167,6 +167,11 @@ def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter(
         "journal_dropped_messages", "Messages dropped by `when_full = drop_oldest`.", counters.dropped_messages
     )
+    yield _counter(
+        "journal_refused_messages",
+        "Messages refused because their senders had more than their share of a journal that fills up.",
+        counters.refused_messages,
+    )
     yield _counter("journal_corrupt_rows", "Batches that failed their checksum.", counters.corrupt_rows)
     oldest_ms = counters.oldest_received_ms
     age_s = max(0.0, time.time() - oldest_ms / 1000) if oldest_ms else 0.0

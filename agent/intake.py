@@ -121,6 +121,11 @@ class Intake:
             self._pause()
         self._arrived.set()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of payload that arrived and are not on their way to the journal yet."""
+        return self._waiting_bytes
+
     def tick(self) -> None:
         """Let time pass for the vans: journaled between the messages, so that a replay sees it in the same place."""
         self.look_at_clock()

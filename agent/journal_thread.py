@@ -108,6 +108,10 @@ class JournalThread:
         if letters:
             await self._once_there_is_room(self.journal.add_dead_letters, letters)
 
+    async def count_losses(self, messages: Mapping[str, int]) -> None:
+        """Count messages that were refused because the journal fills up, by sender. Raises `JournalFull`."""
+        await self._call(self.journal.count_losses, messages)
+
     async def close(self) -> None:
         """Close the file behind everything asked for so far."""
         await self._call(self.journal.close)

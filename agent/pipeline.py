@@ -14,12 +14,14 @@ from collections.abc import Callable, Coroutine
 from agent import health, memory, systemd
 from agent.clock import ClockWatch
 from agent.dialects.limits import Throttle
-from agent.errors import SettingsError
+from agent.errors import JournalFull, SettingsError
 from agent.health import Vitals
-from agent.heartbeat import Heartbeat
+from agent.heartbeat import SHOWN, Heartbeat
 from agent.intake import COMMIT_BYTES, Intake
 from agent.journal import Journal
+from agent.journal.shares import Shares
 from agent.journal_thread import JournalThread
+from agent.messages import Message
 from agent.mqtt.base import Receiver
 from agent.processor import Processor
 from agent.stores.base import Store
@@ -61,6 +63,9 @@ class Pipeline:
         self._processor = processor
         self._journal = JournalThread(journal)
         self._watch = ClockWatch()
+        self._throttle = throttle
+        self._shares = Shares(processor.sender_of, journal.counters)
+        self._over_their_share: set[str] = set()
         self._writer = Writer(
             store,
             self._journal,
@@ -83,7 +88,7 @@ class Pipeline:
             on_batch=self._worker.on_batch,
             on_full=self._worker.make_room,
             commit_bytes=min(COMMIT_BYTES, journal.counters.max_bytes // JOURNAL_BATCHES),
-            refuse=None if throttle is None else throttle.refuse,
+            refuse=self._refuse,
             watch=self._watch,
         )
         if throttle is not None:
@@ -185,6 +190,7 @@ class Pipeline:
             await asyncio.sleep(TICK_S - time.time() % TICK_S + TIMER_S)
             self._intake.tick()
             self._heartbeat.beat()
+            await self._count_refused()
             memory.give_back()
             self._announcing |= self._heartbeat.broker_is_new()
             # Not from states that are older than what was published already.
@@ -192,6 +198,21 @@ class Pipeline:
                 self._announcing = False
                 unsent, self._unsent = self._unsent, {}
                 await self._publish_alerts(list(dict.fromkeys((*self._processor.alerting_vans(), *unsent))))
+
+    def _refuse(self, messages: list[Message], now_s: float) -> list[int]:
+        """Which messages, by their index, are not taken in: beyond the rate, or beyond the share of the journal."""
+        over_rate = self._throttle.refuse(messages, now_s) if self._throttle is not None else []
+        over_share = self._shares.refuse(messages, self._intake.waiting_bytes)
+        return sorted({*over_rate, *over_share}) if over_share else over_rate
+
+    async def _count_refused(self) -> None:
+        refused = self._shares.take_refused()
+        if refused:
+            with contextlib.suppress(JournalFull):  # the total and the log tell of it all the same
+                await self._journal.count_losses(refused)
+        for sender in sorted(refused.keys() - self._over_their_share)[:SHOWN]:
+            log.warning("van %r has more than its share of a journal that fills up: what is beyond is refused", sender)
+        self._over_their_share = set(refused)
 
     async def _publish_alerts(self, vehicle_ids: list[str]) -> None:
         """The active alerts of these vans, retained until they clear; what cannot be sent waits for the broker."""

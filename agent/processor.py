@@ -4,12 +4,16 @@ The same messages in the same order give the same rows, whatever the batches. No
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import msgspec
 
 from agent import points
+from agent.care import TRIES, Care, Stumble, set_aside
 from agent.dialects import Decoder
+from agent.dialects.bad_elements import BadElements
+from agent.dialects.base import first_levels
 from agent.errors import REASONS, Rejected
 from agent.fleet import Verdict, corrections, step, take_drop, tick
 from agent.fleet.corrections import Correction
@@ -28,6 +32,9 @@ log = logging.getLogger(__name__)
 PUBLISH = int(Kind.PUBLISH)
 ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
 IMPLAUSIBLE = int(Verdict.IMPLAUSIBLE)
+
+_READABLE = frozenset({PUBLISH, int(Kind.REPLAYED)})
+"""Kinds of messages that are decoded: those that arrived, and dead letters that were handed back."""
 
 MINUTE_MS = 60_000
 MINUTE_KEY = "/minute"
@@ -71,12 +78,19 @@ class Processor:
         self._alerting: dict[str, None] = {}
         self._counts = self.counters
         self._uncounted = ProcessorCounters()
+        self._care = Care(self.vans)
+        self._work_in: Callable[[Reading, int], Rejected | None] = self._take
         self._surveyed = Survey(0, 0, 0)
         self._tags_known = self._tags_changed = False
+
+    def sender_of(self, topic: str) -> str | None:
+        """Whom a topic names as its sender: see `Decoder.sender`."""
+        return self._decoder.sender(topic)
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Replace all vans by these states. Raises `JournalCorrupt` for a state of an unknown version."""
         self._alerting = {}
+        self._care.broken.clear()
         self._roster.forget_unknown()
         memories: dict[str, bytes] = {}
         vans: list[tuple[str, bytes]] = []
@@ -116,72 +130,151 @@ class Processor:
         offset = batch.offset + start - 1
         for message in batch.messages[start:stop]:
             offset += 1
-            if message.kind != PUBLISH:
+            if message.kind not in _READABLE:
                 self._special(message, batch, offset)
                 continue
-            element = 0
             try:
-                for item in decode(message, received_ms):
-                    if isinstance(item, Rejected):
-                        self._refuse(item, message, batch, offset, element)
-                    elif isinstance(item, DropReading):
-                        self._take_drop(item, message, batch, offset, element)
-                    else:
-                        self._take(item, received_ms)
-                    element += 1
+                items = decode(message, received_ms)
+                self._take_all(items, message, batch, offset)
             except Rejected as rejected:
-                self._refuse(rejected, message, batch, offset, element)
+                self._refuse(rejected, message, batch, offset)
+            except Stumble as stumble:
+                self._break(stumble, f"a message under {message.topic!r}")
+                self._counts.rejected["malformed"] += 1  # as it will be; what is worked through again is not counted
             except Exception as error:  # one message must never stop the others
-                self._stumble(error, message, batch, offset, element)
+                self._decode_again(error, message, batch, offset)
         self._counts.messages += stop - start
 
-    def _take(self, reading: Reading, received_ms: int) -> None:
-        """Work one reading into its van. Raises `Rejected` for a van that is not ours."""
+    def _take_all(
+        self, items: Iterable[Reading | DropReading | Rejected], message: Message, batch: Batch, offset: int
+    ) -> None:
+        """What one message has given."""
+        element = 0
+        bad: BadElements | None = None
+        arrived_ms = batch.received_ms
+        replayed = message.kind != PUBLISH
+        for item in items:
+            if isinstance(item, Rejected):
+                refused: Rejected | None = item
+            elif isinstance(item, DropReading):
+                refused = self._take_drop(item, arrived_ms)
+            else:
+                refused = self._work_in(item, self._late(item, message, batch) if replayed else arrived_ms)
+            if refused is not None:
+                if bad is None:
+                    bad = BadElements(element, refused)
+                else:
+                    bad.add(element)
+            element += 1
+        if bad is not None:
+            self._refuse(bad.rejected(element), message, batch, offset)
+
+    def _late(self, reading: Reading, message: Message, batch: Batch) -> int:
+        """When a replayed reading arrived. It is old: that its van was heard now does not follow from it."""
+        van = self._awake.get(reading.vehicle_id) or self._admitted(reading.vehicle_id)
+        return max(van.state.last_arrival_ms, min(batch.received_ms, message.other_arrival_ms))
+
+    def _take(self, reading: Reading, received_ms: int) -> Rejected | None:
+        """Work one reading into its van. Raises `Rejected` for a van that is not ours, `Stumble` for our own error."""
         van = self._awake.get(reading.vehicle_id) or self._admitted(reading.vehicle_id)
         if not van.dirty:
             self.vans.touch(van)
         counters = self._counts
+        time_ms = reading.time_ms
         state = van.state
-        records = step(state, reading, received_ms, van.context)
-        verdict = state.verdict
-        if verdict == ACCEPTED:
-            counters.accepted += 1
-        elif verdict == LATE:
-            counters.late += 1
-        elif verdict == DUPLICATE:
-            counters.duplicates += 1
-            return
-        elif verdict == IMPLAUSIBLE:
-            counters.implausible += 1
-            return
-        else:
-            counters.stale += 1
-            return
-        self.points += points.add_reading(self._rows, van.series, reading)
-        if reading.time_ms > self.newest_ms:
-            self.newest_ms = reading.time_ms
-        if records:
-            self._add_records(van, records)
+        try:
+            records = step(state, reading, received_ms, van.context)
+            verdict = state.verdict
+            if verdict == ACCEPTED:
+                counters.accepted += 1
+            elif verdict == LATE:
+                counters.late += 1
+            elif verdict == DUPLICATE:
+                counters.duplicates += 1
+                return None
+            elif verdict == IMPLAUSIBLE:
+                counters.implausible += 1
+                return None
+            else:
+                counters.stale += 1
+                return None
+            self.points += points.add_reading(self._rows, van.series, reading)
+            if time_ms > self.newest_ms:
+                self.newest_ms = time_ms
+            if records:
+                self._add_records(van, records)
+        except Exception as error:
+            raise Stumble(reading.vehicle_id, time_ms) from error
+        return None
 
-    def _take_drop(self, drop: DropReading, message: Message, batch: Batch, offset: int, element: int) -> None:
-        """Work one drop into its van's tours; one of a tour that is forgotten is a dead letter."""
-        van = self._awake.get(drop.vehicle_id) or self._admitted(drop.vehicle_id)
+    def _take_with_care(self, reading: Reading, received_ms: int) -> Rejected | None:
+        """`_take` once an error of this program has been met: nothing for broken vans, watched ones through `Care`."""
+        vehicle_id = reading.vehicle_id
+        if vehicle_id in self._care.broken:
+            return None
+        if not self._care.watches(vehicle_id):
+            return self._take(reading, received_ms)
+        work = partial(self._whole_rows, partial(self._take, reading, received_ms))
+        error = self._care.attempt(vehicle_id, reading.time_ms, work)
+        if error is None:
+            return None
+        self._note_error(f"a reading of {vehicle_id!r}", error)
+        return set_aside(error)
+
+    def _whole_rows(self, work: Callable[[], object]) -> None:
+        """Let the work add all of its rows, or none."""
+        lengths, count = {name: len(rows) for name, rows in self._rows.items()}, self.points
+        try:
+            work()
+        except Stumble:
+            for name, length in lengths.items():
+                del self._rows[name][length:]
+            self.points = count
+            raise
+
+    def _break(self, stumble: Stumble, what: str) -> None:
+        """A van may be half-changed: it rests until the states of the last checkpoint are back."""
+        self._note_error(what, stumble.__cause__ or stumble)
+        self._care.note(stumble)
+        self._work_in = self._take_with_care
+
+    def _take_drop(self, drop: DropReading, received_ms: int) -> Rejected | None:
+        """Work one drop into its van's tours; one of a tour that is forgotten is refused."""
+        vehicle_id = drop.vehicle_id
+        if vehicle_id in self._care.broken:
+            return None
+        if not self._care.watches(vehicle_id):
+            return self._enter_drop(drop, received_ms)
+        refused: list[Rejected | None] = []
+        work = partial(self._whole_rows, lambda: refused.append(self._enter_drop(drop, received_ms)))
+        error = self._care.attempt(vehicle_id, drop.time_ms, work)
+        if error is None:
+            return refused[-1]
+        self._note_error(f"a drop of {vehicle_id!r}", error)
+        return set_aside(error)
+
+    def _enter_drop(self, drop: DropReading, received_ms: int) -> Rejected | None:
+        vehicle_id = drop.vehicle_id
+        van = self._awake.get(vehicle_id) or self._admitted(vehicle_id)
         if not van.dirty:
             self.vans.touch(van)
         counters = self._counts
-        records = take_drop(van.state, drop, batch.received_ms, van.context)
+        try:
+            records = take_drop(van.state, drop, received_ms, van.context)
+            if records:
+                self._add_records(van, records)
+        except Exception as error:
+            raise Stumble(vehicle_id, drop.time_ms) from error
         match van.state.verdict:
             case Verdict.ACCEPTED:
                 counters.accepted += 1
             case Verdict.IMPLAUSIBLE:
                 counters.implausible += 1
             case Verdict.NO_TOUR:
-                text = f"{drop.action} of a tour that is no longer remembered"
-                self._refuse(Rejected("too_old", text), message, batch, offset, element)
+                return Rejected("too_old", f"{drop.action} of a tour that is no longer remembered")
             case _:
                 counters.duplicates += 1
-        if records:
-            self._add_records(van, records)
+        return None
 
     def _admitted(self, vehicle_id: str) -> Van:
         van = self.vans.wake(vehicle_id)
@@ -208,62 +301,28 @@ class Processor:
             case Kind.TAGS:
                 self.vans.retag(FleetTags.decode(message.payload))
                 self._tags_known = self._tags_changed = True
-            case Kind.REPLAYED:
-                self._replay(message, batch, offset)
             case Kind.CORRECTION:
                 try:
                     self._correct(msgspec.json.decode(message.payload, type=Correction))
                 except Rejected as rejected:
-                    self._refuse(rejected, message, batch, offset, 0)
+                    self._refuse(rejected, message, batch, offset)
                 except Exception as error:  # one correction must never stop the messages
-                    self._stumble(error, message, batch, offset, 0)
+                    self._note_error("a correction", error)
+                    self._refuse(set_aside(error), message, batch, offset)
             case Kind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
-                self._refuse(Rejected("oversize", text), message, batch, offset, 0)
+                self._refuse(Rejected("oversize", text), message, batch, offset)
             case _:
-                self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset, 0)
-
-    def _replay(self, message: Message, batch: Batch, offset: int) -> None:
-        """Work a dead letter in that was handed back. It is old: that its van was heard now does not follow from it."""
-        arrived_ms = min(batch.received_ms, message.other_arrival_ms)
-        element = 0
-        try:
-            for item in self._decoder.decode(message, batch.received_ms):
-                if isinstance(item, Rejected):
-                    self._refuse(item, message, batch, offset, element)
-                elif isinstance(item, DropReading):
-                    self._take_drop(item, message, batch, offset, element)
-                else:
-                    van = self._awake.get(item.vehicle_id) or self._admitted(item.vehicle_id)
-                    self._take(item, max(van.state.last_arrival_ms, arrived_ms))
-                element += 1
-        except Rejected as rejected:
-            self._refuse(rejected, message, batch, offset, element)
-        except Exception as error:  # one message must never stop the others
-            self._stumble(error, message, batch, offset, element)
+                self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset)
 
     def _tick(self, now_ms: int, batch: Batch) -> None:
         """Time passes for every van; silence counts from when we could hear it."""
-        for reading in self._decoder.tick(now_ms):
-            self._take(reading, batch.received_ms)
+        self._tick_dialects(now_ms, batch.received_ms)
         for van, silence_ms in self.vans.due(now_ms, batch.listening_since_ms):
-            state = van.state
-            event_ms = state.time_ms + silence_ms
-            # A look at alerts or the end of a day changes the state even where there is nothing to say.
-            changed = (
-                0 < state.alerts.due_ms <= event_ms
-                or 0 < state.day.end_ms <= event_ms
-                or 0 < state.tour.due_ms <= event_ms
-            )
             try:
-                records = tick(state, now_ms, silence_ms, van.context)
-            except Exception as error:  # one van must never stop the others
-                self._stumble_at(f"a tick of {state.vehicle_id!r}", error)
-                records, changed = [], True
-            if (records or changed) and not van.dirty:
-                self.vans.touch(van)
-            if records:
-                self._add_records(van, records)
+                self._tick_van(van, now_ms, silence_ms)
+            except Stumble as stumble:  # one van must never stop the others
+                self._break(stumble, f"a tick of {stumble.vehicle_id!r}")
         self.vans.settle(now_ms)
         minute = now_ms // MINUTE_MS
         # A clock set back goes on from where it is now; a small correction over a full minute is not rolled up again.
@@ -284,6 +343,48 @@ class Processor:
             self._rows["day"].append(points.partial_row("day", Series(**day.tags), day.time_ms, day.fields))
             self.points += 1
 
+    def _tick_dialects(self, now_ms: int, received_ms: int) -> None:
+        """What only waited for time to pass. A van that is not ours is counted: there is no message to keep."""
+        try:
+            for reading in self._decoder.tick(now_ms):
+                try:
+                    self._work_in(reading, received_ms)
+                except Rejected as rejected:
+                    self._counts.rejected[rejected.reason] += 1
+                except Stumble as stumble:
+                    self._break(stumble, f"a reading of {stumble.vehicle_id!r}")
+        except Exception as error:
+            self._note_error("a tick of the dialects", error)
+
+    def _tick_van(self, van: Van, now_ms: int, silence_ms: int) -> None:
+        """Time passes for one van. Raises `Stumble`."""
+        vehicle_id = van.state.vehicle_id
+        if vehicle_id in self._care.broken:
+            return
+        if self._care.watches(vehicle_id):
+            work = partial(self._whole_rows, partial(self._pass, van, now_ms, silence_ms))
+            error = self._care.attempt(vehicle_id, now_ms, work)
+            if error is not None:
+                self._note_error(f"a tick of {vehicle_id!r}", error)
+        else:
+            self._pass(van, now_ms, silence_ms)
+
+    def _pass(self, van: Van, now_ms: int, silence_ms: int) -> None:
+        state = van.state
+        event_ms = state.time_ms + silence_ms
+        # A look at alerts or the end of a day changes the state even where there is nothing to say.
+        changed = (
+            0 < state.alerts.due_ms <= event_ms or 0 < state.day.end_ms <= event_ms or 0 < state.tour.due_ms <= event_ms
+        )
+        try:
+            records = tick(state, now_ms, silence_ms, van.context)
+            if (records or changed) and not van.dirty:
+                self.vans.touch(van)
+            if records:
+                self._add_records(van, records)
+        except Exception as error:
+            raise Stumble(state.vehicle_id, now_ms) from error
+
     def _roll_up(self, time_ms: int) -> None:
         for record in self.vans.roll_up(time_ms):
             series = self._depots.get(record.depot)
@@ -292,30 +393,49 @@ class Processor:
             points.add_records(self._rows, series, (record,))
             self.points += 1
 
-    def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int, element: int) -> None:
+    def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int) -> None:
+        """Make the message a dead letter: one, whatever is wrong with how many of its elements."""
         self._counts.rejected[rejected.reason] += 1
         self.letters.append(
             DeadLetter(
                 offset=offset,
-                index=element,
                 reason=rejected.reason,
                 topic=message.topic,
                 payload=message.payload,
                 received_ms=batch.received_ms,
                 detail=rejected.detail,
+                sender=self._decoder.sender(message.topic) or first_levels(message.topic),
                 retained=message.retained,
             )
         )
 
-    def _stumble(self, error: Exception, message: Message, batch: Batch, offset: int, element: int) -> None:
-        """An error of this program: the message is kept as a dead letter, to be replayed when the error is mended."""
-        self._stumble_at(f"a message under {message.topic!r}", error)
-        self._refuse(Rejected("malformed", f"internal error: {error!r}"), message, batch, offset, element)
+    def _decode_again(self, error: Exception, message: Message, batch: Batch, offset: int) -> None:
+        """Decoding has failed once: after three tries the message is a dead letter, until the error is mended."""
+        for _ in range(TRIES - 1):
+            try:
+                items = list(self._decoder.decode(message, batch.received_ms))
+            except Exception as again:
+                error = again
+            else:
+                self._take_all(items, message, batch, offset)
+                return
+        self._note_error(f"a message under {message.topic!r}", error)
+        self._refuse(set_aside(error), message, batch, offset)
 
-    def _stumble_at(self, what: str, error: Exception) -> None:
+    def set_aside(self, batch: Batch, index: int, detail: str, *, again: bool = False) -> None:
+        """Make a message a dead letter without a look at it; `again` as in `process`."""
+        self._counts = self._uncounted if again else self.counters
+        self._refuse(Rejected("malformed", detail), batch.messages[index], batch, batch.offset + index)
+        self._counts.messages += 1
+
+    def _note_error(self, what: str, error: BaseException) -> None:
         if not self.counters.internal_errors:
             log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
         self._counts.internal_errors += 1
+
+    def broken_vans(self) -> list[str]:
+        """Vans that an error has left half-changed: everything since the last checkpoint has to come again."""
+        return list(self._care.broken)
 
     # -- what the worker takes
 

@@ -290,7 +290,9 @@ class Vans:
         return self._of_sleepers.plus(Survey(*map(sum, zip(*awake, strict=True))) if awake else NOBODY)
 
     def active_alerts(self, vehicle_id: str) -> bytes:
-        """The van's active alerts as JSON; empty when there is none."""
+        """The van's active alerts as JSON; empty when there is none, or when the van is not known (any more)."""
+        if vehicle_id not in self._numbers:
+            return b""
         return active_payload(vehicle_id, self.state(vehicle_id).alerts)
 
     def alerting(self) -> list[str]:

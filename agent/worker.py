@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from agent.journal.attempts import ENDS, Attempts
 from agent.journal_thread import JournalThread
 from agent.messages import Batch
 from agent.processor import Processor
@@ -35,6 +36,8 @@ UNIT_POINTS_LIMIT = 2
 CHECKPOINT_MESSAGES = 250_000
 AHEAD_AFTER_S = 2.0
 """The store has to fail for this long before the worker runs ahead."""
+
+_SET_ASIDE = f"set aside: the process has ended {ENDS} times while it was working on this message"
 
 STORE_POLL_S = 0.1
 """How often a busy store is looked at again."""
@@ -106,16 +109,28 @@ class Worker:
         self._read_batches: deque[Batch] = deque()
         self._checkpoint_s = time.monotonic()
         self._checkpoint_offset = 0
+        self._attempts: Attempts | None = None
+        self._rested: list[str] = []
+        """Vans that an error had left half-changed: of their alerts nobody was told meanwhile."""
         self._seen = 0
         """How far any pass has come: what is worked through again was counted, and its alerts sent, the first time."""
 
     async def restore(self) -> None:
         """Take up the vans' states where the last checkpoint left them. Raises `JournalCorrupt`."""
         offset, states = await self._journal.load()
+        if self._attempts is None:
+            self._attempts = self._note_attempts(offset)
         self._processor.restore(states)
         self.position = self._checkpoint_offset = offset
         self._writer.counters.confirmed_offset = max(self._writer.counters.confirmed_offset, offset)
         self._tail.end = self._journal.journal.counters.next_offset
+
+    def _note_attempts(self, offset: int) -> Attempts | None:
+        try:
+            return Attempts(self._journal.journal.path, checkpoint_offset=offset)
+        except OSError as error:
+            log.warning("a message that ends the process cannot be told from others: %s", error)
+            return None
 
     @property
     def repeating(self) -> bool:
@@ -207,11 +222,28 @@ class Worker:
             again = batch.offset + start < self._seen
             if again:  # a slice ends where what is new begins
                 stop = min(stop, self._seen - batch.offset)
-            self._processor.process(batch, start, stop, again=again)
+            stop = self._process(batch, start, stop, again=again)
             self.position = batch.offset + stop
             if self._unit_since_s is None:
                 self._unit_since_s = time.monotonic()
             await self._after_slice()
+
+    def _process(self, batch: Batch, start: int, stop: int, *, again: bool) -> int:
+        """Work through messages of a batch, and leave a note meanwhile of which; returns where it stopped."""
+        attempts = self._attempts
+        if attempts is None:
+            self._processor.process(batch, start, stop, again=again)
+            return stop
+        first = batch.offset + start
+        last = attempts.limit(first, batch.offset + stop)
+        stop = last - batch.offset
+        if attempts.is_aside(first):
+            self._processor.set_aside(batch, start, _SET_ASIDE, again=again)
+        else:
+            attempts.begin(first, last)
+            self._processor.process(batch, start, stop, again=again)
+            attempts.end()
+        return stop
 
     async def _after_slice(self) -> None:
         if len(self._processor.letters) >= LETTERS_AT_ONCE:
@@ -219,7 +251,12 @@ class Worker:
         alerting = self._processor.take_alerting()
         if alerting and self.position > self._seen:
             await self._notify(alerting)
+        if self._rested and self.position >= self._seen:
+            rested, self._rested = self._rested, []
+            await self._notify(rested)
         self._seen = max(self._seen, self.position)
+        if not self.ahead and self._processor.broken_vans():
+            self._run_ahead("an error of this program has left a van half-changed")
         if self.ahead:
             self._processor.discard_rows()
         elif self._processor.points >= self._batch_points or self._flush_due():
@@ -280,5 +317,8 @@ class Worker:
         self._processor.discard_rows()
         self._writer.start_anew()
         self._read_batches.clear()
+        self._rested += self._processor.broken_vans()
         await self.restore()
-        log.info("the store is back: %d messages are worked through again", reached - self.position)
+        log.info(
+            "the agent is back at the last checkpoint: %d messages are worked through again", reached - self.position
+        )

@@ -179,7 +179,7 @@ class Writer:
                 if pause_s is None:
                     pause_s = random.uniform(0, min(RETRY_CAP_S, 0.5 * 2 ** min(attempt, 10)))
                 self._failed(str(error), misconfigured=False)
-                if self._durable_after_s:
+                if self._durable_after_s or error.has_forgotten:
                     self.must_resend = True
                     self._unproven.clear()
             except StoreMisconfigured as error:
@@ -227,6 +227,7 @@ def _letters(unit: Unit, rejected: Sequence[RejectedRow]) -> list[DeadLetter]:
             payload=row.line.encode(),
             received_ms=unit.newest_ms,
             detail=row.detail,
+            sender=row.vehicle_id,
         )
         for row in rejected
     ]

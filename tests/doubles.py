@@ -152,11 +152,13 @@ class FakeStore:
         return {key: values for key, values in self.points.items() if key[0] == measurement}
 
 
-def make_processor(*, awake_vans: int = 10_000) -> Processor:
+def make_processor(
+    *, awake_vans: int = 10_000, dialects: Sequence[str] = ("native",), settings: Settings | None = None
+) -> Processor:
     """The real one, with native vans that nobody has named."""
-    settings = Settings()
+    settings = settings or Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
-    return Processor(Decoder(make_dialects(["native"])), roster, awake_vans=awake_vans)
+    return Processor(Decoder(make_dialects(dialects)), roster, awake_vans=awake_vans)
 
 
 def rows_of(measurement: str, *rows: tuple[object, ...]) -> Rows:

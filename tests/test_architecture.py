@@ -31,10 +31,11 @@ ALLOWED: dict[str, set[str]] = {
     "roster": BASE | {"config", "factors", "fleet", "tags"},
     "journal_thread": {"errors", "fleet", "journal", "messages"},
     "vans": BASE | {"fleet", "points", "roster", "tags"},
-    "processor": BASE | {"dialects", "fleet", "journal", "points", "roster", "tags", "vans"},
+    "care": BASE | {"fleet", "vans"},
+    "processor": BASE | {"care", "dialects", "fleet", "journal", "points", "roster", "tags", "vans"},
     "intake": BASE | {"clock", "journal_thread", "mqtt"},
     "writer": BASE | {"journal", "journal_thread", "points", "stores"},
-    "worker": BASE | {"journal_thread", "processor", "writer"},
+    "worker": BASE | {"journal", "journal_thread", "processor", "writer"},
     "health": {"intake", "journal", "journal_thread", "mqtt", "processor", "worker", "writer"},
     "heartbeat": {"health", "points", "systemd"},
     "pipeline": BASE

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -13,10 +13,12 @@ import uvloop
 
 from agent import intake as intake_module
 from agent import pipeline as module
+from agent import worker as worker_module
 from agent.clock import ClockWatch
 from agent.commands.ports import free_port
 from agent.errors import JournalBroken, SettingsError, StoreUnavailable
 from agent.journal import Journal
+from agent.journal.journal import WhenFull
 from agent.messages import Message
 from agent.mqtt.base import Delivery
 from agent.pipeline import Pipeline
@@ -27,11 +29,12 @@ FRESH_MS = time.time_ns() // 1_000_000 - 6 * 3_600_000
 
 
 class Bench:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, max_bytes: int = 16 << 20, when_full: WhenFull = "pause") -> None:
         self.receiver = FakeReceiver()
         self.store = FakeStore()
         self.port = free_port()
-        self.journal = Journal.open(directory / "journal.db", max_bytes=16 << 20, reserve_bytes=0)
+        path = directory / "journal.db"
+        self.journal = Journal.open(path, max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
         self.pipeline = Pipeline(
             receiver=self.receiver,
             journal=self.journal,
@@ -208,4 +211,37 @@ async def test_alerts_reach_the_broker_also_when_it_was_away(bench: Bench, monke
     bench.receiver.reachable = True
     bench.receiver.counters.subscribed_since_ms += 1
     await until(lambda: bench.receiver.published[-1][1] == b"")
+    await bench.finish()
+
+
+async def test_an_unsent_alert_of_a_van_known_only_from_dropped_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was away for so long that `drop_oldest` gave up all that the van had sent: nobody knows it any more."""
+    monkeypatch.setattr(module, "TICK_S", 0.05)
+    monkeypatch.setattr(worker_module, "AHEAD_AFTER_S", 0.0)
+    bench = Bench(tmp_path, max_bytes=1 << 20, when_full="drop_oldest")
+    bench.store.away = StoreUnavailable("connection refused", retry_after_s=0.05)
+    await bench.start()
+
+    async def send_until(condition: Callable[[], object]) -> None:
+        while not condition():
+            before = bench.pipeline.vitals.intake.messages
+            bench.deliver(
+                (f"vans/van-{2 + before % 10}/soc", {"time": FRESH_MS + before, "soc_pct": 50.0, "pad": "x" * 50_000})
+            )
+            await until(lambda before=before: bench.pipeline.vitals.intake.messages > before)
+
+    await send_until(lambda: bench.pipeline.vitals.worker.ahead)
+    bench.receiver.reachable = False
+    bench.deliver(low(21, minute=0), low(19, minute=40))
+    await until(lambda: bench.pipeline._unsent)
+    beyond = bench.journal.counters.next_offset + 2 * worker_module.TAIL_BYTES // 50_000  # nor is it in memory
+    await send_until(lambda: bench.journal.counters.dropped_messages >= beyond)
+    bench.store.away = None
+    await until(lambda: "van-1" not in list(bench.pipeline.vitals.processor.vans))
+    bench.receiver.reachable = True
+    bench.receiver.counters.subscribed_since_ms += 1
+    await until(lambda: bench.receiver.published or bench.task.done())
+    assert bench.receiver.published == [("vans-alerts/van-1", b"")]
     await bench.finish()

@@ -151,7 +151,7 @@ def test_a_stale_value_stays_stale_in_a_replay() -> None:
     settings = Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
     desk = Desk(Processor(Decoder(make_dialects(["saic"])), roster))
-    value = Message("saic/user/vehicles/van-1/drivetrain/soc", b"55.0")
+    value = Message("saic/user/vehicles/LSJTEST0000000001/drivetrain/soc", b"55.0")
     desk.process(NOON_MS, replayed(value, at_ms=NOON_MS + HOUR_MS, retained=True))
     desk.tick(NOON_MS + HOUR_MS + 10_000)
     assert desk.processor.counters.stale == 1

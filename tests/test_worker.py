@@ -3,20 +3,25 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent import worker as module
 from agent.errors import StoreUnavailable
 from agent.journal import Journal
+from agent.journal.file import beside
 from agent.journal_thread import JournalThread
 from agent.messages import Batch, Message
+from agent.stores.sqlite import SqliteStore
 from agent.worker import TAIL_BYTES, TAIL_MESSAGES, Tail, Worker
 from agent.writer import Writer
 from tests.doubles import Clock, FakeStore, make_processor, until
+from tests.journal.wal import largest_transaction_bytes
 from tests.servers.publishing import drive
 
 START_MS = 1_790_000_000_000
@@ -45,10 +50,11 @@ class Bench:
         when_full: str = "pause",
         durable_after_s: float = 0,
         checkpoint_every_s: float = 0.01,
+        store: Any = None,
     ) -> None:
         self.journal = Journal.open(path / "journal.db", max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
         self.thread = JournalThread(self.journal)
-        self.store = FakeStore()
+        self.store = store or FakeStore()
         self.clock = Clock()
         self.notified: list[str] = []
         self.processor = make_processor()
@@ -221,6 +227,28 @@ async def test_a_forgetful_store_gets_everything_since_the_checkpoint_again(make
     await bench.finish()
 
 
+async def test_a_history_file_that_was_removed_gets_everything_since_the_checkpoint_again(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "history.db"
+    bench = make(store=SqliteStore(path), checkpoint_every_s=3600.0)
+    await bench.store.open()
+    await bench.start()
+    await bench.append(DRIVE[:100])
+    await bench.done()
+    path.unlink()
+    await bench.append(DRIVE[100:])
+    await until(lambda: bench.writer.must_resend)
+    await bench.append(DRIVE[:1])  # as a tick would, it makes the worker look around
+    await until(lambda: bench.worker.rewinds)
+    await bench.done()
+    await bench.finish()
+    await bench.store.close()
+    with closing(sqlite3.connect(path)) as history:
+        assert history.execute("SELECT count(*), sum(soc_pct NOTNULL) FROM battery").fetchone() == (180, 180)
+    assert "was removed or replaced while the agent was running" in caplog.text
+
+
 async def test_dead_letters_are_kept_once_however_often_the_message_is_worked_through(make: Make) -> None:
     bad = [Message("vans/van-1/soc", b"{"), Message("vans/van-1/tyres", b"{}")]
     for _ in range(3):
@@ -235,6 +263,33 @@ async def test_dead_letters_are_kept_once_however_often_the_message_is_worked_th
     reasons = [letter.reason for letter in bench.journal.dead_letters()]
     assert reasons == ["malformed", "unknown_topic"]
     await bench.thread.close()
+
+
+async def test_messages_of_thousands_of_bad_elements_fill_nothing(make: Make) -> None:
+    """Twelve messages of 60 kB made 5,000 dead letters of 60 kB each: 11 GB, and processing stopped for ever."""
+    bench = make(max_bytes=64 << 20)
+    attack = Message("vans/van-evil/soc", b"[" + b",".join([b"1"] * 5000).ljust(59_998) + b"]")
+    mixed = [{"time": START_MS, "soc_pct": 50.0}, 1, 1, {"time": START_MS + 1000, "soc_pct": 51.0}, 2]
+    await bench.start()
+    await bench.append([*[attack] * 12, Message("vans/van-odd/soc", json.dumps(mixed).encode()), *DRIVE], size=1000)
+    await bench.done()
+    letters = list(bench.journal.dead_letters())
+    assert [(letter.key, letter.sender) for letter in letters] == [
+        *[((number, 0), "van-evil") for number in range(12)],
+        ((12, 0), "van-odd"),
+    ]
+    assert {(letter.reason, len(letter.detail) < 200) for letter in letters} == {("schema", True)}
+    assert "(5000 of 5000 elements, counted from 0: 0-4999)" in letters[0].detail
+    assert letters[0].payload == attack.payload
+    assert "(3 of 5 elements, counted from 0: 1-2, 4)" in letters[12].detail
+    # The messages themselves take 0.8 MB, their letters as much again; the rest is the file's own overhead.
+    files = [path.stat().st_size for path in bench.journal.path.parent.glob("journal.db*")]
+    assert sum(files) < 5 << 20
+    assert largest_transaction_bytes(beside(bench.journal.path, "wal")) < 1.5 * (1 << 20)
+    # The others are worked through, and so are the good elements.
+    assert len([key for key in bench.store.of("battery") if key[1] == "van-1"]) == 180
+    assert len([key for key in bench.store.of("battery") if key[1] == "van-odd"]) == 2
+    await bench.finish()
 
 
 async def test_what_was_dropped_from_the_journal_is_passed_over(make: Make) -> None:

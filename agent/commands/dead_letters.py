@@ -27,6 +27,7 @@ from agent.stores import make_store
 from agent.stores.influxdb import InfluxStore
 
 _LIST_PAYLOAD: Final = 60
+_LOSSES_SHOWN: Final = 20
 
 
 class NoSuchLetter(VanpulseError):
@@ -65,6 +66,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         for letter in letters:
             sys.stdout.write(write(letter))
             number += 1
+        if arguments.action == "list" and not arguments.keys:
+            _tell_losses(reader)
     if sys.stdout.isatty():
         sys.stderr.write(f"{number} dead letters\n")
     if (missing := len(set(arguments.keys)) - number) > 0:
@@ -88,6 +91,20 @@ def format_key(letter: DeadLetter) -> str:
 
 
 # -- showing
+
+
+def _tell_losses(reader: JournalReader) -> None:
+    """Who has lost how much since the journal was made: on stderr, beside what is still there."""
+    for sender, loss in list(reader.losses().items())[:_LOSSES_SHOWN]:
+        given_up = [
+            f"{number} {what}"
+            for number, what in (
+                (loss.letters, "dead letters made room for newer ones"),
+                (loss.messages, "messages were refused or dropped because the journal was full"),
+            )
+            if number
+        ]
+        sys.stderr.write(f"vanpulse: {repr(sender) if sender else 'others'}: {', '.join(given_up)}\n")
 
 
 def _as_line(letter: DeadLetter) -> str:

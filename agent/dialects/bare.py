@@ -13,8 +13,7 @@ from typing import Final
 
 import msgspec
 
-from agent.dialects.base import Dialect
-from agent.dialects.identity import best_name, resolve
+from agent.dialects.base import Dialect, first_levels
 from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.strict_json import parse_json
 from agent.errors import Rejected
@@ -74,17 +73,24 @@ class BareValues(Dialect):
         self._open: set[str] = set()
 
     @abstractmethod
-    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
-        """The sender's names, the most specific first, and the topic's tail; None: not a value at all."""
+    def split(self, topic: str) -> tuple[str, str] | None:
+        """The sender's name, whole, and the topic's tail; None: not a value at all."""
+
+    @abstractmethod
+    def identify(self, sender: str) -> str:
+        """The `vehicle_id` of a sender of this name; raises `Rejected`."""
 
     @abstractmethod
     def refine(self, values: Values, last: Values) -> Values:
         """The values of one reading after the sender's peculiarities; keys that are no canonical field are dropped."""
 
     def sender(self, topic: str) -> str | None:
-        """See `Dialect.sender`."""
+        """The van, where the topic names one that its user may speak for; else the user, whatever name is made up."""
         place = self.split(topic)
-        return best_name(self._identities, *place[0]) if place else None
+        try:
+            return self.identify(place[0]) if place else None
+        except Rejected:
+            return first_levels(topic)
 
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
         """The time of a reading."""
@@ -103,7 +109,7 @@ class BareValues(Dialect):
             return ()
         values = meaning(text)
         check_values(values, self.ranges)
-        vehicle_id = resolve(self._identities, *place[0])
+        vehicle_id = self.identify(place[0])
         memory = self._memories.of(vehicle_id)
         completed = list(self._complete(vehicle_id, memory, received_ms, values, stale=message.retained))
         group = memory.stale if message.retained else memory.fresh

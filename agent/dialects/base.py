@@ -1,7 +1,7 @@
 """What a dialect is: the meaning of one sender's topics and payloads."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent.errors import Rejected
 from agent.messages import Message
@@ -9,6 +9,13 @@ from agent.readings import DropReading, Reading
 
 Item = Reading | DropReading | Rejected
 """What a message holds: readings, drops, and elements that cannot be used."""
+
+LONGEST_SENDER: Final = 130
+
+
+def first_levels(topic: str) -> str:
+    """The first two levels of a topic, which is what the rights at a broker are given by."""
+    return "/".join(topic.split("/", 2)[:2])[:LONGEST_SENDER]
 
 
 class Dialect(Protocol):

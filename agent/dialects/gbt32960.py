@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agent.dialects.base import Dialect
 from agent.dialects.gbt32960_current import CurrentMemory, CurrentSign, learn
 from agent.dialects.gcj02 import to_wgs84
-from agent.dialects.identity import resolve
+from agent.dialects.identity import is_vin, resolve_vin
 from agent.dialects.memory import MAX_VANS, Memories
 from agent.dialects.native import rejection
 from agent.dialects.strict_json import parse_json
@@ -31,7 +31,6 @@ REAL_TIME: Final = "upstream/info"
 REPORTS: Final = (f"/{REAL_TIME}", "/upstream/reinfo")
 CHARGING_PARKED, CHARGING_DONE = 1, 4
 NOT_ENCRYPTED: Final = 1
-VIN_LENGTH: Final = 17
 WGS84, GCJ02 = 1, 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -112,6 +111,7 @@ class Gbt32960Dialect(Dialect):
         """Logins, logouts, answers: messages without measurements."""
         self._prefix = f"{prefix}/"
         self._identities = identities
+        self._known = frozenset(identities.values())
         self._utc_offset = timedelta(minutes=utc_offset_minutes)
         self._coordinates = coordinates
         self._current_sign: CurrentSign = current_sign
@@ -130,7 +130,9 @@ class Gbt32960Dialect(Dialect):
     def sender(self, topic: str) -> str | None:
         """The mount point where it is a van's own: a VIN, or a name of the identity table."""
         mount = self._mount(topic)
-        return self._identities.get(mount, mount) if len(mount) == VIN_LENGTH or mount in self._identities else None
+        if not mount:
+            return None
+        return self._identities.get(mount[-1]) or (mount[-1] if is_vin(mount[-1]) else None)
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The one reading of a report, real-time or reissued."""
@@ -144,7 +146,7 @@ class Gbt32960Dialect(Dialect):
             raise rejection(error) from error
         if envelope.encryption != NOT_ENCRYPTED:
             raise Rejected("schema", f"encrypted ({envelope.encryption}): the gateway does not decrypt")
-        vehicle_id = resolve(self._identities, envelope.vin)
+        vehicle_id = resolve_vin(self._identities, envelope.vin)
         self._check_topic(message.topic, envelope.vin)
         time_ms = self._time_ms(envelope.report.time)
         if message.topic.endswith(REAL_TIME):
@@ -179,20 +181,17 @@ class Gbt32960Dialect(Dialect):
             way = "behind" if memory.hours_behind > 0 else "ahead"
             yield f"clock {abs(memory.hours_behind)} h {way}: check mqtt.gbt32960_utc_offset"
 
-    def _check_topic(self, topic: str, vin: str) -> None:
-        """A mount point that names another van of the table, or another VIN, contradicts the payload."""
-        mount = self._mount(topic)
-        ours = self._identities.get(vin, vin)
-        looks_like_vin = len(mount) == len(vin) == VIN_LENGTH
-        if (
-            mount != vin
-            and (looks_like_vin or mount in self._identities)
-            and self._identities.get(mount, mount) != ours
-        ):
-            raise Rejected("identity_mismatch", f"Vin {vin!r} under the topic of {mount!r}")
+    def _mount(self, topic: str) -> list[str]:
+        """The topic's levels between prefix and `upstream`."""
+        return [level for level in topic.removeprefix(self._prefix).rpartition("upstream/")[0].split("/") if level]
 
-    def _mount(self, topic: str) -> str:
-        return topic.removeprefix(self._prefix).rpartition("upstream/")[0].rstrip("/").rpartition("/")[2]
+    def _check_topic(self, topic: str, vin: str) -> None:
+        """A level of the mount point that names another van, by the table, a VIN or its id, contradicts the payload."""
+        ours = self._identities.get(vin, vin)
+        for level in self._mount(topic):
+            names = self._identities.get(level) or (level if is_vin(level) or level in self._known else None)
+            if names not in {None, ours}:
+                raise Rejected("identity_mismatch", f"Vin {vin!r} under the topic of {level[:70]!r}")
 
     def _time_ms(self, time: _Time) -> int:
         try:

@@ -1,4 +1,8 @@
-"""Which van a sender is: the fleet's table of identities first, then the sender's own name."""
+"""Which van a sender is: the fleet's table of identities first, then the sender's own name.
+
+MQTT does not say who has published. What a broker's rights can pin is a level of the topic: `ovms/%u/#`. So a name that
+a sender chooses below that level counts only together with it, as the table has it, or where it is the level itself.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +12,8 @@ from agent.errors import Rejected
 from agent.readings import VEHICLE_ID_PATTERN
 
 _VEHICLE_ID: Final = re.compile(VEHICLE_ID_PATTERN)
+_VIN: Final = re.compile("[A-Z0-9]{17}")
+"""ISO 3779 also leaves out I, O and Q; test vehicles do not keep to that."""
 
 
 def is_vehicle_id(text: str) -> bool:
@@ -15,23 +21,44 @@ def is_vehicle_id(text: str) -> bool:
     return _VEHICLE_ID.fullmatch(text) is not None
 
 
-def resolve(identities: Mapping[str, str], *names: str) -> str:
-    """The `vehicle_id` of a sender known by these names, the most specific first.
+def is_vin(text: str) -> bool:
+    """Whether the text has the form of a vehicle identification number."""
+    return _VIN.fullmatch(text) is not None
 
-    The first name in the table decides; without one the last name is the `vehicle_id` itself. Raises `Rejected` when
-    that cannot be one.
+
+def resolve(identities: Mapping[str, str], name: str) -> str:
+    """The `vehicle_id` of a sender whose whole name this is: as the table has it, or the name itself.
+
+    Raises `Rejected` when that cannot be one.
     """
-    for name in names:
-        if name in identities:
-            return identities[name]
-    if not is_vehicle_id(names[-1]):
-        raise Rejected("unknown_vehicle", f"{names[-1][:100]!r} cannot be a vehicle_id; name it in the identity table")
-    return names[-1]
+    if name in identities:
+        return identities[name]
+    if not is_vehicle_id(name):
+        raise Rejected("unknown_vehicle", f"{name[:100]!r} cannot be a vehicle_id; name it in the identity table")
+    return name
 
 
-def best_name(identities: Mapping[str, str], *names: str) -> str:
-    """The `vehicle_id` of a sender known by these names; where it has none, its most specific name."""
-    try:
-        return resolve(identities, *names)
-    except Rejected:
-        return names[0]
+def resolve_of_user(identities: Mapping[str, str], user: str, name: str) -> str:
+    """The van that `user` calls by this name: `user/name` as the table has it, or the user's own.
+
+    Raises `Rejected` for a name of anybody else.
+    """
+    whole = f"{user}/{name}"
+    if whole in identities:
+        return identities[whole]
+    if name != user:
+        raise Rejected(
+            "identity_mismatch", f"{whole[:130]!r} is not in the identity table, and {name[:70]!r} is not its own name"
+        )
+    return resolve(identities, user)
+
+
+def resolve_vin(identities: Mapping[str, str], vin: str) -> str:
+    """The van with this VIN, as a gateway names it: as the table has it, or a van that is called by its VIN.
+
+    Raises `Rejected` for what has not the form of a VIN: a gateway is not to speak for a van that speaks for itself.
+    """
+    vehicle_id = resolve(identities, vin)
+    if vin not in identities and not is_vin(vin):
+        raise Rejected("identity_mismatch", f"{vin[:70]!r} is not in the identity table and is no VIN")
+    return vehicle_id

@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 from msgspec.structs import astuple
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
-from agent.dialects.base import Dialect, Item
+from agent.dialects.base import Dialect, Item, first_levels
 from agent.dialects.drops import KIND as DROP
 from agent.dialects.drops import MANIFEST, drop_of
 from agent.dialects.identity import is_vehicle_id
@@ -120,8 +120,11 @@ class NativeDialect(Dialect):
         return topic.startswith(self._prefix)
 
     def sender(self, topic: str) -> str | None:
-        """The `vehicle_id` of the topic, whatever follows it."""
-        return topic[len(self._prefix) :].partition("/")[0] or None
+        """The topic's van, whatever follows it."""
+        vehicle_id = topic[len(self._prefix) :].partition("/")[0]
+        if not vehicle_id:
+            return None
+        return vehicle_id if is_vehicle_id(vehicle_id) else first_levels(topic)
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Item]:
         """The readings of one payload, oldest first; see `Dialect.decode`."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, word
+from agent.dialects.identity import resolve, resolve_of_user
 from agent.dialects.memory import MAX_VANS
 from agent.readings import RANGES
 
@@ -53,8 +54,8 @@ MOVING_KMH: Final = 3.0
 class OvmsDialect(BareValues):
     """OVMS v3 modules.
 
-    `counters` takes the lifetime energy counters, which not every module keeps well. The sender's names are
-    `user/vehicle` and `vehicle`.
+    `counters` takes the lifetime energy counters, which not every module keeps well. The sender's name is
+    `user/vehicle`, or `vehicle` where the topic has one level only.
     """
 
     name = "ovms"
@@ -77,10 +78,15 @@ class OvmsDialect(BareValues):
         """Every topic below the prefix; other than metrics they are ignored."""
         return topic.startswith(self._prefix)
 
-    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
+    def split(self, topic: str) -> tuple[str, str] | None:
         """See `BareValues.split`."""
-        sender, metric, tail = topic.removeprefix(self._prefix).rpartition("/metric/")
-        return ((sender, sender.rpartition("/")[2]), tail) if metric else None
+        sender, metric, tail = topic.removeprefix(self._prefix).partition("/metric/")
+        return (sender, tail) if metric else None
+
+    def identify(self, sender: str) -> str:
+        """The first level is the user, by which the broker gives rights: nobody speaks for another user's van."""
+        user, slash, name = sender.partition("/")
+        return resolve_of_user(self._identities, user, name) if slash else resolve(self._identities, user)
 
     def refine(self, values: Values, last: Values) -> Values:
         """Fall back where a module lacks a metric; drop what it leaves standing or cannot know."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, parse_number, position
+from agent.dialects.identity import resolve_vin
 from agent.dialects.memory import MAX_VANS
 from agent.dialects.timestamps import MINUTE_MS, parse_time
 from agent.readings import RANGES
@@ -49,7 +50,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
 
 
 class SaicDialect(BareValues):
-    """Vans behind the SAIC gateway; the sender's name is the VIN."""
+    """Vans behind the SAIC gateway; the sender's name is `user/VIN`."""
 
     name = "saic"
     meanings = MEANINGS
@@ -67,12 +68,15 @@ class SaicDialect(BareValues):
         """Every topic below the prefix; unknown ones are ignored."""
         return topic.startswith(self._prefix)
 
-    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
+    def split(self, topic: str) -> tuple[str, str] | None:
         """See `BareValues.split`."""
-        parts = topic.removeprefix(self._prefix).split("/", 3)
-        if len(parts) < 4 or parts[1] != "vehicles":
-            return None
-        return (parts[2],), parts[3]
+        user, vehicles, vin, *tail = [*topic.removeprefix(self._prefix).split("/", 3), "", "", ""][:4]
+        return (f"{user}/{vin}", tail[0]) if vehicles == "vehicles" and tail[0] else None
+
+    def identify(self, sender: str) -> str:
+        """`user/VIN` as the table has it, else the VIN: the gateway speaks for all its users."""
+        vin = sender.rpartition("/")[2]
+        return self._identities.get(sender) or resolve_vin(self._identities, vin)
 
     def refine(self, values: Values, last: Values) -> Values:
         """The charger's power: the gateway computes it for one and for three phases, from the same two raw values.

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, position
+from agent.dialects.identity import resolve, resolve_of_user
 from agent.dialects.memory import MAX_VANS
 from agent.dialects.timestamps import DAY_MS
+from agent.errors import Rejected
 
 _WORDS: Final = {"true": True, "false": False}
 
@@ -54,15 +56,25 @@ class TeslaMateDialect(BareValues):
         """Every topic below the prefix; unknown ones are ignored."""
         return topic.startswith(self._prefix)
 
-    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
+    def split(self, topic: str) -> tuple[str, str] | None:
         """See `BareValues.split`."""
         parts = topic.removeprefix(self._prefix).split("/")
         match parts:
             case ["cars", car, tail]:
-                return (car,), tail
+                return car, tail
             case [namespace, "cars", car, tail]:
-                return (f"{namespace}/{car}", car), tail
+                return f"{namespace}/{car}", tail
         return None
+
+    def identify(self, sender: str) -> str:
+        """A namespace is the user, by which the broker gives rights; without one only numbers are TeslaMate's own."""
+        namespace, slash, car = sender.partition("/")
+        if slash:
+            return resolve_of_user(self._identities, namespace, car)
+        vehicle_id = resolve(self._identities, sender)
+        if sender not in self._identities and not (sender.isascii() and sender.isdecimal()):
+            raise Rejected("identity_mismatch", f"{sender[:70]!r} is not in the identity table and is no car's number")
+        return vehicle_id
 
     def refine(self, values: Values, last: Values) -> Values:
         """Nothing to correct."""

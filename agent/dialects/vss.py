@@ -105,10 +105,14 @@ class VssDialect(BareValues):
         """Every topic below the prefix; unknown ones are ignored."""
         return topic.startswith(self._prefix)
 
-    def split(self, topic: str) -> tuple[tuple[str, ...], str] | None:
+    def split(self, topic: str) -> tuple[str, str] | None:
         """See `BareValues.split`."""
         vehicle, _, tail = topic.removeprefix(self._prefix).partition("/")
-        return (vehicle,), tail
+        return vehicle, tail
+
+    def identify(self, sender: str) -> str:
+        """The topic's vehicle is the user, by which the broker gives rights."""
+        return resolve(self._identities, sender)
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The readings of an object or array of paths; a bare value joins others as `BareValues` has it."""

@@ -1,5 +1,6 @@
 """What has arrived and is not yet safe in the store: one SQLite file of batches, checkpoints and dead letters."""
 
+from agent.journal.attempts import Attempts
 from agent.journal.counters import COMMIT_BOUNDS_S, JournalCounters
 from agent.journal.dead_letters import DeadLetter, Key
 from agent.journal.file import JournalInUse
@@ -8,6 +9,7 @@ from agent.journal.reader import JournalReader
 
 __all__ = [
     "COMMIT_BOUNDS_S",
+    "Attempts",
     "Checkpoint",
     "DeadLetter",
     "Journal",

@@ -24,6 +24,8 @@ class JournalCounters(msgspec.Struct):
     commit_buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(COMMIT_BOUNDS_S) + 1))
     dropped_messages: int = 0
     """Given up by `when_full = drop_oldest` before the store had confirmed them."""
+    refused_messages: int = 0
+    """Not taken in, because their senders had more than their share of a journal that fills up."""
     corrupt_rows: int = 0
     oldest_received_ms: int | None = None
     """Arrival of the oldest batch that waits for the store; None when nothing waits."""

@@ -45,13 +45,28 @@ CREATE TABLE dead_letters (
   reason TEXT NOT NULL,
   topic TEXT NOT NULL,
   detail TEXT NOT NULL,
+  sender TEXT NOT NULL DEFAULT '',
   payload BLOB NOT NULL,
   retained INTEGER NOT NULL DEFAULT 0,
   UNIQUE ("offset", element)
 ) STRICT;
 """
-_WITH_RETAINED: Final = 2
-"""Since this format a dead letter tells whether its message was retained."""
+_SINCE_VERSION_2: Final = """
+CREATE INDEX dead_letters_by_sender ON dead_letters (sender);
+CREATE TABLE losses (
+  sender TEXT PRIMARY KEY,
+  letters INTEGER NOT NULL,
+  messages INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+_FROM_VERSION_1: Final = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE dead_letters ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN retained INTEGER NOT NULL DEFAULT 0;
+{_SINCE_VERSION_2}
+PRAGMA user_version = 2;
+COMMIT;
+"""
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
 """No room; the shared-memory index is no part of what has to survive, so failing to grow it harms nothing."""
@@ -121,7 +136,7 @@ def create(path: Path) -> None:
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA + _SINCE_VERSION_2)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except sqlite3.Error as error:
@@ -181,17 +196,13 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def upgrade(connection: sqlite3.Connection) -> None:
     """Bring a journal of an older version to today's format, in one transaction."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] < _WITH_RETAINED:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ALTER TABLE dead_letters ADD COLUMN retained INTEGER NOT NULL DEFAULT 0")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+        connection.executescript(_FROM_VERSION_1)
 
 
-def retained_column(connection: sqlite3.Connection) -> str:
-    """How to ask for `retained`: a reader may see a journal that no agent of this version has opened yet."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    return "retained" if version >= _WITH_RETAINED else "0"
+def columns_since_2(connection: sqlite3.Connection) -> str:
+    """How to ask for a letter's `retained` and `sender`: a reader may see a journal that was not upgraded yet."""
+    return "retained, sender" if connection.execute("PRAGMA user_version").fetchone()[0] > 1 else "0, ''"
 
 
 def _check_tables(path: Path, connection: sqlite3.Connection) -> None:

@@ -13,6 +13,7 @@ from agent.errors import JournalCorrupt, JournalFull, Reason, SettingsError
 from agent.journal import batches, bulk, dead_letters, file, requests
 from agent.journal.counters import JournalCounters
 from agent.journal.dead_letters import DeadLetter, DeadLetterTable, Key
+from agent.journal.losses import Loss
 from agent.messages import Batch, Kind, Message
 
 WhenFull = Literal["pause", "drop_oldest"]
@@ -28,6 +29,8 @@ _WAL_SHARE: Final = 8
 _APPENDED_AT_ONCE: Final = 256
 """Messages to a batch where many are appended together."""
 _REQUESTS_EVERY_S: Final = 1.0
+_LETTER_BYTES: Final = 1 << 20
+"""Dead letters of so many bytes go into one transaction, whatever arrives at once."""
 PAGE_VANS: Final = 1000
 """So many van states are read at once."""
 
@@ -396,8 +399,18 @@ class Journal:
 
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Keep the letters; adding one again changes nothing, so a replay of the journal does no harm."""
-        self._transact(lambda: self._letters.add(letters))
+        for part in dead_letters.in_parts(letters, _LETTER_BYTES):
+            self._transact(lambda part=part: self._letters.add(part))  # type: ignore[misc]
+            self._wal_pages += sum(letter.size for letter in part) // self._page_bytes + 2 * len(part)
+            if self._wal_pages > 2 * self._wal_pages_due:
+                self._move_wal()
         self._recount_used()
+
+    def count_losses(self, messages: Mapping[str, int]) -> None:
+        """Count messages that were refused because the journal fills up, by sender."""
+        losses = {sender: Loss(messages=number) for sender, number in messages.items()}
+        self.counters.refused_messages += sum(messages.values())
+        self._transact(lambda: self._letters.count(losses))
 
     def dead_letters(self, reason: Reason | None = None) -> Iterator[DeadLetter]:
         """The letters in the order they were added."""
@@ -517,12 +530,14 @@ class Journal:
                 self._roll_back()
                 raise
             else:
+                self._letters.changed = False
                 return
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._execute("ROLLBACK")
-        self._letters.refresh()
+        if self._letters.changed:
+            self._letters.refresh()
 
     def close(self) -> None:
         """Move the WAL into the file, close it and let others in."""

@@ -8,6 +8,7 @@ from typing import Self
 from agent.errors import Reason
 from agent.journal import dead_letters, file
 from agent.journal.dead_letters import DeadLetter, Key
+from agent.journal.losses import Loss, select_losses
 
 
 class JournalReader:
@@ -32,6 +33,10 @@ class JournalReader:
         """How many letters there are for each reason."""
         rows = self._connection.execute("SELECT reason, count(*) FROM dead_letters GROUP BY reason ORDER BY reason")
         return dict(rows.fetchall())
+
+    def losses(self) -> dict[str, Loss]:
+        """What was given up so far, by sender, the greatest loss first; see `agent.journal.losses`."""
+        return select_losses(self._connection)
 
     def position(self) -> tuple[int, int]:
         """(checkpoint offset, next offset): what is confirmed and what is journaled."""

@@ -19,7 +19,7 @@ from agent.journal import batches, file
 _TABLES: Final = {
     "batches": '"offset", received_ms, listening_since_ms, count, crc32, messages',
     "vehicle_states": "vehicle_id, crc32, state",
-    "dead_letters": '"offset", element, received_ms, bytes, reason, topic, detail, payload, {retained}',
+    "dead_letters": '"offset", element, received_ms, bytes, reason, topic, detail, payload, {since_2}',
     "checkpoint": '"offset", state_version, fleet_state, counters',
 }
 
@@ -97,7 +97,11 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage
         )
         found.states += 1
     for row in _rows(source, "dead_letters", found):
-        target.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        target.execute(
+            'INSERT OR IGNORE INTO dead_letters ("offset", element, received_ms, bytes, reason, topic, detail, '
+            "payload, retained, sender) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
         found.dead_letters += 1
     for row in _rows(source, "checkpoint", found):
         found.checkpoint = row[0]
@@ -111,7 +115,7 @@ def _rows(source: sqlite3.Connection, table: str, found: Salvage) -> Iterator[Se
     last: int | None = None
     for order in ("ASC", "DESC"):
         try:
-            columns = _TABLES[table].format(retained=file.retained_column(source))
+            columns = _TABLES[table].format(since_2=file.columns_since_2(source))
             query = f"SELECT rowid, {columns} FROM {table} ORDER BY rowid {order}"  # noqa: S608
             for rowid, *row in source.execute(query):
                 if order == "DESC" and last is not None and rowid <= last:

@@ -12,6 +12,8 @@ class RejectedRow(NamedTuple):
     measurement: str
     line: str
     detail: str
+    vehicle_id: str = ""
+    """The van that it is about; empty for none."""
 
 
 class Store(Protocol):

@@ -3,6 +3,8 @@
 What an answer means is decided in `_classify`, and only there:
 
     200, 201, 204            stored
+    400, 422 with "beyond retention policy dropped=N"
+                             the N oldest lines are older than the bucket keeps: returned as rejected, the rest stored
     400, 406, 422            some line is bad: found by halving, returned as rejected, everything else stored
     413                      too much at once: halved, and the smaller size remembered
     408, 429, 5xx, no answer the same lines again later (`StoreUnavailable`)
@@ -10,9 +12,12 @@ What an answer means is decided in `_classify`, and only there:
 """
 
 import asyncio
+import re
 import ssl
+import time
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -24,13 +29,16 @@ from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.points import Rows
 from agent.stores.base import RejectedRow
 from agent.stores.influxdb_address import InfluxAddress
-from agent.stores.line_protocol import LineWriter, measurement_of
+from agent.stores.line_protocol import LineWriter, measurement_of, time_of, vehicle_of
 
 MAX_REFUSALS: Final = 64
 """Lines of one write, or of one measurement in a row, that may be refused before it is taken for a wrong set-up."""
 _RETRY_AFTER_LIMIT_S: Final = 60.0
 _HALVE_AFTER_ERRORS: Final = 3
 _ANSWER_BYTES: Final = 1 << 16
+WITNESS_S: Final = 1800.0
+"""For how long a line that was taken bears witness: no retention is shorter than an hour."""
+_BEYOND_RETENTION: Final = re.compile(r"beyond retention policy dropped=(\d+)")
 _GZIP: Final = 31
 """zlib's window bits for a gzip header."""
 
@@ -38,7 +46,22 @@ _GZIP: Final = 31
 class _Verdict(Enum):
     STORED = "stored"
     REFUSED = "refused"
+    AGED = "older than the bucket keeps"
     TOO_LARGE = "too large"
+
+
+class _Witness(NamedTuple):
+    """A line that this server has taken, and when."""
+
+    line: str
+    stored_s: float
+
+
+class _Rejected(NamedTuple):
+    """What one write has found out: lines refused one by one, and lines older than the bucket keeps."""
+
+    refused: list[RejectedRow]
+    aged: list[RejectedRow]
 
 
 class _Answer(NamedTuple):
@@ -61,6 +84,7 @@ class InfluxStore:
         timeout_s: float = 30.0,
         compress: bool | None = None,
         max_refusals: int = MAX_REFUSALS,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = InfluxAddress.parse(url)
         self._compress = not self.address.is_local if compress is None else compress
@@ -73,7 +97,8 @@ class InfluxStore:
         self._size = batch_points
         self._server_errors = 0
         self._writer = LineWriter()
-        self._known_good: dict[str, str] = {}
+        self._clock_s = clock_s
+        self._known_good: dict[str, _Witness] = {}
         self._refused_in_a_row: Counter[str] = Counter()
         self._session: aiohttp.ClientSession | None = None
         self.requests = 0
@@ -89,15 +114,15 @@ class InfluxStore:
 
     async def write_lines(self, lines: list[str]) -> list[RejectedRow]:
         """Post lines that are made already, in requests of bounded size, one after the other."""
-        rejected: list[RejectedRow] = []
+        rejected = _Rejected([], [])
         start = 0
         while start < len(lines):
             part = lines[start : start + self._size]
             answer = await self._send(part)
             if answer.verdict is not _Verdict.STORED:
-                rejected += await self._separate(part, answer, self._max_refusals - len(rejected))
+                await self._separate(part, answer, rejected)
             start += len(part)
-        return rejected
+        return [*rejected.refused, *rejected.aged]
 
     async def check(self) -> None:
         """Post nothing: address, token, rights and bucket are looked at before the empty body is."""
@@ -143,6 +168,8 @@ class InfluxStore:
             return _Answer(_Verdict.STORED, text)
         if status == 413:
             return _Answer(_Verdict.TOO_LARGE, text)
+        if status in {400, 422} and _BEYOND_RETENTION.search(text):
+            return _Answer(_Verdict.AGED, text)
         if status in {400, 406, 422} and of_a_database:
             return _Answer(_Verdict.REFUSED, text)
         if status in {408, 429} or status >= 500:
@@ -155,7 +182,8 @@ class InfluxStore:
         self._size = min(self._largest, max(self._size, 2 * len(lines)))
         # A sample will do, unless somebody waits to hear that a measurement is taken again.
         step = 1 if self._refused_in_a_row else 50
-        stored = {measurement_of(line): line for line in (*lines[::step], lines[-1])}
+        now_s = self._clock_s()
+        stored = {measurement_of(line): _Witness(line, now_s) for line in (*lines[::step], lines[-1])}
         self._known_good |= stored
         for name in stored:
             del self._refused_in_a_row[name]
@@ -170,8 +198,8 @@ class InfluxStore:
 
     # -- finding the bad line
 
-    async def _separate(self, lines: list[str], answer: _Answer, allowed: int) -> list[RejectedRow]:
-        """Store every line that can be stored; return those that are refused singly.
+    async def _separate(self, lines: list[str], answer: _Answer, rejected: _Rejected) -> None:
+        """Store every line that can be stored; add to `rejected` those that are refused singly, or too old.
 
         Good lines may be written several times on the way, which changes nothing. Raises `StoreMisconfigured` when it
         is not the lines: a line that was taken before is refused now, or too many are.
@@ -179,27 +207,29 @@ class InfluxStore:
         self.bisections += 1
         if answer.verdict is _Verdict.REFUSED:
             await self._probe(lines, answer)
-        rejected: list[RejectedRow] = []
-        waiting = self._split(lines, answer)
-        if len(lines) == 1:
-            rejected.append(self._reject(lines[0], answer))
+        waiting = self._sort_out(lines, answer, rejected)
         while waiting:
             part = waiting.pop()
             answer = await self._send(part)
             if answer.verdict is _Verdict.STORED:
                 continue
-            if len(part) > 1:
-                waiting += self._split(part, answer)
-                continue
-            rejected.append(self._reject(part[0], answer))
-            if len(rejected) > allowed:
+            waiting += self._sort_out(part, answer, rejected)
+            if len(rejected.refused) > self._max_refusals:
                 raise self._misconfigured(answer, f"more than {self._max_refusals} lines of one write are refused")
-        return rejected
+
+    def _sort_out(self, lines: list[str], answer: _Answer, rejected: _Rejected) -> list[list[str]]:
+        """Note what this answer says for good; the lines that are left, in parts to try again."""
+        if answer.verdict is _Verdict.AGED:
+            aged, rest = _oldest(lines, answer.text)
+            rejected.aged.extend([_rejected_row(line, answer) for line in aged])
+            return [rest] if rest else []
+        if len(lines) == 1:
+            rejected.refused.append(self._reject(lines[0], answer))
+            return []
+        return self._split(lines, answer)
 
     def _split(self, lines: list[str], answer: _Answer) -> list[list[str]]:
         """Smaller parts to try: the lines that the server has named apart from the rest, otherwise halves."""
-        if len(lines) == 1:
-            return []
         if answer.verdict is _Verdict.TOO_LARGE:
             self._largest = self._size = max(1, min(self._largest, len(lines) // 2))
         else:
@@ -210,11 +240,22 @@ class InfluxStore:
         return [lines[middle:], lines[:middle]]
 
     async def _probe(self, lines: list[str], refused: _Answer) -> None:
-        """Write lines again that this server has taken; when they are refused now, the new lines are not the reason."""
+        """Write lines again that this server has taken; when they are refused now, the new lines are not the reason.
+
+        A line that was taken long ago, or that is older by now than the bucket keeps, says nothing.
+        """
+        since_s = self._clock_s() - WITNESS_S
+        self._known_good = {name: each for name, each in self._known_good.items() if each.stored_s >= since_s}
         names = dict.fromkeys(map(measurement_of, lines))
-        good = [self._known_good[name] for name in names if name in self._known_good]
-        good = good or list(self._known_good.values())[:1]
-        if good and (await self._send(good)).verdict is not _Verdict.STORED:
+        good = {name: self._known_good[name].line for name in names if name in self._known_good}
+        good = good or {name: each.line for name, each in list(self._known_good.items())[:1]}
+        if not good:
+            return
+        answer = await self._send(list(good.values()))
+        if answer.verdict is _Verdict.AGED:
+            for name in good:
+                self._known_good.pop(name, None)
+        elif answer.verdict is not _Verdict.STORED:
             raise self._misconfigured(refused, "lines that were taken before are refused now")
 
     def _reject(self, line: str, answer: _Answer) -> RejectedRow:
@@ -222,10 +263,23 @@ class InfluxStore:
         self._refused_in_a_row[name] += 1
         if self._refused_in_a_row[name] > self._max_refusals:
             raise self._misconfigured(answer, f"no line of {name!r} is taken any more")
-        return RejectedRow(name, line, answer.text[:1000] or answer.verdict.value)
+        return _rejected_row(line, answer)
 
     def _misconfigured(self, answer: _Answer, reason: str) -> StoreMisconfigured:
         return StoreMisconfigured(f"{self.address.base}: {reason}; it says: {answer.text[:300]}")
+
+
+def _rejected_row(line: str, answer: _Answer) -> RejectedRow:
+    text = answer.text[:1000] or answer.verdict.value
+    return RejectedRow(measurement_of(line), line, text, vehicle_of(line))
+
+
+def _oldest(lines: list[str], text: str) -> tuple[list[str], list[str]]:
+    """The lines that the server has dropped for their age, by their number, and the rest."""
+    found = _BEYOND_RETENTION.search(text)
+    number = max(1, int(found[1])) if found else len(lines)
+    in_order = sorted(lines, key=time_of)
+    return in_order[:number], in_order[number:]
 
 
 def _encode(lines: list[str], *, compress: bool) -> bytes:

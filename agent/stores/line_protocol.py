@@ -12,6 +12,7 @@ from agent.stores.rowcode import compile_function, variables
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _SPECIAL_IN_TAG: Final = re.compile(r"([,= ])")
+_VEHICLE: Final = re.compile(r"^(?:\\.|[^ \\])*?,vehicle_id=([A-Za-z0-9._-]+)")
 _SPECIAL_IN_TEXT: Final = re.compile(r'(["\\])')
 
 
@@ -99,3 +100,14 @@ def _field_expression(name: str, field: Field) -> str:
 def measurement_of(line: str) -> str:
     """The measurement that a line belongs to."""
     return re.split("[, ]", line, maxsplit=1)[0]
+
+
+def vehicle_of(line: str) -> str:
+    """The van that a line is about; empty for none. A `vehicle_id` has nothing in it that is escaped."""
+    found = _VEHICLE.search(line)
+    return found[1] if found else ""
+
+
+def time_of(line: str) -> int:
+    """The time of a line that `LineWriter` has made, ms."""
+    return int(line.rpartition(" ")[2])

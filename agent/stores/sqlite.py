@@ -35,6 +35,8 @@ _KEPT_FOREVER: Final = frozenset(
 _PRAGMAS: Final = ("synchronous = FULL", "secure_delete = OFF", "cache_size = -4096", "wal_autocheckpoint = 2000")
 """Points are appended, so that a few MB of cache do: with 16 MB no write was faster."""
 _DAY_MS: Final = 86_400_000
+REOPEN_AFTER_S: Final = 0.5
+"""Time for whoever replaces the file to put the new one in its place."""
 _NEVER_MS: Final = -(2**62)
 _SERIES: Final = itemgetter(0)
 _TIME: Final = itemgetter(1)
@@ -83,6 +85,8 @@ class SqliteStore:
         self._newest_ms = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """Device and inode of the file that is open."""
         self._ids = _SeriesIds()
         self._last = _no_last_points()
         self._binders = {name: _binder(measurement) for name, measurement in MEASUREMENTS.items()}
@@ -143,6 +147,7 @@ class SqliteStore:
             prepare(self.path, connection)
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
+            file = _identity(self.path)
             ids = _SeriesIds(connection)
             newest = connection.execute("SELECT max(time_ms) FROM battery_points").fetchone()[0]
         except sqlite3.Error as error:
@@ -159,7 +164,20 @@ class SqliteStore:
         self._ids = ids
         self._last = _no_last_points()
         self._connection = connection
+        self._file = file
         return connection
+
+    def _check_file(self) -> None:
+        """Writes to a file that was removed or replaced would succeed, and nobody would ever read them."""
+        if _identity(self.path) == self._file:
+            return
+        self._disconnect()
+        raise StoreUnavailable(
+            f"{self.path} was removed or replaced while the agent was running: it is opened anew, and everything since "
+            "the last checkpoint is written again; what was in it before is where the old file is",
+            retry_after_s=REOPEN_AFTER_S,
+            has_forgotten=True,
+        )
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -172,7 +190,11 @@ class SqliteStore:
         return kind(f"{self.path}: {error}")
 
     def _write(self, rows: Rows) -> list[RejectedRow]:
-        connection = self._connected()
+        try:
+            connection = self._connected()
+        except SettingsError as error:  # the file of another program has taken its place
+            raise StoreMisconfigured(str(error)) from error
+        self._check_file()
         rejected: list[RejectedRow] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -192,6 +214,7 @@ class SqliteStore:
         except BaseException:
             self._disconnect()
             raise
+        self._check_file()
         return rejected
 
     def _write_measurement(self, connection: sqlite3.Connection, name: str, points: list[Row]) -> list[RejectedRow]:
@@ -262,6 +285,14 @@ class SqliteStore:
                 connection.execute(f"DELETE FROM {table} WHERE time_ms <= ?", (last,))  # noqa: S608
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _no_last_points() -> "dict[str, array[int]]":
     """By measurement and series number: from when on a point has to be noted in `last_points`."""
     return {name: array("q") for name in MEASUREMENTS}
@@ -294,4 +325,5 @@ def _rejected(name: str, point: Row, error: Exception) -> RejectedRow:
     fields = {
         field: value for field, value in zip(MEASUREMENTS[name].field_names, values, strict=True) if value is not None
     }
-    return RejectedRow(name, f"{name} {dict(series.tags())} {fields} {time_ms}", str(error))
+    text = f"{name} {dict(series.tags())} {fields} {time_ms}"
+    return RejectedRow(name, text, str(error), series.vehicle_id or "")

@@ -17,9 +17,9 @@ TOPICS = (
     "gbt32960/v/upstream/info",
     "vss/v",
     "vss/v/Vehicle/Speed",
-    "ovms/u/v/metric/v/b/soc",
-    "saic/u/vehicles/v/location/position",
-    "saic/u/vehicles/v/refresh/lastVehicleState",
+    "ovms/v/v/metric/v/b/soc",
+    "saic/u/vehicles/LTESTVAN000000001/location/position",
+    "saic/u/vehicles/LTESTVAN000000001/refresh/lastVehicleState",
     "teslamate/cars/1/location",
 )
 

@@ -51,7 +51,7 @@ TOKENS = [
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _BARE = {
     "ovms": (
-        "ovms/depot/{van}/metric/{tail}",
+        "ovms/{van}/{van}/metric/{tail}",
         (*ovms.MEANINGS, *ovms.COUNTERS, "v/b/12v/voltage"),
         ("yes", "no", "MED3"),
     ),

@@ -121,8 +121,8 @@ class BareValues:
 
 
 def make_ovms() -> BareValues:
-    """`ovms/fleet/<vehicle>/metric/…`, retained."""
-    return BareValues(OVMS, lambda vehicle_id: f"ovms/fleet/{vehicle_id}/metric/", resend_s=FULL_RESEND_S)
+    """`ovms/<vehicle>/<vehicle>/metric/…`, retained: every module signs in at the broker as its van."""
+    return BareValues(OVMS, lambda vehicle_id: f"ovms/{vehicle_id}/{vehicle_id}/metric/", resend_s=FULL_RESEND_S)
 
 
 def make_saic() -> BareValues:

@@ -1,15 +1,21 @@
 """The broker's rights as deployed: the topic's vehicle is the user that the broker knows."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
+from agent.dialects import Decoder, make_dialects
+from agent.errors import Rejected
+from agent.messages import Message
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.programs import needs
 
-ACL = Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl"
+ROOT = Path(__file__).parents[2]
+ACL = ROOT / "deploy" / "mosquitto" / "acl"
+NOW_MS = 1_790_000_000_000
 USERS = {"agent": "a", "van-007": "b", "van-008": "c"}
 ALLOWED = {"van-007": "vans/van-007/soc", "van-008": "vans/van-008/soc"}
 REFUSED = [
@@ -61,6 +67,76 @@ async def test_a_van_hears_nothing_of_the_others(tmp_path: Path) -> None:
             async with asyncio.timeout(20):
                 message = await anext(aiter(curious.messages))
         assert (str(message.topic), message.payload) == ("vans-alerts/van-007", b"mine")
+
+
+def recommended() -> str:
+    """The rights that docs/security.md recommends for the other dialects."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    return text.partition("```\n# Mosquitto")[2].partition("\n")[2].partition("```")[0]
+
+
+NAMES = ["native", "gbt32960", "ovms", "saic", "vss", "teslamate"]
+GATEWAYS = {"saic-gateway": "s", "emqx-gateway": "g"}
+VIN = "LTESTVAN000000008"
+REPORT = (
+    '{"Vin":"%s","Cmd":2,"Encrypt":1,"Data":{"Time":{"Year":26,"Month":9,"Day":21,"Hour":22,"Minute":13,"Second":20},'
+    '"Infos":[{"Type":"Vehicle","SOC":50}]}}'
+)
+CLAIMS_OF_VAN_8 = [
+    # A topic and payload that is taken for van-008, or would have to be.
+    ("vans/van-008/soc", '{"time":1790000000000,"soc_pct":50}'),
+    ("ovms/van-008/van-008/metric/v/b/soc", "50"),
+    ("ovms/van-008/metric/v/b/soc", "50"),
+    ("ovms/van-007/van-008/metric/v/b/soc", "50"),
+    (f"ovms/van-007/{VIN}/metric/v/b/soc", "50"),
+    ("vss/van-008/Vehicle/Powertrain/TractionBattery/StateOfCharge/Current", "50"),
+    ("teslamate/van-008/cars/van-008/battery_level", "50"),
+    ("teslamate/van-007/cars/van-008/battery_level", "50"),
+    ("teslamate/cars/van-008/battery_level", "50"),
+    (f"saic/x/vehicles/{VIN}/drivetrain/soc", "50"),
+    ("saic/x/vehicles/van-008/drivetrain/soc", "50"),
+    ("gbt32960/upstream/info", REPORT % VIN),
+    ("gbt32960/upstream/info", REPORT % "van-008"),
+]
+SPEAKERS = {
+    "van-008": {"native", "ovms", "vss", "teslamate"},
+    "van-007": set(),
+    "saic-gateway": {"saic"},
+    "emqx-gateway": {"gbt32960"},
+}
+"""In which dialects each user can speak for van-008, of which the table knows the VIN."""
+
+
+@needs("mosquitto", "mosquitto_passwd")
+async def test_with_the_recommended_rights_nobody_speaks_for_another(tmp_path: Path) -> None:
+    acl = f"{ACL.read_text()}\n{recommended()}"
+    users = USERS | GATEWAYS
+    spoken: dict[str, set[str]] = {user: set() for user in SPEAKERS}
+    with Mosquitto(tmp_path, users=users, acl=acl) as broker:
+        async with aiomqtt.Client("127.0.0.1", broker.port, username="agent", password="a") as agent:
+            for name in ("vans", *NAMES[1:]):
+                await agent.subscribe(f"{name}/#", qos=1)
+            for user in SPEAKERS:
+                async with aiomqtt.Client("127.0.0.1", broker.port, username=user, password=users[user]) as sender:
+                    for topic, payload in CLAIMS_OF_VAN_8:
+                        await sender.publish(topic, payload, qos=1)
+                    end = f"vans/{user}/end" if user.startswith("van") else f"{user.replace('emqx', 'gbt32960')}/end"
+                    await sender.publish(end.replace("-gateway", ""), b"end", qos=1)
+                decoder = Decoder(make_dialects(NAMES, identities={VIN: "van-008"}))
+                async with asyncio.timeout(20):
+                    async for message in agent.messages:
+                        if message.payload == b"end":
+                            break
+                        spoken[user] |= taken_for_van_8(decoder, str(message.topic), bytes(message.payload))
+    assert spoken == SPEAKERS
+
+
+def taken_for_van_8(decoder: Decoder, topic: str, payload: bytes) -> set[str]:
+    """The dialect, if this message is taken for van-008."""
+    with suppress(Rejected):
+        said = [*decoder.decode(Message(topic, payload), NOW_MS), *decoder.tick(NOW_MS + 10_000)]
+        return {topic.partition("/")[0].replace("vans", "native") for each in said if each.vehicle_id == "van-008"}
+    return set()
 
 
 @needs("mosquitto", "mosquitto_passwd")

@@ -15,7 +15,7 @@ NOW_MS = 1773065130000
 
 
 def ovms(**kwargs: Any) -> OvmsDialect:
-    return OvmsDialect(identities=kwargs.pop("identities", {}), **kwargs)
+    return OvmsDialect(identities=kwargs.pop("identities", {"depot/van-007": "van-007"}), **kwargs)
 
 
 def metric(name: str, van: str = "van-007") -> str:
@@ -128,22 +128,25 @@ def test_retained_values_are_stale_and_apart() -> None:
 
 
 def test_vans_do_not_mix() -> None:
-    dialect = ovms(identities={"depot/7": "van-007"})
+    dialect = ovms(identities={"depot/7": "van-007", "depot/8": "van-008"})
     ask(dialect, metric("v.b.soc", "7"), "50", NOW_MS)
     ask(dialect, metric("v.b.soc", "8"), "60", NOW_MS)
-    assert [(each.vehicle_id, each.soc_pct) for each in dialect.tick(NOW_MS + 1000)] == [("8", 60.0), ("van-007", 50.0)]
+    assert [(each.vehicle_id, each.soc_pct) for each in dialect.tick(NOW_MS + 1000)] == [
+        ("van-007", 50.0),
+        ("van-008", 60.0),
+    ]
 
 
 @pytest.mark.parametrize(
     ("topic", "vehicle_id"),
     [
-        ("ovms/depot/van-007/metric/v/b/soc", "van-007"),
+        ("ovms/depot/van-007/metric/v/b/soc", "van-017"),
+        ("ovms/van-007/van-007/metric/v/b/soc", "van-007"),
         ("ovms/van-007/metric/v/b/soc", "van-007"),
-        ("ovms/a/b/c/van-007/metric/v/b/soc", "van-007"),
     ],
 )
-def test_prefixes_of_any_depth(topic: str, vehicle_id: str) -> None:
-    dialect = ovms()
+def test_with_and_without_a_level_for_the_vehicle(topic: str, vehicle_id: str) -> None:
+    dialect = ovms(identities={"depot/van-007": "van-017"})
     ask(dialect, topic, "50", NOW_MS)
     assert [each.vehicle_id for each in dialect.tick(NOW_MS + 1000)] == [vehicle_id]
 
@@ -293,7 +296,7 @@ def test_a_replayed_old_value_is_not_what_later_ones_are_judged_by() -> None:
     now_ms, hour_ms = 1_790_000_000_000, 3_600_000
 
     def said(tail: str, value: bytes, arrival_ms: int, **how: int) -> list[Reading]:
-        message = Message(f"ovms/user/van-1/metric/{tail}", value, **how)
+        message = Message(f"ovms/van-1/van-1/metric/{tail}", value, **how)
         return [item for item in dialect.decode(message, arrival_ms) if isinstance(item, Reading)]
 
     said("v/b/soc", b"55", now_ms)

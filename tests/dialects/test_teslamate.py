@@ -35,7 +35,7 @@ def test_what_a_field_means(field: str, text: str, fields: dict[str, Any]) -> No
     [
         ("teslamate/cars/1/power", "1"),
         ("teslamate/depot/cars/1/power", "van-001"),
-        ("teslamate/depot/cars/2/power", "2"),
+        ("teslamate/2/cars/2/power", "2"),
     ],
 )
 def test_namespaces(topic: str, vehicle_id: str) -> None:

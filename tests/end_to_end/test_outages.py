@@ -15,6 +15,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 
+from agent.journal import JournalReader
 from tests.servers.agent import Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.programs import needs
@@ -211,6 +212,31 @@ def test_a_full_journal_stops_reading_and_loses_nothing(tmp_path: Path) -> None:
         assert agent.metrics()["journal_dropped_messages_total"] == 0
         assert "room again" in agent.log
         assert agent.stop() == 0
+
+
+@pytest.mark.parametrize("when_full", ["pause", "drop_oldest"])
+def test_a_flood_while_the_store_is_away_takes_nobody_s_room(tmp_path: Path, when_full: str) -> None:
+    vans, settings = ["van-1", "van-2", "van-3"], {"journal__max_bytes": 1 << 20, "journal__when_full": when_full}
+    start_ms = some_hours_ago()
+    with (
+        Mosquitto(tmp_path, max_queued_messages=100_000) as broker,
+        Agent(tmp_path / "agent", mqtt__url=broker.url, **settings) as agent,
+    ):
+        with store_held(agent):
+            flood = bulky("van-bad", 3000, start_ms)
+            drives = [drive(vehicle_id, start_ms=start_ms, readings=150) for vehicle_id in vans]
+            for part in range(50):
+                publish(broker.port, flood[60 * part : 60 * (part + 1)])
+                publish(broker.port, [each for one in drives for each in one[3 * part : 3 * (part + 1)]])
+            wait_for(lambda: agent.metrics()["acks_sent_total"] == 3450, "an answer to every message")
+            metrics = agent.metrics()
+            assert (metrics["journal_full"], metrics["journal_dropped_messages_total"]) == (0, 0)
+        wait_for(lambda: agent.metrics()["journal_refused_messages_total"] > 1500, "what was refused to be counted")
+        wait_for(lambda: [len(agent.points("battery", vehicle_id=van)) for van in vans] == [150] * 3, "the others")
+        assert "van 'van-bad' has more than its share of a journal that fills up" in agent.log
+        assert agent.stop() == 0
+        with JournalReader(agent.directory / "journal.db") as reader:
+            assert list(reader.losses()) == ["van-bad"]
 
 
 def test_a_full_journal_may_drop_its_oldest_and_counts_them(tmp_path: Path) -> None:

@@ -329,8 +329,10 @@ def test_a_journal_of_the_first_format_is_taken_over(path: Path) -> None:
     journal.checkpoint(end, states={}, fleet_state=None, counters=None)
     journal.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE dead_letters DROP COLUMN retained")
-        connection.execute("PRAGMA user_version = 1")
+        connection.executescript(
+            "DROP INDEX dead_letters_by_sender; DROP TABLE losses; ALTER TABLE dead_letters DROP COLUMN sender; "
+            "ALTER TABLE dead_letters DROP COLUMN retained; PRAGMA user_version = 1;"
+        )
     with JournalReader(path) as reader:
         assert list(reader.dead_letters()) == [letter(0)]
     journal = open_journal(path)

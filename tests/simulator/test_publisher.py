@@ -110,7 +110,7 @@ async def test_a_wrong_password_is_told(tmp_path: Path, connections: int) -> Non
 async def test_retained_values_stay_at_the_broker(broker: Mosquitto, connections: int) -> None:
     sender = make_sender(broker.url, connections=connections, retain=True)
     async with sender:
-        await sender.send([("ovms/fleet/van-001/metric/v/b/soc", b"55.5")])
+        await sender.send([("ovms/van-001/van-001/metric/v/b/soc", b"55.5")])
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.subscribe("ovms/#", qos=1)
         async for message in client.messages:

@@ -1,5 +1,7 @@
 import asyncio
 import gzip
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,8 +10,9 @@ import pytest
 from agent.commands.ports import free_port
 from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.points import Rows, empty_rows
-from agent.stores.influxdb import MAX_REFUSALS, InfluxStore
+from agent.stores.influxdb import MAX_REFUSALS, WITNESS_S, InfluxStore
 from agent.stores.influxdb_history import InfluxHistory
+from tests.doubles import Clock
 from tests.servers.influxdb import FrontEnd, InfluxServer
 from tests.stores.rows import AGENT, NORD, VAN_1, VAN_2, battery, row, rows_of
 
@@ -345,6 +348,71 @@ async def test_the_store_goes_away_while_a_bad_line_is_looked_for(
     assert refused.line.endswith(" 37")
     assert store.requests > written
     assert times(influxd, bucket) == [number for number in range(100) if number != 37]
+
+
+# -- a bucket that keeps less than a van buffers
+
+HOUR_MS = 3_600_000
+
+
+def keep_one_hour(influxd: InfluxServer, bucket: str) -> None:
+    influxd.query(f'ALTER RETENTION POLICY "autogen" ON "{bucket}" DURATION 1h SHARD DURATION 1h')
+
+
+@pytest.mark.parametrize(("semantics", "status"), [("2.9", 422), ("1.8", 400)])
+async def test_readings_older_than_the_bucket_keeps_stop_nobody(
+    store: InfluxStore, front_end: FrontEnd, influxd: InfluxServer, bucket: str, semantics: Any, status: int
+) -> None:
+    """A van empties the buffer of two days, and `day` points stand at midnight: 1.6.7 and 2 refuse them by number."""
+    front_end.semantics, front_end.refusal_status = semantics, status
+    now_ms = time.time_ns() // 1_000_000
+    rows = rows_of(
+        "battery",
+        *(battery(VAN_2, now_ms - 48 * HOUR_MS + n, soc_pct=1.0) for n in range(3000)),
+        *(battery(VAN_1, now_ms - n, soc_pct=2.0) for n in range(500)),
+    )
+    rows["day"] = [row("day", VAN_1, now_ms - 24 * HOUR_MS, distance_km=5.0)]
+    keep_one_hour(influxd, bucket)
+    for _ in range(3):  # also when it goes on
+        requests = store.requests
+        rejected = await store.write(rows)
+        assert store.requests - requests <= 4
+        assert Counter((each.measurement, each.vehicle_id) for each in rejected) == {
+            ("battery", "van-2"): 3000,
+            ("day", "van-1"): 1,
+        }
+        assert "beyond retention policy" in rejected[0].detail
+    assert times(influxd, bucket) == [now_ms - n for n in reversed(range(500))]
+    # A line that is bad for another reason is found among them all the same.
+    front_end.refuses = lambda line: line.endswith(f" {now_ms - 7}")
+    assert len(await store.write(rows)) == 3002
+
+
+async def test_a_line_that_was_taken_and_has_aged_since_bears_no_witness(
+    store: InfluxStore, front_end: FrontEnd, influxd: InfluxServer, bucket: str
+) -> None:
+    """The probe wrote such a line again, was refused, and held the store for misconfigured until a restart."""
+    now_ms = time.time_ns() // 1_000_000
+    assert await store.write(many(100)) == []  # of 1970; they age all at once:
+    keep_one_hour(influxd, bucket)
+    front_end.refuses = lambda line: line.endswith(f" {now_ms}")
+    for _ in range(3):
+        (refused,) = await store.write(rows_of("battery", *(battery(VAN_1, now_ms - n, soc_pct=1.0) for n in range(9))))
+        assert refused.line.endswith(f" {now_ms}")
+    assert len([each for each in times(influxd, bucket) if each > now_ms - HOUR_MS]) == 8
+
+
+async def test_a_line_that_was_taken_long_ago_bears_no_witness(front_end: FrontEnd, bucket: str) -> None:
+    clock = Clock()
+    store = InfluxStore(front_end.store_url(bucket), clock_s=clock)
+    await store.open()
+    assert await store.write(many(100)) == []
+    taken = set[str]()
+    front_end.refuses = lambda line: bool(taken.add(line)) or line.startswith("battery")
+    clock.now_s += WITNESS_S + 1
+    assert len(await store.write(many(1, start=1000))) == 1
+    assert {line.rpartition(" ")[2] for line in taken} == {"1000"}
+    await store.close()
 
 
 async def test_nothing_to_write_sends_nothing(store: InfluxStore, front_end: FrontEnd) -> None:

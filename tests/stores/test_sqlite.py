@@ -1,5 +1,7 @@
+import asyncio
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -238,6 +240,53 @@ async def test_a_locked_file_is_unavailable_and_then_written(store: SqliteStore,
     other.close()
     assert await store.write(rows) == []
     assert len(points(path, "battery")) == 2
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    with sqlite3.connect(path) as old, sqlite3.connect(path.with_name("copy.db")) as copy:
+        old.backup(copy)
+    old.close()
+    copy.close()
+    path.with_name("copy.db").replace(path)
+
+
+def remove_directory(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize(("change", "kept"), [(remove, []), (replace, [1000]), (remove_directory, [])])
+async def test_a_file_that_was_removed_or_replaced_is_opened_anew(
+    store: SqliteStore, path: Path, change: Callable[[Path], None], kept: list[int]
+) -> None:
+    await store.write(rows_of("battery", battery(VAN_1, 1000, soc_pct=80.0)))
+    change(path)
+    with pytest.raises(StoreUnavailable, match="removed or replaced") as raised:
+        await store.write(rows_of("battery", battery(VAN_1, 2000, soc_pct=79.0)))
+    assert raised.value.has_forgotten
+    await store.write(rows_of("battery", battery(VAN_1, 2000, soc_pct=79.0)))
+    assert [point["time_ms"] for point in points(path, "battery")] == [*kept, 2000]
+
+
+def put_a_foreign_file(path: Path) -> bytes:
+    for leftover in path.parent.glob("history.db*"):
+        leftover.unlink()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    return path.read_bytes()
+
+
+async def test_a_file_of_another_program_in_its_place_is_left_as_it_is(store: SqliteStore, path: Path) -> None:
+    await store.write(rows_of("battery", battery(VAN_1, 1000, soc_pct=80.0)))
+    content = put_a_foreign_file(path)
+    for error in (StoreUnavailable, StoreMisconfigured, StoreMisconfigured):
+        with pytest.raises(error):
+            await store.write(rows_of("battery", battery(VAN_1, 2000, soc_pct=79.0)))
+    assert await asyncio.to_thread(path.read_bytes) == content
 
 
 async def test_history_of_nothing(tmp_path: Path) -> None:

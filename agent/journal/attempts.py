@@ -1,0 +1,101 @@
+"""Which messages the agent was working on when it ended without warning: after three such ends a message is set aside.
+
+A message that ends the whole process, by a fault in a library, by memory or by a hang that a watchdog ends, would do so
+again after every restart, for ever. So a small file beside the journal says what is being worked on. It is written
+through a memory map, without a sync: what it holds survives the process, which is all it has to survive.
+"""
+
+import mmap
+import os
+import struct
+from pathlib import Path
+from struct import Struct
+from typing import Final
+
+import msgspec
+
+from agent.journal.file import beside
+
+ENDS: Final = 3
+"""So many ends of the process at one message are no chance."""
+MAX_ASIDE: Final = 1000
+
+_HOT: Final = Struct("<qq")
+_SIZE: Final = Struct("<q")
+_PAST_AT: Final = _HOT.size + _SIZE.size
+_IDLE: Final = (-1, -1)
+_FILE_BYTES: Final = 1 << 15
+
+
+class _Past(msgspec.Struct, array_like=True):
+    """What earlier lives of the process have left."""
+
+    start: int = 0
+    stop: int = 0
+    """The messages from `start` on, before `stop`, were worked on when the process last ended."""
+    ends: int = 0
+    """How often in a row it has ended there."""
+    aside: list[int] = []
+    """Messages that are not to be worked on any more."""
+
+
+class Attempts:
+    """Use `begin` and `end` around the work on messages; `limit` and `is_aside` before it."""
+
+    def __init__(self, journal: Path, *, checkpoint_offset: int) -> None:
+        """Raises OSError where the file cannot be written."""
+        path = beside(journal, "attempt")
+        self._past = _learn(path, checkpoint_offset)
+        content = msgspec.msgpack.encode(self._past)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            head = _HOT.pack(*_IDLE) + _SIZE.pack(len(content))
+            os.pwrite(fd, (head + content).ljust(_FILE_BYTES, b"\0"), 0)
+            self._map = mmap.mmap(fd, _FILE_BYTES)
+        finally:
+            os.close(fd)
+
+    def begin(self, start: int, stop: int) -> None:
+        """The messages from `start` on, before `stop`, are worked on now."""
+        _HOT.pack_into(self._map, 0, start, stop)
+
+    def end(self) -> None:
+        """Nothing is worked on."""
+        _HOT.pack_into(self._map, 0, *_IDLE)
+
+    def limit(self, start: int, stop: int) -> int:
+        """Where to stop at the latest: a suspect is worked on alone."""
+        past = self._past
+        if start < past.stop and stop > past.start:
+            stop = max(start + 1, min(stop, past.start))
+        if past.aside:
+            after = [offset for offset in past.aside if start < offset < stop]
+            stop = start + 1 if start in past.aside else min([stop, *after])
+        return stop
+
+    def is_aside(self, offset: int) -> bool:
+        """Whether the message is not to be worked on."""
+        return offset in self._past.aside
+
+    def close(self) -> None:
+        """Release the file."""
+        self._map.close()
+
+
+def _learn(path: Path, checkpoint_offset: int) -> _Past:
+    """What the file says, with the end of the last process counted in; messages before the checkpoint are done."""
+    try:
+        content = path.read_bytes()
+        start, stop = _HOT.unpack_from(content)
+        (size,) = _SIZE.unpack_from(content, _HOT.size)
+        past = msgspec.msgpack.decode(content[_PAST_AT : _PAST_AT + size], type=_Past)
+    except (OSError, struct.error, msgspec.MsgspecError):
+        return _Past()  # none yet, or one that was cut off
+    aside = [offset for offset in past.aside if offset >= checkpoint_offset]
+    if (start, stop) == _IDLE or stop <= checkpoint_offset:
+        kept = past.stop > checkpoint_offset
+        return _Past(past.start, past.stop, past.ends, aside) if kept else _Past(aside=aside)
+    ends = past.ends + 1 if past.start <= start and stop <= past.stop else 1
+    if ends >= ENDS and stop == start + 1:
+        return _Past(aside=[*aside, start][-MAX_ASIDE:])
+    return _Past(start, stop, ends, aside)
