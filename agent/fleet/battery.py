@@ -80,9 +80,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
-    if (power is not None and not -context.power_limit_kw <= power <= context.power_limit_kw) or (
-        power is not None and power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state)
-    ):
+    if power is not None and not -RESTING_KW <= power <= RESTING_KW and _cannot_be(state, power, context):
         power = None
         battery.power_rejected += 1
     last = battery.raw_power_kw
@@ -158,19 +156,21 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
 def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Context) -> bool:
     """A state of charge that differs from the last one; returns whether it shows a charge that nobody saw."""
     battery = state.soc
+    if soc.accept_small(battery, soc_pct, reading.time_ms):
+        km = state.totals.distance_km - battery.changed_km
+        if km > 0.0 or battery.owed_pct:
+            owed_pct = battery.owed_pct + soc_limits.EMPTIED_KWH_PER_KM * km * state.estimate.g
+            owed_pct += soc_pct - (battery.before_pct or 0.0)
+            battery.owed_pct = min(soc_limits.MOST_OWED_PCT, owed_pct) if owed_pct > 0.0 else 0.0
+        _changed(state, reading.time_ms, soc_pct)
+        return False
     before_pct, before_ms = battery.soc_pct, battery.time_ms
     limits = soc_limits.of(state, reading, context)
     what = soc.accept(battery, soc_pct, reading.time_ms, limits, context.thresholds)
     if what == soc.REJECTED:
         state.rejected_soc += 1
         return False
-    battery.changed_ms = reading.time_ms
-    battery.changed_km = state.totals.distance_km
-    battery.changed_kwh = _traced_kwh(state)
-    battery.changed_k = state.estimate.k
-    if before_pct is None or soc_pct > before_pct:
-        battery.flagged_ms = 0
-    battery.frozen = False
+    _changed(state, reading.time_ms, soc_pct)
     if what == soc.CHANGED and before_pct is not None and 0.0 < before_pct - soc_pct <= battery.gained_pct:
         battery.gained_pct -= before_pct - soc_pct
         reanchor(state, context)
@@ -190,6 +190,18 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     reanchor(state, context)
     evidence.open_window(state)
     return found
+
+
+def _changed(state: VanState, time_ms: int, soc_pct: float) -> None:
+    """How things stand at a change of the state of charge."""
+    battery, e = state.soc, state.estimate
+    battery.changed_ms = time_ms
+    battery.changed_km = state.totals.distance_km
+    battery.changed_kwh = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
+    battery.changed_k = e.k
+    battery.frozen = False
+    if battery.flagged_ms and (battery.before_pct is None or soc_pct > battery.before_pct):
+        battery.flagged_ms = 0
 
 
 def is_frozen(state: VanState) -> bool:
@@ -219,6 +231,14 @@ def _traced_kwh(state: VanState) -> float:
     """Energy out of the battery as the estimate has it."""
     e = state.estimate
     return e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
+
+
+def _cannot_be(state: VanState, power: float, context: Context) -> bool:
+    """Whether this power is beyond the van, or beyond a van that is parked."""
+    limit_kw = context.power_limit_kw
+    if not -limit_kw <= power <= limit_kw:
+        return True
+    return power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state)
 
 
 def _is_stale(state: VanState) -> bool:

@@ -81,6 +81,89 @@ def advance(
     `in_gap`: the reading follows a silence that has not been made sense of yet. What was driven in it is kept in
     `position.gap_km` until all that is known of the silence can be weighed together.
     """
+    if position.settled and not in_gap:
+        km = _plainly(position, reading, elapsed_ms, mode, thresholds)
+        if km >= 0.0:
+            return km
+    km = _weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
+    position.settled = (
+        position.odometer_is_fine
+        and position.conflict == 0
+        and position.odometer_candidate is None
+        and position.odometer_ahead_km == 0.0
+        and not position.odometer_lost
+        and not position.raw_pending
+        and not position.raw_rejected
+        and position.speed_kmh is not None
+    )
+    return km
+
+
+def _plainly(position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds) -> float:
+    """The quick way, for a van of which all witnesses have agreed so far: what it gives is what `_weighed` gives.
+
+    Negative for a reading that has to be weighed.
+    """
+    value_km, speed, latitude = reading.odometer_km, reading.speed_kmh, reading.latitude_deg
+    before, base_km = position.speed_kmh, position.odometer_km
+    if (
+        value_km is None
+        or speed is None
+        or latitude is None
+        or before is None
+        or base_km is None
+        or elapsed_ms > thresholds.speed_gap_ms
+        or speed > thresholds.fix_gate_kmh
+        or (speed == 0.0 and position.speed_lost)
+    ):
+        return -1.0
+    km = value_km - base_km
+    time_ms = reading.time_ms
+    left_km = position.odometer_credit_km + thresholds.fix_gate_kmh * (time_ms - position.odometer_ms) / _MS_PER_H - km
+    by_speed = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
+    if km < 0.0 or left_km < 0.0 or (km > 0.0 and by_speed == 0.0):
+        return -1.0
+    if km == 0.0 and position.unmatched_km + by_speed > STANDS_KM:
+        return -1.0
+    position.odometer_ms = time_ms
+    position.odometer_credit_km = left_km if left_km < odometer.SLACK_KM else odometer.SLACK_KM
+    if speed > 0.0:
+        position.speed_lost = False
+        position.speed_repeats = position.speed_repeats + 1 if speed == before else 0
+    position.speed_kmh = speed
+    if latitude != position.raw_latitude_deg or reading.longitude_deg != position.raw_longitude_deg:
+        position.fix_changed_ms = time_ms
+        _fix(position, reading, mode, thresholds, km=km)
+        if position.raw_pending or position.raw_rejected:
+            position.settled = False
+    elif time_ms - position.time_ms > REPEATED_MS:
+        position.time_ms = time_ms - REPEATED_MS
+    if km > 0.0:
+        position.odometer_km = value_km
+        position.odometer_changed_ms = position.moved_ms = time_ms
+        position.odometer_alone_km = position.unmatched_km = 0.0
+        position.reference_latitude_deg = position.latitude_deg
+        position.reference_longitude_deg = position.longitude_deg or 0.0
+        return km
+    if by_speed > 0.0:
+        position.unmatched_km += by_speed
+    if _is_far(position):
+        position.settled = False
+        position.conflict = 1
+        position.other_km = by_speed
+    return 0.0
+
+
+def _weighed(
+    position: Position,
+    reading: Reading,
+    elapsed_ms: int,
+    mode: int,
+    thresholds: Thresholds,
+    *,
+    in_gap: bool,
+) -> float:
+    """What the witnesses say together."""
     km = -1.0
     value_km = reading.odometer_km
     if value_km is not None:

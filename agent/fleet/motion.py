@@ -83,7 +83,8 @@ def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
     motion, position = state.motion, state.position
     ledger.mark(state, motion.rest, time_ms)
     position.held_km = 0.0
-    _enter_idle_by_soc(state, time_ms)
+    if state.soc.soc_pct != motion.rest_soc_pct:
+        _enter_idle_by_soc(state, time_ms)
     if motion.anchor_latitude_deg is None or position.conflict == witnesses.CARRIED:
         anchor(state)
     if time_ms - motion.wake.time_ms > context.thresholds.wake_up_ms:

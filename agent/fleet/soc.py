@@ -68,6 +68,30 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
     return CHANGED
 
 
+def accept_small(state: SocState, soc_pct: float, time_ms: int) -> bool:
+    """Take a change that is within what is left of the leeway: the quick way for what nearly all changes are.
+
+    Returns False for anything else, which is for `accept` to judge.
+    """
+    last = state.soc_pct
+    if last is None or state.candidates or not LOW_PCT < soc_pct < FULL_FROM_PCT:
+        return False
+    change = soc_pct - last
+    if change < 0.0:
+        if state.fall_credit_pct < -change or state.gained_pct:
+            return False
+        state.fall_credit_pct += change
+        change = -change
+    else:
+        if state.rise_credit_pct < change or state.lost_pct:
+            return False
+        state.rise_credit_pct -= change
+    _learn_grid(state, soc_pct)
+    _learn_recurring(state, change)
+    _take(state, soc_pct, time_ms)
+    return True
+
+
 def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
     """Where the true state of charge may lie by the last reading alone, on the energy-linear scale."""
     soc_pct = state.soc_pct or 0.0

@@ -336,6 +336,8 @@ class Position(Part):
     """When the odometer last moved."""
     fix_changed_ms: int = 0
     """When the fix last changed."""
+    settled: bool = False
+    """All witnesses of movement are there and agree."""
     odometer_is_whole: bool = False
     """It has moved by whole kilometres."""
     speed_lost: bool = False

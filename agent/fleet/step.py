@@ -19,7 +19,7 @@ from agent.fleet import (
 from agent.fleet import motion as motion_of
 from agent.fleet.context import Context
 from agent.fleet.records import Record
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, VanState, Verdict
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Position, VanState, Verdict
 from agent.readings import Reading
 
 LOOK_EVERY_MS: Final = 60_000
@@ -33,6 +33,8 @@ LOCATION_GONE_MS: Final = 60_000
 PARKED_EVERY_MS: Final = 60_000
 """A van that has been parked for LONG_PARKED_MS has little news."""
 LONG_PARKED_MS: Final = 600_000
+JUMP_DEG: Final = 0.005
+"""A fix so far away, 300 m and more, is worth a closer look."""
 ASIDE: Final = (
     "soh_pct",
     "ambient_temp_c",
@@ -79,7 +81,12 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if (
         time_ms - state.time_ms >= context.thresholds.asleep_after_ms
         or mode == OFFLINE
-        or (new_location and mode == PARKED and gaps.is_back(state, reading, context))
+        or (
+            new_location
+            and mode == PARKED
+            and _jumps(state.position, reading)
+            and gaps.is_back(state, reading, context)
+        )
     ):
         records += gaps.open_gap(state, time_ms, context)
     if time_ms >= state.day.end_ms:
@@ -205,6 +212,19 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
         records += lookout.look(state, time_ms, context)
         if 0 < state.tour.due_ms <= time_ms:
             records += tours.due(state, time_ms, context)
+
+
+def _jumps(position: Position, reading: Reading) -> bool:
+    """Whether odometer or fix are suddenly elsewhere, at a glance."""
+    odometer_km = reading.odometer_km
+    if odometer_km is not None and odometer_km != position.odometer_km:
+        return True
+    latitude, before = reading.latitude_deg, position.latitude_deg
+    if latitude is None or before is None:
+        return False
+    return not -JUMP_DEG < latitude - before < JUMP_DEG or not (
+        -JUMP_DEG < (reading.longitude_deg or 0.0) - (position.longitude_deg or 0.0) < JUMP_DEG
+    )
 
 
 def _has_battery(reading: Reading) -> bool:
