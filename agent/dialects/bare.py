@@ -88,9 +88,12 @@ class BareValues(Dialect):
         """The van, where the topic names one that its user may speak for; else the user, whatever name is made up."""
         place = self.split(topic)
         try:
-            return self.identify(place[0]) if place else None
+            vehicle_id = self.identify(place[0]) if place else None
         except Rejected:
             return first_levels(topic)
+        # A user may make up any number of names of its own: together they have one share.
+        made_up = place is not None and vehicle_id == place[0].replace("/", ".", 1) and "/" in place[0]
+        return first_levels(topic) if made_up else vehicle_id
 
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
         """The time of a reading."""

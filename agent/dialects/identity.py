@@ -39,18 +39,20 @@ def resolve(identities: Mapping[str, str], name: str) -> str:
 
 
 def resolve_of_user(identities: Mapping[str, str], user: str, name: str) -> str:
-    """The van that `user` calls by this name: `user/name` as the table has it, or the user's own.
+    """The van that `user` calls by this name: `user/name` as the table has it, else a van of the user's own.
 
-    Raises `Rejected` for a name of anybody else.
+    A user whose only van bears its name is that van. Any other is `user.name`, which nobody else's van is called. Raises
+    `Rejected` for names with a dot, which would make that ambiguous: they belong in the table.
     """
     whole = f"{user}/{name}"
     if whole in identities:
         return identities[whole]
-    if name != user:
-        raise Rejected(
-            "identity_mismatch", f"{whole[:130]!r} is not in the identity table, and {name[:70]!r} is not its own name"
-        )
-    return resolve(identities, user)
+    if name == user:
+        return resolve(identities, user)
+    own = f"{user}.{name}"
+    if "." in user or "." in name or own in identities or not is_vehicle_id(own):
+        raise Rejected("identity_mismatch", f"{whole[:130]!r} is not in the identity table, which it has to be")
+    return own
 
 
 def resolve_vin(identities: Mapping[str, str], vin: str) -> str:
