@@ -80,9 +80,13 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
-    if power is not None and not -RESTING_KW <= power <= RESTING_KW and _cannot_be(state, power, context):
-        power = None
-        battery.power_rejected += 1
+    if power is not None:
+        limit_kw = context.power_limit_kw
+        if not -limit_kw <= power <= limit_kw or (
+            power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state)
+        ):
+            power = None
+            battery.power_rejected += 1
     last = battery.raw_power_kw
     if battery.power_sign < 0 and power is not None:
         power = -power
@@ -137,10 +141,12 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
                 returned = _positive_part(last, power) * elapsed_ms / _MS_PER_H
         if returned and state.motion.mode in (DRIVING, STOPPED) and not _stands(state, reading, context):
             totals.regenerated_kwh += returned
-    if reading.charging is not None:
-        if reading.charging and battery.charging:
+    charging = reading.charging
+    if charging is not None:
+        if charging != battery.charging:
+            battery.charging = charging
+        elif charging:
             battery.flagged_ms += elapsed_ms
-        battery.charging = reading.charging
     soc_pct = reading.soc_pct
     if soc_pct is None:
         return False
@@ -231,14 +237,6 @@ def _traced_kwh(state: VanState) -> float:
     """Energy out of the battery as the estimate has it."""
     e = state.estimate
     return e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
-
-
-def _cannot_be(state: VanState, power: float, context: Context) -> bool:
-    """Whether this power is beyond the van, or beyond a van that is parked."""
-    limit_kw = context.power_limit_kw
-    if not -limit_kw <= power <= limit_kw:
-        return True
-    return power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state)
 
 
 def _is_stale(state: VanState) -> bool:

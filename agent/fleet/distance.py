@@ -34,6 +34,7 @@ NEAR_REFERENCE_KM: Final = 0.033
 FAR_DEG: Final = 0.0027
 FAR_KM: Final = 0.3
 """So far the fix moves before a witness that says the van stands is doubted."""
+QUIETLY_UNMATCHED_KM: Final = 0.3
 STANDS_KM: Final = 0.5
 """So far the speed may say that the van goes while its odometer stands: several steps of one."""
 SPEED_ALONE_KM: Final = 0.15
@@ -85,6 +86,13 @@ def advance(
         km = _plainly(position, reading, elapsed_ms, mode, thresholds)
         if km >= 0.0:
             return km
+    return weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
+
+
+def weighed(
+    position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds, *, in_gap: bool
+) -> float:
+    """`advance` for a van whose witnesses may disagree; sets `position.settled` when they are all there and agree."""
     km = _weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
     position.settled = (
         position.odometer_is_fine
@@ -94,7 +102,9 @@ def advance(
         and not position.odometer_lost
         and not position.raw_pending
         and not position.raw_rejected
+        and not position.speed_lost
         and position.speed_kmh is not None
+        and position.odometer_ms == reading.time_ms
     )
     return km
 
@@ -102,55 +112,67 @@ def advance(
 def _plainly(position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds) -> float:
     """The quick way, for a van of which all witnesses have agreed so far: what it gives is what `_weighed` gives.
 
-    Negative for a reading that has to be weighed.
+    Negative for a reading that has to be weighed. Every line here runs for nearly every reading.
     """
     value_km, speed, latitude = reading.odometer_km, reading.speed_kmh, reading.latitude_deg
-    before, base_km = position.speed_kmh, position.odometer_km
+    before = position.speed_kmh
+    gate_kmh = thresholds.fix_gate_kmh
     if (
         value_km is None
         or speed is None
         or latitude is None
         or before is None
-        or base_km is None
         or elapsed_ms > thresholds.speed_gap_ms
-        or speed > thresholds.fix_gate_kmh
-        or (speed == 0.0 and position.speed_lost)
+        or speed > gate_kmh
     ):
         return -1.0
-    km = value_km - base_km
+    km = value_km - (position.odometer_km or 0.0)
+    if km > 0.0:
+        if speed == 0.0 and before == 0.0:
+            return -1.0
+        room_km = gate_kmh * elapsed_ms / _MS_PER_H - km
+        if room_km < 0.0 or position.odometer_credit_km < odometer.SLACK_KM:
+            left_km = position.odometer_credit_km + room_km
+            if left_km < 0.0:
+                return -1.0
+            position.odometer_credit_km = left_km if left_km < odometer.SLACK_KM else odometer.SLACK_KM
+    elif km < 0.0 or position.unmatched_km > QUIETLY_UNMATCHED_KM:
+        return -1.0
+    elif position.odometer_credit_km < odometer.SLACK_KM:
+        position.odometer_credit_km += gate_kmh * elapsed_ms / _MS_PER_H
+    far = False
     time_ms = reading.time_ms
-    left_km = position.odometer_credit_km + thresholds.fix_gate_kmh * (time_ms - position.odometer_ms) / _MS_PER_H - km
-    by_speed = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
-    if km < 0.0 or left_km < 0.0 or (km > 0.0 and by_speed == 0.0):
-        return -1.0
-    if km == 0.0 and position.unmatched_km + by_speed > STANDS_KM:
-        return -1.0
     position.odometer_ms = time_ms
-    position.odometer_credit_km = left_km if left_km < odometer.SLACK_KM else odometer.SLACK_KM
-    if speed > 0.0:
-        position.speed_lost = False
-        position.speed_repeats = position.speed_repeats + 1 if speed == before else 0
-    position.speed_kmh = speed
+    if speed != before:
+        position.speed_kmh = speed
+        if position.speed_repeats:
+            position.speed_repeats = 0
+    elif speed > 0.0:
+        position.speed_repeats += 1
     if latitude != position.raw_latitude_deg or reading.longitude_deg != position.raw_longitude_deg:
         position.fix_changed_ms = time_ms
         _fix(position, reading, mode, thresholds, km=km)
         if position.raw_pending or position.raw_rejected:
             position.settled = False
+        far = km == 0.0 and _is_far(position)
     elif time_ms - position.time_ms > REPEATED_MS:
         position.time_ms = time_ms - REPEATED_MS
     if km > 0.0:
         position.odometer_km = value_km
-        position.odometer_changed_ms = position.moved_ms = time_ms
-        position.odometer_alone_km = position.unmatched_km = 0.0
+        position.moved_ms = time_ms
+        if position.unmatched_km:
+            position.unmatched_km = 0.0
+        if position.odometer_alone_km:
+            position.odometer_alone_km = 0.0
         position.reference_latitude_deg = position.latitude_deg
         position.reference_longitude_deg = position.longitude_deg or 0.0
         return km
-    if by_speed > 0.0:
-        position.unmatched_km += by_speed
-    if _is_far(position):
+    if speed or before:
+        position.unmatched_km += 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
+    if far or position.unmatched_km > STANDS_KM:
         position.settled = False
         position.conflict = 1
-        position.other_km = by_speed
+        position.other_km = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
     return 0.0
 
 

@@ -46,7 +46,7 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     A cloud that has lost a van repeats what it knew. What it says then is from the time when it last changed.
     """
     position = state.position
-    still_since_ms = max(position.fix_changed_ms, position.odometer_changed_ms)
+    still_since_ms = max(position.fix_changed_ms, position.moved_ms)
     if reading.time_ms - still_since_ms < context.thresholds.asleep_after_ms or state.returned_ms:
         return False
     odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg

@@ -91,7 +91,11 @@ def enter_idle(totals: Totals, until_kwh: float) -> None:
     """
     if until_kwh > totals.idle_from_kwh:
         # What is predicted while a van rests and its state of charge does not confirm is not more than it used in all.
-        totals.idle_kwh = max(totals.idle_kwh, min(totals.used_kwh, totals.idle_kwh + until_kwh - totals.idle_from_kwh))
+        idle_kwh, used_kwh = totals.idle_kwh + until_kwh - totals.idle_from_kwh, totals.used_kwh
+        if idle_kwh > used_kwh:
+            idle_kwh = used_kwh
+        if idle_kwh > totals.idle_kwh:
+            totals.idle_kwh = idle_kwh
         totals.idle_from_kwh = until_kwh
 
 

@@ -34,7 +34,9 @@ def update(
         return _on_trip(state, speed_kmh, moved_m, before_ms, time_ms, context)
     if position.conflict == witnesses.DOUBTED:
         return None
-    if _has_left(state, speed_kmh, moved_m, time_ms, context):
+    if (moved_m or motion.fast_readings or state.totals.distance_km != motion.anchor_km) and _has_left(
+        state, speed_kmh, moved_m, time_ms, context
+    ):
         return depart(state, context)
     if motion.fast_readings == 0 and mode != CHARGING:
         settle_rest(state, time_ms, context)
@@ -83,7 +85,7 @@ def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
     motion, position = state.motion, state.position
     ledger.mark(state, motion.rest, time_ms)
     position.held_km = 0.0
-    if state.soc.soc_pct != motion.rest_soc_pct:
+    if state.soc.changed_ms == time_ms or motion.rest_ms == 0:
         _enter_idle_by_soc(state, time_ms)
     if motion.anchor_latitude_deg is None or position.conflict == witnesses.CARRIED:
         anchor(state)

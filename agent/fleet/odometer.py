@@ -53,7 +53,7 @@ def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: i
     if candidate is not None:
         position.odometer_candidate = None
     if km > 0.0:
-        position.odometer_changed_ms = time_ms
+        position.moved_ms = time_ms
     position.odometer_ms = time_ms
     position.odometer_km = value_km
     left_km = allowed_km - km

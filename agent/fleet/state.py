@@ -332,8 +332,6 @@ class Position(Part):
     speed_repeats: int = 0
     """How often the last speed has been the same."""
     speed_rejected: int = 0
-    odometer_changed_ms: int = 0
-    """When the odometer last moved."""
     fix_changed_ms: int = 0
     """When the fix last changed."""
     settled: bool = False

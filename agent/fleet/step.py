@@ -82,8 +82,12 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         time_ms - state.time_ms >= context.thresholds.asleep_after_ms
         or mode == OFFLINE
         or (
-            new_location
-            and mode == PARKED
+            mode == PARKED
+            and new_location
+            and (
+                reading.odometer_km != state.position.odometer_km
+                or reading.latitude_deg != state.position.raw_latitude_deg
+            )
             and _jumps(state.position, reading)
             and gaps.is_back(state, reading, context)
         )
@@ -95,14 +99,8 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         state.time_ms = time_ms
     if new_location:
         position = state.position
-        km = distance.advance(
-            position,
-            reading,
-            time_ms - location_ms,
-            motion.mode,
-            context.thresholds,
-            in_gap=state.returned_ms != 0,
-        )
+        in_gap = state.returned_ms != 0
+        km = distance.advance(position, reading, time_ms - location_ms, motion.mode, context.thresholds, in_gap=in_gap)
         if position.conflict:
             km += witnesses.resolve(state, reading, context)
         state.location_time_ms = time_ms
