@@ -41,7 +41,7 @@ def resolve(identities: Mapping[str, str], name: str) -> str:
 def resolve_of_user(identities: Mapping[str, str], user: str, name: str) -> str:
     """The van that `user` calls by this name: `user/name` as the table has it, else one of the user's own.
 
-    A user whose only van bears its name is that van. Any other is `user.name`, which nobody else's van is called. Raises
+    A user whose van bears its name is that van. Any other is `user.name`, which nobody else's van is called. Raises
     `Rejected` for names with a dot, which would make that ambiguous: they belong in the table.
     """
     whole = f"{user}/{name}"

@@ -114,8 +114,10 @@ def use(state: EmissionsState, used_kwh: float, distance_km: float) -> None:
     content = state.battery_g_per_kwh
     used_g = used_kwh * content
     state.co2e_g += used_g
-    state.primary_g += used_g * state.primary_share
-    state.hourly_g += used_g * state.hourly_share
+    if state.primary_share:
+        state.primary_g += used_g * state.primary_share
+    if state.hourly_share:
+        state.hourly_g += used_g * state.hourly_share
     market = state.market_g_per_kwh
     state.market_g += used_g if market is None else used_kwh * market
     state.distance_km += distance_km
