@@ -71,7 +71,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def low(soc_pct: float, *, minute: int) -> tuple[str, object]:
-    return "vans/van-1/soc", {"time": FRESH_MS + minute * 60_000, "soc_pct": soc_pct}
+    return "vans/van-1/soc", {"time": FRESH_MS + minute * 60_000, "soc_pct": soc_pct, "charging": soc_pct > 30}
 
 
 async def test_a_stop_finishes_what_has_arrived(bench: Bench) -> None:

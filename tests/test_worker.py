@@ -34,7 +34,10 @@ def encoded(messages: list[tuple[str, object]]) -> list[Message]:
 
 DRIVE = encoded(drive("van-1", start_ms=START_MS))
 LOW = encoded(
-    [("vans/van-2/soc", {"time": START_MS + n * 2_400_000, "soc_pct": soc}) for n, soc in enumerate((21, 19, 40))]
+    [
+        ("vans/van-2/soc", {"time": START_MS + n * 2_400_000, "soc_pct": soc, "charging": soc > 30})
+        for n, soc in enumerate((21, 19, 40))
+    ]
 )
 """Raises an alert and clears it again."""
 

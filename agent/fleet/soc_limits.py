@@ -74,7 +74,7 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
             confirmations = 3
         elif state.motion.mode not in (DRIVING, STOPPED) and not battery.lost_pct:
             # Nothing tells of a cable: the value may have stood still all the time that the van charged.
-            frozen_pct = fastest_pct_per_h * since_change_h
+            frozen_pct = UNSEEN_CHARGE_KW * g * since_change_h
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
     elif battery.time_ms <= state.trip.start.time_ms:
         # The van has left, and what it had before is not known yet.

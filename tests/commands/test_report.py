@@ -118,8 +118,8 @@ JUNE_OF_TWO_VANS = [
     trip(11, km=40, kwh=9, quality="modelled", inferred=True),
     # Known to have been empty: it belongs to what the others have moved.
     tour(11, km=40, kwh=9, empty_km=40.0),
-    charge(20, kwh=30, g_per_kwh=100),
-    charge(22, kwh=10, g_per_kwh=400, inferred=True),
+    charge(20, kwh=30, g_per_kwh=100, market_co2e_g=600.0),
+    charge(22, kwh=10, g_per_kwh=400, inferred=True, market_co2e_g=200.0),
     *counters(23, km=1100, used=275, grid=330, idle=11),
     # van-2, first heard of in the period, with a tour of which the load is not known: no part of any activity.
     *counters(6, km=0, used=0, vehicle_id="van-2"),

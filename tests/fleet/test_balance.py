@@ -138,5 +138,5 @@ def test_a_fleets_year_in_published_rows_alone():
     used_g = last.co2e_g_total - first.co2e_g_total
     change_g = 0.5 * van.soc_pct * last.battery_g_per_kwh - first_content_kwh * first.battery_g_per_kwh
     assert grid_kwh == pytest.approx(40 * 24.0 / 0.97 / 0.872, rel=0.01)  # 6.19 kW in: 0.84 + 2.19 / 3 * 0.05
-    assert charged_g == pytest.approx(grid_kwh * 329.6 / 0.93, rel=1e-9)
+    assert charged_g == pytest.approx(grid_kwh * 329.65 / 0.93, rel=1e-9)
     assert used_g + change_g == pytest.approx(charged_g, rel=0.001)
