@@ -96,15 +96,15 @@ def draw(meter: MeterState, *, battery_kwh: float, duration_ms: int, efficiency:
     meter.metered_kwh += kwh
     meter.battery_kwh += known_kwh
     believed = is_believed(meter, leeway_kwh)
-    target_kwh = _believable(meter, leeway_kwh) if believed else _modelled(meter, efficiency)
+    target_kwh = meter.metered_kwh if believed else _modelled(meter, efficiency, leeway_kwh)
     metered_kwh = max(known_kwh / HIGHEST_EFFICIENCY, target_kwh - meter.grid_kwh)
     meter.grid_kwh += metered_kwh
     return Draw(grid_kwh + metered_kwh, metered_kwh if believed else 0.0)
 
 
 def is_believed(meter: MeterState, leeway_kwh: float) -> bool:
-    """Whether the charger tells the grid energy: precise enough, and not less than went into the battery."""
-    if meter.covered_ms == 0:
+    """Whether the charger tells the grid energy: precise enough, within what physics allows."""
+    if meter.covered_ms == 0 or meter.metered_kwh > _most_kwh(meter, leeway_kwh):
         return False
     mean_kw = meter.metered_kwh * _MS_PER_H / meter.covered_ms
     if meter.is_whole and mean_kw < WHOLE_BELOW_KW:
@@ -134,17 +134,17 @@ def _take_waiting(meter: MeterState, battery_kwh: float, duration_ms: int, leewa
     return kwh, covered_ms
 
 
-def _believable(meter: MeterState, leeway_kwh: float) -> float:
-    """What the charger has measured, at most what battery and heating can have taken."""
+def _most_kwh(meter: MeterState, leeway_kwh: float) -> float:
+    """What battery and heating can have taken at most."""
     hours = meter.covered_ms / _MS_PER_H
     beside_kwh = ON_THE_PLUG_KWH * min(hours, 1.0) + ON_THE_PLUG_KW * hours
-    return min(meter.metered_kwh, (meter.battery_kwh + leeway_kwh) / LOWEST_EFFICIENCY + beside_kwh)
+    return (meter.battery_kwh + leeway_kwh) / LOWEST_EFFICIENCY + beside_kwh
 
 
-def _modelled(meter: MeterState, efficiency: float) -> float:
+def _modelled(meter: MeterState, efficiency: float, leeway_kwh: float) -> float:
     """By the efficiency; a charger that shows whole kW still says between what the grid energy lies."""
     modelled_kwh = meter.battery_kwh / efficiency
-    if not meter.is_whole or meter.metered_kwh <= 0.0:
+    if not meter.is_whole or not 0.0 < meter.metered_kwh <= _most_kwh(meter, leeway_kwh):
         return modelled_kwh
     hours = meter.covered_ms / _MS_PER_H
     low_kwh = meter.metered_kwh - WHOLE_LOW_KW * hours

@@ -43,6 +43,10 @@ AT_REST_KM: Final = 0.5
 """The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
 REPEATED_FIX_MS: Final = 240_000
 """Some trackers have a new fix only each three minutes."""
+JUDGED_FROM_KM: Final = 2.0
+FASTEST_UNIT: Final = 1.3
+SLOWEST_UNIT: Final = 0.65
+"""Way by fixes over way by speed: beyond this the speed is in another unit (1.609 miles, 1.852 knots, 3.6 m/s)."""
 UNSTUCK_KM: Final = 0.2
 """A fix that has gone on by so much says that the van moves, whatever a speed that is stuck says."""
 STUCK_KM: Final = 20.0
@@ -208,6 +212,8 @@ def _weighed(
             position.speed_kmh = speed
     elif position.speed_kmh is not None:
         position.speed_kmh = None
+    if position.speed_misleads and km < 0.0:
+        by_speed = -1.0
     known = km if km >= 0.0 else by_speed
     by_fix = -1.0
     latitude = reading.latitude_deg
@@ -301,6 +307,9 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
     if position.conflict >= 2 and least_km > UNSTUCK_KM:
         least_km = UNSTUCK_KM  # this speed says nothing any more
     if _has_moved(position, least_km):
+        if reading.time_ms - position.path_ms <= DENSE_MS and not position.held_km:
+            km += _misled_km(position)
+        position.path_ms = reading.time_ms
         held_km = min(position.held_km, from_reference_km(position) / SHARE_OF_SPEED)
         if position.conflict >= 2 and held_km > LEAST_CHORD_SHARE * from_reference_km(position):
             held_km = from_reference_km(position)
@@ -327,6 +336,26 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
     if position.conflict >= 2 and position.unmatched_km > STUCK_KM:
         position.unmatched_km = position.held_km = STUCK_KM
     return 0.0
+
+
+def _misled_km(position: Position) -> float:
+    """Hold the way by speed against that by fixes; returns what a speed in a smaller unit has left out.
+
+    The straight line between two fixes is never longer than the way, and over some seconds hardly shorter.
+    """
+    if position.reference_latitude_deg is None:
+        return 0.0
+    position.path_km += from_reference_km(position)
+    position.path_speed_km += position.unmatched_km
+    path_km, speed_km = position.path_km, position.path_speed_km
+    if path_km < JUDGED_FROM_KM and speed_km < JUDGED_FROM_KM:
+        return 0.0
+    position.path_km = position.path_speed_km = 0.0
+    if SLOWEST_UNIT * speed_km <= path_km <= FASTEST_UNIT * speed_km:
+        return 0.0
+    position.speed_misleads = True
+    position.speed_rejected += 1
+    return path_km - speed_km if path_km > speed_km else 0.0
 
 
 def release(position: Position) -> float:

@@ -334,6 +334,12 @@ class Position(Part):
     speed_rejected: int = 0
     fix_changed_ms: int = 0
     """When the fix last changed."""
+    path_km: float = 0.0
+    path_speed_km: float = 0.0
+    path_ms: int = 0
+    """The way by fixes, and by speed over the same time, where no odometer tells."""
+    speed_misleads: bool = False
+    """The speed is in another unit: it tells whether the van moves, not how far."""
     settled: bool = False
     """All witnesses of movement are there and agree."""
     odometer_is_whole: bool = False

@@ -46,7 +46,15 @@ def draw(
         ("whole kW, at most 2 kW: less than by the efficiency", 1.0, 1, 1.0, 1.9, 2.0, 0.0),
         ("whole kW of a large charger are precise enough", 22.0, 1, 1.0, 19.8, 22.0, 22.0),
         ("5 kW into the battery and 5 kW of heating", 10.5, 1, 1.0, 5.0, 10.5, 10.5),
-        ("more than battery and heating can take: 5.1 / 0.6 + 8 + 0.5", 350.5, 1, 1.0, 5.0, 17.0, 17.0),
+        (
+            "more than battery and heating can take, 5.1 / 0.6 + 8 + 0.5: the efficiency",
+            350.5,
+            1,
+            1.0,
+            5.0,
+            5.0 / 0.9,
+            0.0,
+        ),
     ],
 )
 def test_grid_energy_of_an_hour(
@@ -95,9 +103,9 @@ def test_an_efficiency_is_learnt_from_chargers_that_can_be_believed(
 
 
 def test_a_power_that_is_stuck_is_no_energy():
-    """The battery is full after an hour, the charger says 7.2 kW all night: (6.5 + 0.1) / 0.6 + 8 + 10 * 0.5 kWh."""
+    """The battery is full after an hour, the charger says 7.2 kW all night: 72 kWh, and heating takes 8 + 10 * 0.5."""
     meter = metered(7.2, minutes=600)
-    assert draw(meter, 6.5, hours=10.0).grid_kwh == pytest.approx(24.0)
+    assert draw(meter, 6.5, hours=10.0).grid_kwh == pytest.approx(6.5 / 0.9)
 
 
 class AtTheCharger(Van):
