@@ -7,7 +7,7 @@ from agent.fleet import emissions, estimate
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import EmissionsRecord, EnergyRecord, Source
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STATES, STOPPED, STORED_SHARE, Mark, Totals, VanState
+from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STATES, STOPPED, STORED_SHARE, Mark, Totals, VanState
 
 SOURCES: Final[tuple[Source, ...]] = ("soc", "power", "counter")
 RECENT_KM: Final = 20.0
@@ -132,7 +132,9 @@ def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
         vehicle_id=state.vehicle_id,
         time_ms=time_ms,
         state=STATES[mode],
-        power_kw=None if power is None or mode == OFFLINE else -power,
+        power_kw=None
+        if power is None or mode == OFFLINE or (mode == PARKED and state.motion.fast_readings)
+        else -power,
         used_kwh_total=totals.used_kwh,
         regenerated_kwh_total=totals.regenerated_kwh,
         charged_kwh_total=totals.charged_kwh,
