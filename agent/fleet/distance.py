@@ -43,10 +43,13 @@ AT_REST_KM: Final = 0.5
 """The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
 REPEATED_FIX_MS: Final = 240_000
 """Some trackers have a new fix only each three minutes."""
-JUDGED_FROM_KM: Final = 2.0
+JUDGED_FROM_KM: Final = 1.0
 FASTEST_UNIT: Final = 1.3
 SLOWEST_UNIT: Final = 0.65
 """Way by fixes over way by speed: beyond this the speed is in another unit (1.609 miles, 1.852 knots, 3.6 m/s)."""
+SAME_UNIT: Final = 0.92
+NO_UNIT: Final = 0.25
+"""No unit is as small as this: such a speed has been kept while the van stood."""
 UNSTUCK_KM: Final = 0.2
 """A fix that has gone on by so much says that the van moves, whatever a speed that is stuck says."""
 STUCK_KM: Final = 20.0
@@ -345,14 +348,24 @@ def _misled_km(position: Position) -> float:
     """
     if position.reference_latitude_deg is None:
         return 0.0
-    position.path_km += from_reference_km(position)
+    chord_km = from_reference_km(position)
+    if chord_km < NO_UNIT * position.unmatched_km:
+        return 0.0  # the speed of before was kept while the van stood
+    position.path_km += chord_km
     position.path_speed_km += position.unmatched_km
     path_km, speed_km = position.path_km, position.path_speed_km
     if path_km < JUDGED_FROM_KM and speed_km < JUDGED_FROM_KM:
         return 0.0
-    position.path_km = position.path_speed_km = 0.0
-    if SLOWEST_UNIT * speed_km <= path_km <= FASTEST_UNIT * speed_km:
+    share, before = path_km / max(speed_km, 1e-3), position.path_share
+    is_right = SLOWEST_UNIT <= share <= FASTEST_UNIT
+    if not is_right and not before:
+        position.path_share = share
         return 0.0
+    if not is_right and path_km < 2.0 * JUDGED_FROM_KM and speed_km < 2.0 * JUDGED_FROM_KM:
+        return 0.0
+    position.path_km = position.path_speed_km = position.path_share = 0.0
+    if is_right or not SAME_UNIT * before <= share <= before / SAME_UNIT:
+        return 0.0  # a speed that was kept while the van stood is wrong by another share each time
     position.speed_misleads = True
     position.speed_rejected += 1
     return path_km - speed_km if path_km > speed_km else 0.0

@@ -114,6 +114,7 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
         km = _despite_odometer_km(state, rise)
     if km > 0.0 and _enter_distance(state, km, rise, returned_ms) and state.motion.mode != CHARGING:
         records += _infer_trip(state, rise, time_ms, context)
+        state.motion.rest_ms = 0  # what the state of charge has lost by then is not idling
     records += _infer_charge(state, rise, time_ms, context)
     place_waits = 0 < state.location_time_ms <= before.time_ms
     if rise <= -2.0 * state.soc.step_pct and km < context.thresholds.inferred_trip_km and not place_waits:

@@ -83,9 +83,11 @@ def depart(state: VanState, context: Context) -> list[Record]:
 def settle_rest(state: VanState, time_ms: int, context: Context) -> None:
     """The van is at rest: remember how things stand, and enter what it used as idling once it is clearly no trip."""
     motion, position = state.motion, state.position
+    before_ms, woken_ms = motion.rest.time_ms, motion.wake.time_ms
     ledger.mark(state, motion.rest, time_ms)
     position.held_km = 0.0
-    if state.soc.changed_ms == time_ms or motion.rest_ms == 0:
+    if not state.returned_ms and (state.soc.changed_ms == time_ms or motion.rest_ms == 0 or before_ms == woken_ms):
+        # The first reading after a silence does not tell yet whether the van has rested all along.
         _enter_idle_by_soc(state, time_ms)
     if motion.anchor_latitude_deg is None or position.conflict == witnesses.CARRIED:
         anchor(state)

@@ -336,6 +336,7 @@ class Position(Part):
     """When the fix last changed."""
     path_km: float = 0.0
     path_speed_km: float = 0.0
+    path_share: float = 0.0
     path_ms: int = 0
     """The way by fixes, and by speed over the same time, where no odometer tells."""
     speed_misleads: bool = False

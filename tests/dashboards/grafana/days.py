@@ -2,7 +2,7 @@
 
 Each van reports differently: `berlin-1` everything, `berlin-2` lifetime energy counters and what it delivers too,
 `paris-1` only charge and position, and it is silent for an afternoon in which it drives and charges; `paris-2` runs hot
-and nearly empty and does not say what it carries. `berlin-1` is silent for an evening in which it charges.
+and nearly empty and does not say what it carries. `berlin-1` is silent for a night in which it charges.
 """
 
 import json
@@ -204,9 +204,9 @@ class Van:
 
 def vans() -> list[Van]:
     afternoon = range(DAY_S + 12 * 3600, DAY_S + 18 * 3600)
-    evening = range(16 * 3600 + 3000, 22 * 3600)
+    night = range(16 * 3600 + 3000, 30 * 3600)
     return [
-        Van("berlin-1", "berlin", 83, 62, silent_s=evening),
+        Van("berlin-1", "berlin", 83, 62, silent_s=night),
         Van("berlin-2", "berlin", 106, 55, counters=True),
         Van("paris-1", "paris", 83, 70, plain=True, silent_s=afternoon),
         Van("paris-2", "paris", 106, 20, hot=True),
