@@ -182,7 +182,9 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
         reanchor(state, context)
         return False
     on_trip = state.motion.mode in (DRIVING, STOPPED)
-    if what == soc.CHANGED or (what == soc.CONFIRMED and not (on_trip and before_ms <= state.trip.start.time_ms)):
+    leaves = state.motion.fast_readings > 0 and not on_trip and state.motion.mode != CHARGING and not state.returned_ms
+    has_left = on_trip and before_ms <= state.trip.start.time_ms
+    if what == soc.CHANGED or (what == soc.CONFIRMED and not has_left and not leaves):
         return False
     if state.motion.mode != CHARGING:
         state.charge.low_pct = None  # a jump is no rise

@@ -14,6 +14,8 @@ COARSE_PCT: Final = 5.0
 FULL_PCT: Final = 99.35
 """From here on some vans show 100 % (Maxus eDeliver 3)."""
 FULL_FROM_PCT: Final = 99.9
+FULL_FOR_MS: Final = 600_000
+"""A battery that may have been filled over a silence is full when it has said so for this long."""
 LOW_PCT: Final = 3.0
 """Between 0 and this a battery may be found empty, and below 100 by this it may be found full, without more ado."""
 
@@ -47,8 +49,9 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
         return REJECTED  # what a sleeping module says
     waiting = state.candidates and state.candidate_pct is not None
     if soc_pct >= FULL_FROM_PCT and change > LOW_PCT and not limits.full_at_once:
-        _wait(state, soc_pct, time_ms, thresholds)
-        return REJECTED
+        if change > limits.explained_rise_pct or not _has_stayed_full(state, time_ms):
+            _wait(state, soc_pct, time_ms, thresholds)
+            return REJECTED
     leeway = state.step_pct if change < 0.0 else 2.0 * state.step_pct + SPURT_PCT
     if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= leeway:
         possible = 0.0 < -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
@@ -66,6 +69,12 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
     _learn_recurring(state, abs(change))
     _take(state, soc_pct, time_ms)
     return CHANGED
+
+
+def _has_stayed_full(state: SocState, time_ms: int) -> bool:
+    """Whether a full battery, which some vans claim when they wake up, has been claimed for long."""
+    full = state.candidates > 0 and (state.candidate_pct or 0.0) >= FULL_FROM_PCT
+    return full and time_ms - state.candidate_from_ms >= FULL_FOR_MS
 
 
 def accept_small(state: SocState, soc_pct: float, time_ms: int) -> bool:
