@@ -48,10 +48,10 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
     if soc_pct == 0.0 and last > max(LOW_PCT, state.step_pct) and -change > limits.empty_pct:
         return REJECTED  # what a sleeping module says
     waiting = state.candidates and state.candidate_pct is not None
-    if soc_pct >= FULL_FROM_PCT and change > LOW_PCT and not limits.full_at_once:
-        if change > limits.explained_rise_pct or not _has_stayed_full(state, time_ms):
-            _wait(state, soc_pct, time_ms, thresholds)
-            return REJECTED
+    full_waits = soc_pct >= FULL_FROM_PCT and change > LOW_PCT and not limits.full_at_once
+    if full_waits and (change > limits.explained_rise_pct or not _has_stayed_full(state, time_ms)):
+        _wait(state, soc_pct, time_ms, thresholds)
+        return REJECTED
     leeway = state.step_pct if change < 0.0 else 2.0 * state.step_pct + SPURT_PCT
     if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= leeway:
         possible = 0.0 < -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does

@@ -24,7 +24,6 @@ NOT_YET = {
     "flag-while-driving",
     "offline-charge",
     "soc-frozen",
-    "gps-noise",
 }
 """Faults that the van core does not get right yet. Where it does, the test says so and the name has to go."""
 

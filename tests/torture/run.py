@@ -36,6 +36,10 @@ STORM_EVERY = 4
 DISK_FULL_EVERY = 6
 
 
+class AgentEnded(AssertionError):
+    """The agent ended where nothing had stopped it."""
+
+
 @dataclass
 class Report:
     """What happened, and what the oracle says of it."""
@@ -174,7 +178,7 @@ class Torture:
             self.report.kills["any moment"] += 1
         else:
             if agent.returncode != -9:
-                raise AssertionError(f"the agent ended by itself with {agent.returncode}:\n{agent.log[-2000:]}")
+                raise AgentEnded(f"the agent ended by itself with {agent.returncode}:\n{agent.log[-2000:]}")
             self.report.kills[name] += 1
 
     def _calm(self, proxy: ThreadedProxy) -> None:

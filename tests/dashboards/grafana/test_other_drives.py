@@ -21,7 +21,7 @@ from tests.dashboards.grafana.test_queries import implausible
 from tests.servers.influxdb import InfluxServer
 
 END_S = 1_790_143_200  # 2026-09-23 06:00 UTC, so that a day ends on the way
-HOURS = 12
+HOURS = 24
 RECORDINGS = Path(__file__).parents[4] / "shared" / "data"
 RECORDED_FLEET = {"vans": {"i3": {"battery_kwh": 22.2}, "twizy-t1": {"battery_kwh": 6.1}}}
 TICK_MS = 60_000
