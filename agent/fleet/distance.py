@@ -43,7 +43,7 @@ AT_REST_KM: Final = 0.5
 """The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
 REPEATED_FIX_MS: Final = 240_000
 """Some trackers have a new fix only each three minutes."""
-JUDGED_FROM_KM: Final = 1.0
+JUDGED_FROM_KM: Final = 0.5
 FASTEST_UNIT: Final = 1.3
 SLOWEST_UNIT: Final = 0.65
 """Way by fixes over way by speed: beyond this the speed is in another unit (1.609 miles, 1.852 knots, 3.6 m/s)."""
@@ -358,14 +358,15 @@ def _misled_km(position: Position) -> float:
         return 0.0
     share, before = path_km / max(speed_km, 1e-3), position.path_share
     is_right = SLOWEST_UNIT <= share <= FASTEST_UNIT
-    if not is_right and not before:
-        position.path_share = share
+    if is_right or (before and not SAME_UNIT * before <= share <= before / SAME_UNIT):
+        # A speed that was kept while the van stood is wrong by another share each time.
+        position.path_km = position.path_speed_km = position.path_share = 0.0
         return 0.0
-    if not is_right and path_km < 2.0 * JUDGED_FROM_KM and speed_km < 2.0 * JUDGED_FROM_KM:
+    if not before:
+        position.path_share = share
+    if path_km < 4.0 * JUDGED_FROM_KM and speed_km < 4.0 * JUDGED_FROM_KM:
         return 0.0
     position.path_km = position.path_speed_km = position.path_share = 0.0
-    if is_right or not SAME_UNIT * before <= share <= before / SAME_UNIT:
-        return 0.0  # a speed that was kept while the van stood is wrong by another share each time
     position.speed_misleads = True
     position.speed_rejected += 1
     return path_km - speed_km if path_km > speed_km else 0.0
