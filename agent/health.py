@@ -191,6 +191,8 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("internal_errors", "Messages that hit an error of this program.", counters.internal_errors)
     yield _counter("positions_rejected", "Positions that cannot be.", survey.positions_rejected)
     yield _counter("soc_rejected", "States of charge that cannot be.", survey.soc_rejected)
+    yield _counter("odometer_rejected", "Odometer readings that cannot be.", survey.odometer_rejected)
+    yield _counter("power_rejected", "Powers and lifetime energy counters that cannot be.", survey.power_rejected)
     yield _gauge("vans", "Vans known.", len(vitals.processor.vans))
     yield _gauge(
         "dialect_findings", "Vans whose data a dialect finds worth a look; the log says what.", vitals.findings

@@ -479,6 +479,8 @@ class Processor:
         self._surveyed = now._replace(
             positions_rejected=max(now.positions_rejected, before.positions_rejected),
             soc_rejected=max(now.soc_rejected, before.soc_rejected),
+            odometer_rejected=max(now.odometer_rejected, before.odometer_rejected),
+            power_rejected=max(now.power_rejected, before.power_rejected),
         )
         return self._surveyed
 

@@ -82,6 +82,8 @@ class Survey(NamedTuple):
     carbon_mg: int = 0
     imbalance_mg: int = 0
     adjusted_mg: int = 0
+    odometer_rejected: int = 0
+    power_rejected: int = 0
 
     @classmethod
     def of(cls, van: Glance) -> "Survey":
@@ -93,6 +95,8 @@ class Survey(NamedTuple):
             van.carbon_mg,
             van.imbalance_mg,
             van.adjusted_mg,
+            van.odometer_rejected,
+            van.power_rejected,
         )
 
     def plus(self, more: "Survey") -> "Survey":

@@ -1,5 +1,6 @@
 """The agent seen from outside, and what it says about itself."""
 
+import json
 import logging
 import socket
 import time
@@ -124,6 +125,24 @@ async def test_endpoints_of_a_healthy_agent(bench: Bench) -> None:
         assert await (await client.get("/readyz")).json() == {"ready": True, "reasons": []}
         assert (await client.get("/")).status == 404
         assert (await client.post("/readyz")).status == 405
+
+
+async def test_what_cannot_be_true_is_counted_by_what_it_is(bench: Bench) -> None:
+    """900 kW once, 500 km of odometer a second twice, and three seconds on the other side of the world."""
+    start_ms = round(bench.clock() * 1000)
+    good = {"soc_pct": 60.0, "latitude_deg": 52.0, "longitude_deg": 13.0, "odometer_km": 5000.0, "battery_power_kw": -1}
+    bad: list[dict[str, float]] = [{} for _ in range(20)]
+    bad += [{"battery_power_kw": -900.0}]
+    bad += [{"odometer_km": 5500.0}, {"odometer_km": 6000.0}]
+    bad += [{"latitude_deg": -40.0}, {"latitude_deg": -41.0}, {"latitude_deg": -42.0}]
+    for second, fields in enumerate(bad):
+        content = {"time": start_ms + second * 1000, **good, **fields}
+        bench.process(json.dumps(content).encode(), topic="vans/van-1/telemetry")
+    async with TestClient(TestServer(make_app(bench.vitals))) as client:
+        text = await (await client.get("/metrics")).text()
+    found = {s.name: s.value for family in text_string_to_metric_families(text) for s in family.samples}
+    names = ("positions", "soc", "odometer", "power")
+    assert [found[f"vanpulse_{name}_rejected_total"] for name in names] == [3, 0, 2, 1]
 
 
 async def test_metrics_are_what_the_stages_counted(bench: Bench) -> None:

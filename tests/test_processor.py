@@ -1,7 +1,9 @@
 """What the journal's messages become, seen where a fleet's life is told by the arrival times of its batches."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import pytest
 
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
@@ -68,20 +70,36 @@ def test_a_clock_corrected_by_a_moment_rolls_no_minute_up_twice() -> None:
     assert minutes_of(desk.rows("fleet")) == [1]
 
 
-def test_what_is_counted_of_the_vans_never_falls_on_a_rewind() -> None:
-    """Two positions on the other side of the world are refused; the agent returns to a checkpoint before them."""
+IMPOSSIBLE: dict[str, Callable[[int], dict[str, object]]] = {
+    # The other side of the world, from one second to the next.
+    "positions_rejected": lambda second: {"latitude_deg": -40.0 - second},
+    # 500 km within a second, and another 500 km in each second after it.
+    "odometer_rejected": lambda second: {"odometer_km": 5000.0 + 500.0 * second},
+    # No motor and no charger of a van moves 900 kW.
+    "power_rejected": lambda _: {"battery_power_kw": -900.0},
+}
+
+
+@pytest.mark.parametrize("counter", IMPOSSIBLE)
+def test_what_is_counted_of_the_vans_never_falls_on_a_rewind(counter: str) -> None:
+    """Two values that cannot be are refused; the agent returns to a checkpoint before them."""
     desk = Desk()
-    for second in range(30):
-        desk.process(NOON_MS + second * 1000, telemetry(NOON_MS + second * 1000))
+    good = {"odometer_km": 5000.0, "battery_power_kw": -1.0}
+
+    def send(*seconds: int, bad: bool) -> None:
+        for second in seconds:
+            time_ms = NOON_MS + second * 1000
+            desk.process(time_ms, telemetry(time_ms, **(good | (IMPOSSIBLE[counter](second) if bad else {}))))
+
+    send(*range(30), bad=False)
     states = {key: state for chunk in desk.processor.snapshot() for key, state in chunk.items()}
-    for second in (30, 31):
-        desk.process(NOON_MS + second * 1000, telemetry(NOON_MS + second * 1000, latitude_deg=-40.0 - second))
-    assert desk.processor.survey().positions_rejected == 2
+    send(30, 31, bad=True)
+    survey = desk.processor.survey()
+    assert {name: getattr(survey, name) for name in IMPOSSIBLE} == {name: 2 * (name == counter) for name in IMPOSSIBLE}
     desk.processor.restore(states.items())
-    assert desk.processor.survey().positions_rejected == 2
-    for second in (30, 31, 32):
-        desk.process(NOON_MS + second * 1000, telemetry(NOON_MS + second * 1000, latitude_deg=-40.0 - second))
-    assert desk.processor.survey().positions_rejected == 3
+    assert getattr(desk.processor.survey(), counter) == 2
+    send(30, 31, 32, bad=True)
+    assert getattr(desk.processor.survey(), counter) == 3
 
 
 # -- replayed dead letters

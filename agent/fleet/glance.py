@@ -41,6 +41,9 @@ class Glance(msgspec.Struct, array_like=True, gc=False):
     adjusted_mg: int = 0
     """Of that: what the books cannot explain, and what came or went without a charge; never negative."""
     tour_due_ms: int = 0
+    odometer_rejected: int = 0
+    power_rejected: int = 0
+    """Powers and readings of lifetime counters."""
 
 
 def glance(state: VanState) -> Glance:
@@ -69,6 +72,8 @@ def glance(state: VanState) -> Glance:
         0 if emissions is None else round(1000.0 * abs(imbalance_g(emissions))),
         0 if emissions is None else round(1000.0 * abs(emissions.adjusted_g)),
         state.tour.due_ms,
+        state.position.odometer_rejected,
+        soc.power_rejected,
     )
 
 
