@@ -31,7 +31,7 @@ COMMANDS = {
     "replay": Command("simulator.commands.replay", "send recorded drives", needs_settings=False),
     "live": Command("agent.commands.live", "the live page"),
     "export": Command("agent.commands.export", "points of a measurement as CSV or JSON lines"),
-    "report": Command("agent.commands.report", "emissions of a period, for an auditor"),
+    "report": Command("agent.commands.report", "energy and emissions of a period, with method and factors"),
     "correct": Command("agent.commands.correct", "take a stretch of a van out of the totals, and say why; list these"),
     "import": Command("agent.commands.import_command", "take over what another program has recorded"),
     "deadletters": Command("agent.commands.dead_letters", "messages that could not be used: list, show, replay"),

@@ -27,7 +27,8 @@ FACTORS = """
 year and source, the grid intensity of each country, and the file of hourly intensities if one is set. The setting is
 `[emissions] factor_set`; `intensity_file` gives the hours.
 
-* **Boundary**: well-to-wheel on both sides (vehicle operation and energy provision, ISO 14083).
+* **Method**: that of EN ISO 14083:2023; not certified, not verified.
+* **Boundary**: well-to-wheel on both sides (vehicle operation and energy provision).
 * **Own CO2e**: each charge fills the battery with the grid's intensity of its hour, charging and grid losses included;
   each kilometre takes out what is in it. *hourly* or *annual* says which intensity was known.
 * **Diesel**: the van of the same class over the same distance. **Avoided** = diesel − own.
