@@ -52,7 +52,6 @@ class ProcessorCounters:
         self.duplicates = 0
         self.late = 0
         self.stale = 0
-        self.throttled = 0
         self.implausible = 0
         """Loads and drops beyond what their van can carry."""
         self.internal_errors = 0

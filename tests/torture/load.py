@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from simulator.publisher import make_sender
 
 VANS = 40
+"""So many that the readings of a long run stay within the days before it."""
+FEW_VANS = 4
+"""So few that tours end, drops are allocated and charges are cut into slices within a short run."""
 PERIOD_MS = 10_000
 DRIVE, STOP, DRIVE_ON, PARKED = 60, 10, 20, 40
 CYCLE = DRIVE + STOP + DRIVE_ON + PARKED
@@ -18,13 +21,25 @@ CHARGE_PCT = DRIVE_PCT * (DRIVE + DRIVE_ON) / (PARKED - 10)
 KM = 0.12
 
 
-def message(number: int, start_ms: int) -> tuple[str, bytes]:
-    """The message with this number: van `number % VANS`, its reading `number // VANS`.
+def message(number: int, start_ms: int, vans: int = VANS) -> tuple[str, bytes]:
+    """The message with this number: van `number % vans`, its reading `number // vans`.
 
     Every van repeats a cycle: drive, a delivery, drive on, stand and charge back what was used.
+    In the middle of the delivery a drop takes the place of a reading.
     """
-    van, turn = number % VANS, number // VANS
+    van, turn = number % vans, number // vans
     cycle, phase = divmod(turn, CYCLE)
+    time_ms = start_ms + turn * PERIOD_MS + van
+    if phase == DRIVE + STOP // 2:
+        return f"vans/torture-{van:02}/drop", _json(
+            {
+                "time": time_ms,
+                "action": "unload",
+                "items": 1 + cycle % 3,
+                "mass_kg": 5.0 + van,
+                "consignment_id": f"C{cycle}",
+            }
+        )
     driven = min(phase + 1, DRIVE) + min(max(phase + 1 - DRIVE - STOP, 0), DRIVE_ON)
     driving = phase < DRIVE or DRIVE + STOP <= phase < DRIVE + STOP + DRIVE_ON
     charged = min(max(phase + 1 - (CYCLE - PARKED) - 5, 0), PARKED - 10)
@@ -35,7 +50,7 @@ def message(number: int, start_ms: int) -> tuple[str, bytes]:
     elif charging:
         power_kw = CHARGE_PCT / 100 * BATTERY_KWH * 3600 / (PERIOD_MS / 1000)
     reading = {
-        "time": start_ms + turn * PERIOD_MS + van,
+        "time": time_ms,
         "seq": turn,
         "soc_pct": round(85.0 - DRIVE_PCT * driven + CHARGE_PCT * charged, 3),
         "battery_power_kw": round(power_kw, 3),
@@ -45,7 +60,11 @@ def message(number: int, start_ms: int) -> tuple[str, bytes]:
         "speed_kmh": KM * 3600 / (PERIOD_MS / 1000) if driving else 0.0,
         "odometer_km": round(5000 + cycle * (DRIVE + DRIVE_ON) * KM + driven * KM, 2),
     }
-    return f"vans/torture-{van:02}/telemetry", json.dumps(reading, separators=(",", ":")).encode()
+    return f"vans/torture-{van:02}/telemetry", _json(reading)
+
+
+def _json(fields: dict[str, object]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 class Load:
@@ -56,10 +75,11 @@ class Load:
     messages overtake, as some clients do after a reconnect, would make late readings: another result, and as right.
     """
 
-    def __init__(self, url: str, *, per_s: float, start_ms: int) -> None:
+    def __init__(self, url: str, *, per_s: float, start_ms: int, vans: int = VANS) -> None:
         self.issued = 0
         self._url = url
         self._start_ms = start_ms
+        self._vans = vans
         self._per_s = per_s
         self._stop = threading.Event()
         self._failure: BaseException | None = None
@@ -78,14 +98,14 @@ class Load:
             while not self._stop.is_set():
                 due = int((time.monotonic() - began) * self._per_s)
                 numbers = range(self.issued, min(due, self.issued + 100))
-                await sender.send([message(number, self._start_ms) for number in numbers])
+                await sender.send([message(number, self._start_ms, self._vans) for number in numbers])
                 self.issued = numbers.stop
                 await asyncio.sleep(0.01)
             await sender.drain()
 
     def messages(self) -> Iterator[tuple[str, bytes]]:
         """Everything that was published, in order."""
-        return (message(number, self._start_ms) for number in range(self.issued))
+        return (message(number, self._start_ms, self._vans) for number in range(self.issued))
 
     def finish(self) -> None:
         """Issue nothing more and return once the broker has acknowledged everything."""

@@ -18,7 +18,7 @@ from tests.servers.agent import Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.torture.disk import SmallDisk
 from tests.torture.failpoints import POINTS
-from tests.torture.load import Load
+from tests.torture.load import CYCLE, FEW_VANS, VANS, Load
 from tests.torture.oracle import Key, Values, differences, sizes, undisturbed
 from tests.torture.store import InfluxUnderTorture, is_poison
 
@@ -34,6 +34,10 @@ BROKER_RESTART_EVERY = 7
 STORE_FAULT_EVERY = 3
 STORM_EVERY = 4
 DISK_FULL_EVERY = 6
+SHORT_RUN_KILLS = 50
+"""A run of fewer kills has few vans, so that their tours end in it."""
+SHORT_RUN_AHEAD = FEW_VANS * 3 * CYCLE
+"""So many messages, three cycles of each van, are under way before the first kill of a short run."""
 
 
 class AgentEnded(AssertionError):
@@ -113,14 +117,19 @@ class Torture:
         if self._influx is not None:
             self._influx.start()
             settings |= {"store__url": self._influx.url, "store__token": self._influx.token}
+        short = self._kills < SHORT_RUN_KILLS
+        if short:
+            settings |= {"fleet__messages_per_s": MESSAGES_PER_S}  # each of the few vans sends a large share of it
         agent = Agent(self._directory / "agent", **settings)
         load: Load | None = None
         try:
             broker.start()
             # The subscription has to exist before the first message does.
             agent.start()
-            load = Load(broker.url, per_s=MESSAGES_PER_S, start_ms=start_ms)
+            load = Load(broker.url, per_s=MESSAGES_PER_S, start_ms=start_ms, vans=FEW_VANS if short else VANS)
             agent.kill()
+            if short:
+                wait_for(lambda: load.issued >= SHORT_RUN_AHEAD, "the tours of the load")
             for number in range(self._kills):
                 self._round(number, agent, broker, proxy)
                 if progress:

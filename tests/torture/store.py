@@ -10,7 +10,7 @@ from typing import Any
 from tests.servers.influxdb import FrontEnd, InfluxServer
 from tests.torture.load import PERIOD_MS
 
-POISON = re.compile(r"^battery,.*vehicle_id=torture-07\b.* (\d+)$")
+POISON = re.compile(r"^battery,.*vehicle_id=torture-03\b.* (\d+)$")
 POISON_EVERY = 400
 
 

@@ -177,7 +177,7 @@ def _derived() -> list[Panel]:
         ),
         table(
             "Alerts raised",
-            "All alerts raised in the range; implausible position, state of charge, odometer and power among them.",
+            "All alerts that were raised in the range; implausible charge, position, odometer and power among them.",
             rows("alert", "severity", "kind", "value", "message", conditions=["\"state\" = 'raised'"], limit=200),
             columns=[
                 VAN,

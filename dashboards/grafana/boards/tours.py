@@ -36,6 +36,7 @@ def tour_columns() -> list[Column]:
         Column("co2e_g_per_tkm", "CO2e per t·km", "suffix:g/t·km", 0),
         Column("co2e_g_per_item", "CO2e per item", "suffix:g", 0),
         Column("energy_cost", "Energy cost", "none", 2),
+        Column("primary_share_pct", "Primary data", "percent", 0),
         Column("quality", "Data", "string"),
         Column("factor_set", "Factor set", "string"),
     ]

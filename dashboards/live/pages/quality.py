@@ -1,11 +1,12 @@
 """Data quality: what came late, twice or broken, and which vans are silent."""
 
 import itertools
-from typing import Final
+from typing import Any, Final
 
 from nicegui import ui
 
 from agent.errors import REASONS
+from dashboards.live.agent_metrics import Metrics
 from dashboards.live.elements.chart import Chart, ChartSeries
 from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
@@ -15,6 +16,17 @@ QUARTER_MS: Final = 900_000
 
 SILENT_AFTER_S: Final = 300
 """A van that has not been heard for this long is listed, whatever its state."""
+
+REJECTED_TOTAL: Final = "vanpulse_messages_rejected_total"
+
+COUNTERS: Final = {
+    "accepted_total": "vanpulse_readings_accepted_total",
+    "late_total": "vanpulse_readings_late_total",
+    "duplicates_total": "vanpulse_readings_duplicate_total",
+    "dead_letters_total": REJECTED_TOTAL,
+    "sessions_lost_total": "vanpulse_mqtt_sessions_lost_total",
+}
+"""Field of the store's `agent` → metric."""
 
 MEANINGS = {
     "malformed": "not JSON, or not what its topic promises",
@@ -92,20 +104,11 @@ class QualityPage:
     def update(self) -> None:
         """Send what changed since the last tick."""
         view, metrics = self.reader.view, self.reader.metrics
-        live = {
-            "accepted_total": "vanpulse_readings_accepted_total",
-            "late_total": "vanpulse_readings_late_total",
-            "duplicates_total": "vanpulse_readings_duplicate_total",
-            "dead_letters_total": "vanpulse_messages_rejected_total",
-            "sessions_lost_total": "vanpulse_mqtt_sessions_lost_total",
-        }
-        counts = {
-            field: (metrics.value(name) if metrics else None) or view.agent.get(field) for field, name in live.items()
-        }
+        counts = counters(metrics, view.agent)
         self.note.set("since the agent counts, " + ("as of now" if metrics else "as of its last minute in the store"))
         self._show_figures(counts)
         self.trouble.set(trouble_bars(list(view.agent_past)))
-        by_reason = metrics.by_label("vanpulse_messages_rejected_total", "reason") if metrics else None
+        by_reason = metrics.by_label(REJECTED_TOTAL, "reason") if metrics else None
         self.rejected.replace(rejected_rows(by_reason, counts["accepted_total"]))
         silent = self._silent()
         self.figures.set(
@@ -144,6 +147,17 @@ class QualityPage:
             for van in view.vans.values()
             if van.state == "offline" or (van.heard_ms or 0) < limit_ms
         ]
+
+
+def counters(metrics: Metrics | None, agent: dict[str, Any]) -> dict[str, float | None]:
+    """What the agent counts now; what it does not say comes from its last minute in the store. 0 is a count."""
+    counts: dict[str, float | None] = {}
+    for field, name in COUNTERS.items():
+        found = metrics.value(name) if metrics else None
+        counts[field] = agent.get(field) if found is None else found
+    if metrics and metrics.value(REJECTED_TOTAL) is None:
+        counts["dead_letters_total"] = 0.0  # a reason has no sample before its first message
+    return counts
 
 
 def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) -> list[Row]:

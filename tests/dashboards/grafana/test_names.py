@@ -9,7 +9,7 @@ from tests.dashboards.grafana.committed import Asked, queries
 QUERIES = queries()
 IDS = [asked.where for asked in QUERIES]
 
-NOT_SHOWN: dict[tuple[str, str], str] = {("tour", "primary_share_pct"): "nobody says yet where grid kWh are from"}
+NOT_SHOWN: dict[tuple[str, str], str] = {}
 """(measurement, field) → why no dashboard shows it."""
 
 
