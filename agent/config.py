@@ -170,12 +170,6 @@ class EmissionsSettings(Section):
     market_g_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="factor of the contract at the depots, see `[contracts]` in the fleet file"
     )
-    default_load_factor: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        None, description="load over largest load where none is reported; empty: the factor set's mean load"
-    )
-    default_empty_share: Annotated[float, Field(ge=0, lt=1)] | None = Field(
-        None, description="share of empty kilometres where no load is reported; with `default_load_factor`"
-    )
 
 
 class HttpSettings(Section):

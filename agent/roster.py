@@ -157,8 +157,6 @@ class Roster:
                     intensity=self._intensity,
                     efficiency_ac=self._emissions.charging_efficiency_ac,
                     efficiency_dc=self._emissions.charging_efficiency_dc,
-                    load_factor=self._emissions.default_load_factor,
-                    empty_share=self._emissions.default_empty_share,
                     validity=self._factor_years.validity(factor_set),
                 )
                 for factor_set in self._factor_years

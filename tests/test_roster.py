@@ -129,12 +129,6 @@ def test_the_factors_of_a_reading_are_those_of_its_year_in_the_fleets_time_zone(
     assert before.vehicle is after.vehicle
 
 
-def test_the_operators_own_load_takes_the_place_of_the_sets(tmp_path: Path) -> None:
-    emissions = EmissionsSettings(default_load_factor=0.6, default_empty_share=0.25)
-    known = Roster(FleetFile(), fleet_settings=FleetSettings(), emissions=emissions, derived_every_s=10.0)
-    assert known.context("a").factors.load.default_payload_kg(1000.0) == pytest.approx(450.0)
-
-
 def test_an_own_factor_set_and_a_zone_are_taken_from_the_settings(tmp_path: Path) -> None:
     own = tmp_path / "own.csv"
     own.write_text(

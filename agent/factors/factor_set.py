@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from agent.errors import SettingsError
 from agent.factors.factor import Factor
 from agent.factors.factor_years import FactorYears
-from agent.factors.figures import Charging, Diesel, Grid, Load
+from agent.factors.figures import Charging, Diesel, Grid
 from agent.factors.year_set import FactorSet, VanModel
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "FactorSet",
     "FactorYears",
     "Grid",
-    "Load",
     "VanModel",
     "factor_set_names",
     "load_factor_set",
@@ -137,7 +136,6 @@ def _check(sets: list[FactorSet], where: str) -> None:
                 factors.for_country(country)
             for diesel_class in factors.diesel_classes():
                 factors.diesel(diesel_class)
-                factors.load(diesel_class)
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
         except ZeroDivisionError as error:

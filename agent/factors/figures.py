@@ -72,23 +72,3 @@ class Charging(msgspec.Struct, frozen=True, kw_only=True):
             return self.ac_fast
         share = max(0.0, (power_kw - SLOW_AC_KW) / (FAST_AC_KW - SLOW_AC_KW))
         return self.ac_slow + share * (self.ac_fast - self.ac_slow)
-
-
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What a van carries when it does not say.
-
-    `mean_load_kg` is the mean load of vans of its class, empty kilometres included. The operator's own `load_factor`
-    (load over largest load on loaded kilometres) and `empty_share` (of the kilometres) take its place where given.
-    """
-
-    mean_load_kg: float
-    load_factor: float | None = None
-    empty_share: float | None = None
-    distance_adjustment: float = 1.0
-    """Distance driven over the distance that counts; 1 where nobody has said so for rounds like these."""
-
-    def default_payload_kg(self, largest_payload_kg: float) -> float:
-        """Mean load over all kilometres, the empty ones included."""
-        if self.load_factor is not None:
-            return largest_payload_kg * self.load_factor * (1 - (self.empty_share or 0.0))
-        return min(self.mean_load_kg, largest_payload_kg)

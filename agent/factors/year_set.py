@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent.errors import SettingsError
 from agent.factors.factor import Factor, Value
-from agent.factors.figures import Charging, Diesel, Grid, Load, Mix
+from agent.factors.figures import Charging, Diesel, Grid, Mix
 
 FINGERPRINT_DIGITS: Final = 12
 UK: Final = frozenset({"GB", "GG", "IM", "JE"})
@@ -194,13 +194,6 @@ class FactorSet:
                 dc=dc or self.value("charging.efficiency_dc"),
             )
         return charging
-
-    def load(
-        self, diesel_class: str = "van_average", *, load_factor: float | None = None, empty_share: float | None = None
-    ) -> Load:
-        """The default load of vans like those of a diesel class; the operator's own figures in its place."""
-        mean_load_kg = self.value("transport.mean_load", diesel_class)
-        return Load(mean_load_kg=mean_load_kg, load_factor=load_factor, empty_share=empty_share)
 
     def model(self, name: str) -> VanModel:
         """A van model by its key."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from agent.factors.factor_set import Charging, Diesel, FactorSet, Grid, Load
+from agent.factors.factor_set import Charging, Diesel, FactorSet, Grid
 from agent.factors.factor_years import BEGINNING_MS, END_MS
 from agent.factors.intensity import Intensity
 from agent.fleet.alert_kinds import AlertLimits
@@ -33,7 +33,6 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
     grid: Grid
     diesel: Diesel
     charging: Charging
-    load: Load
     intensity: Intensity
     set_name: str = ""
     """Name and fingerprint of the factor set: `NAME@FINGERPRINT`."""
@@ -120,8 +119,6 @@ def make_factors(
     intensity: Intensity,
     efficiency_ac: float | None = None,
     efficiency_dc: float | None = None,
-    load_factor: float | None = None,
-    empty_share: float | None = None,
     validity: tuple[int, int] = (BEGINNING_MS, END_MS),
 ) -> Factors:
     """The factors of one van, looked up once."""
@@ -129,7 +126,6 @@ def make_factors(
         grid=factor_set.for_country(vehicle.country),
         diesel=factor_set.diesel(vehicle.diesel_class, vehicle.country),
         charging=factor_set.charging(ac=efficiency_ac, dc=efficiency_dc),
-        load=factor_set.load(vehicle.diesel_class, load_factor=load_factor, empty_share=empty_share),
         intensity=intensity,
         set_name=factor_set.set_name,
         from_ms=validity[0],

@@ -35,7 +35,6 @@ def test_every_country_class_and_model_works(factors):
             diesel = factors.diesel(diesel_class, country)
             assert diesel.ttw_g_per_km > 3 * diesel.wtt_g_per_km > 0
             assert 0.05 < diesel.fuel_l_per_km < 0.15
-        assert 150 < factors.load(diesel_class).mean_load_kg < 500
     for model in factors.models.values():
         for country in ("GB", "DE"):
             factors.diesel(factors.local_class(model.diesel_class, country), country)
@@ -180,14 +179,6 @@ def test_charging_efficiency_of_the_settings_wins():
     charging = FACTORS.charging(ac=0.9, dc=0.95)
     assert charging.efficiency("ac", 3.0) == 0.9
     assert charging.efficiency("dc") == 0.95
-
-
-def test_default_load_is_the_mean_load_of_such_vans_or_the_operators_own_figure():
-    # DESNZ 2026, diesel vans of class III: 0.28046 kg/km over 0.63229 kg/t-km.
-    assert FACTORS.load("van_3").default_payload_kg(1000) == pytest.approx(1000 * 0.28046 / 0.63229, abs=0.5)
-    assert FACTORS.load("van_3").default_payload_kg(400) == 400
-    own = FACTORS.load("van_3", load_factor=0.6, empty_share=0.25)
-    assert own.default_payload_kg(1000) == pytest.approx(450)
 
 
 @pytest.mark.parametrize(
