@@ -27,6 +27,11 @@ LOWEST_EFFICIENCY: Final = 0.6
 ON_THE_PLUG_KWH: Final = 8.0
 ON_THE_PLUG_KW: Final = 0.5
 """What a van may draw beside charging: to heat cabin and battery once, and to keep awake and warm."""
+MOST_TIMES: Final = 2.5
+"""Beyond what heating alone can draw, no charger gives so many times what goes into the battery.
+
+One that counts its power for each of three phases says at least 3 / 0.97 times as much.
+"""
 WHOLE_BELOW_KW: Final = 10.0
 """A power in whole kW is less certain than the default efficiency below this: 0.5 kW are more than 5 %."""
 WHOLE_LOW_KW: Final = 0.5
@@ -96,7 +101,9 @@ def draw(meter: MeterState, *, battery_kwh: float, duration_ms: int, efficiency:
     meter.metered_kwh += kwh
     meter.battery_kwh += known_kwh
     believed = is_believed(meter, leeway_kwh)
-    target_kwh = meter.metered_kwh if believed else _modelled(meter, efficiency, leeway_kwh)
+    # What only the leeway makes possible waits: the battery may still show it, and entered energy is never taken back.
+    likely_kwh = min(meter.metered_kwh, _most_kwh(meter, 0.0))
+    target_kwh = likely_kwh if believed else _modelled(meter, efficiency, leeway_kwh)
     metered_kwh = max(known_kwh / HIGHEST_EFFICIENCY, target_kwh - meter.grid_kwh)
     meter.grid_kwh += metered_kwh
     return Draw(grid_kwh + metered_kwh, metered_kwh if believed else 0.0)
@@ -138,7 +145,8 @@ def _most_kwh(meter: MeterState, leeway_kwh: float) -> float:
     """What battery and heating can have taken at most."""
     hours = meter.covered_ms / _MS_PER_H
     beside_kwh = ON_THE_PLUG_KWH * min(hours, 1.0) + ON_THE_PLUG_KW * hours
-    return (meter.battery_kwh + leeway_kwh) / LOWEST_EFFICIENCY + beside_kwh
+    into_kwh = meter.battery_kwh + leeway_kwh
+    return min(into_kwh / LOWEST_EFFICIENCY + beside_kwh, max(MOST_TIMES * into_kwh, beside_kwh))
 
 
 def _modelled(meter: MeterState, efficiency: float, leeway_kwh: float) -> float:

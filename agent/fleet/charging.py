@@ -116,9 +116,10 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
     power = state.soc.power_kw
     if power is not None and power > (charge.max_power_kw or 0.0):
         charge.max_power_kw = power
-    if reading.charger_power_kw is not None:
+    charger_kw = reading.charger_power_kw
+    if charger_kw is not None and charger_kw <= context.power_limit_kw:
         charge.meter = charge.meter or charger.MeterState()
-        charger.read(charge.meter, reading.charger_power_kw, time_ms, thresholds.power_gap_ms)
+        charger.read(charge.meter, charger_kw, time_ms, thresholds.power_gap_ms)
     if soc_pct is not None and soc_pct > charge.rise_pct:
         charge.rise_pct = soc_pct
         charge.rise_ms = time_ms

@@ -142,6 +142,37 @@ def test_grid_energy_of_a_charge(
     assert grid_kwh >= van.charges[-1].energy_kwh
 
 
+@pytest.mark.parametrize(
+    ("title", "step_pct", "minutes", "grid_kw", "says_kw", "high_kwh"),
+    [
+        # 3.6 kWh of the grid. Two steps of 0.5 kWh take 10 minutes; until then 14.4 kW more cannot be told: 2.4 kWh.
+        ("three times too high, 1 % steps, half an hour", 1.0, 30, 7.2, 21.63, 6.0),
+        # 1.8 kWh.
+        ("three times too high, a quarter of an hour", 0.1, 15, 7.2, 21.63, 2.2),
+        # 0.19 kWh.
+        ("ten times too high, five minutes", 0.1, 5, 2.3, 23.03, 0.4),
+    ],
+)
+def test_absurd_power_enters_nothing_in_a_short_charge(
+    title: str, step_pct: float, minutes: int, grid_kw: float, says_kw: float, high_kwh: float
+):
+    van = AtTheCharger(soc_pct=20.0, step_pct=step_pct)
+    grid_kwh = van.whole_charge(minutes / 60, grid_kw, says_kw=says_kw)
+    assert grid_kwh <= high_kwh, title
+    assert grid_kwh >= van.charges[-1].energy_kwh
+
+
+def test_a_power_beyond_the_van_is_not_taken_for_the_chargers():
+    """Three hours at 7.2 kW are 21.6 kWh; once it says 500 kW, which over half a minute each side would add 4.1 kWh."""
+    van = AtTheCharger(soc_pct=20.0, step_pct=0.1)
+    van.rest(600, charging=False)
+    van.charge(1.5, 7.2, says_kw=7.21)
+    van.charge(1 / 120, 7.2, says_kw=500.0)
+    van.charge(1.5, 7.2, says_kw=7.21)
+    van.rest(600, charging=False, charger_power_kw=0.0)
+    assert van.charges[-1].grid_kwh == pytest.approx(21.7, abs=0.3)
+
+
 def test_what_a_charger_measured_is_said_and_learnt():
     van = AtTheCharger(soc_pct=10.0, step_pct=0.1)
     for _ in range(2):
