@@ -395,6 +395,26 @@ async def test_the_uncertainty_of_a_period(tmp_path, capsys):
     assert summary["co2e_uncertainty_kg"] == pytest.approx(1.96 * u * 16.0)
 
 
+async def test_the_uncertainty_of_a_period_from_its_days(tmp_path, capsys):
+    """One day of 10 kg: its 90 % become 95 %. Two such days: energy in squares, meter and factor as they are."""
+    days = [
+        DayRecord(
+            vehicle_id="van-1", time_ms=JUNE + DAY * number, distance_km=100.0, used_kwh=40.0, charged_kwh=0.0,
+            grid_kwh=0.0, idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=10_000.0, diesel_co2e_g=30_000.0,
+            avoided_co2e_g=20_000.0, uncertainty_kwh=1.645, uncertainty_g=1.645 * 1158.0,
+            uncertainty_energy_g=1.645 * 300.0, uncertainty_meter_g=1.645 * 500.0, uncertainty_factor_g=1.645 * 1000.0,
+        )
+        for number in (0, 1)
+    ]  # fmt: skip
+    one = (await as_json(tmp_path, capsys, days[:1], ("--from", "2026-06-01", "--to", "2026-06-02")))["summary"]
+    assert one["co2e_uncertainty_kg"] == pytest.approx(1.96 * (0.3**2 + 0.5**2 + 1.0**2) ** 0.5)
+    both = (await as_json(tmp_path, capsys, days, ("--from", "2026-06-01", "--to", "2026-06-03")))["summary"]
+    assert both["co2e_uncertainty_energy_kg"] == pytest.approx(1.96 * 0.3 * 2**0.5)
+    assert both["co2e_uncertainty_meter_kg"] == pytest.approx(1.96 * 1.0)
+    assert both["co2e_uncertainty_factor_kg"] == pytest.approx(1.96 * 2.0)
+    assert both["co2e_uncertainty_kg"] == pytest.approx(1.96 * (2 * 0.3**2 + 1.0**2 + 2.0**2) ** 0.5)
+
+
 def correction(hours, *, start, end, vehicle_id="van-1", reason="GPS in a tunnel", **amounts):
     """A slice of the stretch from `start` to `end`, hours like `hours`."""
     return CorrectionRecord(
