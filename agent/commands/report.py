@@ -154,6 +154,7 @@ def _header(
         "pollutants": "NOx and PM avoided are legal limits (Euro 6), PM of the exhaust alone",
         "factor_set": f"{factors.set_name}: {factors.title}",
         "electricity_g_per_kwh": {c: round(factors.for_country(c).annual_g_per_kwh, 1) for c in countries},
+        "electricity_mix": {c: factors.for_country(c).mix for c in countries},
         "diesel_wtw_g_per_km": {
             f"{name} {country}": round(factors.diesel(name, country).wtw_g_per_km, 1) for name, country in classes
         },
