@@ -44,7 +44,7 @@ LATE_STEPS: Final = 3.0
 """A charge that has not risen for so many times the time of a step gives no more."""
 SILENT_SOC_MS: Final = 600_000
 """No usable state of charge for so long: what a van at rest takes is not guessed any further."""
-RESTING_KW: Final = 8.0
+RESTING_OUT_KW: Final = -8.0
 """More power than this does not flow out of a van that is parked (see `agent.fleet.soc_limits`)."""
 MINUTE_MS: Final = 60_000
 FROZEN_READINGS: Final = 3
@@ -83,7 +83,9 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         power = reading.voltage_v * reading.current_a / 1000.0
     last = battery.raw_power_kw
     if power is not None:
-        if not -LEAST_POWER_LIMIT_KW <= power <= LEAST_POWER_LIMIT_KW or (power < -RESTING_KW and mode == PARKED):
+        if power > LEAST_POWER_LIMIT_KW or (
+            power < RESTING_OUT_KW and (mode == PARKED or power < -LEAST_POWER_LIMIT_KW)
+        ):
             power = _possible_kw(state, power, context)
         if battery.power_sign < 0 and power is not None:
             power = -power
@@ -99,9 +101,9 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         battery.frozen_readings = 0
     trusted = battery.power_trusted
     battery.power_kw = power if trusted else None
-    energy = variance = 0.0
     if power is None or last is None or elapsed_ms > context.thresholds.power_gap_ms:
         source = SOURCE_SOC
+        energy = variance = 0.0
         battery.blind_ms += elapsed_ms
     else:
         hours = elapsed_ms / _MS_PER_H
@@ -248,7 +250,7 @@ def _possible_kw(state: VanState, power_kw: float, context: Context) -> float | 
     if -limit_kw <= power_kw <= limit_kw:
         # Power that no parked van takes is the last value of a drive, or in another unit, where its sign is known.
         stale = not state.motion.fast_readings and (battery.sign_is_sure or battery.power_sign < 0)
-        if not (power_kw < -RESTING_KW and state.motion.mode == PARKED and stale):
+        if not (power_kw < RESTING_OUT_KW and state.motion.mode == PARKED and stale):
             return power_kw
     battery.power_rejected += 1
     return None

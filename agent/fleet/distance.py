@@ -12,6 +12,7 @@ from math import cos, radians, sqrt
 from typing import Final
 
 from agent.fleet import odometer
+from agent.fleet.odometer import SLACK_KM
 from agent.fleet.state import DRIVING, STOPPED, Position
 from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
@@ -115,9 +116,9 @@ def advance(
         or (speed == 0.0 == before if km > 0.0 else position.unmatched_km > QUIETLY_UNMATCHED_KM)
     ):
         return weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=False)
-    if room_km < 0.0 or credit_km < odometer.SLACK_KM:
+    if room_km < 0.0 or credit_km < SLACK_KM:
         credit_km += room_km
-        position.odometer_credit_km = credit_km if credit_km < odometer.SLACK_KM else odometer.SLACK_KM
+        position.odometer_credit_km = credit_km if credit_km < SLACK_KM else SLACK_KM
     time_ms, longitude = reading.time_ms, reading.longitude_deg or 0.0
     position.odometer_ms = time_ms
     if speed != before:
@@ -131,12 +132,10 @@ def advance(
         near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
         if near_deg > NEAR_DEG:
             near_deg = NEAR_DEG
-        last_latitude, last_longitude = position.latitude_deg, position.longitude_deg
+        north_deg = latitude - (position.latitude_deg or 0.0)
+        east_deg = longitude - (position.longitude_deg or 0.0)
         if (
-            last_latitude is not None
-            and last_longitude is not None
-            and -near_deg <= latitude - last_latitude <= near_deg
-            and -near_deg <= longitude - last_longitude <= near_deg
+            north_deg * north_deg + east_deg * east_deg <= near_deg * near_deg
             and reading.accuracy_m is None
             and not position.candidates
         ):
@@ -145,16 +144,12 @@ def advance(
             position.longitude_deg = position.raw_longitude_deg = longitude
             position.time_ms = time_ms
             position.path_is_behind = True
-            reference = position.reference_latitude_deg
-            far = (
-                km == 0.0
-                and (
-                    reference is None
-                    or not -FAR_DEG <= latitude - reference <= FAR_DEG
-                    or not -FAR_DEG <= longitude - position.reference_longitude_deg <= FAR_DEG
-                )
-                and _is_far(position)
-            )
+            far = False
+            if km == 0.0:
+                north_deg = latitude - (position.reference_latitude_deg or 0.0)
+                east_deg = longitude - position.reference_longitude_deg
+                if north_deg * north_deg + east_deg * east_deg > FAR_DEG * FAR_DEG:
+                    far = _is_far(position)
         else:
             _fix(position, reading, mode, thresholds, km=km)
             if position.raw_pending or position.raw_rejected:

@@ -24,8 +24,8 @@ from agent.readings import Reading
 
 LOOK_EVERY_MS: Final = 60_000
 """How often the alerts are looked after, in event time."""
-CORRECT_EVERY_MS: Final = 60_000
-"""How often an unchanged state of charge is held against the estimate."""
+CORRECT_EVERY_MS: Final = battery.CORRECT_FINE_MS
+"""How often a state of charge that has not changed, or changes finely, is held against the estimate."""
 STREAMS_APART_MS: Final = 5_000
 """State of charge and location may come in messages of their own, at times a little apart."""
 LOCATION_GONE_MS: Final = 60_000
@@ -52,6 +52,7 @@ ASIDE: Final = (
 )
 """What may come alone, without a state of charge or a place."""
 ACCEPTED: Final = int(Verdict.ACCEPTED)
+AT_REST: Final = (PARKED, CHARGING)
 
 
 def step(state: VanState, reading: Reading, received_ms: int, context: Context) -> list[Record]:
@@ -69,7 +70,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         return _set_aside(state, reading, context)
     state.verdict = ACCEPTED
     factors = context.factors
-    if not factors.from_ms <= time_ms < factors.to_ms:
+    if time_ms < factors.from_ms or time_ms >= factors.to_ms:
         context = context.at(time_ms)
     count = state.accepted = state.accepted + 1
     state.recent_ms[count & 7] = time_ms
@@ -99,8 +100,9 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         state.time_ms = time_ms
     if new_location:
         position = state.position
-        in_gap = state.returned_ms != 0
-        km = distance.advance(position, reading, time_ms - location_ms, motion.mode, context.thresholds, in_gap=in_gap)
+        km = distance.advance(
+            position, reading, time_ms - location_ms, motion.mode, context.thresholds, in_gap=state.returned_ms != 0
+        )
         if position.conflict:
             km += witnesses.resolve(state, reading, context)
         state.location_time_ms = time_ms
@@ -117,7 +119,10 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         state.soc_time_ms = time_ms
     if state.returned_ms:
         records += gaps.close_gap(state, time_ms, context)
-    if (state.soc.changed or time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS) and not state.returned_ms:
+    if (
+        time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS
+        or (state.soc.changed and state.soc.step_pct >= battery.FINE_PCT)
+    ) and not state.returned_ms:
         # Not before the other stream has caught up: what was driven must be known when the energy is judged.
         behind_ms = state.soc_time_ms - state.location_time_ms
         if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
@@ -137,18 +142,15 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         motion_of.settle_rest(state, time_ms, context)
     if ended:
         records += ended
-    if (
-        new_battery
-        and (motion.mode == PARKED or motion.mode == CHARGING)
-        and not motion.fast_readings
-        and not state.returned_ms
-    ):
+    mode_now = motion.mode
+    if mode_now in AT_REST and new_battery and not motion.fast_readings and not state.returned_ms:
         ended = charging.update(state, reading, context)
         if ended:
             records += ended
+        mode_now = motion.mode
     if reading.payload_kg is not None or reading.parcels is not None:
         tour_drops.take_load(state, reading, context)
-    if time_ms >= state.due_ms or motion.mode != mode:
+    if time_ms >= state.due_ms or mode_now != mode:
         if new_battery and time_ms >= state.look_ms:
             battery.note(state, reading)
         publish(state, time_ms, context, records)
