@@ -16,6 +16,15 @@ DESPITE_KM: Final = 1.0
 """So far a place must be from the last one before an odometer that stands is doubted."""
 RISE_WAITS_MS: Final = 3_600_000
 """So long a rise over a silence waits for a second witness before the silence is closed without it."""
+FILLED_KMH: Final = 15.0
+"""A van that makes so much on the mean of a silence, stops for delivery included, has been on its way all along."""
+USUAL_KMH: Final = 20.0
+"""The same in a city: by it the departure is dated of a van that is found on its way after a longer silence."""
+ONE_WAY: Final = 0.5
+"""A place at least so far away, of the way driven, says that this was one way and not several."""
+HELD_MS: Final = 3 * 3_600_000
+"""So long a trip is kept open whose last word was that the van moves, while a cloud repeats it to the letter."""
+_MS_PER_H: Final = 3_600_000.0
 
 
 def fall_silent(state: VanState, context: Context) -> list[Record]:
@@ -113,6 +122,9 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     if km == 0.0:
         km = _despite_odometer_km(state, rise)
     if km > 0.0 and _enter_distance(state, km, rise, returned_ms) and state.motion.mode != CHARGING:
+        if _is_on_its_way(state, km, rise, returned_ms, context):
+            _go_on(state, km, returned_ms, context)
+            return records
         records += _infer_trip(state, rise, time_ms, context)
         state.motion.rest_ms = 0  # what the state of charge has lost by then is not idling
     records += _infer_charge(state, rise, time_ms, context)
@@ -221,6 +233,38 @@ def _infer_trip(state: VanState, rise: float, time_ms: int, context: Context) ->
     records = trips.end(state, context, end)
     motion.anchor(state)
     return records
+
+
+def _is_on_its_way(state: VanState, km: float, rise: float, returned_ms: int, context: Context) -> bool:
+    """Whether the van is on the trip that it began in the silence, as far as anybody can know.
+
+    It moves when it is heard again, has not charged, and was on its way all along or has gone one way.
+    """
+    if km < context.thresholds.inferred_trip_km or rise > 0.0 or not _moves(state, returned_ms, context):
+        return False
+    if km >= FILLED_KMH * (returned_ms - state.gap_from.time_ms) / _MS_PER_H:
+        return True
+    moved_km = _moved_km(state)
+    return moved_km is not None and moved_km >= ONE_WAY * km
+
+
+def _moves(state: VanState, returned_ms: int, context: Context) -> bool:
+    """Whether the van moves: by its speed, else by a second fix that is another one than the first."""
+    speed_kmh = state.position.speed_kmh
+    if speed_kmh is not None:
+        return speed_kmh > context.thresholds.moving_speed_kmh
+    return returned_ms < state.location_time_ms == state.position.fix_changed_ms
+
+
+def _go_on(state: VanState, km: float, returned_ms: int, context: Context) -> None:
+    """The trip that began in the silence is not over: it ends like any other."""
+    start = state.motion.rest = msgspec.structs.replace(state.gap_from)
+    start.time_ms = max(start.time_ms, returned_ms - round(km / USUAL_KMH * _MS_PER_H))
+    state.motion.wake.time_ms = 0
+    trips.begin(state, context)
+    battery.correct_now(state, context)
+    ledger.post(state)
+    motion.anchor(state)
 
 
 def _infer_charge(state: VanState, rise: float, time_ms: int, context: Context) -> list[Record]:
