@@ -22,6 +22,8 @@ GATE_SLACK_KM: Final = 0.03
 """What the errors of two fixes add to the distance between them."""
 CONFIRM_FROM_KM: Final = 1.0
 CONFIRM_AFTER_H: Final = 120 / 3600
+DUE_SHARE: Final = 1.5
+"""A way over some minutes is at most so many times what the speed at its end makes of them."""
 NEAR_DEG_PER_MS: Final = 2e-7
 NEAR_DEG: Final = 0.006
 """At most 31 m/s or 113 km/h in any direction, and 1 km in all: so near that a fix needs no closer look."""
@@ -460,7 +462,7 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
     if abs(latitude - last_latitude) > near_deg or abs(longitude - last_longitude) > near_deg:
         hours = (time_ms - position.time_ms) / _MS_PER_H
         moved = between_km(last_latitude, last_longitude, latitude, longitude)
-        if moved > CONFIRM_FROM_KM and hours > CONFIRM_AFTER_H:
+        if moved > CONFIRM_FROM_KM and hours > CONFIRM_AFTER_H and not _is_due(position, moved, hours, mode):
             if not _is_second(position, reading, thresholds):
                 if not position.raw_pending:
                     position.raw_pending = True
@@ -528,6 +530,12 @@ def _place(position: Position, latitude: float, longitude: float, time_ms: int) 
     position.latitude_deg = position.anchor_latitude_deg = position.path_latitude_deg = latitude
     position.longitude_deg = position.anchor_longitude_deg = position.path_longitude_deg = longitude
     position.time_ms = time_ms
+
+
+def _is_due(position: Position, moved_km: float, hours: float, mode: int) -> bool:
+    """Whether the speed of a van on a trip accounts for a far fix."""
+    speed = position.speed_kmh
+    return mode == DRIVING and speed is not None and moved_km <= DUE_SHARE * speed * hours
 
 
 def _is_second(position: Position, reading: Reading, thresholds: Thresholds) -> bool:
