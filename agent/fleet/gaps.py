@@ -22,8 +22,6 @@ USUAL_KMH: Final = 20.0
 """The same in a city: by it the departure is dated of a van that is found on its way after a longer silence."""
 ONE_WAY: Final = 0.5
 """A place at least so far away, of the way driven, says that this was one way and not several."""
-HELD_MS: Final = 3 * 3_600_000
-"""So long a trip is kept open whose last word was that the van moves, while a cloud repeats it to the letter."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -55,9 +53,12 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     A cloud that has lost a van repeats what it knew. What it says then is from the time when it last changed.
     """
     position = state.position
-    still_since_ms = max(position.fix_changed_ms, position.moved_ms)
-    if reading.time_ms - still_since_ms < context.thresholds.asleep_after_ms or state.returned_ms:
+    still_since_ms = witnesses.last_word_ms(state)
+    patience_ms = witnesses.MISSING_MS if state.motion.mode in (DRIVING, STOPPED) else context.thresholds.asleep_after_ms
+    if reading.time_ms - still_since_ms < patience_ms or state.returned_ms:
         return False
+    if position.held_km and position.conflict != witnesses.STUCK and state.motion.mode == PARKED:
+        return False  # its speed has told of it
     odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg
     jumps = (
         odometer_km is not None
@@ -87,16 +88,26 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
+    if (
+        mode in (DRIVING, STOPPED)
+        and gap_ms < context.thresholds.asleep_after_ms
+        and state.position.conflict != witnesses.STUCK
+    ):
+        return records  # a fix that was late
     if state.returned_ms:
         if state.position.raw_pending or _rise_waits(state, time_ms):
             return records  # the same silence, for all that is known
         records = close_gap(state, state.time_ms, context, at_once=True)
-    if mode in (DRIVING, STOPPED):
-        records += fall_silent(state, context)
+    if mode in (DRIVING, STOPPED) and not witnesses.is_held(state, time_ms):
+        if state.position.conflict == witnesses.STUCK and state.motion.standing_ms:
+            records += trips.end(state, context, state.motion.stand)
+        else:
+            records += fall_silent(state, context)
     if mode == OFFLINE:
         state.motion.mode = PARKED
+    held = state.motion.mode in (DRIVING, STOPPED)
     state.returned_ms = time_ms
-    state.gap_from = ledger.mark(state, Mark(), state.time_ms)
+    state.gap_from = ledger.mark(state, Mark(), witnesses.last_word_ms(state) if held else state.time_ms)
     return records
 
 
@@ -119,6 +130,13 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
         return records
     soc_pct = state.soc.soc_pct
     rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
+    if state.motion.mode in (DRIVING, STOPPED):
+        if km == 0.0:
+            return records  # its words are still the same
+        if km >= FILLED_KMH * (returned_ms - before.time_ms) / _MS_PER_H:
+            _resume(state, km, rise, returned_ms, context)
+            return records
+        records += trips.end(state, context, state.motion.stand)
     if km == 0.0:
         km = _despite_odometer_km(state, rise)
     if km > 0.0 and _enter_distance(state, km, rise, returned_ms) and state.motion.mode != CHARGING:
@@ -246,6 +264,16 @@ def _is_on_its_way(state: VanState, km: float, rise: float, returned_ms: int, co
         return True
     moved_km = _moved_km(state)
     return moved_km is not None and moved_km >= ONE_WAY * km
+
+
+def _resume(state: VanState, km: float, rise_pct: float, returned_ms: int, context: Context) -> None:
+    """The van that was lost on its way has been on its way all along: its trip goes on."""
+    state.motion.mode = DRIVING
+    state.motion.standing_ms = 0
+    _enter_distance(state, km, rise_pct, returned_ms)
+    battery.correct_now(state, context)
+    ledger.post(state)
+    motion.anchor(state)
 
 
 def _moves(state: VanState, returned_ms: int, context: Context) -> bool:
