@@ -220,7 +220,7 @@ def _weighed(
             if before is not None:
                 if elapsed_ms <= thresholds.speed_gap_ms:
                     by_speed = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
-                elif speed == before and mode == DRIVING and speed > 0.0 and km <= 0.0 and _says_the_same(position, reading):
+                elif speed == before > 0.0 >= km and mode in (DRIVING, STOPPED) and _says_the_same(position, reading):
                     position.unmatched_km += speed * elapsed_ms / _MS_PER_H
                     position.conflict = position.conflict or 1
             if speed > 0.0:
@@ -281,7 +281,7 @@ def _weighed(
             km = known
     else:
         km = known if known >= 0.0 else by_fix if by_fix > 0.0 else 0.0
-        if km > 0.0 or not position.conflict or mode != DRIVING:
+        if km > 0.0 or not position.conflict or mode not in (DRIVING, STOPPED):
             _refer(position)
     if km > 0.0 and position.odometer_km is not None:
         odometer.counted(position, km)

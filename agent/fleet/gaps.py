@@ -27,6 +27,8 @@ _MS_PER_H: Final = 3_600_000.0
 
 def fall_silent(state: VanState, context: Context) -> list[Record]:
     """Nothing was heard for so long that the trip is over: it ended with the last reading."""
+    if state.position.conflict == witnesses.STUCK and state.motion.standing_ms:
+        return trips.end(state, context, state.motion.stand)  # all that it said since was not so
     battery.correct_now(state, context)
     ledger.settle(state)
     end = ledger.mark(state, Mark(), state.time_ms)
@@ -99,10 +101,7 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
             return records  # the same silence, for all that is known
         records = close_gap(state, state.time_ms, context, at_once=True)
     if mode in (DRIVING, STOPPED) and not witnesses.is_held(state, time_ms):
-        if state.position.conflict == witnesses.STUCK and state.motion.standing_ms:
-            records += trips.end(state, context, state.motion.stand)
-        else:
-            records += fall_silent(state, context)
+        records += fall_silent(state, context)
     if mode == OFFLINE:
         state.motion.mode = PARKED
     held = state.motion.mode in (DRIVING, STOPPED)
