@@ -16,6 +16,8 @@ DESPITE_KM: Final = 1.0
 """So far a place must be from the last one before an odometer that stands is doubted."""
 RISE_WAITS_MS: Final = 3_600_000
 """So long a rise over a silence waits for a second witness before the silence is closed without it."""
+PLACE_WAITS_MS: Final = 180_000
+"""So long a receiver that wakes up may be wrong."""
 FILLED_KMH: Final = 15.0
 """A van that makes so much on the mean of a silence, stops for delivery included, has been on its way all along."""
 USUAL_KMH: Final = 20.0
@@ -118,12 +120,18 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     records: list[Record] = []
     before = state.gap_from
     if not at_once and (
-        state.position.raw_pending or _other_stream_waits(state, time_ms) or _rise_waits(state, time_ms)
+        state.position.raw_pending
+        or _other_stream_waits(state, time_ms)
+        or _rise_waits(state, time_ms)
+        or _place_waits(state, time_ms, context)
     ):
         return records
     returned_ms = state.returned_ms
     state.returned_ms = 0
+    alone = _is_told_by_fixes_alone(state)
     km = _unseen_km(state)
+    if alone and (_moved_km(state) or 0.0) <= witnesses.SAME_PLACE_KM:
+        km = 0.0  # where it seemed to be for a while it was not
     if before.time_ms == 0:
         motion.wake_up(state, time_ms, context)
         return records
@@ -174,6 +182,27 @@ def _rise_waits(state: VanState, time_ms: int) -> bool:
         and state.motion.mode in (PARKED, OFFLINE)
         and not state.motion.fast_readings
         and time_ms - battery.candidate_from_ms < RISE_WAITS_MS
+    )
+
+
+def _is_told_by_fixes_alone(state: VanState) -> bool:
+    """Whether nothing but the fix says that the van has moved in the silence."""
+    position, before, battery = state.position, state.gap_from, state.soc
+    if position.gap_km <= 0.0 or position.odometer_ms > before.time_ms or position.speed_kmh:
+        return False
+    if battery.soc_pct is None or before.soc_pct is None:
+        return True
+    due_pct = witnesses.CONFIRMED_SHARE * witnesses.LEAST_KWH_PER_KM * position.gap_km * state.estimate.g
+    return before.soc_pct - battery.soc_pct < max(battery.step_pct, due_pct)
+
+
+def _place_waits(state: VanState, time_ms: int, context: Context) -> bool:
+    """Whether a place near by has to last before it is believed: receivers that wake up may be wrong at first."""
+    return (
+        time_ms - state.returned_ms < PLACE_WAITS_MS
+        and state.motion.mode == PARKED
+        and _is_told_by_fixes_alone(state)
+        and not _moves(state, state.returned_ms, context)
     )
 
 

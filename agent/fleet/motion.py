@@ -32,7 +32,7 @@ def update(
         moved_m = _displacement_m(state)
     if mode in (DRIVING, STOPPED):
         return _on_trip(state, speed_kmh, moved_m, before_ms, time_ms, context)
-    if position.conflict == witnesses.DOUBTED:
+    if position.conflict == witnesses.DOUBTED or (state.returned_ms and motion.fast_readings < 2):
         return None
     if (moved_m or motion.fast_readings or state.totals.distance_km != motion.anchor_km) and _has_left(
         state, speed_kmh, moved_m, time_ms, context

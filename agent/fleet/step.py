@@ -171,7 +171,8 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
         records += tours.due(state, event_ms, context)
     closed = len(records)
     if silence_ms >= context.thresholds.parked_after_ms and mode != OFFLINE:
-        if (mode == STOPPED or (mode == DRIVING and motion.standing_ms)) and not witnesses.is_held(state, event_ms):
+        stands = mode == STOPPED or (mode == DRIVING and motion.standing_ms)
+        if stands and not state.returned_ms and not witnesses.is_held(state, event_ms):
             records += gaps.fall_silent(state, context)
         if silence_ms >= context.thresholds.offline_after_ms and state.time_ms:
             records += gaps.go_offline(state, context)
