@@ -241,6 +241,7 @@ def _weighed(
             latitude != position.raw_latitude_deg
             or reading.longitude_deg != position.raw_longitude_deg
             or position.raw_pending
+            or (position.raw_rejected and in_gap)
         ):
             # A far fix that waited for this one is a move that no speed of these two readings has in it.
             waited = position.raw_pending

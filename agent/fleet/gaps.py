@@ -58,7 +58,9 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     """
     position = state.position
     still_since_ms = witnesses.last_word_ms(state)
-    patience_ms = witnesses.MISSING_MS if state.motion.mode in (DRIVING, STOPPED) else context.thresholds.asleep_after_ms
+    patience_ms = (
+        witnesses.MISSING_MS if state.motion.mode in (DRIVING, STOPPED) else context.thresholds.asleep_after_ms
+    )
     if reading.time_ms - still_since_ms < patience_ms or state.returned_ms:
         return False
     if position.held_km and position.conflict != witnesses.STUCK and state.motion.mode == PARKED:

@@ -149,7 +149,10 @@ def _on_trip(
         if state.returned_ms or witnesses.is_held(state, time_ms):
             return None
         return end_standing(state, context)
-    if motion.mode == STOPPED and motion.rest.time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms:
+    if (
+        motion.mode == STOPPED
+        and motion.rest.time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms
+    ):
         # It was held open: a new trip begins, from where the van has rested.
         rest_ms = motion.rest.time_ms
         records = end_standing(state, context)

@@ -79,17 +79,19 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if state.corrections is not None and 0 < state.corrections.due_ms < time_ms:
         records += corrections.cut(state, time_ms, context)
     silent = time_ms - state.time_ms >= context.thresholds.asleep_after_ms or mode == OFFLINE
-    if silent or (
-        (mode == PARKED or state.position.conflict)
-        and new_location
-        and (
-            reading.odometer_km != state.position.odometer_km
-            or reading.latitude_deg != state.position.raw_latitude_deg
+    if (
+        silent
+        or (
+            (mode == PARKED or state.position.conflict)
+            and new_location
+            and (
+                reading.odometer_km != state.position.odometer_km
+                or reading.latitude_deg != state.position.raw_latitude_deg
+            )
+            and _jumps(state.position, reading)
         )
-        and _jumps(state.position, reading)
-    ):
-        if gaps.is_back(state, reading, context) or silent:
-            records += gaps.open_gap(state, time_ms, context)
+    ) and (gaps.is_back(state, reading, context) or silent):
+        records += gaps.open_gap(state, time_ms, context)
     if time_ms >= state.day.end_ms:
         records += daybook.turn(state, time_ms, context, heard=True)
     if time_ms > state.time_ms:
