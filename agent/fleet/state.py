@@ -429,6 +429,8 @@ class ChargeState(Part):
     """What the charger has said; `None`: nothing."""
     slice: SliceState | None = None
     """The slice under way; `None`: no energy has been entered."""
+    start_variance: float | None = None
+    """Of the estimate when the charge began, kWh²; `None`: nobody saw it begin."""
 
 
 @quick_to_set

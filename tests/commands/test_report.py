@@ -114,10 +114,20 @@ JUNE_OF_TWO_VANS = [
     charge(-20, kwh=99, g_per_kwh=100),
     # van-1: 100 km, 25 kWh of which 1 idle.
     trip(9, km=60, kwh=15, stops=70, quality="primary"),
-    tour(9, km=60, kwh=15, drops=70, items=80, activity_tkm=3.0, empty_km=20.0, load_factor_pct=25.0),
+    tour(
+        9,
+        km=60,
+        kwh=15,
+        drops=70,
+        items=80,
+        activity_tkm=3.0,
+        empty_km=20.0,
+        load_factor_pct=25.0,
+        primary_share_pct=40.0,
+    ),
     trip(11, km=40, kwh=9, quality="modelled", inferred=True),
     # Known to have been empty: it belongs to what the others have moved.
-    tour(11, km=40, kwh=9, empty_km=40.0),
+    tour(11, km=40, kwh=9, empty_km=40.0, primary_share_pct=0.0),
     charge(20, kwh=30, g_per_kwh=100, market_co2e_g=600.0),
     charge(22, kwh=10, g_per_kwh=400, inferred=True, market_co2e_g=200.0),
     *counters(23, km=1100, used=275, grid=330, idle=11),
@@ -207,6 +217,7 @@ async def test_the_figures_of_a_period(tmp_path, capsys):
         "avoided_pm_g": 0.54,
         "avoided_diesel_l": 120 * 0.1086,
         "charged_below_annual_intensity_pct": 75,
+        "primary_co2e_pct": 100 * 0.4 * 15 / (15 + 9),
         "primary_km_pct": 50,
         "modelled_km_pct": 100 * 40 / 120,
         "default_km_pct": 100 * 20 / 120,
@@ -235,6 +246,7 @@ async def test_the_header_says_how_it_was_made(tmp_path, capsys):
     assert header["factor_set"].startswith("2026.1@")
     assert "well-to-wheel" in header["boundary"]
     assert header["electricity_g_per_kwh"] == {"DE": 354.5}
+    assert header["electricity_mix"]["DE"].startswith("generation mix in place of the consumption mix")
     assert header["diesel_wtw_g_per_km"] == {"eu_van_heavy DE": 353.6}
     assert any("diesel.nox eu_van_heavy" in entry for entry in header["unconfirmed_factors"])
     assert not any(" FR " in entry for entry in header["unconfirmed_factors"])
@@ -393,6 +405,51 @@ async def test_the_uncertainty_of_a_period(tmp_path, capsys):
     assert summary["battery_uncertainty_kwh"] == pytest.approx(1.96 * 2**0.5)
     u = (2 / 40**2 + 0.01**2 + 0.10**2) ** 0.5
     assert summary["co2e_uncertainty_kg"] == pytest.approx(1.96 * u * 16.0)
+
+
+async def test_the_uncertainty_of_a_period_from_its_days(tmp_path, capsys):
+    """One day of 10 kg: its 90 % become 95 %. Two such days: energy in squares, meter and factor as they are."""
+    days = [
+        DayRecord(
+            vehicle_id="van-1", time_ms=JUNE + DAY * number, distance_km=100.0, used_kwh=40.0, charged_kwh=0.0,
+            grid_kwh=0.0, idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=10_000.0, diesel_co2e_g=30_000.0,
+            avoided_co2e_g=20_000.0, uncertainty_kwh=1.645, uncertainty_g=1.645 * 1158.0,
+            uncertainty_energy_g=1.645 * 300.0, uncertainty_meter_g=1.645 * 500.0, uncertainty_factor_g=1.645 * 1000.0,
+        )
+        for number in (0, 1)
+    ]  # fmt: skip
+    one = (await as_json(tmp_path, capsys, days[:1], ("--from", "2026-06-01", "--to", "2026-06-02")))["summary"]
+    assert one["co2e_uncertainty_kg"] == pytest.approx(1.96 * (0.3**2 + 0.5**2 + 1.0**2) ** 0.5)
+    both = (await as_json(tmp_path, capsys, days, ("--from", "2026-06-01", "--to", "2026-06-03")))["summary"]
+    assert both["co2e_uncertainty_energy_kg"] == pytest.approx(1.96 * 0.3 * 2**0.5)
+    assert both["co2e_uncertainty_meter_kg"] == pytest.approx(1.96 * 1.0)
+    assert both["co2e_uncertainty_factor_kg"] == pytest.approx(1.96 * 2.0)
+    assert both["co2e_uncertainty_kg"] == pytest.approx(1.96 * (2 * 0.3**2 + 1.0**2 + 2.0**2) ** 0.5)
+
+
+async def test_the_uncertainty_per_tonne_kilometre(tmp_path, capsys):
+    """10 kg over 5 t-km are 2,000 g/t-km.
+
+    The grams: 3, 4 and 12 % make 13 %. Half of the t-km primary (2 %), half modelled (10 %): masses 6 %. Together
+    1.96 · sqrt(0.13² + 0.06²) of 2,000.
+    """
+    day = DayRecord(
+        vehicle_id="van-1", time_ms=JUNE, distance_km=100.0, used_kwh=40.0, charged_kwh=0.0, grid_kwh=0.0,
+        idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=10_000.0, diesel_co2e_g=30_000.0, avoided_co2e_g=20_000.0,
+        uncertainty_g=1.645 * 1300.0, uncertainty_energy_g=1.645 * 300.0, uncertainty_meter_g=1.645 * 400.0,
+        uncertainty_factor_g=1.645 * 1200.0,
+    )  # fmt: skip
+    tours = [
+        TourRecord(
+            vehicle_id="van-1", time_ms=JUNE + hours * HOUR, start_ms=JUNE, duration_s=3600.0, distance_km=50.0,
+            co2e_g=5000.0, diesel_co2e_g=15_000.0, trips=1, stops=1, drops=1, activity_tkm=2.5, quality=quality,
+        )
+        for hours, quality in ((8, "primary"), (12, "modelled"))
+    ]  # fmt: skip
+    words = ("--from", "2026-06-01", "--to", "2026-06-02")
+    summary = (await as_json(tmp_path, capsys, [day, *tours], words))["summary"]
+    assert summary["co2e_g_per_tkm"] == pytest.approx(2000.0)
+    assert summary["co2e_g_per_tkm_uncertainty"] == pytest.approx(1.96 * (0.13**2 + 0.06**2) ** 0.5 * 2000.0)
 
 
 def correction(hours, *, start, end, vehicle_id="van-1", reason="GPS in a tunnel", **amounts):
