@@ -23,6 +23,8 @@ GATE_SLACK_KM: Final = 0.03
 """What the errors of two fixes add to the distance between them."""
 CONFIRM_FROM_KM: Final = 1.0
 CONFIRM_AFTER_H: Final = 120 / 3600
+DUE_SHARE: Final = 1.5
+"""A way over some minutes is at most so many times what the speed at its end makes of them."""
 NEAR_DEG_PER_MS: Final = 2e-7
 NEAR_DEG: Final = 0.006
 """At most 31 m/s or 113 km/h in any direction, and 1 km in all: so near that a fix needs no closer look."""
@@ -42,6 +44,7 @@ SPEED_ALONE_KM: Final = 0.15
 """So far speed alone is believed while the fix stands."""
 AT_REST_KM: Final = 0.5
 """The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
+LONGEST_REPEATED_MS: Final = 300_000
 REPEATED_FIX_MS: Final = 240_000
 """Some trackers have a new fix only each three minutes."""
 JUDGED_FROM_KM: Final = 0.5
@@ -128,7 +131,6 @@ def advance(
     elif speed > 0.0:
         position.speed_repeats += 1
     if latitude != position.raw_latitude_deg or longitude != position.raw_longitude_deg:
-        position.fix_changed_ms = time_ms
         near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
         if near_deg > NEAR_DEG:
             near_deg = NEAR_DEG
@@ -155,10 +157,18 @@ def advance(
             if position.raw_pending or position.raw_rejected:
                 position.settled = False
             far = km == 0.0 and _is_far(position)
+        position.fix_changed_ms = time_ms
+        if position.unfixed_km:
+            if km == 0.0:
+                _catch_up(position)
+                far = _is_far(position)
+            position.unfixed_km = 0.0
     else:
         far = False
         if time_ms - position.time_ms > REPEATED_MS:
             position.time_ms = time_ms - REPEATED_MS
+        if km > 0.0:
+            position.unfixed_km += km
     if km > 0.0:
         position.odometer_km = value_km
         position.moved_ms = time_ms
@@ -183,6 +193,8 @@ def weighed(
 ) -> float:
     """`advance` where the witnesses may disagree; sets `position.settled` when they are all there and agree."""
     km = _weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
+    if km > 0.0 and position.fix_changed_ms != reading.time_ms:
+        position.unfixed_km += km
     position.settled = (
         position.odometer_is_fine
         and position.conflict == 0
@@ -220,8 +232,12 @@ def _weighed(
             position.speed_kmh = None
         else:
             before = position.speed_kmh
-            if before is not None and elapsed_ms <= thresholds.speed_gap_ms:
-                by_speed = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
+            if before is not None:
+                if elapsed_ms <= thresholds.speed_gap_ms:
+                    by_speed = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
+                elif speed == before > 0.0 >= km and mode in (DRIVING, STOPPED) and _says_the_same(position, reading):
+                    position.unmatched_km += speed * elapsed_ms / _MS_PER_H
+                    position.conflict = position.conflict or 1
             if speed > 0.0:
                 position.speed_lost = False
                 position.speed_repeats = position.speed_repeats + 1 if speed == before else 0
@@ -240,11 +256,18 @@ def _weighed(
             latitude != position.raw_latitude_deg
             or reading.longitude_deg != position.raw_longitude_deg
             or position.raw_pending
+            or (position.raw_rejected and in_gap)
         ):
-            position.fix_changed_ms = reading.time_ms
             # A far fix that waited for this one is a move that no speed of these two readings has in it.
             waited = position.raw_pending
             by_fix = _fix(position, reading, mode, thresholds, km=-1.0 if waited else known)
+            position.fix_changed_ms = reading.time_ms
+            if position.unfixed_km and not position.raw_pending:
+                if by_fix > 0.0:
+                    by_fix = max(0.0, by_fix - position.unfixed_km)
+                if known <= 0.0:
+                    _catch_up(position)
+                position.unfixed_km = 0.0
             if waited and not position.raw_pending:
                 by_fix -= position.pending_km
                 position.pending_km = 0.0
@@ -263,7 +286,8 @@ def _weighed(
             position.gap_km += km
             if value_km is None or position.odometer_candidate is not None:
                 odometer.counted(position, km)
-        _refer(position)
+        if km > 0.0 or mode not in (DRIVING, STOPPED):
+            _refer(position)
         return 0.0
     if km >= 0.0:
         return _with_odometer(position, reading, km, by_speed, known, dense=elapsed_ms <= thresholds.speed_gap_ms)
@@ -273,10 +297,21 @@ def _weighed(
             km = known
     else:
         km = known if known >= 0.0 else by_fix if by_fix > 0.0 else 0.0
-        _refer(position)
+        if km > 0.0 or not position.conflict or mode not in (DRIVING, STOPPED):
+            _refer(position)
     if km > 0.0 and position.odometer_km is not None:
         odometer.counted(position, km)
     return km
+
+
+def _says_the_same(position: Position, reading: Reading) -> bool:
+    """Whether the fix is the last one again."""
+    return (
+        reading.latitude_deg is not None
+        and reading.latitude_deg == position.raw_latitude_deg
+        and reading.longitude_deg == position.raw_longitude_deg
+        and not position.raw_pending
+    )
 
 
 def _with_odometer(
@@ -348,7 +383,10 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
     elif (
         position.unmatched_km > AT_REST_KM
         and position.speed_repeats >= STUCK_REPEATS
-        and (position.fix_changed_ms == reading.time_ms or reading.time_ms - position.fix_changed_ms >= REPEATED_FIX_MS)
+        and (
+            position.fix_changed_ms == reading.time_ms
+            or position.unmatched_km * _MS_PER_H >= (position.speed_kmh or 0.0) * REPEATED_FIX_MS
+        )
     ):
         position.conflict = 2
     if position.conflict >= 2 and position.unmatched_km > STUCK_KM:
@@ -419,6 +457,12 @@ def from_reference_km(position: Position) -> float:
     )
 
 
+def _catch_up(position: Position) -> None:
+    """The receiver has a new fix: the way to it has been counted already while it repeated the last one."""
+    if from_reference_km(position) <= LEAST_CHORD_SHARE * position.unfixed_km + FAR_KM:
+        _refer(position)
+
+
 def _is_far(position: Position) -> bool:
     latitude, reference = position.latitude_deg, position.reference_latitude_deg
     if latitude is None or reference is None:
@@ -473,9 +517,13 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
     if near_deg > NEAR_DEG:
         near_deg = NEAR_DEG
     if abs(latitude - last_latitude) > near_deg or abs(longitude - last_longitude) > near_deg:
-        hours = (time_ms - position.time_ms) / _MS_PER_H
+        since_ms = position.time_ms
+        if position.speed_kmh and position.fix_changed_ms < since_ms:
+            # The receiver has repeated a fix that the speed says was left behind.
+            since_ms = max(position.fix_changed_ms, time_ms - LONGEST_REPEATED_MS)
+        hours = (time_ms - since_ms) / _MS_PER_H
         moved = between_km(last_latitude, last_longitude, latitude, longitude)
-        if moved > CONFIRM_FROM_KM and hours > CONFIRM_AFTER_H:
+        if moved > CONFIRM_FROM_KM and hours > CONFIRM_AFTER_H and not _is_due(position, moved, hours, mode):
             if not _is_second(position, reading, thresholds):
                 if not position.raw_pending:
                     position.raw_pending = True
@@ -543,6 +591,12 @@ def _place(position: Position, latitude: float, longitude: float, time_ms: int) 
     position.latitude_deg = position.anchor_latitude_deg = position.path_latitude_deg = latitude
     position.longitude_deg = position.anchor_longitude_deg = position.path_longitude_deg = longitude
     position.time_ms = time_ms
+
+
+def _is_due(position: Position, moved_km: float, hours: float, mode: int) -> bool:
+    """Whether the speed of a van on a trip accounts for a far fix."""
+    speed = position.speed_kmh
+    return mode == DRIVING and speed is not None and moved_km <= DUE_SHARE * speed * hours
 
 
 def _is_second(position: Position, reading: Reading, thresholds: Thresholds) -> bool:

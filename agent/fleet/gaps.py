@@ -16,10 +16,21 @@ DESPITE_KM: Final = 1.0
 """So far a place must be from the last one before an odometer that stands is doubted."""
 RISE_WAITS_MS: Final = 3_600_000
 """So long a rise over a silence waits for a second witness before the silence is closed without it."""
+PLACE_WAITS_MS: Final = 180_000
+"""So long a receiver that wakes up may be wrong."""
+FILLED_KMH: Final = 15.0
+"""A van that makes so much on the mean of a silence, stops for delivery included, has been on its way all along."""
+USUAL_KMH: Final = 20.0
+"""The same in a city: by it the departure is dated of a van that is found on its way after a longer silence."""
+ONE_WAY: Final = 0.5
+"""A place at least so far away, of the way driven, says that this was one way and not several."""
+_MS_PER_H: Final = 3_600_000.0
 
 
 def fall_silent(state: VanState, context: Context) -> list[Record]:
     """Nothing was heard for so long that the trip is over: it ended with the last reading."""
+    if state.position.conflict == witnesses.STUCK and state.motion.standing_ms:
+        return trips.end(state, context, state.motion.stand)  # all that it said since was not so
     battery.correct_now(state, context)
     ledger.settle(state)
     end = ledger.mark(state, Mark(), state.time_ms)
@@ -46,9 +57,14 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     A cloud that has lost a van repeats what it knew. What it says then is from the time when it last changed.
     """
     position = state.position
-    still_since_ms = max(position.fix_changed_ms, position.moved_ms)
-    if reading.time_ms - still_since_ms < context.thresholds.asleep_after_ms or state.returned_ms:
+    still_since_ms = witnesses.last_word_ms(state)
+    patience_ms = (
+        witnesses.MISSING_MS if state.motion.mode in (DRIVING, STOPPED) else context.thresholds.asleep_after_ms
+    )
+    if reading.time_ms - still_since_ms < patience_ms or state.returned_ms:
         return False
+    if position.held_km and position.conflict != witnesses.STUCK and state.motion.mode == PARKED:
+        return False  # its speed has told of it
     odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg
     jumps = (
         odometer_km is not None
@@ -78,16 +94,23 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
+    if (
+        mode in (DRIVING, STOPPED)
+        and gap_ms < context.thresholds.asleep_after_ms
+        and state.position.conflict != witnesses.STUCK
+    ):
+        return records  # a fix that was late
     if state.returned_ms:
         if state.position.raw_pending or _rise_waits(state, time_ms):
             return records  # the same silence, for all that is known
         records = close_gap(state, state.time_ms, context, at_once=True)
-    if mode in (DRIVING, STOPPED):
+    if mode in (DRIVING, STOPPED) and not witnesses.is_held(state, time_ms):
         records += fall_silent(state, context)
     if mode == OFFLINE:
         state.motion.mode = PARKED
+    held = state.motion.mode in (DRIVING, STOPPED)
     state.returned_ms = time_ms
-    state.gap_from = ledger.mark(state, Mark(), state.time_ms)
+    state.gap_from = ledger.mark(state, Mark(), witnesses.last_word_ms(state) if held else state.time_ms)
     return records
 
 
@@ -99,20 +122,36 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     records: list[Record] = []
     before = state.gap_from
     if not at_once and (
-        state.position.raw_pending or _other_stream_waits(state, time_ms) or _rise_waits(state, time_ms)
+        state.position.raw_pending
+        or _other_stream_waits(state, time_ms)
+        or _rise_waits(state, time_ms)
+        or _place_waits(state, time_ms, context)
     ):
         return records
     returned_ms = state.returned_ms
     state.returned_ms = 0
+    alone = _is_told_by_fixes_alone(state)
     km = _unseen_km(state)
+    if alone and (_moved_km(state) or 0.0) <= witnesses.SAME_PLACE_KM:
+        km = 0.0  # where it seemed to be for a while it was not
     if before.time_ms == 0:
         motion.wake_up(state, time_ms, context)
         return records
     soc_pct = state.soc.soc_pct
     rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
+    if state.motion.mode in (DRIVING, STOPPED):
+        if km == 0.0:
+            return records  # its words are still the same
+        if km >= FILLED_KMH * (returned_ms - before.time_ms) / _MS_PER_H:
+            _resume(state, km, rise, returned_ms, context)
+            return records
+        records += trips.end(state, context, state.motion.stand)
     if km == 0.0:
         km = _despite_odometer_km(state, rise)
     if km > 0.0 and _enter_distance(state, km, rise, returned_ms) and state.motion.mode != CHARGING:
+        if _is_on_its_way(state, km, rise, returned_ms, context):
+            _go_on(state, km, returned_ms, context)
+            return records
         records += _infer_trip(state, rise, time_ms, context)
         state.motion.rest_ms = 0  # what the state of charge has lost by then is not idling
     records += _infer_charge(state, rise, time_ms, context)
@@ -145,6 +184,27 @@ def _rise_waits(state: VanState, time_ms: int) -> bool:
         and state.motion.mode in (PARKED, OFFLINE)
         and not state.motion.fast_readings
         and time_ms - battery.candidate_from_ms < RISE_WAITS_MS
+    )
+
+
+def _is_told_by_fixes_alone(state: VanState) -> bool:
+    """Whether nothing but the fix says that the van has moved in the silence."""
+    position, before, battery = state.position, state.gap_from, state.soc
+    if position.gap_km <= 0.0 or position.odometer_ms > before.time_ms or position.speed_kmh:
+        return False
+    if battery.soc_pct is None or before.soc_pct is None:
+        return True
+    due_pct = witnesses.CONFIRMED_SHARE * witnesses.LEAST_KWH_PER_KM * position.gap_km * state.estimate.g
+    return before.soc_pct - battery.soc_pct < max(battery.step_pct, due_pct)
+
+
+def _place_waits(state: VanState, time_ms: int, context: Context) -> bool:
+    """Whether a place near by has to last before it is believed: receivers that wake up may be wrong at first."""
+    return (
+        time_ms - state.returned_ms < PLACE_WAITS_MS
+        and state.motion.mode == PARKED
+        and _is_told_by_fixes_alone(state)
+        and not _moves(state, state.returned_ms, context)
     )
 
 
@@ -221,6 +281,48 @@ def _infer_trip(state: VanState, rise: float, time_ms: int, context: Context) ->
     records = trips.end(state, context, end)
     motion.anchor(state)
     return records
+
+
+def _is_on_its_way(state: VanState, km: float, rise: float, returned_ms: int, context: Context) -> bool:
+    """Whether the van is on the trip that it began in the silence, as far as anybody can know.
+
+    It moves when it is heard again, has not charged, and was on its way all along or has gone one way.
+    """
+    if km < context.thresholds.inferred_trip_km or rise > 0.0 or not _moves(state, returned_ms, context):
+        return False
+    if km >= FILLED_KMH * (returned_ms - state.gap_from.time_ms) / _MS_PER_H:
+        return True
+    moved_km = _moved_km(state)
+    return moved_km is not None and moved_km >= ONE_WAY * km
+
+
+def _resume(state: VanState, km: float, rise_pct: float, returned_ms: int, context: Context) -> None:
+    """The van that was lost on its way has been on its way all along: its trip goes on."""
+    state.motion.mode = DRIVING
+    state.motion.standing_ms = 0
+    _enter_distance(state, km, rise_pct, returned_ms)
+    battery.correct_now(state, context)
+    ledger.post(state)
+    motion.anchor(state)
+
+
+def _moves(state: VanState, returned_ms: int, context: Context) -> bool:
+    """Whether the van moves: by its speed, else by a second fix that is another one than the first."""
+    speed_kmh = state.position.speed_kmh
+    if speed_kmh is not None:
+        return speed_kmh > context.thresholds.moving_speed_kmh
+    return returned_ms < state.location_time_ms == state.position.fix_changed_ms
+
+
+def _go_on(state: VanState, km: float, returned_ms: int, context: Context) -> None:
+    """The trip that began in the silence is not over: it ends like any other."""
+    start = state.motion.rest = msgspec.structs.replace(state.gap_from)
+    start.time_ms = max(start.time_ms, returned_ms - round(km / USUAL_KMH * _MS_PER_H))
+    state.motion.wake.time_ms = 0
+    trips.begin(state, context)
+    battery.correct_now(state, context)
+    ledger.post(state)
+    motion.anchor(state)
 
 
 def _infer_charge(state: VanState, rise: float, time_ms: int, context: Context) -> list[Record]:

@@ -32,7 +32,7 @@ def update(
         moved_m = _displacement_m(state)
     if mode in (DRIVING, STOPPED):
         return _on_trip(state, speed_kmh, moved_m, before_ms, time_ms, context)
-    if position.conflict == witnesses.DOUBTED:
+    if position.conflict == witnesses.DOUBTED or (state.returned_ms and motion.fast_readings < 2):
         return None
     if (moved_m or motion.fast_readings or state.totals.distance_km != motion.anchor_km) and _has_left(
         state, speed_kmh, moved_m, time_ms, context
@@ -144,16 +144,24 @@ def _on_trip(
     if motion.mode == STOPPED and not hopped and (standing or motion.fast_readings == 0):
         if standing:
             motion.rest.time_ms = time_ms
-        if time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms:
-            if state.soc.soc_pct is not None and state.soc.soc_pct < (motion.stand.soc_pct or 0.0):
-                # A state of charge that has fallen since the van stopped still tells of the trip.
-                ledger.weigh_trip(state, motion.stand, state.totals.predicted_kwh - motion.stand.predicted_kwh)
-            return trips.end(state, context, motion.stand)
-        return None
+        if time_ms - max(motion.standing_ms, state.load_time_ms) < thresholds.parked_after_ms:
+            return None
+        if state.returned_ms or witnesses.is_held(state, time_ms):
+            return None
+        return end_standing(state, context)
+    if (
+        motion.mode == STOPPED
+        and motion.rest.time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms
+    ):
+        # It was held open: a new trip begins, from where the van has rested.
+        rest_ms = motion.rest.time_ms
+        records = end_standing(state, context)
+        motion.rest.time_ms = rest_ms
+        return records
     between_ms = 0 if speed_kmh is None or (standing and hopped) else _half_ms(before_ms, time_ms)
     if state.position.conflict == witnesses.STUCK:
         between_ms = time_ms - max(state.position.moved_ms, state.trip.start.time_ms)
-    records = _leave_stop(state, between_ms, context) if motion.mode == STOPPED else None
+    left = _leave_stop(state, between_ms, context) if motion.mode == STOPPED else None
     if not standing:
         motion.standing_ms = 0
         anchor(state)
@@ -163,7 +171,16 @@ def _on_trip(
         motion.rest.time_ms = time_ms
         if time_ms - motion.standing_ms >= thresholds.stop_after_ms:
             _stop(state, motion, context)
-    return records
+    return left
+
+
+def end_standing(state: VanState, context: Context) -> list[Record]:
+    """The trip was over when the van came to stand."""
+    stand = state.motion.stand
+    if state.soc.soc_pct is not None and state.soc.soc_pct < (stand.soc_pct or 0.0):
+        # A state of charge that has fallen since the van stopped still tells of the trip.
+        ledger.weigh_trip(state, stand, state.totals.predicted_kwh - stand.predicted_kwh)
+    return trips.end(state, context, stand)
 
 
 def _half_ms(before_ms: int, time_ms: int) -> int:

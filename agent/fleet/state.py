@@ -349,6 +349,8 @@ class Position(Part):
     """The speed reads 0 while the van drives."""
     late_km: float = 0.0
     """What the odometer has told late since the last trip began."""
+    unfixed_km: float = 0.0
+    """Counted while the receiver repeated its last fix."""
 
 
 @quick_to_set

@@ -79,20 +79,19 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     records: list[Record] = []
     if state.corrections is not None and 0 < state.corrections.due_ms < time_ms:
         records += corrections.cut(state, time_ms, context)
+    silent = time_ms - state.time_ms >= context.thresholds.asleep_after_ms or mode == OFFLINE
     if (
-        time_ms - state.time_ms >= context.thresholds.asleep_after_ms
-        or mode == OFFLINE
+        silent
         or (
-            mode == PARKED
+            (mode == PARKED or state.position.conflict)
             and new_location
             and (
                 reading.odometer_km != state.position.odometer_km
                 or reading.latitude_deg != state.position.raw_latitude_deg
             )
             and _jumps(state.position, reading)
-            and gaps.is_back(state, reading, context)
         )
-    ):
+    ) and (gaps.is_back(state, reading, context) or silent):
         records += gaps.open_gap(state, time_ms, context)
     if time_ms >= state.day.end_ms:
         records += daybook.turn(state, time_ms, context, heard=True)
@@ -176,7 +175,8 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
         records += tours.due(state, event_ms, context)
     closed = len(records)
     if silence_ms >= context.thresholds.parked_after_ms and mode != OFFLINE:
-        if mode == STOPPED or (mode == DRIVING and motion.standing_ms):
+        stands = mode == STOPPED or (mode == DRIVING and motion.standing_ms)
+        if stands and not state.returned_ms and not witnesses.is_held(state, event_ms):
             records += gaps.fall_silent(state, context)
         if silence_ms >= context.thresholds.offline_after_ms and state.time_ms:
             records += gaps.go_offline(state, context)

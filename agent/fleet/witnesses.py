@@ -40,6 +40,10 @@ SAME_PLACE_KM: Final = 0.15
 ROUND_TRIP_FROM_MS: Final = 2 * 3_600_000
 ROUND_TRIP_KMH: Final = 25.0
 """A van that is found where it was, on a cable, may have driven and charged again, given time."""
+MISSING_MS: Final = 60_000
+"""So long a van that moves says the same before it is missed."""
+HELD_MS: Final = 3 * 3_600_000
+"""So long a trip is kept open whose last word was that the van moves, while a cloud repeats it to the letter."""
 
 
 def resolve(state: VanState, reading: Reading, context: Context) -> float:
@@ -86,9 +90,12 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
         km = position.held_km or doubt.km
         _settle(state)
         position.moved_ms = reading.time_ms
+        position.unfixed_km += km
         odometer.counted(position, km)
         return km
-    since_ms = reading.time_ms - position.moved_ms
+    since_ms: float = reading.time_ms - position.moved_ms
+    if position.speed_kmh:  # another witness may have moved last before the night
+        since_ms = min(since_ms, position.unmatched_km / position.speed_kmh * 3_600_000.0)
     alive = position.speed_repeats < distance.STUCK_REPEATS and not by_odometer
     fresh = position.fix_changed_ms == reading.time_ms or by_odometer
     patience_ms = UNDECIDED_MS if fresh else distance.REPEATED_FIX_MS
@@ -102,6 +109,26 @@ def believed_speed(state: VanState) -> float | None:
     """The speed of the last reading, as far as the other witnesses let it be true."""
     position = state.position
     return 0.0 if position.conflict >= STUCK else position.speed_kmh
+
+
+def last_word_ms(state: VanState) -> int:
+    """When place or odometer last changed."""
+    return max(state.position.moved_ms, state.position.fix_changed_ms)
+
+
+def is_held(state: VanState, time_ms: int) -> bool:
+    """Whether the last word of a van on a trip is repeated to the letter, which was that it moves.
+
+    Such a van is parked, or a cloud has lost it on its way: the trip is not over before it says anything else.
+    """
+    position, last_ms = state.position, last_word_ms(state)
+    return (
+        position.conflict == STUCK
+        and position.speed_repeats > 0
+        and bool(position.speed_kmh)
+        and state.soc.changed_ms <= last_ms + MISSING_MS
+        and time_ms - last_ms <= HELD_MS
+    )
 
 
 def _begin(state: VanState, reading: Reading) -> Doubt:

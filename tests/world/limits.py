@@ -3,15 +3,9 @@
 from typing import Final
 
 KNOWN: Final = {
-    "everything is repeated through a drive, polled each minute": "the drive is taken for two trips",
-    "everything is repeated through a drive, polled each five minutes": "the drive is taken for two trips",
-    "everything is repeated through a drive, no odometer, polled each five minutes": "the drive is taken for two trips",
-    "odometer and place are renewed at the end of a trip, speed and charge all along": "the last kilometre is missing",
-    "each waking up begins with a fix 800 m away; no odometer": "the way to a single wrong fix counts",
+    "odometer and place are renewed at the end of a trip, speed and charge all along": "the drive is two trips",
     "positions on a grid of 1.1 km, the van on a line of it": "the way from cell to cell counts",
     "the BMS says 61.3 % and the van's status 60 %, by turns": "the difference counts once as energy",
-    "positions on a grid of 1.1 km while driving, no odometer": "the drive is taken for two trips",
-    "a receiver that has a new fix each three minutes; no odometer": "the drive is taken for two trips",
     "a slow charge of an hour that is polled each five minutes, and no flag tells of it": "a tenth of it is missing",
 }
 """Title of a scenario, and what is wrong with its figures."""

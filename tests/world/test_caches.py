@@ -12,6 +12,7 @@ from tests.world.van import (
     FLAGS,
     HOUR,
     KM_PER_DEGREE,
+    KWH_PER_KM,
     MINUTE,
     NO_ODOMETER,
     PLAIN,
@@ -293,6 +294,44 @@ OTHERS = [
         expected={"trips": 2, "distance_km": (59, 61), "used_kwh": (13.8, 16.8), "charges": 1, "charged_kwh": (10, 12)},
     ),
 ]
+
+
+@pytest.mark.parametrize("fields", [PLAIN, NO_ODOMETER], ids=["odometer", "fixes"])
+@pytest.mark.parametrize(
+    ("poll_s", "km", "kmh"), [(30, 60, 60), (2 * MINUTE, 24, 36), (4 * MINUTE, 6, 30), (600, 24, 36)]
+)
+def test_a_cloud_that_repeats_everything_splits_no_drive(
+    poll_s: float, km: float, kmh: float, fields: tuple[str, ...], tmp_path: Path
+) -> None:
+    names = [name for name in EVERYTHING_CACHED if name in fields]
+    life = [rest(1800, every_s=poll_s), cached(*names), drive(km, kmh=kmh, every_s=poll_s), honest(*names)]
+    kwh = km * KWH_PER_KM
+    hold(
+        Scenario(
+            title="everything is repeated",
+            fields=fields,
+            life=[*life, rest(HOUR, every_s=poll_s)],
+            expected={"trips": 1, "distance_km": (0.95 * km, 1.05 * km), "used_kwh": (0.9 * kwh, 1.17 * kwh)},
+        ),
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("fields", [PLAIN, NO_ODOMETER], ids=["odometer", "fixes"])
+@pytest.mark.parametrize("poll_s", [MINUTE, 2 * MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MINUTE])
+def test_two_drives_that_are_polled_are_two_trips(poll_s: float, fields: tuple[str, ...], tmp_path: Path) -> None:
+    there = [drive(24, every_s=poll_s), rest(HOUR, every_s=poll_s)]
+    life = [rest(HOUR, every_s=poll_s), *there, *there]
+    # Twice 24 km x 0.25 kWh/km.
+    expected: Expected = {"trips": 2, "distance_km": (46.4, 49.6), "used_kwh": (10.8, 14)}
+    hold(Scenario(title="polled", fields=fields, life=life, expected=expected), tmp_path)
+
+
+@pytest.mark.parametrize(("km", "seconds"), [(0.25, 10), (0.5, 40), (0.8, 80), (0.95, 20)])
+def test_a_receiver_that_wakes_up_elsewhere_moves_no_van(km: float, seconds: float, tmp_path: Path) -> None:
+    waking = [silence(2 * HOUR), rest(seconds, **far(km)), rest(5 * MINUTE)]
+    life = [rest(10 * MINUTE), *waking, *waking, *waking]
+    hold(Scenario(title="wakes up elsewhere", fields=NO_ODOMETER, life=life, expected=NOTHING), tmp_path)
 
 
 @pytest.mark.parametrize("scenario", SEEN_LATE, ids=lambda scenario: scenario.title)

@@ -279,3 +279,10 @@ SCENARIOS = [
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
 def test_an_honest_van_keeps_its_figures(scenario: Scenario, every_s: float, tmp_path: Path) -> None:
     hold(scenario, tmp_path, every_s=every_s)
+
+
+@pytest.mark.parametrize("every_s", [10.0, 30.0])
+@pytest.mark.parametrize("fix_s", [2 * MINUTE, 4 * MINUTE, 5 * MINUTE])
+def test_rare_fixes_beside_an_odometer_count_nothing_twice(fix_s: float, every_s: float, tmp_path: Path) -> None:
+    life = [always(latitude_deg=fix_each(fix_s)), rest(10 * MINUTE), drive(24), rest(20 * MINUTE)]
+    hold(Scenario(title="rare fixes", life=life, expected=A_DRIVE), tmp_path, every_s=every_s)
