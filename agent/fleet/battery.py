@@ -209,7 +209,9 @@ def _changed(state: VanState, time_ms: int, soc_pct: float) -> None:
     battery.changed_km = state.totals.distance_km
     battery.changed_kwh = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
     battery.changed_k = e.k
-    battery.frozen = False
+    if battery.frozen:
+        battery.frozen = False
+        e.time_ms = 0  # what was guessed meanwhile is corrected at once, before it counts
     if battery.flagged_ms and (battery.before_pct is None or soc_pct > battery.before_pct):
         battery.flagged_ms = 0
 

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import balance, charger, days, estimate, ledger, slices, tours, trips
+from agent.fleet import balance, charger, days, estimate, ledger, slices, tours, trips, witnesses
 from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
@@ -13,6 +13,8 @@ from agent.readings import Reading
 
 LEARN_FROM_KWH: Final = 5.0
 """A charge of less grid energy says too little about the efficiency."""
+SPEED_HOLDS_MS: Final = 60_000
+"""The speed of another message tells for so long whether the van moves."""
 FED_KWH: Final = 0.05
 """So much measured energy into the battery of a van that stands and says that it charges is a charge."""
 SAMPLES: Final = 5
@@ -33,7 +35,7 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
         return _on_charger(state, reading, context)
     charge = state.charge
     flag = reading.charging
-    if flag:
+    if flag and not _moves(state, reading):
         begin(state, ledger.mark(state, Mark(), reading.time_ms), flagged=True)
         return None
     soc_pct = state.soc.soc_pct
@@ -46,6 +48,15 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
     else:
         _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context, denied=flag is False)
     return None
+
+
+def _moves(state: VanState, reading: Reading) -> bool:
+    """Whether the van says that it moves, however slowly: no cable is in it, and its flag begins no charge."""
+    position = state.position
+    speed = reading.speed_kmh
+    if speed is None and reading.time_ms - state.location_time_ms <= SPEED_HOLDS_MS:
+        speed = position.speed_kmh
+    return speed is not None and speed > 0.0 and position.conflict < witnesses.STUCK
 
 
 def arrive(state: VanState, reading: Reading, context: Context) -> list[Record]:

@@ -42,7 +42,8 @@ def post(state: VanState) -> None:
     totals.posted_kwh = now
     net = totals.net_kwh = totals.net_kwh + change
     used = net + totals.regenerated_kwh
-    if used > totals.used_kwh:
+    if used > totals.used_kwh and not (state.soc.frozen and totals.source == 0):
+        # While the state of charge is frozen, consumption is a guess. What it guesses too much is not regenerated.
         totals.used_kwh = used
 
 

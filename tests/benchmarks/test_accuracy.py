@@ -19,12 +19,7 @@ needs_recordings = pytest.mark.skipif(
 I3 = ("TripA01", "TripB19", "TripB37", "TripA07", "TripB17", "TripB27", "TripB13", "TripB21", "TripA27")
 TWIZY = ("T1_06_30_2021_2", "T2_04_26_2021")
 
-NOT_YET = {
-    "wake-up-zero",
-    "flag-while-driving",
-    "offline-charge",
-    "soc-frozen",
-}
+NOT_YET = {"offline-charge"}
 """Faults that the van core does not get right yet. Where it does, the test says so and the name has to go."""
 
 

@@ -15,6 +15,8 @@ from tests.world.van import (
     NO_ODOMETER,
     PLAIN,
     POWER,
+    Step,
+    Van,
     always,
     charge,
     drive,
@@ -28,7 +30,29 @@ from tests.world.van import (
 
 FLAG = (*PLAIN, "charging")
 
+
+def creep(seconds: float) -> Step:
+    """Some metres out of its place at walking pace, with the charging flag set."""
+
+    def step(van: Van) -> None:
+        for each_s in van.steps(seconds, None):
+            van.pass_time(each_s, kmh=2.0)
+            van.say(charging=True)
+
+    return step
+
+
 ODD = [
+    Scenario(
+        title="the flag is set whenever the van moves: it creeps out of its place before each drive",
+        fields=FLAG,
+        life=[
+            rest(30 * MINUTE),
+            *(5 * [creep(20), drive(3, charging=True), rest(10 * MINUTE)]),
+        ],
+        # 5 x 3 km x 0.25 = 3.75 kWh; who drives does not charge.
+        expected={"charges": 0, "charged_kwh": 0, "trips": 5, "used_kwh": (3.4, 4.3), "distance_km": (14.8, 15.3)},
+    ),
     Scenario(
         title="the charging flag is stuck through two drives",
         source="https://github.com/gburlingame/ioniq-app/issues/79",

@@ -208,6 +208,22 @@ ODD = [
         expected={"trips": 1, "used_kwh": (8.3, 10), **NOTHING_CHARGED},
     ),
     Scenario(
+        title="frozen through the drive of a small car that takes a third of what a van does",
+        battery_kwh=6.1,
+        soc_step_pct=0.02,
+        fields=NO_ODOMETER,
+        soc_pct=97.0,
+        life=[
+            rest(3 * MINUTE),
+            always(soc_pct=stuck("soc_pct")),
+            drive(54, kmh=45, kwh_per_km=0.08),
+            honest("soc_pct"),
+            rest(20 * MINUTE),
+        ],
+        # 54 km x 0.08 = 4.3 kWh, and nothing braked; 6.1 kWh are all that the battery holds.
+        expected={"trips": 1, "used_kwh": (4.1, 4.7), "regenerated_kwh": (0, 0.3), **NOTHING_CHARGED},
+    ),
+    Scenario(
         title="twenty minutes late all day",
         life=[
             always(soc_pct=late("soc_pct", 20 * MINUTE)),
