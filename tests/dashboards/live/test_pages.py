@@ -22,7 +22,7 @@ from tests.dashboards.live.conftest import fill, live_page, needs_chromium, writ
 
 pytestmark = needs_chromium
 
-PAGES = ("/", "/van/van-0003", "/energy", "/charging", "/quality", "/agent")
+PAGES = ("/", "/van/van-0003", "/tours", "/energy", "/charging", "/quality", "/agent")
 DRAWN = "document.querySelector('.vp-content')?.offsetHeight > 200"
 
 
@@ -187,6 +187,48 @@ async def test_the_van_page_shows_what_the_store_holds(page: Page, page_url: str
     assert set(await table(page, "Drops", rows=min(15, len(drops)))) <= {f"{van}/{drop['time_ms']}" for drop in drops}
     assert set(await table(page, "Charges", rows=len(charges))) == {f"{van}/{charge['time_ms']}" for charge in charges}
     await clean(page, page_url)
+
+
+async def test_the_tours_page_shows_every_tour_and_the_newest_drops(page: Page, page_url: str, store_url: str) -> None:
+    tours, drops = points(store_url, "tour"), points(store_url, "drop")
+    assert tours
+    assert drops
+    await page.open(f"{page_url}/tours")
+    await page.until(f"document.querySelector('[data-figure=tours] dd')?.innerText.trim() === {number(len(tours))!r}")
+    items, grams = sum(tour["items"] for tour in tours), sum(tour["co2e_g"] for tour in tours)
+    assert await figure(page, "drops") == number(sum(tour["drops"] for tour in tours))
+    assert await figure(page, "co2e") == f"{number(grams / 1000, 1)} kg"
+    assert await figure(page, "per_item") == f"{number(grams / items)} g"
+    rows = await table(page, "Tours", rows=min(25, len(tours)))
+    newest_first = sorted(tours, key=lambda tour: (-tour["time_ms"], tour["vehicle_id"]))
+    for tour in newest_first[: len(rows)]:
+        cells = rows[f"{tour['vehicle_id']}/{tour['time_ms']}"]
+        assert (cells[0], cells[3], cells[6]) == (
+            tour["vehicle_id"], number(tour["distance_km"], 1), number(tour["drops"])
+        )  # fmt: skip
+        assert cells[10] == number(tour["co2e_g"] / 1000, 2)
+    shown = await table(page, "Drops", rows=min(25, len(drops)))
+    by_key = {f"{drop['vehicle_id']}/{drop['time_ms']}": drop for drop in drops}
+    assert {key: (cells[3], cells[8]) for key, cells in shown.items()} == {
+        key: (by_key[key]["consignment_id"], number(by_key[key]["co2e_g"])) for key in shown
+    }
+    assert "°" not in await page.evaluate("document.querySelector('.vp-content').innerText")
+    await clean(page, page_url)
+
+
+async def test_the_tours_page_without_a_tour_says_so(page: Page, growing: tuple[str, str]) -> None:
+    address, url = growing
+    rows = empty_rows()
+    series = Series(vehicle_id="van-1", depot="north", model="m", country="DE")
+    add_reading(rows, series, Reading(vehicle_id="van-1", time_ms=time.time_ns() // 1_000_000, soc_pct=50.0))
+    await asyncio.to_thread(write, url, [rows])
+    await page.open(f"{address}/tours")
+    await page.until("document.body.innerText.includes('No tour has ended in the last days.')")
+    await page.until("document.body.innerText.includes('No drop yet.')")
+    await page.until("document.querySelector('[data-figure=tours] dd').innerText.trim() === '0'")
+    assert await figure(page, "per_item") == "– g"
+    assert await figure(page, "co2e") == "– kg"
+    await clean(page, address)
 
 
 async def test_the_energy_page_adds_up(page: Page, page_url: str, store_url: str) -> None:
