@@ -348,6 +348,38 @@ async def test_from_no_store_to_empty_to_live_without_a_reload(page: Page, growi
     await clean(page, address)
 
 
+async def test_the_chips_count_what_the_rows_show(page: Page, growing: tuple[str, str]) -> None:
+    """Each moment at which the row has changed, the chips have: long before the rows are sorted again."""
+    address, url = growing
+    series = Series(vehicle_id="van-1", depot="north", model="m", country="DE")
+
+    def rows(time_ms: int, state: Any) -> Any:
+        batch = empty_rows()
+        energy = EnergyRecord(
+            vehicle_id="van-1", time_ms=time_ms, state=state, used_kwh_total=0.0, charged_kwh_total=0.0,
+            grid_kwh_total=0.0, idle_kwh_total=0.0, distance_km_total=0.0,
+        )  # fmt: skip
+        add_records(batch, series, [energy])
+        add_reading(batch, series, Reading(vehicle_id="van-1", time_ms=time_ms, soc_pct=50.0))
+        return batch
+
+    now_ms = time.time_ns() // 1_000_000
+    await asyncio.to_thread(write, url, [rows(now_ms, "parked")])
+    await page.open(address)
+    chip = "[...document.querySelectorAll('.vp-chip-button')].find((e) => e.textContent.includes({!r})).innerText"
+    row = "document.querySelector('tr[data-key=van-1]')?.children[1].textContent"
+    await page.until(f"{row} === 'parked' && {chip.format('parked')}.endsWith('1')")
+    await page.evaluate(
+        f"""void (window.said = new Promise((resolve) => new MutationObserver(() => {{
+            if ({row} === 'driving') requestAnimationFrame(() => requestAnimationFrame(() =>
+                resolve({chip.format("driving")} + {chip.format("parked")})));
+        }}).observe(document.querySelector('tr[data-key=van-1]'), {{subtree: true, childList: true}})))"""
+    )
+    await asyncio.to_thread(write, url, [rows(now_ms + 5000, "driving")])
+    assert "".join((await page.evaluate("window.said")).split()) == "driving1parked0"
+    await clean(page, address)
+
+
 async def test_a_figure_is_rounded_once(page: Page, growing: tuple[str, str]) -> None:
     """374.6 g are 0.37 kg and 9.4446 kWh are 9.44, wherever they stand."""
     address, url = growing
