@@ -20,6 +20,7 @@ from agent.stores.base import History
 from dashboards.live.agent_metrics import Metrics, MetricsClient
 from dashboards.live.channel import FAILURES, Channel, Sweep, timed
 from dashboards.live.charged import ChargedToday
+from dashboards.live.corrected import Corrected
 from dashboards.live.delivered import Delivered
 from dashboards.live.fleet_view import FleetView
 from dashboards.live.hour_reading import HourReader
@@ -77,6 +78,7 @@ class Reader:
         self.hours = HourBook()
         self.charged = ChargedToday()
         self.delivered = Delivered()
+        self.corrected = Corrected()
         self.state: StoreState = "starting"
         self.problem = ""
         self.metrics: Metrics | None = None
@@ -202,6 +204,8 @@ class Reader:
             await self.charged.read(self._slow, self.today_ms(), newest_ms)
         if self.delivered.due():
             await self.delivered.read(self._slow, newest_ms)
+        if self.corrected.due():
+            await self.corrected.read(self._slow, newest_ms)
 
     async def _read_events(self, newest_ms: int) -> None:
         """The last days' alerts, trips and charges, newest first."""
