@@ -9,7 +9,7 @@ from agent.stores.base import History
 from dashboards.live.channel import Channel
 from dashboards.live.hours import HOUR_MS
 
-AGAIN_S: Final = 10.0
+AGAIN_S: Final = 30.0
 """How often the last hours are read again: a slice is written when it is complete."""
 LOCATION: Final = "location"
 """The instrument of energy that no contract covers and no residual mix is known for."""

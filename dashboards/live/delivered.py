@@ -18,6 +18,8 @@ LATE_MS: Final = 2 * HOUR_MS
 ALL_AGAIN_S: Final = 600.0
 """How often the last day is read again: a drop that comes late changes a tour that has ended."""
 BUDGET_S: Final = 0.3
+BLOCK: Final = 6
+"""Hours read at once: each read looks at all vans' names first."""
 NEWEST: Final = 300
 """Tours and drops kept for the lists."""
 AMOUNTS: Final = (
@@ -46,6 +48,9 @@ class Sums(NamedTuple):
     def _ratio(self, above: str, below: str) -> float | None:
         dividend, divisor = self.amounts.get(above), self.amounts.get(below)
         return dividend / divisor if dividend is not None and divisor else None
+
+
+NO_SUMS: Final = Sums(0, {})
 
 
 def sums_of(tours: Iterable[dict[str, Any]]) -> Sums:
@@ -95,13 +100,15 @@ class Delivered:
             self._plan(front_ms, started_s)
         changed = False
         while self._due and self._clock_s() - started_s < BUDGET_S:
-            hour_ms = self._due[-1]
-            tours = await channel.read(partial(_tours, start_ms=hour_ms))
-            self._due.pop()
-            if tours != self._tours.get(hour_ms) or hour_ms not in self._sums:
-                self._sums[hour_ms] = sums_of(tours)
-                self._tours[hour_ms] = tours[-NEWEST:]
-                changed = changed or bool(tours)
+            hours = self._due[-BLOCK:]
+            hours = [hour_ms for hour_ms in hours if hours[-1] - hour_ms < BLOCK * HOUR_MS]
+            found = await channel.read(partial(_tours_by_hour, start_ms=hours[0], end_ms=hours[-1] + HOUR_MS))
+            del self._due[-len(hours) :]
+            for hour_ms in hours:
+                tours = found.get(hour_ms, [])
+                sums = sums_of(tours)
+                changed = changed or sums != self._sums.get(hour_ms, NO_SUMS)
+                self._sums[hour_ms], self._tours[hour_ms] = sums, tours[-NEWEST:]
         self.complete = self.complete or not self._due
         self._forget(front_ms)
         if changed:
@@ -164,8 +171,11 @@ class Delivered:
         return found[:NEWEST]
 
 
-def _tours(history: History, start_ms: int) -> Points:
-    return list(history.select("tour", start_ms=start_ms, end_ms=start_ms + HOUR_MS))
+def _tours_by_hour(history: History, start_ms: int, end_ms: int) -> dict[int, Points]:
+    hours: dict[int, Points] = {}
+    for tour in history.select("tour", start_ms=start_ms, end_ms=end_ms):
+        hours.setdefault(tour["time_ms"] // HOUR_MS * HOUR_MS, []).append(tour)
+    return hours
 
 
 def _drops(history: History, start_ms: int, end_ms: int) -> Points:
