@@ -80,7 +80,7 @@ class EnergyPage:
             ("intensity", "Grid intensity now"),
         ):
             self.figures.add(name, label)
-        text("Charged today, by scope", "vp-title vp-over", tag="h2")
+        text("Charged today, by scope", "vp-title vp-heading", tag="h2")
         self.scopes = Figures()
         for name, label in (
             ("scope2_location", "Scope 2, location-based"),
