@@ -11,6 +11,8 @@ from dashboards.live.hours import HOUR_MS
 
 AGAIN_S: Final = 30.0
 """How often the last hours are read again: a slice is written when it is complete."""
+LOCATION: Final = "location"
+"""The instrument of energy that no contract covers and no residual mix is known for."""
 LATE_MS: Final = 2 * HOUR_MS
 ALL_AGAIN_S: Final = 600.0
 """How often all of the day is: charges over a silence are written when the van is heard again."""
@@ -25,14 +27,14 @@ class Site(NamedTuple):
 
 
 Sums = dict[str, float]
-"""The amounts, and `metered_kwh`."""
+"""The amounts, `metered_kwh`, and `market_scope_2_g`."""
 
 
 class ChargedToday:
     """The day's slices as sums by hour, each of which may be read again."""
 
     def __init__(self) -> None:
-        self._today_ms = 0
+        self._today_ms = self._front_ms = 0
         self._hours: dict[int, dict[Site, Sums]] = {}
         self._read_s = self._all_read_s = float("-inf")
 
@@ -46,13 +48,23 @@ class ChargedToday:
         everything = today_ms != self._today_ms or self._read_s - self._all_read_s >= ALL_AGAIN_S
         if everything:
             self._all_read_s = self._read_s
+        again_ms = min(self._front_ms, front_ms) - LATE_MS  # history may have been filled in since
         hours: dict[int, dict[Site, Sums]] = {}
         for hour_ms in range(today_ms, front_ms + 1, HOUR_MS):
-            if everything or hour_ms not in self._hours or hour_ms >= front_ms - LATE_MS:
+            if everything or hour_ms not in self._hours or hour_ms >= again_ms:
                 hours[hour_ms] = await channel.read(partial(_of_hour, start_ms=hour_ms))
             else:
                 hours[hour_ms] = self._hours[hour_ms]
-        self._today_ms, self._hours = today_ms, hours
+        self._today_ms, self._front_ms, self._hours = today_ms, front_ms, hours
+
+    def total(self) -> Sums:
+        """All of the day so far; nothing when nothing has been charged."""
+        whole: Sums = {}
+        for site, sums in self.sites().items():
+            _add(whole, sums)
+            if site.instrument.startswith("contract"):
+                _add(whole, {"contract_kwh": sums["grid_kwh"]})
+        return whole
 
     def sites(self) -> dict[Site, Sums]:
         """The day so far, in order of places and instruments."""
@@ -69,6 +81,9 @@ def sites_of(slices: Iterable[dict[str, Any]]) -> dict[Site, Sums]:
     for piece in slices:
         amounts = {name: piece.get(name, 0.0) for name in AMOUNTS}
         amounts["metered_kwh"] = amounts["grid_kwh"] if piece.get("meter") == "charger" else 0.0
+        # Contracts and residual mixes state generation; without one, that of the grid's factor is Scope 2.
+        by_location = piece.get("instrument", LOCATION) == LOCATION
+        amounts["market_scope_2_g"] = amounts["direct_g"] if by_location else amounts["market_g"]
         _add(sites.setdefault(Site(piece.get("place", ""), piece.get("instrument", "")), {}), amounts)
     return sites
 

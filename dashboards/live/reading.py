@@ -20,6 +20,8 @@ from agent.stores.base import History
 from dashboards.live.agent_metrics import Metrics, MetricsClient
 from dashboards.live.channel import FAILURES, Channel, Sweep, timed
 from dashboards.live.charged import ChargedToday
+from dashboards.live.corrected import Corrected
+from dashboards.live.delivered import Delivered
 from dashboards.live.fleet_view import FleetView
 from dashboards.live.hour_reading import HourReader
 from dashboards.live.hours import Amounts, HourBook, Standing, midnight_ms, standing
@@ -75,6 +77,8 @@ class Reader:
         self.view = FleetView()
         self.hours = HourBook()
         self.charged = ChargedToday()
+        self.delivered = Delivered()
+        self.corrected = Corrected()
         self.state: StoreState = "starting"
         self.problem = ""
         self.metrics: Metrics | None = None
@@ -198,6 +202,10 @@ class Reader:
             self.hours = await self._hour_reader.read(self._slow, front_ms, self.view.vans.keys())
         if self.charged.due():
             await self.charged.read(self._slow, self.today_ms(), newest_ms)
+        if self.delivered.due():
+            await self.delivered.read(self._slow, newest_ms)
+        if self.corrected.due():
+            await self.corrected.read(self._slow, newest_ms)
 
     async def _read_events(self, newest_ms: int) -> None:
         """The last days' alerts, trips and charges, newest first."""

@@ -29,6 +29,19 @@ def test_a_day_takes_every_van_out_and_home_again(day: Day) -> None:
     assert np.all(np.abs(fleet.u[home]) + np.abs(fleet.v[home]) < 1.0)
 
 
+def test_at_the_hour_of_the_demo_one_is_out_and_one_charges() -> None:
+    """Of the demo's first three vans, after the demo's six hours: something to see on every page."""
+    fleet = Simulation(Plan(vans=3, hours=6.0, live_s=NOW_S)).fleet
+    dropped = 0
+    while fleet.time_s < NOW_S:
+        before = fleet.parcels.copy()
+        fleet.step()
+        dropped += int(np.maximum(before - fleet.parcels, 0).sum())
+    assert (fleet.mode != Mode.PARKED).any()
+    assert fleet.charging[fleet.mode == Mode.PARKED].any()
+    assert dropped > 100
+
+
 def test_speeds_and_accelerations_are_those_of_a_loaded_van(day: Day) -> None:
     _, diary, _, _ = day
     assert 15.0 < diary.top_mps < 105.0 / 3.6

@@ -89,20 +89,31 @@ export default {
   methods: {
     patch(rows) {
       let resort = false;
+      let recount = false;
       for (const row of rows) {
         const entry = this.byKey.get(row[0]);
         if (!entry) {
           this.byKey.set(row[0], { row, tr: null });
-          resort = true;
+          resort = recount = true;
           continue;
         }
         const old = entry.row;
         entry.row = row;
         if (old[this.sortColumn + 1] !== row[this.sortColumn + 1]) resort = true;
-        if (this.stateColumn >= 0 && old[this.stateColumn + 1] !== row[this.stateColumn + 1]) resort = true;
+        if (this.stateColumn >= 0 && old[this.stateColumn + 1] !== row[this.stateColumn + 1]) resort = recount = true;
         if (entry.tr) this.paint(entry, old);
       }
+      if (recount) this.count(); // what the rows show, the chips show at once; the order may wait
       if (resort) this.orderSoon();
+    },
+    count() {
+      if (this.stateColumn < 0) return;
+      const counts = {};
+      for (const entry of this.byKey.values()) {
+        const state = entry.row[this.stateColumn + 1];
+        if (state) counts[state] = (counts[state] || 0) + 1;
+      }
+      this.counts = counts;
     },
     replace(rows) {
       const keys = new Set(rows.map((row) => row[0]));
@@ -160,11 +171,9 @@ export default {
     order() {
       const words = this.text.toLowerCase().split(/\s+/).filter(Boolean);
       const index = this.sortColumn + 1;
-      const counts = {};
       let entries = [];
       for (const entry of this.byKey.values()) {
         const state = this.stateColumn >= 0 ? entry.row[this.stateColumn + 1] : null;
-        if (state) counts[state] = (counts[state] || 0) + 1;
         if (this.chosen.size && !this.chosen.has(state)) continue;
         if (words.length && !words.every((word) => this.textOf(entry).includes(word))) continue;
         entries.push(entry);
@@ -179,7 +188,7 @@ export default {
         if (y === null || y === undefined) return -1;
         return direction * (typeof x === "number" && typeof y === "number" ? x - y : compare(String(x), String(y)));
       });
-      this.counts = counts;
+      this.count();
       this.size = this.byKey.size;
       this.matches = entries.length;
       if (this.broadcast) this.tell(entries, words);

@@ -1,6 +1,7 @@
-"""Energy and emissions: against diesel, by hour, by depot, by country."""
+"""Energy and emissions: against diesel, by scope, by hour, by depot, by country."""
 
 from collections.abc import Callable
+from typing import Final
 
 from nicegui import ui
 
@@ -8,7 +9,7 @@ from dashboards.live import units
 from dashboards.live.elements.chart import Chart, ChartSeries
 from dashboards.live.elements.data_table import Column, DataTable, Row
 from dashboards.live.hours import HOUR_MS, Amounts, Standing, grouped, kwh_per_100km, total
-from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
+from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head, text
 from dashboards.live.units import Figure, kilograms, number, thousands
 
 GROUP_COLUMNS = (
@@ -22,6 +23,9 @@ GROUP_COLUMNS = (
     Column("Avoided", "number", "kg CO2e", 1),
     Column("NOx", "number", "g", 1, hide="tablet", help="Avoided, by legal limit"),
 )
+
+BALANCED: Final = 0.001
+"""What is charged equals what is used and what the packs hold more, to a thousandth."""
 
 
 def group_rows(today: Standing, group: Callable[[str], str]) -> list[Row]:
@@ -60,7 +64,7 @@ class EnergyPage:
         with self.frame.content:
             self._build()
         self.frame.every_tick(self.update)
-        self.frame.start()
+        self.frame.start(metrics=True)
 
     def _build(self) -> None:
         self.date = page_head("Energy and emissions")
@@ -76,6 +80,18 @@ class EnergyPage:
             ("intensity", "Grid intensity now"),
         ):
             self.figures.add(name, label)
+        text("Charged today, by scope", "vp-title vp-heading", tag="h2")
+        self.scopes = Figures()
+        for name, label in (
+            ("scope2_location", "Scope 2, location-based"),
+            ("scope2_market", "Scope 2, market-based"),
+            ("upstream", "Scope 3.3, upstream"),
+            ("losses", "Scope 3.3, grid losses"),
+            ("covered", "Covered by contracts"),
+            ("metered", "Metered by chargers"),
+            ("balance", "Carbon balance"),
+        ):
+            self.scopes.add(name, label)
         with grid("vp-1-1"):
             with card("vp-tall"):
                 self.energy = Chart("Energy by hour", "kWh", [], note="last 24 h")
@@ -103,6 +119,7 @@ class EnergyPage:
         self.version = view.version
         self.date.set(units.day(self.reader.today_ms(), self.reader.zone))
         today = self.reader.today()
+        self._show_scopes()
         self._show_figures(total(today.values()))
         by_hour = self.reader.by_hour()
         self.energy.set(energy_bars(by_hour))
@@ -141,6 +158,29 @@ class EnergyPage:
         source = "hourly values" if hourly == len(grid_g) else "annual values" if not hourly else "hourly and annual"
         mean = sum(grid_g) / len(grid_g) if grid_g else None
         show("intensity", Figure(number(mean), "g/kWh"), f"mean over vans, {source}" if grid_g else "")
+
+    def _show_scopes(self) -> None:
+        show, sums = self.scopes.set, self.reader.charged.total()
+        show("scope2_location", kilograms(sums.get("direct_g")), "CO2e of generation")
+        show("scope2_market", kilograms(sums.get("market_scope_2_g")), "by contract, residual mix, else location")
+        show("upstream", kilograms(sums.get("upstream_g")), "CO2e of fuels and plants")
+        show("losses", kilograms(sums.get("losses_g")), "CO2e of transmission and distribution")
+        grid_kwh = sums.get("grid_kwh")
+        for name, part in (("covered", "contract_kwh"), ("metered", "metered_kwh")):
+            share = sums.get(part, 0.0) / grid_kwh * 100 if grid_kwh else None
+            show(name, Figure(number(share), "%"), f"of {number(grid_kwh, 1)} kWh from the grid")
+        metrics = self.reader.metrics
+        off = metrics.value("vanpulse_carbon_imbalance_ratio") if metrics else None
+        adjusted = metrics.value("vanpulse_carbon_adjusted_ratio") if metrics else None
+        if off is None or adjusted is None:
+            show("balance", Figure(number(None), ""), "the agent does not answer")
+            return
+        show(
+            "balance",
+            Figure(number(abs(off) * 100, 2), "% off"),
+            f"charged = used + more in the packs; {number(adjusted * 100, 1)} % came or went without a charge",
+            bad=abs(off) > BALANCED,
+        )
 
 
 Hours = list[tuple[int, Amounts]]

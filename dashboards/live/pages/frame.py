@@ -26,6 +26,7 @@ _ICONS: Final = {
         '<path d="M3 6h11v10H3zM14 9h4l3 3.500V16h-7z"/>'
         '<circle cx="7" cy="17" r="2"/><circle cx="17.500" cy="17" r="2"/>'
     ),
+    "tours": '<path d="M4 19a3 3 0 1 0 3-3h10a4 4 0 0 0 0-8H8M11 5 8 8l3 3"/>',
     "energy": '<path d="M4 20V10M10 20V4M16 20v-8M21 20H2"/>',
     "charging": '<path d="M13 2 5 14h6l-1 8 8-12h-6z"/>',
     "quality": (
@@ -35,6 +36,7 @@ _ICONS: Final = {
 }
 _NAVIGATION: Final = (
     ("fleet", "/", "Fleet", "Fleet"),
+    ("tours", "/tours", "Tours", "Tours"),
     ("energy", "/energy", "Energy & emissions", "Energy"),
     ("charging", "/charging", "Charging", "Charging"),
     ("quality", "/quality", "Data quality", "Quality"),

@@ -1,6 +1,7 @@
 """Data quality: what came late, twice or broken, and which vans are silent."""
 
 import itertools
+from collections.abc import Iterable
 from typing import Any, Final
 
 from nicegui import ui
@@ -9,8 +10,9 @@ from agent.errors import REASONS
 from dashboards.live.agent_metrics import Metrics
 from dashboards.live.elements.chart import Chart, ChartSeries
 from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.fleet_view import Point
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
-from dashboards.live.units import Figure, number
+from dashboards.live.units import Figure, number, thousands
 
 QUARTER_MS: Final = 900_000
 
@@ -58,6 +60,24 @@ SILENT = (
     Column("Depot", "text", hide="phone"),
     Column("Model", "text", hide="tablet"),
 )
+IMPLAUSIBLE = (
+    Column("Van", "link"),
+    Column("Kind"),
+    Column("Now", "text", help="raised: it still sends what cannot be true"),
+    Column("Since", "time"),
+    Column("What", "message", hide="phone"),
+    Column("Depot", "text", hide="tablet"),
+)
+CORRECTED = (
+    Column("Van", "link"),
+    Column("From", "time"),
+    Column("To", "time"),
+    Column("Distance", "number", "km", 1, help="Does not count"),
+    Column("Energy", "number", "kWh", 1, hide="phone", help="Does not count"),
+    Column("CO2e", "number", "kg", 2, hide="phone", help="Does not count"),
+    Column("Reason", "message"),
+    Column("Made", "time", hide="tablet"),
+)
 
 
 class QualityPage:
@@ -96,6 +116,24 @@ class QualityPage:
                 )
             with card():
                 self.rejected = DataTable(REJECTED, [], title="Rejected by reason", sort=(2, -1))
+        with card("vp-gap"):
+            self.implausible = DataTable(
+                IMPLAUSIBLE,
+                [],
+                title="Implausible data",
+                page=25,
+                nothing="No van has sent data that cannot be true in the last seven days.",
+                sort=(3, -1),
+            )
+        with card("vp-gap"):
+            self.corrected = DataTable(
+                CORRECTED,
+                [],
+                title="Corrections by hand",
+                page=25,
+                nothing="Nothing has been corrected in the last 31 days.",
+                sort=(7, -1),
+            )
         with card():
             self.silent = DataTable(
                 SILENT, [], title="Silent vans", nothing="Every van has been heard in the last 5 minutes.", sort=(2, 1)
@@ -115,6 +153,8 @@ class QualityPage:
             "silent", Figure(number(len(silent)), f"of {number(len(view.vans))}"), bad=bool(silent) or None
         )
         self.silent.replace(silent)
+        self.implausible.replace(implausible_rows(view.alerts.values()))
+        self.corrected.replace(self._corrected())
 
     def _show_figures(self, counts: dict[str, float | None]) -> None:
         show = self.figures.set
@@ -147,6 +187,39 @@ class QualityPage:
             for van in view.vans.values()
             if van.state == "offline" or (van.heard_ms or 0) < limit_ms
         ]
+
+    def _corrected(self) -> list[Row]:
+        return [
+            [
+                f"{each['vehicle_id']}/{each['from_ms']}/{each['made_ms']}",
+                each["vehicle_id"],
+                each["from_ms"],
+                each["to_ms"],
+                each["distance_km"],
+                each["used_kwh"],
+                thousands(each["co2e_g"]),
+                each["reason"],
+                each["made_ms"],
+            ]
+            for each in self.reader.corrected.stretches
+        ]
+
+
+def implausible_rows(alerts: Iterable[Point]) -> list[Row]:
+    """The newest alert of each van and kind about data that cannot be true."""
+    return [
+        [
+            f"{alert.get('vehicle_id')}/{alert['kind']}",
+            alert.get("vehicle_id"),
+            alert["kind"].removesuffix("_implausible").replace("soc", "state of charge"),
+            alert.get("state"),
+            alert["time_ms"],
+            alert.get("message"),
+            alert.get("depot") or None,
+        ]
+        for alert in alerts
+        if alert.get("kind", "").endswith("_implausible")
+    ]
 
 
 def counters(metrics: Metrics | None, agent: dict[str, Any]) -> dict[str, float | None]:

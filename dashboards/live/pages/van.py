@@ -12,6 +12,7 @@ from dashboards.live.elements.van_map import VanMap
 from dashboards.live.fleet_view import Point
 from dashboards.live.hours import kwh_per_100km
 from dashboards.live.pages.frame import LAND_PATH, Figures, Frame, Site, card, div, grid, raw, text, van_mark
+from dashboards.live.pages.tours import DROPS, TOURS, drop_row, tour_row
 from dashboards.live.units import Figure, kilograms, number, thousands
 from dashboards.live.van_view import VanView
 
@@ -30,32 +31,6 @@ TRIPS = (
     Column("CO2e", "number", "kg", 2),
     Column("Avoided", "number", "kg", 2, hide="phone"),
     Column("Data", "text", hide="tablet", help="Of the energy: primary, modelled or default"),
-)
-TOURS = (
-    Column("Returned", "time"),
-    Column("Duration", "span"),
-    Column("Distance", "number", "km", 1),
-    Column("Empty", "number", "km", 1, hide="phone"),
-    Column("Trips", "number", hide="tablet"),
-    Column("Drops", "number"),
-    Column("Items", "number", hide="phone"),
-    Column("Transport", "number", "t·km", 2, hide="tablet", help="Mass times great-circle distance"),
-    Column("Energy", "number", "kWh", 1, hide="phone"),
-    Column("CO2e", "number", "kg", 2),
-    Column("per t·km", "number", "g", hide="tablet"),
-    Column("per item", "number", "g"),
-    Column("Data", "text", hide="tablet", help="primary, modelled or default, by the method of EN ISO 14083"),
-)
-DROPS = (
-    Column("When", "time"),
-    Column("What", "text"),
-    Column("Consignment", "text"),
-    Column("Customer", "text", hide="phone"),
-    Column("Mass", "number", "kg", 1, hide="phone"),
-    Column("Items", "number"),
-    Column("As the crow flies", "number", "km", 1, hide="tablet"),
-    Column("CO2e", "number", "g"),
-    Column("From", "text", hide="tablet", help="message, import, load or default"),
 )
 CHARGES = (
     Column("Ended", "time"),
@@ -89,44 +64,6 @@ def trip_row(point: Point) -> Row:
         thousands(get("co2e_g")),
         thousands(get("avoided_co2e_g")),
         (get("quality") or "") + (", inferred" if get("inferred") else ""),
-    ]
-
-
-def tour_row(point: Point) -> Row:
-    """A tour as the table takes it."""
-    get = point.get
-    return [
-        f"{get('vehicle_id')}/{point['time_ms']}",
-        point["time_ms"],
-        get("duration_s"),
-        get("distance_km"),
-        get("empty_km"),
-        get("trips"),
-        get("drops"),
-        get("items"),
-        get("activity_tkm"),
-        get("energy_kwh"),
-        thousands(get("co2e_g")),
-        get("co2e_g_per_tkm"),
-        get("co2e_g_per_item"),
-        get("quality"),
-    ]
-
-
-def drop_row(point: Point) -> Row:
-    """A drop as the table takes it."""
-    get = point.get
-    return [
-        f"{get('vehicle_id')}/{point['time_ms']}",
-        point["time_ms"],
-        {"load": "loaded", "unload": "unloaded"}.get(get("action", "")),
-        get("consignment_id"),
-        get("customer_id"),
-        get("mass_kg"),
-        get("items"),
-        get("distance_gcd_km"),
-        get("co2e_g"),
-        get("source"),
     ]
 
 

@@ -5,16 +5,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from agent.commands.ports import free_port
+from agent.errors import REASONS
 from agent.points import Rows
 from agent.stores import make_store
-from tests.dashboards.live.browser import CHROMIUM, Chromium
+from tests.dashboards.live.browser import CHROMIUM, Chromium, Page
 from tests.dashboards.live.fleet_rows import FakeFleet
 
 ROOT = Path(__file__).parents[3]
@@ -95,3 +97,46 @@ def browser() -> Iterator[Chromium]:
     chromium = Chromium()
     yield chromium
     chromium.stop()
+
+
+@pytest.fixture
+async def page(browser: Chromium) -> AsyncIterator[Page]:
+    async with browser.page() as page:
+        await page.size(1440, 1000)
+        yield page
+
+
+@pytest.fixture
+async def metrics() -> AsyncIterator[str]:
+    """An agent's `/metrics`, as far as the page asks for it."""
+    lines = [f'vanpulse_messages_rejected_total{{reason="{reason}"}} {index}.0' for index, reason in enumerate(REASONS)]
+    text = "\n".join(
+        [
+            "# TYPE vanpulse_messages_rejected counter", *lines,
+            "# TYPE vanpulse_readings_accepted counter", "vanpulse_readings_accepted_total 123456.0",
+            "# TYPE vanpulse_mqtt_connected gauge", "vanpulse_mqtt_connected 1.0",
+            "# TYPE vanpulse_store_up gauge", "vanpulse_store_up 0.0",
+            "# TYPE vanpulse_carbon_imbalance_ratio gauge", "vanpulse_carbon_imbalance_ratio -0.0005",
+            "# TYPE vanpulse_carbon_adjusted_ratio gauge", "vanpulse_carbon_adjusted_ratio 0.02", "",
+        ]
+    )  # fmt: skip
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", answer)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"127.0.0.1:{port}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The live page on a store that does not exist yet."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('growing') / 'history.db'}"
+    with live_page(store_url=url, http__listen=f"127.0.0.1:{free_port()}") as address:
+        yield address, url

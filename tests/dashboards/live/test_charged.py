@@ -65,6 +65,23 @@ async def test_the_day_so_far_and_what_is_written_late(tmp_path: Path) -> None:
         await channel.close()
 
 
+async def test_a_past_that_is_filled_in_fast_is_read_whole(tmp_path: Path) -> None:
+    """What was written behind the last front counts, although the front has moved on by ten hours since."""
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    await write(url, piece(0.0, 1.0))
+    channel = Channel(lambda: make_history(url, token=""), "test")
+    charged = ChargedToday()
+    try:
+        assert charged.total() == {}
+        await charged.read(channel, MIDNIGHT_MS, MIDNIGHT_MS)
+        await write(url, piece(0.25, 2.0), piece(0.5, 4.0, instrument="contract Green"), piece(10.0, 8.0))
+        await charged.read(channel, MIDNIGHT_MS, MIDNIGHT_MS + 10 * HOUR_MS)
+        assert charged.total()["grid_kwh"] == 15.0
+        assert charged.total()["contract_kwh"] == 4.0
+    finally:
+        await channel.close()
+
+
 def test_places_and_instruments_apart() -> None:
     fields = [{"place": "north", "instrument": "contract Green", "market_g": 0.0}, {"place": "north"}, {}]
     slices = [msgspec.structs.asdict(piece(1.0, 10.0, **each)) for each in fields]

@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from agent.commands.ports import free_port
 from agent.errors import REASONS
@@ -17,20 +15,13 @@ from agent.readings import Reading
 from agent.stores import make_history
 from dashboards.live.hours import midnight_ms
 from dashboards.live.units import number
-from tests.dashboards.live.browser import Chromium, Page
+from tests.dashboards.live.browser import Page
 from tests.dashboards.live.conftest import fill, live_page, needs_chromium, write
 
 pytestmark = needs_chromium
 
-PAGES = ("/", "/van/van-0003", "/energy", "/charging", "/quality", "/agent")
+PAGES = ("/", "/van/van-0003", "/tours", "/energy", "/charging", "/quality", "/agent")
 DRAWN = "document.querySelector('.vp-content')?.offsetHeight > 200"
-
-
-@pytest.fixture
-async def page(browser: Chromium) -> AsyncIterator[Page]:
-    async with browser.page() as page:
-        await page.size(1440, 1000)
-        yield page
 
 
 def points(store_url: str, measurement: str, **options: Any) -> list[dict[str, Any]]:
@@ -219,32 +210,6 @@ async def test_the_charging_page_lists_who_charges(page: Page, page_url: str, st
     await clean(page, page_url)
 
 
-@pytest.fixture
-async def metrics() -> AsyncIterator[str]:
-    """An agent's `/metrics`, as far as the page asks for it."""
-    lines = [f'vanpulse_messages_rejected_total{{reason="{reason}"}} {index}.0' for index, reason in enumerate(REASONS)]
-    text = "\n".join(
-        [
-            "# TYPE vanpulse_messages_rejected counter", *lines,
-            "# TYPE vanpulse_readings_accepted counter", "vanpulse_readings_accepted_total 123456.0",
-            "# TYPE vanpulse_mqtt_connected gauge", "vanpulse_mqtt_connected 1.0",
-            "# TYPE vanpulse_store_up gauge", "vanpulse_store_up 0.0", "",
-        ]
-    )  # fmt: skip
-
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(text=text)
-
-    app = web.Application()
-    app.add_routes([web.get("/metrics", answer)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield f"127.0.0.1:{port}"
-    await runner.cleanup()
-
-
 async def test_quality_and_agent_pages_ask_the_agent(page: Page, store_url: str, metrics: str) -> None:
     stack = live_page(store_url=store_url, http__listen=metrics)
     url = await asyncio.to_thread(stack.__enter__)
@@ -279,14 +244,6 @@ async def test_without_the_agent_the_store_is_shown(page: Page, page_url: str, s
     await clean(page, page_url)
 
 
-@pytest.fixture
-def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The live page on a store that does not exist yet."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('growing') / 'history.db'}"
-    with live_page(store_url=url, http__listen=f"127.0.0.1:{free_port()}") as address:
-        yield address, url
-
-
 async def test_from_no_store_to_empty_to_live_without_a_reload(page: Page, growing: tuple[str, str]) -> None:
     address, url = growing
     await page.open(address)
@@ -303,6 +260,38 @@ async def test_from_no_store_to_empty_to_live_without_a_reload(page: Page, growi
     add_reading(rows, series, Reading(vehicle_id="van-0001", time_ms=now_ms, soc_pct=7.0))
     await asyncio.to_thread(write, url, [rows])
     await page.until("document.querySelector('tr[data-key=van-0001] .vp-type-soc').textContent === '7.0'")
+    await clean(page, address)
+
+
+async def test_the_chips_count_what_the_rows_show(page: Page, growing: tuple[str, str]) -> None:
+    """Each moment at which the row has changed, the chips have: long before the rows are sorted again."""
+    address, url = growing
+    series = Series(vehicle_id="van-1", depot="north", model="m", country="DE")
+
+    def rows(time_ms: int, state: Any) -> Any:
+        batch = empty_rows()
+        energy = EnergyRecord(
+            vehicle_id="van-1", time_ms=time_ms, state=state, used_kwh_total=0.0, charged_kwh_total=0.0,
+            grid_kwh_total=0.0, idle_kwh_total=0.0, distance_km_total=0.0,
+        )  # fmt: skip
+        add_records(batch, series, [energy])
+        add_reading(batch, series, Reading(vehicle_id="van-1", time_ms=time_ms, soc_pct=50.0))
+        return batch
+
+    now_ms = time.time_ns() // 1_000_000
+    await asyncio.to_thread(write, url, [rows(now_ms, "parked")])
+    await page.open(address)
+    chip = "[...document.querySelectorAll('.vp-chip-button')].find((e) => e.textContent.includes({!r})).innerText"
+    row = "document.querySelector('tr[data-key=van-1]')?.children[1].textContent"
+    await page.until(f"{row} === 'parked' && {chip.format('parked')}.endsWith('1')")
+    await page.evaluate(
+        f"""void (window.said = new Promise((resolve) => new MutationObserver(() => {{
+            if ({row} === 'driving') requestAnimationFrame(() => requestAnimationFrame(() =>
+                resolve({chip.format("driving")} + {chip.format("parked")})));
+        }}).observe(document.querySelector('tr[data-key=van-1]'), {{subtree: true, childList: true}})))"""
+    )
+    await asyncio.to_thread(write, url, [rows(now_ms + 5000, "driving")])
+    assert "".join((await page.evaluate("window.said")).split()) == "driving1parked0"
     await clean(page, address)
 
 
