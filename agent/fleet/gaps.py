@@ -211,10 +211,10 @@ def _infer_trip(state: VanState, rise: float, time_ms: int, context: Context) ->
         return []
     state.motion.rest = msgspec.structs.replace(before)
     state.motion.wake.time_ms = 0
+    if rise <= 0.0:
+        battery.correct_now(state, context)  # before anything is entered: a long silence is predicted badly
     trips.begin(state, context)
     state.trip.inferred = True
-    if rise <= 0.0:
-        battery.correct_now(state, context)
     ledger.post(state)
     end = ledger.mark(state, Mark(), time_ms)
     ledger.weigh_trip(state, end, 0.0)

@@ -512,6 +512,9 @@ class VanState(Part):
     corrections: CorrectionsState | None = None
     """Stretches that must not count, where there are any."""
     tour: TourState = msgspec.field(default_factory=TourState)
+    late_arrival_ms: int = 0
+    late_after: int = 0
+    """When the last late reading arrived, and how many readings had been accepted by then."""
 
 
 def new_state(vehicle_id: str) -> VanState:

@@ -13,5 +13,6 @@ KNOWN: Final = {
     "positions on a grid of 1.1 km while driving, no odometer": "the drive is taken for two trips",
     "a receiver that has a new fix each three minutes; no odometer": "the drive is taken for two trips",
     "a slow charge of an hour that is polled each five minutes, and no flag tells of it": "a tenth of it is missing",
+    "summer time ends: an hour behind from the middle of a drive on; no odometer": "that hour's energy counts twice",
 }
 """Title of a scenario, and what is wrong with its figures."""
