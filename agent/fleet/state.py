@@ -349,6 +349,8 @@ class Position(Part):
     """The speed reads 0 while the van drives."""
     late_km: float = 0.0
     """What the odometer has told late since the last trip began."""
+    placed: bool = False
+    """The van was found elsewhere without having driven there."""
 
 
 @quick_to_set

@@ -86,6 +86,8 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
         km = position.held_km or doubt.km
         _settle(state)
         position.moved_ms = reading.time_ms
+        if position.raw_rejected:
+            position.pending_km += km
         odometer.counted(position, km)
         return km
     since_ms = reading.time_ms - position.moved_ms

@@ -1,0 +1,562 @@
+"""What happens at depots and on ways that are rare: chargers that share, give and take, ferries, tow ropes, jammers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.world.history import Figure
+from tests.world.scenario import Expected, Scenario, hold
+from tests.world.senders import Ovms, Saic, TeslaMate
+from tests.world.van import (
+    COUNTERS,
+    EVERYTHING,
+    FLAGS,
+    HOUR,
+    KM_PER_DEGREE,
+    MINUTE,
+    NO_ODOMETER,
+    PLAIN,
+    POWER,
+    Says,
+    Step,
+    Value,
+    Van,
+    always,
+    carried,
+    charge,
+    drive,
+    honest,
+    repeat,
+    rest,
+    silence,
+    turn_round,
+    unheard,
+)
+
+# 24 km x 0.25 kWh/km = 6 kWh.
+A_DRIVE: Expected = {"distance_km": (23.4, 24.6), "used_kwh": (5.4, 7), "charged_kwh": (0, 0.3), "charges": 0}
+
+
+def given_back(seconds: float, *, kw: float, every_s: float | None = None, **says: Says) -> Step:
+    """Stand on the cable and feed the depot out of the battery."""
+
+    def step(van: Van) -> None:
+        van.plugged_in = True
+        for step_s in van.steps(seconds, every_s):
+            van.pass_time(step_s, kw=-kw)
+            van.say(**says)
+
+    return step
+
+
+def recalibrated(to_pct: float) -> Step:
+    """The battery management thinks again, or the battery is another one."""
+    return lambda van: setattr(van, "soc_pct", to_pct)
+
+
+def towed(km: float, *, kmh: float = 36.0, kw: float, **says: Says) -> Step:
+    """On a rope, with the wheels on the road: the motor brakes into the battery."""
+
+    def step(van: Van) -> None:
+        for step_s in van.steps(km / kmh * HOUR, None):
+            van.pass_time(step_s, kmh=kmh, kw=kw)
+            van.say(**says)
+        van.speed_kmh = 0.0
+
+    return step
+
+
+def predicted(faster: float, each_s: float) -> Says:
+    """A state of charge that is predicted too fast, and put right each so often."""
+    known: list[float] = []
+
+    def said(van: Van) -> Value:
+        if not known or van.time_s < known[0] or van.time_s - known[0] >= each_s:
+            known[:] = [van.time_s, van.soc_pct]
+        return round(min(100.0, known[1] + faster * (van.soc_pct - known[1])), 1)
+
+    return said
+
+
+def running_on(pct_per_h: float) -> Says:
+    """A state of charge that is predicted on, though the charger has stopped."""
+    begun: list[float] = []
+
+    def said(van: Van) -> Value:
+        if not begun or van.time_s < begun[0]:
+            begun[:] = [van.time_s, van.soc_pct]
+        return round(min(100.0, begun[1] + pct_per_h * (van.time_s - begun[0]) / HOUR), 1)
+
+    return said
+
+
+def jammed(km: float) -> dict[str, Any]:
+    """The same wrong place, far away."""
+    return {"latitude_deg": round(48.1 + km / KM_PER_DEGREE, 6), "longitude_deg": 11.5}
+
+
+CHARGES = [
+    Scenario(
+        title="ten minutes of a fast charge, of which two polls tell",
+        fields=FLAGS,
+        soc_pct=25.0,
+        life=[
+            rest(HOUR, every_s=10 * MINUTE),
+            charge(10 * MINUTE, kw=150, every_s=5 * MINUTE),
+            rest(HOUR, every_s=10 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        # 150 kW for 10 min are 25 kWh.
+        expected={"charges": 1, "charged_kwh": (23, 27), "used_kwh": (5.3, 7.2)},
+    ),
+    Scenario(
+        title="ten minutes of a fast charge between two polls, of which no flag tells",
+        soc_pct=25.0,
+        life=[
+            rest(HOUR, every_s=10 * MINUTE),
+            unheard(charge(8 * MINUTE, kw=150)),
+            rest(HOUR, every_s=10 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        # 20 kWh.
+        expected={"charges": 1, "charged_kwh": (18.4, 21.6), "used_kwh": (5.3, 7.2)},
+    ),
+    Scenario(
+        title="a charge of 40 minutes at 22 kW, polled each half hour",
+        fields=FLAGS,
+        soc_pct=40.0,
+        life=[
+            rest(2 * HOUR, every_s=30 * MINUTE),
+            charge(30 * MINUTE, kw=22, every_s=30 * MINUTE),
+            unheard(charge(10 * MINUTE, kw=22)),
+            rest(4 * HOUR, every_s=30 * MINUTE),
+        ],
+        # 14.7 kWh.
+        expected={"charges": 1, "charged_kwh": (13.4, 16)},
+    ),
+    Scenario(
+        title="the charge is interrupted twenty times by load management, the cable in",
+        source="https://github.com/teslamate-org/teslamate/issues/1623",
+        fields=FLAGS,
+        soc_pct=30.0,
+        life=[
+            rest(10 * MINUTE),
+            repeat(20, charge(6 * MINUTE, kw=11, every_s=30, unplug=False), rest(7 * MINUTE, every_s=30)),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        # 2 h x 11 kW = 22 kWh.
+        expected={"charges": (1, 20), "charged_kwh": (20.7, 23.3), "charge_kwh": (20.7, 23.3), "used_kwh": (0, 1)},
+    ),
+    Scenario(
+        title="TeslaMate: the charge is interrupted twenty times by clouds",
+        source="https://github.com/teslamate-org/teslamate/issues/3634",
+        sender=TeslaMate,
+        fields=(*FLAGS, "charger_power_kw"),
+        soc_pct=30.0,
+        life=[
+            rest(10 * MINUTE),
+            repeat(20, charge(6 * MINUTE, kw=10, grid_kw=11, every_s=30, unplug=False), rest(7 * MINUTE, every_s=30)),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        # 2 h x 10 kW = 20 kWh, 22 of the grid; whole percents.
+        expected={"charges": (1, 20), "charged_kwh": (18.5, 21.7), "grid_kwh": (20.5, 25), "used_kwh": (0, 1)},
+    ),
+    Scenario(
+        title="the charge is interrupted twenty times, and no flag tells of it",
+        soc_pct=30.0,
+        life=[
+            rest(10 * MINUTE),
+            repeat(20, charge(6 * MINUTE, kw=11, every_s=30), rest(7 * MINUTE, every_s=30)),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        expected={"charges": (1, 20), "charged_kwh": (20.5, 23.5), "used_kwh": (0, 1)},
+    ),
+    Scenario(
+        title="the charge is interrupted for an hour each by a tariff, polled each ten minutes",
+        source="https://github.com/teslamate-org/teslamate/issues/3864",
+        fields=FLAGS,
+        soc_pct=30.0,
+        life=[
+            rest(HOUR, every_s=10 * MINUTE),
+            repeat(
+                4,
+                charge(30 * MINUTE, kw=7, every_s=10 * MINUTE, unplug=False),
+                rest(HOUR, every_s=10 * MINUTE),
+            ),
+            rest(HOUR, every_s=10 * MINUTE),
+        ],
+        # 2 h x 7 kW = 14 kWh.
+        expected={"charges": (1, 4), "charged_kwh": (13, 15), "charge_kwh": (13, 15), "used_kwh": (0, 1)},
+    ),
+    Scenario(
+        title="preheating on the plug: the charger gives 6.2 kW for half an hour, the battery takes nothing",
+        source="https://github.com/bassmaster187/TeslaLogger/issues/1458",
+        sender=Ovms,
+        fields=(*PLAIN, "charging", "charger_power_kw"),
+        life=[
+            rest(30 * MINUTE),
+            charge(30 * MINUTE, kw=0.0, grid_kw=6.2),
+            rest(10 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        # 3.1 kWh of the grid heat the cabin and not the battery.
+        expected={**A_DRIVE, "charges": (0, 1), "grid_kwh": (2.8, 3.4), "trips": 1},
+    ),
+    Scenario(
+        title="preheating takes more than the plug gives: the state of charge falls while the van charges",
+        fields=FLAGS,
+        soc_pct=60.0,
+        life=[
+            rest(10 * MINUTE),
+            charge(2 * HOUR, kw=2, every_s=30, unplug=False),
+            charge(HOUR, kw=-3, every_s=30),
+            rest(10 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        # 4 kWh in; 3 kWh out by heating, 6 kWh by driving.
+        expected={"charged_kwh": (3.2, 4.8), "used_kwh": (8.3, 10.4), "trips": 1, "charges": (1, 2)},
+    ),
+    Scenario(
+        title="a van feeds the depot with 10 kW for three hours and is charged in the night",
+        source="https://github.com/V2G-liberty/addon-v2g-liberty/issues/193",
+        fields=FLAGS,
+        life=[
+            rest(10 * MINUTE),
+            given_back(3 * HOUR, kw=10),
+            rest(HOUR, every_s=MINUTE),
+            charge(4 * HOUR, kw=8, every_s=30),
+            rest(20 * MINUTE),
+        ],
+        # 30 kWh out of the battery and 32 kWh into it.
+        expected={"used_kwh": (28, 32), "charged_kwh": (30, 34), "charges": 1, "trips": 0, "distance_km": (0, 0.1)},
+    ),
+    Scenario(
+        title="a van feeds the depot with 10 kW for three hours and says its power",
+        fields=POWER,
+        life=[
+            rest(10 * MINUTE),
+            given_back(3 * HOUR, kw=10),
+            rest(HOUR, every_s=MINUTE),
+            charge(4 * HOUR, kw=8, every_s=30),
+            rest(20 * MINUTE),
+        ],
+        expected={"used_kwh": (28, 32), "charged_kwh": (30, 34), "charges": 1, "trips": 0},
+    ),
+    Scenario(
+        title="a van feeds the depot with 10 kW, polled each five minutes; the flag says that it charges",
+        source="https://github.com/V2G-liberty/addon-v2g-liberty/issues/259",
+        fields=FLAGS,
+        life=[
+            rest(30 * MINUTE, every_s=5 * MINUTE),
+            given_back(2 * HOUR, kw=10, every_s=5 * MINUTE, charging=True),
+            charge(2 * HOUR, kw=10, every_s=5 * MINUTE),
+            rest(HOUR, every_s=5 * MINUTE),
+        ],
+        # 20 kWh out and 20 kWh in.
+        expected={"used_kwh": (18, 22), "charged_kwh": (18.4, 21.6), "trips": 0},
+    ),
+    Scenario(
+        title="the cloud predicts the state of charge a quarter too fast and puts it right each ten minutes",
+        source="https://github.com/JjyKsi/bmw-cardata-ha/issues/35",
+        fields=FLAGS,
+        soc_pct=30.0,
+        life=[
+            rest(10 * MINUTE),
+            charge(4 * HOUR, kw=11, every_s=MINUTE, soc_pct=predicted(1.25, 10 * MINUTE)),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        # 4 h x 11 kW.
+        expected={"charges": 1, "charged_kwh": (41.8, 46.2), "used_kwh": (0, 1)},
+    ),
+    Scenario(
+        title="the charger stops after half an hour, the cloud predicts on to 100 %, and at unplugging it is 57 %",
+        source="https://github.com/kvanbiesen/bmw-cardata-ha/issues/355",
+        fields=FLAGS,
+        soc_pct=53.0,
+        life=[
+            rest(10 * MINUTE),
+            charge(30 * MINUTE, kw=7.2, every_s=MINUTE),
+            lambda van: setattr(van, "plugged_in", True),
+            rest(6 * HOUR, every_s=MINUTE, charging=True, soc_pct=running_on(8.4), plugged_in=True),
+            lambda van: setattr(van, "plugged_in", False),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        # 3.6 kWh.
+        expected={"charges": 1, "charged_kwh": (3.2, 4.2), "used_kwh": (0, 1)},
+    ),
+    Scenario(
+        title="a full van stays on the cable for a weekend and is topped up by 0.1 % now and then",
+        fields=(*FLAGS, "charger_power_kw"),
+        sender=Saic,
+        soc_pct=100.0,
+        life=[
+            rest(10 * MINUTE),
+            repeat(
+                20,
+                rest(2.9 * HOUR, every_s=10 * MINUTE, kw=0.03, plugged_in=True),
+                charge(6 * MINUTE, kw=0.87, every_s=MINUTE, unplug=False),
+            ),
+            rest(20 * MINUTE),
+        ],
+        # Each time 0.087 kWh: 1.74 kWh at most in all.
+        expected={"charged_kwh": (0, 2.2), "used_kwh": (0, 2.2), "trips": 0},
+    ),
+    Scenario(
+        title="the 12 V battery dies: the module starts each two minutes and says 0 for everything at first",
+        source="https://github.com/openvehicles/Open-Vehicle-Monitoring-System-3/issues/711",
+        sender=Ovms,
+        fields=(*PLAIN, "charging"),
+        soc_pct=60.0,
+        life=[
+            rest(10 * MINUTE),
+            drive(12),
+            always(
+                **{
+                    name: (lambda name: lambda van: 0.0 if van.readings % 12 == 0 else van.truth()[name])(name)
+                    for name in ("soc_pct", "odometer_km", "latitude_deg", "longitude_deg")
+                }
+            ),
+            rest(10 * HOUR, every_s=10),
+            honest("soc_pct", "odometer_km", "latitude_deg", "longitude_deg"),
+            rest(10 * MINUTE),
+            drive(12),
+            rest(20 * MINUTE),
+        ],
+        expected={**A_DRIVE, "trips": 2, "alert soc_critical": 0},
+    ),
+    Scenario(
+        title="the battery is exchanged at a station within five minutes: 12 % and then 95 %",
+        fields=FLAGS,
+        soc_pct=20.0,
+        life=[
+            rest(10 * MINUTE),
+            drive(24),
+            rest(5 * MINUTE),
+            silence(4 * MINUTE),
+            recalibrated(95.0),
+            rest(5 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        # No cable, and 83 % in four minutes would be 1 MW. The two drives take 12 kWh.
+        expected={"used_kwh": (10.8, 13.4), "distance_km": (46.8, 49.2), "trips": (1, 2), "charged_kwh": (0, 0.3)},
+    ),
+    Scenario(
+        title="the battery management takes back 6 % of a van at rest",
+        fields=FLAGS,
+        life=[rest(HOUR), recalibrated(74.0), rest(HOUR), drive(24), rest(20 * MINUTE)],
+        # 6 % are 5 kWh; in ten seconds that would be 1.8 MW.
+        expected={**A_DRIVE, "idle_kwh": (0, 0.5), "trips": 1},
+    ),
+    Scenario(
+        title="a cold battery shows 4 % less in the morning, and gives 3 % back as it warms up on the road",
+        fields=FLAGS,
+        life=[
+            rest(HOUR, every_s=MINUTE),
+            always(soc_pct=lambda van: round(van.soc_pct - min(4.0, max(0.0, (van.time_s - 3600) / 9000)), 1)),
+            rest(12 * HOUR, every_s=10 * MINUTE),
+            always(soc_pct=lambda van: round(van.soc_pct - 4.0 + min(3.0, (van.odometer_km - 5000) / 8), 1)),
+            drive(24),
+            always(soc_pct=lambda van: round(van.soc_pct - 1.0, 1)),
+            rest(20 * MINUTE),
+        ],
+        # 6 kWh; 1 % that is not shown again, 0.8 kWh, may count as well.
+        expected={"used_kwh": (5.4, 10), "trip_kwh": (3, 7), "charged_kwh": (0, 0.3), "charges": 0, "trips": 1},
+    ),
+    Scenario(
+        title="a state of charge that falls by 2 % a day, polled each half hour for five days",
+        life=[rest(5 * 24 * HOUR, every_s=30 * MINUTE, kw=0.069)],
+        # 5 x 24 h x 69 W = 8.3 kWh.
+        expected={"used_kwh": (7.6, 9), "charged_kwh": (0, 0.3), "charges": 0, "trips": 0},
+    ),
+    Scenario(
+        title="nine days of silence in which nothing was used",
+        life=[rest(HOUR), silence(9 * 24 * HOUR), rest(HOUR)],
+        # The same state of charge to 0.1 %, 0.08 kWh.
+        expected={"used_kwh": (0, 0.5), "charged_kwh": (0, 0.3), "charges": 0, "trips": 0},
+    ),
+]
+
+WAYS = [
+    Scenario(
+        title="a slow ferry with a refrigerator on board: 2 kW, 28 km/h, four hours",
+        life=[
+            rest(20 * MINUTE),
+            carried(112, kmh=28, kw=-2, every_s=30),
+            rest(20 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        # Odometer and speed stand: 0.07 kWh/km is no driving. 8 kWh of cold and 6 kWh of driving.
+        expected={"distance_km": (23, 25.5), "used_kwh": (13, 15.5), "trips": 1},
+    ),
+    Scenario(
+        title="a car train through a tunnel, with the heating on, and no odometer",
+        fields=NO_ODOMETER,
+        life=[
+            rest(20 * MINUTE),
+            carried(50, kmh=80, kw=-2, every_s=30),
+            rest(20 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        # 1.25 kWh of heating, 1.5 %; a drive of 50 km would take 12.5 kWh.
+        expected={"distance_km": (23, 25.5), "used_kwh": (6.4, 8.5), "trips": 1},
+    ),
+    Scenario(
+        title="a car train that nobody hears: 50 km on, 0.5 % less, no odometer",
+        fields=NO_ODOMETER,
+        life=[
+            rest(20 * MINUTE),
+            unheard(carried(50, kmh=80, kw=-0.6)),
+            rest(20 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        expected={"distance_km": (23, 25.5), "used_kwh": (5.4, 7.5), "trips": 1},
+    ),
+    Scenario(
+        title="towed on a rope for 20 km: the wheels turn, and the battery gains 3.3 kWh",
+        fields=POWER,
+        soc_pct=30.0,
+        life=[rest(10 * MINUTE), drive(12), rest(2 * MINUTE), towed(20, kw=6), rest(20 * MINUTE)],
+        # 12 km x 0.25 = 3 kWh out, 6 kW x 33 min = 3.3 kWh back; no charger.
+        expected={"distance_km": (31.4, 32.6), "used_kwh": (2.6, 3.6), "charged_kwh": (0, 0.3), "charges": 0},
+    ),
+    Scenario(
+        title="a receiver is jammed for 20 km of a drive and shows an airport 300 km away",
+        source="https://github.com/traccar/traccar/issues/865",
+        life=[rest(10 * MINUTE), drive(12), drive(20, **jammed(300)), drive(12), rest(20 * MINUTE)],
+        # 44 km x 0.25 = 11 kWh.
+        expected={"distance_km": (43, 45), "used_kwh": (10, 12.4), "trips": 1, "charges": 0},
+    ),
+    Scenario(
+        title="a receiver is jammed for 20 km of a drive and shows an airport 300 km away; no odometer",
+        source="https://github.com/mjaakko/NeoStumbler/issues/746",
+        fields=NO_ODOMETER,
+        life=[rest(10 * MINUTE), drive(12), drive(20, **jammed(300)), drive(12), rest(20 * MINUTE)],
+        # The speed goes on: 44 km.
+        expected={"distance_km": (41, 46), "used_kwh": (10, 12.4), "trips": 1, "charges": 0},
+    ),
+    Scenario(
+        title="a receiver is jammed all night at the depot and shows an airport 60 km away",
+        fields=NO_ODOMETER,
+        life=[
+            rest(10 * MINUTE),
+            drive(12),
+            rest(HOUR, every_s=MINUTE),
+            rest(9 * HOUR, every_s=5 * MINUTE, **jammed(60)),
+            rest(HOUR, every_s=MINUTE),
+            drive(12),
+            rest(20 * MINUTE),
+        ],
+        # 96 km would have taken 24 kWh.
+        expected={**A_DRIVE, "trips": 2},
+    ),
+    Scenario(
+        title="the longitude has lost its sign in one reading of six",
+        fields=NO_ODOMETER,
+        life=[
+            always(longitude_deg=lambda van: -11.5 if van.readings % 6 == 0 else 11.5),
+            rest(20 * MINUTE),
+            drive(24),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        expected={**A_DRIVE, "trips": 1},
+    ),
+    Scenario(
+        title="a heavy trailer up a pass: 95 kWh/100 km",
+        life=[rest(10 * MINUTE), drive(25, kmh=50, kwh_per_km=0.95), rest(20 * MINUTE)],
+        # 25 km x 0.95 = 23.8 kWh.
+        expected={"distance_km": (24.5, 25.5), "used_kwh": (22.3, 25.3), "trips": 1, "charged_kwh": (0, 0.3)},
+    ),
+    Scenario(
+        title="30 km down a pass, polled each minute, with counters",
+        fields=COUNTERS,
+        soc_pct=50.0,
+        life=[
+            rest(20 * MINUTE),
+            drive(12),
+            drive(30, kmh=45, kwh_per_km=-0.2, every_s=MINUTE),
+            rest(20 * MINUTE),
+        ],
+        # 3 kWh out, 6 kWh back by braking and none by charging.
+        expected={
+            "distance_km": (41, 43),
+            "used_kwh": (2.6, 3.6),
+            "regenerated_kwh": (5.4, 6.6),
+            "charged_kwh": (0, 0.3),
+            "charges": 0,
+        },
+    ),
+    Scenario(
+        title="the place each ten seconds, odometer and charge each minute",
+        life=[
+            always(
+                kind=lambda van: "telemetry" if van.readings % 6 == 0 else "location",
+                odometer_km=lambda van: round(van.odometer_km, 1) if van.readings % 6 == 0 else None,
+                speed_kmh=lambda van: van.speed_kmh if van.readings % 6 == 0 else None,
+            ),
+            rest(10 * MINUTE),
+            drive(24),
+            rest(20 * MINUTE),
+        ],
+        expected={**A_DRIVE, "trips": 1},
+    ),
+    Scenario(
+        title="SAIC: a delivery day polled each half hour",
+        sender=Saic,
+        fields=FLAGS,
+        soc_pct=90.0,
+        life=[
+            rest(2 * HOUR, every_s=30 * MINUTE),
+            drive(45, kmh=30, every_s=30 * MINUTE),
+            rest(2 * HOUR, every_s=30 * MINUTE),
+            turn_round,
+            drive(45, kmh=30, every_s=30 * MINUTE),
+            rest(HOUR, every_s=30 * MINUTE),
+            charge(3 * HOUR, kw=7, every_s=30 * MINUTE),
+            rest(3 * HOUR, every_s=30 * MINUTE),
+        ],
+        # 90 km x 0.25 = 22.5 kWh; 3 h x 7 kW = 21 kWh.
+        expected={"distance_km": (88, 92), "used_kwh": (20.8, 24.2), "charges": 1, "charged_kwh": (19.5, 22.5)},
+    ),
+    Scenario(
+        title="everything that a van can say, with a fast charge and a slow one, over midnight",
+        sender=Ovms,
+        fields=EVERYTHING,
+        life=[
+            rest(10 * MINUTE),
+            drive(80, kmh=80, every_s=10),
+            charge(20 * MINUTE, kw=60, grid_kw=64, every_s=10),
+            drive(40, kmh=80, every_s=10),
+            rest(4 * HOUR, every_s=5 * MINUTE),
+            charge(6 * HOUR, kw=4, grid_kw=4.6, every_s=5 * MINUTE),
+            rest(3 * HOUR, every_s=5 * MINUTE),
+        ],
+        # 120 km x 0.25 = 30 kWh; 20 + 24 = 44 kWh, 21.3 + 27.6 = 48.9 of the grid.
+        expected={
+            "distance_km": (118.5, 121.5),
+            "used_kwh": (28, 32),
+            "charges": 2,
+            "charged_kwh": (42, 46),
+            "grid_kwh": (46, 51.5),
+            Figure("day", sum, "distance_km"): (118.5, 121.5),
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize("scenario", CHARGES, ids=lambda scenario: scenario.title)
+def test_what_enters_and_leaves_at_a_depot(scenario: Scenario, tmp_path: Path) -> None:
+    hold(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("scenario", WAYS, ids=lambda scenario: scenario.title)
+def test_rare_ways(scenario: Scenario, tmp_path: Path) -> None:
+    hold(scenario, tmp_path)
