@@ -32,7 +32,9 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
         return _on_charger(state, reading, context)
     charge = state.charge
     flag = reading.charging
-    if flag:
+    if not flag:
+        charge.gives = False
+    elif not charge.gives:
         begin(state, ledger.mark(state, Mark(), reading.time_ms), flagged=True)
         return None
     soc_pct = state.soc.soc_pct
@@ -123,6 +125,12 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
     if soc_pct is not None and soc_pct > charge.rise_pct:
         charge.rise_pct = soc_pct
         charge.rise_ms = time_ms
+    elif soc_pct is not None and charge.rise_pct - soc_pct >= _charge_rise_pct(
+        state.soc.step_pct, thresholds, certain=True
+    ):
+        records = end(state, context, charge.rise_ms)  # on the cable, it gives or heats more than it gets
+        state.charge.gives = True
+        return records
     if flag:
         charge.flagged = True
         charge.unflagged_ms = 0

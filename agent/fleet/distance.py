@@ -475,8 +475,10 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
             position.candidates = 0
         if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
             position.rejected += 1
-            if latitude != 0.0 and longitude != 0.0 and (
-                (position.raw_pending and position.candidates == 0) or _agrees(position, reading, thresholds)
+            if (
+                latitude != 0.0
+                and longitude != 0.0
+                and ((position.raw_pending and position.candidates == 0) or _agrees(position, reading, thresholds))
             ):
                 _place(position, latitude, longitude, time_ms)
                 position.placed = True

@@ -429,6 +429,9 @@ class ChargeState(Part):
     """What the charger has said; `None`: nothing."""
     slice: SliceState | None = None
     """The slice under way; `None`: no energy has been entered."""
+    gives: bool = False
+    """The flag says that the van charges, but its state of charge has fallen: the flag tells of no charge until it rises.
+    """
 
 
 @quick_to_set
