@@ -351,6 +351,15 @@ class Position(Part):
     """What the odometer has told late since the last trip began."""
     placed: bool = False
     """The van was found elsewhere without having driven there."""
+    chord_latitude_deg: float | None = None
+    chord_longitude_deg: float = 0.0
+    chord_ms: int = 0
+    chord_from_km: float = 0.0
+    """Where the chord under way begins, when, and how far the van had gone by then."""
+    chords_km: float = 0.0
+    chords_way_km: float = 0.0
+    chords_share: float = 0.0
+    """Chords between places, the way that was counted along them, and their share in the stretch before."""
 
 
 @quick_to_set
@@ -430,8 +439,7 @@ class ChargeState(Part):
     slice: SliceState | None = None
     """The slice under way; `None`: no energy has been entered."""
     gives: bool = False
-    """The flag says that the van charges, but its state of charge has fallen: the flag tells of no charge until it rises.
-    """
+    """The flag says that the van charges, but its state of charge has fallen: the flag says nothing until it rises."""
 
 
 @quick_to_set

@@ -5,6 +5,7 @@ from typing import Final
 from agent.fleet import (
     battery,
     charging,
+    chords,
     corrections,
     daybook,
     days,
@@ -200,6 +201,7 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
     if look:
         state.look_ms = time_ms + LOOK_EVERY_MS
         state.looked_mode = mode
+        chords.look(state, context.thresholds)
         ledger.look_ahead(state)
     # Each row has its own time: what follows from silence comes a millisecond after the last one, not in its place.
     row_ms = time_ms if time_ms > state.published_ms else state.published_ms + 1

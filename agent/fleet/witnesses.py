@@ -150,7 +150,9 @@ def _driven(state: VanState, doubt: Doubt, reading: Reading) -> bool | None:
 
 def _both_stand(state: VanState, reading: Reading) -> bool:
     """Whether odometer and speed both say that the van stands."""
-    return reading.speed_kmh == 0.0 and reading.odometer_km is not None and state.position.odometer_ms == reading.time_ms
+    return (
+        reading.speed_kmh == 0.0 and reading.odometer_km is not None and state.position.odometer_ms == reading.time_ms
+    )
 
 
 def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:

@@ -14,5 +14,9 @@ KNOWN: Final = {
     "a receiver that has a new fix each three minutes; no odometer": "the drive is taken for two trips",
     "a slow charge of an hour that is polled each five minutes, and no flag tells of it": "a tenth of it is missing",
     "summer time ends: an hour behind from the middle of a drive on; no odometer": "that hour's energy counts twice",
+    "the charger stops after half an hour, the cloud predicts on to 100 %, and at unplugging it is 57 %": "what "
+    "the cloud predicts counts as charged",
+    "a driver's phone tells the place as well, and goes home by train when the van is parked": "two kilometres of "
+    "the phone's way count",
 }
 """Title of a scenario, and what is wrong with its figures."""
