@@ -20,7 +20,6 @@ I3 = ("TripA01", "TripB19", "TripB37", "TripA07", "TripB17", "TripB27", "TripB13
 TWIZY = ("T1_06_30_2021_2", "T2_04_26_2021")
 
 NOT_YET = {
-    "wake-up-zero",
     "flag-while-driving",
     "offline-charge",
     "soc-frozen",
