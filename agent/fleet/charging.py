@@ -22,6 +22,10 @@ LEEWAY_STEPS_BY_POWER: Final = 0.2
 """The same where power or counters tell it."""
 ENTER_EVERY_MS: Final = 60_000
 """How often slices and carbon are brought up to date while charging."""
+SCATTERS_STEPS: Final = 2.0
+"""A state of charge that falls by so many steps between its rises scatters: no charge has begun before."""
+SCATTERS: Final = 3
+"""So often, and its rise has to be as large as one that a flag denies."""
 HEATING_MS: Final = 21_600_000
 """When the charger gives and the battery takes nothing for so long, what it gave is entered as heating on the plug."""
 
@@ -41,11 +45,15 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
     if soc_pct is None or state.soc.time_ms != reading.time_ms:
         return None
     low_pct = charge.low_pct
-    if low_pct is None or soc_pct <= low_pct:
-        charge.low_pct = soc_pct
+    if low_pct is None or soc_pct <= max(low_pct, charge.rise_pct - SCATTERS_STEPS * state.soc.step_pct):
+        if low_pct is not None and charge.rise_pct > max(low_pct, soc_pct):
+            charge.scatters += 1
+        charge.low_pct = charge.rise_pct = soc_pct
         charge.low_ms = reading.time_ms
     else:
-        _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context, denied=flag is False)
+        charge.rise_pct = max(charge.rise_pct, soc_pct)
+        denied = flag is False or charge.scatters >= SCATTERS
+        _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context, denied=denied)
     return None
 
 
@@ -105,7 +113,12 @@ def begin(state: VanState, start: Mark, *, flagged: bool) -> None:
     """A charge is under way since `start`."""
     ledger.enter_idle(state.totals, start.predicted_kwh)
     state.charge = ChargeState(
-        active=True, start=start, flagged=flagged, rise_ms=state.time_ms, rise_pct=state.soc.soc_pct or 0.0
+        active=True,
+        start=start,
+        flagged=flagged,
+        rise_ms=state.time_ms,
+        rise_pct=state.soc.soc_pct or 0.0,
+        scatters=state.charge.scatters,
     )
     state.motion.mode = CHARGING
     state.motion.rest_soc_pct = None
@@ -185,7 +198,10 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     state.motion.mode = PARKED
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = totals.predicted_kwh
-    state.charge = ChargeState(low_pct=state.soc.soc_pct, low_ms=state.time_ms)
+    soc_pct = state.soc.soc_pct
+    state.charge = ChargeState(
+        low_pct=soc_pct, low_ms=state.time_ms, rise_pct=soc_pct or 0.0, scatters=charge.scatters
+    )
     ledger.mark(state, state.motion.rest, state.time_ms)
     state.motion.wake.time_ms = 0
     if charge.charged_kwh <= 0.0:

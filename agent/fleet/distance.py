@@ -237,7 +237,8 @@ def _weighed(
             if waited and by_fix > known and km < 0.0:
                 known = by_fix
         elif position.raw_rejected:
-            position.rejected += 1
+            # Said again and again it is the truth, as any place that was refused.
+            _fix(position, reading, mode, thresholds, km=0.0)
         elif reading.time_ms - position.time_ms > REPEATED_MS:
             position.time_ms = reading.time_ms - REPEATED_MS
     if in_gap:

@@ -440,6 +440,8 @@ class ChargeState(Part):
     """The slice under way; `None`: no energy has been entered."""
     gives: bool = False
     """The flag says that the van charges, but its state of charge has fallen: the flag says nothing until it rises."""
+    scatters: int = 0
+    """How often the state of charge has risen and fallen again at rest."""
 
 
 @quick_to_set
