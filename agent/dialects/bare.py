@@ -23,7 +23,7 @@ from agent.readings import RANGES, Reading
 JOIN_MS: Final = 1000
 SILENCE_MS: Final = 300_000
 """Behind a silence of this length values that come in a rush have waited somewhere."""
-LONGEST_RUSH_MS: Final = 60_000
+LONGEST_RUSH_MS: Final = 30_000
 LONGEST_VALUE: Final = 256
 
 Value = float | bool | str

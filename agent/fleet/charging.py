@@ -199,9 +199,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = totals.predicted_kwh
     soc_pct = state.soc.soc_pct
-    state.charge = ChargeState(
-        low_pct=soc_pct, low_ms=state.time_ms, rise_pct=soc_pct or 0.0, scatters=charge.scatters
-    )
+    state.charge = ChargeState(low_pct=soc_pct, low_ms=state.time_ms, rise_pct=soc_pct or 0.0, scatters=charge.scatters)
     ledger.mark(state, state.motion.rest, state.time_ms)
     state.motion.wake.time_ms = 0
     if charge.charged_kwh <= 0.0:

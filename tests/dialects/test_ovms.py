@@ -100,17 +100,17 @@ def test_what_comes_in_a_rush_after_a_silence_is_one_reading() -> None:
     assert (reading.time_ms, reading.odometer_km, reading.soc_pct) == (back_ms + 5 * 249, 5024.9, 75.02)
 
 
-def test_a_rush_takes_no_longer_than_a_minute() -> None:
+def test_a_rush_takes_no_longer_than_half_a_minute() -> None:
     dialect = ovms()
     say(dialect, NOW_MS, v_p_speed="0")
     dialect.tick(NOW_MS + 10_000)
     back_ms = NOW_MS + 3_600_000
     times = [
         reading.time_ms - back_ms
-        for ms in range(0, 63_000, 500)
+        for ms in range(0, 33_000, 500)
         for reading in say(dialect, back_ms + ms, v_p_speed=str(ms / 1000))
     ]
-    assert times == [59_500, 60_000, 60_500, 61_000, 61_500, 62_000]
+    assert times == [29_500, 30_000, 30_500, 31_000, 31_500, 32_000]
 
 
 def test_half_a_position_is_none() -> None:
