@@ -18,10 +18,10 @@ KNOWN: Final = {
     "the cloud predicts counts as charged",
     "a driver's phone tells the place as well, and goes home by train when the van is parked": "two kilometres of "
     "the phone's way count",
-    "the state of charge sags by 2 % under load and comes back at each of thirty doors": "each sag counts as used and "
-    "as returned",
+    "the state of charge sags by 2 % under load and comes back at each of thirty doors": "the energy of some "
+    "sags counts as used",
     "the state of charge settles by 1.5 % within half an hour after each of eight drives": "what comes back counts as "
-    "used and as returned",
+    "used, and most of it as returned",
     "TeslaMate: the queue comes slowly, a message each 0.4 s for three minutes, behind half an hour's outage": "what "
     "comes after half a minute is refused, and the speed that was last said counts",
     "OVMS: half of the messages come again after five minutes": "old places among new ones count",
