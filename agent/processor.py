@@ -129,11 +129,18 @@ class Processor:
         offset = batch.offset + start - 1
         for message in batch.messages[start:stop]:
             offset += 1
-            if message.kind not in _READABLE:
+            kind = message.kind
+            if kind != PUBLISH and kind not in _READABLE:
                 self._special(message, batch, offset)
                 continue
             try:
                 items = decode(message, received_ms)
+                if kind == PUBLISH and type(items) is tuple and len(items) == 1 and isinstance(items[0], Reading):
+                    # Nearly every message: one reading.
+                    refused = self._work_in(items[0], received_ms)
+                    if refused is None:
+                        continue
+                    items = (refused,)
                 self._take_all(items, message, batch, offset)
             except Rejected as rejected:
                 self._refuse(rejected, message, batch, offset)

@@ -37,6 +37,10 @@ BLOCKS: Final = (
     "implausible",
     "quality",
 )
+MIXES: Final = {
+    "consumption": "consumption mix",
+    "production": "generation mix in place of the consumption mix that ISO 14083 asks for",
+}
 COUNTERS: Final = ("messages_total", "accepted_total", "duplicates_total", "late_total", "dead_letters_total")
 
 
@@ -152,6 +156,7 @@ def _header(
         "pollutants": "NOx and PM avoided are legal limits (Euro 6), PM of the exhaust alone",
         "factor_set": f"{factors.set_name}: {factors.title}",
         "electricity_g_per_kwh": {c: round(factors.for_country(c).annual_g_per_kwh, 1) for c in countries},
+        "electricity_mix": {c: MIXES[factors.for_country(c).mix] for c in countries},
         "diesel_wtw_g_per_km": {
             f"{name} {country}": round(factors.diesel(name, country).wtw_g_per_km, 1) for name, country in classes
         },

@@ -44,6 +44,9 @@ class Sums(msgspec.Struct, kw_only=True):
     loaded_km: float = 0.0
     load_factor_km: float = 0.0
     """Load factor times loaded kilometres, of tours whose masses are known, and these kilometres."""
+    primary_g: float = 0.0
+    shared_g: float = 0.0
+    """Of tours whose primary share is known: what had measured grid energy and masses, and all of it."""
     primary_km: float = 0.0
     modelled_km: float = 0.0
     default_km: float = 0.0
@@ -201,6 +204,9 @@ def _add_tour(figures: VanFigures, tour: dict[str, Any], _factors: FactorSet) ->
     was_empty = not tour["drops"] and empty_km is not None
     sums.tours += 1
     sums.drops += tour["drops"]
+    if tour.get("primary_share_pct") is not None:
+        sums.primary_g += tour["primary_share_pct"] / 100 * co2e_g
+        sums.shared_g += co2e_g
     if tonne_km is not None or was_empty:
         sums.tonne_km += tonne_km or 0.0
         sums.tonne_km_co2e_g += co2e_g
@@ -293,6 +299,7 @@ def figures_of(sums: Sums) -> dict[str, Any]:
         "avoided_pm_g": sums.avoided_pm_mg / 1000,
         "avoided_diesel_l": sums.diesel_l,
         "charged_below_annual_intensity_pct": _over(100 * sums.clean_grid_kwh, sums.charge_grid_kwh),
+        "primary_co2e_pct": _over(100 * sums.primary_g, sums.shared_g),
         "primary_km_pct": _over(100 * sums.primary_km, qualified_km),
         "modelled_km_pct": _over(100 * sums.modelled_km, qualified_km),
         "default_km_pct": _over(100 * sums.default_km, qualified_km),

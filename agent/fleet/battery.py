@@ -3,7 +3,7 @@
 from typing import Final
 
 from agent.fleet import balance, counters, estimate, evidence, ledger, soc, soc_limits
-from agent.fleet.context import Context
+from agent.fleet.context import LEAST_POWER_LIMIT_KW, Context
 from agent.fleet.state import CHARGING, DRIVING, PARKED, STOPPED, STORED_SHARE, VanState
 from agent.readings import Reading
 
@@ -68,6 +68,7 @@ SURE_RATIO: Final = 2.0
 SOURCE_SOC: Final = 0
 SOURCE_POWER: Final = 1
 SOURCE_COUNTER: Final = 2
+ON_TRIP: Final = (DRIVING, STOPPED)
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -76,22 +77,18 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
 
     Returns whether the state of charge shows a charge that nobody saw, and that no silence under way accounts for.
     """
-    battery, totals, e = state.soc, state.totals, state.estimate
+    battery, totals, mode = state.soc, state.totals, state.motion.mode
     power = reading.battery_power_kw
     if power is None and reading.voltage_v is not None and reading.current_a is not None:
         power = reading.voltage_v * reading.current_a / 1000.0
-    if power is not None:
-        limit_kw = context.power_limit_kw
-        if not -limit_kw <= power <= limit_kw or (
-            power < -RESTING_KW and state.motion.mode == PARKED and _is_stale(state)
-        ):
-            power = None
-            battery.power_rejected += 1
     last = battery.raw_power_kw
-    if battery.power_sign < 0 and power is not None:
-        power = -power
+    if power is not None:
+        if not -LEAST_POWER_LIMIT_KW <= power <= LEAST_POWER_LIMIT_KW or (power < -RESTING_KW and mode == PARKED):
+            power = _possible_kw(state, power, context)
+        if battery.power_sign < 0 and power is not None:
+            power = -power
     battery.raw_power_kw = power
-    if power is not None and power == last and power > 0.0 and state.motion.mode in (DRIVING, STOPPED):
+    if power == last and power is not None and power > 0.0 and mode in ON_TRIP:
         # Power into the battery that does not change while driving is the last value of a charge, long gone. Where the
         # van stands it may well be the same each time, with a sign that is not known yet.
         if not state.motion.standing_ms:
@@ -100,7 +97,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
             power = None
     elif battery.frozen_readings:
         battery.frozen_readings = 0
-    battery.power_kw = power if battery.power_trusted else None
+    trusted = battery.power_trusted
+    battery.power_kw = power if trusted else None
     energy = variance = 0.0
     if power is None or last is None or elapsed_ms > context.thresholds.power_gap_ms:
         source = SOURCE_SOC
@@ -108,7 +106,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     else:
         hours = elapsed_ms / _MS_PER_H
         energy = -0.5 * (power + last) * hours
-        if state.motion.mode == CHARGING:
+        if mode == CHARGING:
             energy *= STORED_SHARE
         spread = (power - last) * hours
         unseen = BRIDGE_SHARE + 0.5 * elapsed_ms / (elapsed_ms + POWER_MEMORY_MS)
@@ -116,7 +114,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         battery.power_sum_kwh += energy
         battery.power_gross_kwh += energy if energy > 0.0 else -energy
         battery.power_sum_var += variance
-        source = SOURCE_POWER if battery.power_trusted else SOURCE_SOC
+        source = SOURCE_POWER if trusted else SOURCE_SOC
     returned = None
     if reading.energy_out_total_kwh is not None:
         counted = counters.count(state, reading, context)
@@ -127,19 +125,21 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     totals.source = source
     if source == SOURCE_SOC:
         if battery.time_ms:
-            known = power is not None and last is not None and battery.power_trusted
+            known = power is not None and last is not None and trusted
             asleep_kw = _asleep_kw(power, last) if known else PARKED_KW
             _predict_blindly(state, elapsed_ms, asleep_kw, context, charging=reading.charging is not False)
     else:
+        e = state.estimate
         e.pending_kwh += energy
         e.pending_var += variance
         totals.predicted_kwh += energy
         if returned is None and power is not None and last is not None:
             if not battery.sign_is_sure:
-                _look_at_sign(state, last, power, elapsed_ms / _MS_PER_H)
+                if mode in ON_TRIP and not state.motion.standing_ms:
+                    _look_at_sign(state, last, power, elapsed_ms / _MS_PER_H)
             elif power > 0.0 or last > 0.0:
                 returned = _positive_part(last, power) * elapsed_ms / _MS_PER_H
-        if returned and state.motion.mode in (DRIVING, STOPPED) and not _stands(state, reading, context):
+        if returned and mode in ON_TRIP and not _stands(state, reading, context):
             totals.regenerated_kwh += returned
     charging = reading.charging
     if charging is not None:
@@ -245,18 +245,29 @@ def _traced_kwh(state: VanState) -> float:
     return e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
 
 
-def _is_stale(state: VanState) -> bool:
-    """Whether power that no parked van takes is the last value of a drive, or in another unit: its sign is known."""
-    return not state.motion.fast_readings and (state.soc.sign_is_sure or state.soc.power_sign < 0)
+def _possible_kw(state: VanState, power_kw: float, context: Context) -> float | None:
+    """Power that may be too much for such a van, or for one that is parked; `None`, and counted: it is."""
+    battery = state.soc
+    limit_kw = context.power_limit_kw
+    if -limit_kw <= power_kw <= limit_kw:
+        # Power that no parked van takes is the last value of a drive, or in another unit, where its sign is known.
+        stale = not state.motion.fast_readings and (battery.sign_is_sure or battery.power_sign < 0)
+        if not (power_kw < -RESTING_KW and state.motion.mode == PARKED and stale):
+            return power_kw
+    battery.power_rejected += 1
+    return None
 
 
 def _look_at_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
     """Which way energy flows on trips: over a while, and not only downhill, more goes out than braking returns."""
-    if state.motion.mode not in (DRIVING, STOPPED) or state.motion.standing_ms:
-        return
     battery = state.soc
-    battery.braked_kwh += _positive_part(before_kw, power_kw) * hours
-    battery.driven_kwh += _positive_part(-before_kw, -power_kw) * hours
+    energy_kwh = 0.5 * (before_kw + power_kw) * hours
+    if before_kw <= 0.0 and power_kw <= 0.0:
+        battery.driven_kwh -= energy_kwh
+    else:
+        returned_kwh = _positive_part(before_kw, power_kw) * hours
+        battery.braked_kwh += returned_kwh
+        battery.driven_kwh += returned_kwh - energy_kwh
     if battery.driven_kwh >= SURE_KWH and battery.driven_kwh >= SURE_RATIO * battery.braked_kwh:
         ledger.book_regeneration(state)
 

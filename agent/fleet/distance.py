@@ -3,9 +3,9 @@
 Each of them is a witness. A witness that the others contradict is not counted: speed while the fix stands, an odometer
 that goes on while everything else stands. `agent.fleet.witnesses` decides what cannot be decided from movement alone.
 
-Fixes are gated (a position that needs an impossible speed is refused, three refused ones that agree are a new place)
-and
-counted only when they have moved on by a step that depends on what the van is doing: receivers drift while it stands.
+Fixes are gated: a position that needs an impossible speed is refused, three refused ones that agree are a new place.
+They are counted only when they have moved on by a step that depends on what the van is doing: receivers drift while
+it stands.
 """
 
 from math import cos, radians, sqrt
@@ -88,67 +88,37 @@ def advance(
 
     `in_gap`: the reading follows a silence that has not been made sense of yet. What was driven in it is kept in
     `position.gap_km` until all that is known of the silence can be weighed together.
-    """
-    if position.settled and not in_gap:
-        km = _plainly(position, reading, elapsed_ms, mode, thresholds)
-        if km >= 0.0:
-            return km
-    return weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
 
-
-def weighed(
-    position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds, *, in_gap: bool
-) -> float:
-    """`advance` for a van whose witnesses may disagree; sets `position.settled` when they are all there and agree."""
-    km = _weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
-    position.settled = (
-        position.odometer_is_fine
-        and position.conflict == 0
-        and position.odometer_candidate is None
-        and position.odometer_ahead_km == 0.0
-        and not position.odometer_lost
-        and not position.raw_pending
-        and not position.raw_rejected
-        and not position.speed_lost
-        and position.speed_kmh is not None
-        and position.odometer_ms == reading.time_ms
-    )
-    return km
-
-
-def _plainly(position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds) -> float:
-    """The quick way, for a van of which all witnesses have agreed so far: what it gives is what `_weighed` gives.
-
-    Negative for a reading that has to be weighed. Every line here runs for nearly every reading.
+    A van of which all witnesses have agreed so far needs no weighing: the quick way gives what `weighed` gives. Every
+    line of it runs for nearly every reading.
     """
     value_km, speed, latitude = reading.odometer_km, reading.speed_kmh, reading.latitude_deg
     before = position.speed_kmh
-    gate_kmh = thresholds.fix_gate_kmh
     if (
-        value_km is None
+        not position.settled
+        or in_gap
+        or value_km is None
         or speed is None
         or latitude is None
         or before is None
         or elapsed_ms > thresholds.speed_gap_ms
-        or speed > gate_kmh
     ):
-        return -1.0
+        return weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
     km = value_km - (position.odometer_km or 0.0)
-    if km > 0.0:
-        if speed == 0.0 and before == 0.0:
-            return -1.0
-        room_km = gate_kmh * elapsed_ms / _MS_PER_H - km
-        if room_km < 0.0 or position.odometer_credit_km < odometer.SLACK_KM:
-            left_km = position.odometer_credit_km + room_km
-            if left_km < 0.0:
-                return -1.0
-            position.odometer_credit_km = left_km if left_km < odometer.SLACK_KM else odometer.SLACK_KM
-    elif km < 0.0 or position.unmatched_km > QUIETLY_UNMATCHED_KM:
-        return -1.0
-    elif position.odometer_credit_km < odometer.SLACK_KM:
-        position.odometer_credit_km += gate_kmh * elapsed_ms / _MS_PER_H
-    far = False
-    time_ms = reading.time_ms
+    gate_kmh = thresholds.fix_gate_kmh
+    room_km = gate_kmh * elapsed_ms / _MS_PER_H - km
+    credit_km = position.odometer_credit_km
+    if (
+        speed > gate_kmh
+        or km < 0.0
+        or credit_km + room_km < 0.0
+        or (speed == 0.0 == before if km > 0.0 else position.unmatched_km > QUIETLY_UNMATCHED_KM)
+    ):
+        return weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=False)
+    if room_km < 0.0 or credit_km < odometer.SLACK_KM:
+        credit_km += room_km
+        position.odometer_credit_km = credit_km if credit_km < odometer.SLACK_KM else odometer.SLACK_KM
+    time_ms, longitude = reading.time_ms, reading.longitude_deg or 0.0
     position.odometer_ms = time_ms
     if speed != before:
         position.speed_kmh = speed
@@ -156,14 +126,44 @@ def _plainly(position: Position, reading: Reading, elapsed_ms: int, mode: int, t
             position.speed_repeats = 0
     elif speed > 0.0:
         position.speed_repeats += 1
-    if latitude != position.raw_latitude_deg or reading.longitude_deg != position.raw_longitude_deg:
+    if latitude != position.raw_latitude_deg or longitude != position.raw_longitude_deg:
         position.fix_changed_ms = time_ms
-        _fix(position, reading, mode, thresholds, km=km)
-        if position.raw_pending or position.raw_rejected:
-            position.settled = False
-        far = km == 0.0 and _is_far(position)
-    elif time_ms - position.time_ms > REPEATED_MS:
-        position.time_ms = time_ms - REPEATED_MS
+        near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
+        if near_deg > NEAR_DEG:
+            near_deg = NEAR_DEG
+        last_latitude, last_longitude = position.latitude_deg, position.longitude_deg
+        if (
+            last_latitude is not None
+            and last_longitude is not None
+            and -near_deg <= latitude - last_latitude <= near_deg
+            and -near_deg <= longitude - last_longitude <= near_deg
+            and reading.accuracy_m is None
+            and not position.candidates
+        ):
+            # What `_fix` does with a fix that is near, where something better has counted the distance.
+            position.latitude_deg = position.raw_latitude_deg = latitude
+            position.longitude_deg = position.raw_longitude_deg = longitude
+            position.time_ms = time_ms
+            position.path_is_behind = True
+            reference = position.reference_latitude_deg
+            far = (
+                km == 0.0
+                and (
+                    reference is None
+                    or not -FAR_DEG <= latitude - reference <= FAR_DEG
+                    or not -FAR_DEG <= longitude - position.reference_longitude_deg <= FAR_DEG
+                )
+                and _is_far(position)
+            )
+        else:
+            _fix(position, reading, mode, thresholds, km=km)
+            if position.raw_pending or position.raw_rejected:
+                position.settled = False
+            far = km == 0.0 and _is_far(position)
+    else:
+        far = False
+        if time_ms - position.time_ms > REPEATED_MS:
+            position.time_ms = time_ms - REPEATED_MS
     if km > 0.0:
         position.odometer_km = value_km
         position.moved_ms = time_ms
@@ -181,6 +181,26 @@ def _plainly(position: Position, reading: Reading, elapsed_ms: int, mode: int, t
         position.conflict = 1
         position.other_km = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
     return 0.0
+
+
+def weighed(
+    position: Position, reading: Reading, elapsed_ms: int, mode: int, thresholds: Thresholds, *, in_gap: bool
+) -> float:
+    """`advance` where the witnesses may disagree; sets `position.settled` when they are all there and agree."""
+    km = _weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=in_gap)
+    position.settled = (
+        position.odometer_is_fine
+        and position.conflict == 0
+        and position.odometer_candidate is None
+        and position.odometer_ahead_km == 0.0
+        and not position.odometer_lost
+        and not position.raw_pending
+        and not position.raw_rejected
+        and not position.speed_lost
+        and position.speed_kmh is not None
+        and position.odometer_ms == reading.time_ms
+    )
+    return km
 
 
 def _weighed(

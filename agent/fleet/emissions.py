@@ -121,11 +121,13 @@ def use(state: EmissionsState, used_kwh: float, distance_km: float) -> None:
     market = state.market_g_per_kwh
     state.market_g += used_g if market is None else used_kwh * market
     state.distance_km += distance_km
-    if state.content_kwh is not None:
-        state.content_kwh -= used_kwh
-        if state.content_kwh < 0.0:
-            state.adjusted_g -= state.content_kwh * content
-            state.content_kwh = 0.0
+    left_kwh = state.content_kwh
+    if left_kwh is not None:
+        left_kwh -= used_kwh
+        if left_kwh < 0.0:
+            state.adjusted_g -= left_kwh * content
+            left_kwh = 0.0
+        state.content_kwh = left_kwh
 
 
 def used(state: EmissionsState) -> Used:

@@ -7,7 +7,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """When a van counts as moving, standing, parked, charging, offline, and what is too strange to be true.
 
     Sources: Traccar (200 m, 180 s), TeslaMate (15 min offline, 5 min and 5 km for a charge while offline), evcc
-    (capacity learnt from 10 % and more), and limits measured on recorded drives; see docs/methods.md.
+    (capacity learnt from 10 % and more), and limits measured on recorded drives; see docs/estimators.md.
     """
 
     moving_speed_kmh: float = 5.0

@@ -114,10 +114,20 @@ JUNE_OF_TWO_VANS = [
     charge(-20, kwh=99, g_per_kwh=100),
     # van-1: 100 km, 25 kWh of which 1 idle.
     trip(9, km=60, kwh=15, stops=70, quality="primary"),
-    tour(9, km=60, kwh=15, drops=70, items=80, activity_tkm=3.0, empty_km=20.0, load_factor_pct=25.0),
+    tour(
+        9,
+        km=60,
+        kwh=15,
+        drops=70,
+        items=80,
+        activity_tkm=3.0,
+        empty_km=20.0,
+        load_factor_pct=25.0,
+        primary_share_pct=40.0,
+    ),
     trip(11, km=40, kwh=9, quality="modelled", inferred=True),
     # Known to have been empty: it belongs to what the others have moved.
-    tour(11, km=40, kwh=9, empty_km=40.0),
+    tour(11, km=40, kwh=9, empty_km=40.0, primary_share_pct=0.0),
     charge(20, kwh=30, g_per_kwh=100, market_co2e_g=600.0),
     charge(22, kwh=10, g_per_kwh=400, inferred=True, market_co2e_g=200.0),
     *counters(23, km=1100, used=275, grid=330, idle=11),
@@ -207,6 +217,7 @@ async def test_the_figures_of_a_period(tmp_path, capsys):
         "avoided_pm_g": 0.54,
         "avoided_diesel_l": 120 * 0.1086,
         "charged_below_annual_intensity_pct": 75,
+        "primary_co2e_pct": 100 * 0.4 * 15 / (15 + 9),
         "primary_km_pct": 50,
         "modelled_km_pct": 100 * 40 / 120,
         "default_km_pct": 100 * 20 / 120,
@@ -235,6 +246,7 @@ async def test_the_header_says_how_it_was_made(tmp_path, capsys):
     assert header["factor_set"].startswith("2026.1@")
     assert "well-to-wheel" in header["boundary"]
     assert header["electricity_g_per_kwh"] == {"DE": 354.5}
+    assert header["electricity_mix"]["DE"].startswith("generation mix in place of the consumption mix")
     assert header["diesel_wtw_g_per_km"] == {"eu_van_heavy DE": 353.6}
     assert any("diesel.nox eu_van_heavy" in entry for entry in header["unconfirmed_factors"])
     assert not any(" FR " in entry for entry in header["unconfirmed_factors"])
