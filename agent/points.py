@@ -231,6 +231,9 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
             "market_co2e_g float g: the same, market-based",
             "cost float -: cost of the grid energy in the tariff's currency",
             "meter text -: where most of grid_kwh comes from: charger or modelled",
+            "uncertainty_kwh float kWh: half width of the 90 % interval of energy_kwh",
+            "uncertainty_grid_kwh float kWh: half width of the 90 % interval of grid_kwh",
+            "uncertainty_g float g: half width of the 90 % interval of co2e_g",
             "inferred boolean -: happened while the van was offline",
         ),
         _measurement(
@@ -278,6 +281,10 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
             "avoided_co2e_g float g: CO2e avoided",
             "energy_cost float -: cost of the grid energy in the tariff's currency",
             "uncertainty_kwh float kWh: half width of the 90 % interval of used_kwh",
+            "uncertainty_g float g: half width of the 90 % interval of co2e_g",
+            "uncertainty_energy_g float g: the part of it that the energy estimate makes",
+            "uncertainty_meter_g float g: the part that meters and charging efficiency make, the same on all days",
+            "uncertainty_factor_g float g: the part that the grid's factor makes, the same on all days",
             "factor_set text -: the factor set that was used",
         ),
         _measurement(

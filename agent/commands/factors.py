@@ -19,6 +19,11 @@ MARKS: Final[dict[Mark, str]] = {
 }
 COLUMNS: Final = ("factor", "scope", "value", "unit", "year", "valid", "gwp", "mark", "licence", "source")
 VALUE: Final = COLUMNS.index("value")
+MIXES: Final = (
+    "consumption  with net imports",
+    "production   without imports: the fallback where no consumption mix is known; a set of your own can have one",
+    "residual -   no residual mix: without a contract the market-based figure is the location-based one",
+)
 PARTS: Final = ("direct", "upstream", "losses", "total", "residual")
 
 
@@ -82,7 +87,8 @@ def as_table(factors: FactorSet, sets: list[FactorSet]) -> str:
     for country in factors.countries():
         parts = _parts(factors, country)
         table.append((country, parts["mix"], *("-" if parts[p] is None else f"{parts[p]:.1f}" for p in PARTS)))
-    return "\n".join([*lines, *_aligned(table, *range(2, len(table[0])))]) + "\n"
+    lines += _aligned(table, *range(2, len(table[0])))
+    return "\n".join([*lines, "", *MIXES]) + "\n"
 
 
 def _parts(factors: FactorSet, country: str) -> dict[str, Any]:

@@ -152,7 +152,9 @@ def _header(
         + ("" if emissions.intensity_file is None else f"; hourly values of {emissions.intensity_file.name}"),
         "market_based": "by the instrument of each charge: contract, residual mix, else the location-based intensity",
         "scopes": "electricity charged: generation is Scope 2; upstream and grid losses are Scope 3.3 (GHG Protocol)",
-        "uncertainty": "95 %; standard uncertainties: charger 1 %, modelled 3 %, hourly factor 5 %, annual 10 %",
+        "uncertainty": "95 %; standard uncertainties: energy as estimated, by the day and independent of each other; "
+        "meter: charger 1 %, modelled 3 %, alike everywhere; factor: hourly 5 %, annual 10 %, alike within a grid; "
+        "mass (per t-km alone): 2 % where stated, 10 % where derived, 50 % by default",
         "pollutants": "NOx and PM avoided are legal limits (Euro 6), PM of the exhaust alone",
         "factor_set": f"{factors.set_name}: {factors.title}",
         "electricity_g_per_kwh": {c: round(factors.for_country(c).annual_g_per_kwh, 1) for c in countries},

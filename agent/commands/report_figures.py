@@ -1,7 +1,7 @@
 """What a report says, computed from the history: sums per van, then the figures that follow from the sums."""
 
 from collections.abc import Callable, Iterable
-from math import sqrt
+from math import hypot, sqrt
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from agent.commands.report_findings import Corrections
 from agent.factors.factor_set import FactorSet
 from agent.fleet.correction_state import Amounts
-from agent.fleet.uncertainty import Z90, Z95, relative
+from agent.fleet.uncertainty import MASS, Z90, Z95, MakeUp, make_up, over_grids, total
 from agent.fleet.vehicle import Vehicle
 from agent.stores.base import History
 
@@ -76,10 +76,21 @@ class Sums(msgspec.Struct, kw_only=True):
     metered_g: float = 0.0
     hourly_g: float = 0.0
     """Of what was charged: all of it, with grid energy by a charger's meter, at an hourly intensity."""
+    days_g: float = 0.0
+    days_make_up: MakeUp = MakeUp()
+    """Of the days that are over and state their uncertainty: their emissions, and what makes it up."""
+    grids: dict[str, MakeUp] = {}
+    """What makes up the uncertainty of `co2e_g`, by country."""
+    activity_mass_tkm: float = 0.0
+    """t-km times the relative uncertainty of the mass."""
 
     def add(self, other: "Sums") -> None:
-        """Add another van's sums."""
+        """Add another van's sums. Errors of meter and factor add up within a grid."""
+        for grid, part in other.grids.items():
+            self.grids[grid] = total([self.grids.get(grid, MakeUp()), part])
         for name in self.__struct_fields__:
+            if name in ("grids", "days_make_up"):
+                continue
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
@@ -121,6 +132,7 @@ def gather(
     for day, sums in _by_days(history, start_ms, end_ms):
         figures = van(day)
         figures.sums.variance_kwh2 = sums.variance_kwh2
+        figures.sums.days_g, figures.sums.days_make_up = sums.days_g, sums.days_make_up
         if sums.distance_km > figures.sums.distance_km:
             diesel = factors.diesel(figures.vehicle.diesel_class, figures.vehicle.country)
             sums.avoided_nox_mg = sums.distance_km * diesel.nox_mg_per_km
@@ -181,6 +193,10 @@ def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> Iter
         for name in (*ENERGY, "co2e_g", "diesel_co2e_g"):
             setattr(sums, name, getattr(sums, name) + day.get(name, 0.0))
         sums.variance_kwh2 += (day.get("uncertainty_kwh", 0.0) / Z90) ** 2
+        if "uncertainty_g" in day:
+            parts = MakeUp(*(day[f"uncertainty_{part}_g"] / Z90 for part in ("energy", "meter", "factor")))
+            sums.days_g += day["co2e_g"]
+            sums.days_make_up = total([sums.days_make_up, parts])
     return vans.values()
 
 
@@ -210,6 +226,7 @@ def _add_tour(figures: VanFigures, tour: dict[str, Any], _factors: FactorSet) ->
     if tonne_km is not None or was_empty:
         sums.tonne_km += tonne_km or 0.0
         sums.tonne_km_co2e_g += co2e_g
+        sums.activity_mass_tkm += (tonne_km or 0.0) * MASS[tour["quality"]]
     if items is not None or was_empty:
         sums.parcels += items or 0
         sums.parcel_co2e_g += co2e_g
@@ -253,6 +270,9 @@ def _conclude(figures: VanFigures, factors: FactorSet, efficiency_ac: float) -> 
     sums.annual_co2e_g = (sums.used_kwh - sums.regenerated_kwh) / efficiency_ac * grid.annual_g_per_kwh
     sums.diesel_ttw_g = sums.diesel_co2e_g * diesel.ttw_g_per_km / diesel.wtw_g_per_km
     sums.diesel_l = sums.distance_km * diesel.fuel_l_per_km
+    parts = _make_up(sums)
+    if parts is not None:
+        sums.grids = {figures.vehicle.country: parts}
 
 
 def figures_of(sums: Sums) -> dict[str, Any]:
@@ -277,7 +297,7 @@ def figures_of(sums: Sums) -> dict[str, Any]:
         "overall_kwh_per_100km": _over(100 * net_kwh, km, at_least=SHORTEST_KM),
         "battery_kwh_per_stop": _over(net_kwh, sums.stops),
         "co2e_kg": sums.co2e_g / 1000,
-        "co2e_uncertainty_kg": _uncertainty_kg(sums),
+        **_uncertainty(sums),
         "co2e_ttw_kg": 0.0,
         "co2e_wtt_kg": sums.co2e_g / 1000,
         "co2e_by_annual_factor_kg": sums.annual_co2e_g / 1000,
@@ -309,17 +329,42 @@ def figures_of(sums: Sums) -> dict[str, Any]:
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def _uncertainty_kg(sums: Sums) -> float | None:
-    """Half the width of the 95 % interval of `co2e_kg`; that of its energy is from the days that are over."""
+def _make_up(sums: Sums) -> MakeUp | None:
+    """What makes up the uncertainty of one van's `co2e_g`: by its days, or by its charges where no day states it.
+
+    What the days do not cover, such as the day under way, is as uncertain as they are.
+    """
+    if sums.days_g > 0.0:
+        scale = abs(sums.co2e_g) / sums.days_g
+        energy_g, meter_g, factor_g = sums.days_make_up
+        return MakeUp(energy_g * scale, meter_g * scale, factor_g * scale)
     net_kwh = sums.used_kwh - sums.regenerated_kwh
     if sums.slices_g <= 0.0 or net_kwh <= 0.0:
         return None
-    u = relative(
-        energy=sqrt(sums.variance_kwh2) / net_kwh,
-        primary_share=sums.metered_g / sums.slices_g,
-        hourly_share=sums.hourly_g / sums.slices_g,
+    return make_up(
+        sums.co2e_g,
+        energy_kwh=net_kwh,
+        uncertainty_kwh=Z90 * sqrt(sums.variance_kwh2),
+        primary_g=sums.co2e_g * sums.metered_g / sums.slices_g,
+        hourly_g=sums.co2e_g * sums.hourly_g / sums.slices_g,
     )
-    return Z95 * u * abs(sums.co2e_g) / 1000
+
+
+def _uncertainty(sums: Sums) -> dict[str, float | None]:
+    """Half the width of the 95 % interval of `co2e_kg`, what makes it up, and that of the grams per t-km."""
+    if not sums.grids:
+        return {}
+    parts = over_grids(sums.grids.values())
+    figures: dict[str, float | None] = {
+        "co2e_uncertainty_kg": Z95 * parts.standard_g / 1000,
+        "co2e_uncertainty_energy_kg": Z95 * parts.energy_g / 1000,
+        "co2e_uncertainty_meter_kg": Z95 * parts.meter_g / 1000,
+        "co2e_uncertainty_factor_kg": Z95 * parts.factor_g / 1000,
+    }
+    if sums.tonne_km > 0.0 and sums.co2e_g > 0.0:
+        u = hypot(parts.standard_g / sums.co2e_g, sums.activity_mass_tkm / sums.tonne_km)
+        figures["co2e_g_per_tkm_uncertainty"] = Z95 * u * sums.tonne_km_co2e_g / sums.tonne_km
+    return figures
 
 
 def _over(value: float, divisor: float, *, at_least: float = 1e-9) -> float | None:

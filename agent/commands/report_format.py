@@ -36,7 +36,7 @@ COLUMNS: Final = {
         "tours": "vehicle_id start end distance_km empty_km trips stops drops items mass_kg activity_tkm energy_kwh "
         "co2e_g co2e_g_per_tkm co2e_g_per_item uncertainty_g primary_share_pct quality corrected",
         "charges": "vehicle_id start end place kind soc_start_pct soc_end_pct energy_kwh grid_kwh max_power_kw co2e_g "
-        "meter inferred corrected",
+        "uncertainty_g meter inferred corrected",
         "scopes": "depot place grid_kwh metered_kwh scope_2_location_based_co2e_kg scope_2_market_based_co2e_kg "
         "scope_3_3_upstream_co2e_kg scope_3_3_losses_co2e_kg location_based_co2e_kg uncertainty_kg",
         "instruments": "instrument factor_set grid_kwh share_pct market_based_co2e_kg location_based_co2e_kg",

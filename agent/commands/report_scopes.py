@@ -4,13 +4,12 @@ Nothing is computed with the factors of today: every gram is as it was stored, w
 """
 
 from collections.abc import Iterable
-from math import sqrt
 from typing import Any, Final
 
 import msgspec
 
 from agent.fleet.contracts import LOCATION
-from agent.fleet.uncertainty import Z95, relative
+from agent.fleet.uncertainty import Z95, MakeUp, make_up, over_grids
 
 ELSEWHERE: Final = "elsewhere"
 ALL: Final = "all"
@@ -55,12 +54,15 @@ class Scopes(msgspec.Struct, kw_only=True):
         return self.direct_g + self.upstream_g + self.losses_g
 
     @property
-    def half_width_g(self) -> float:
-        """Of the location-based emissions, 95 %: meter and factor, the same for all slices of a grid."""
-        if self.location_g <= 0.0:
-            return 0.0
-        shares = {"primary_share": self.metered_g / self.location_g, "hourly_share": self.hourly_g / self.location_g}
-        return Z95 * self.location_g * relative(energy=0.0, **shares)
+    def make_up(self) -> MakeUp:
+        """Of the location-based emissions of one grid: meter and factor, the same for all its slices."""
+        return make_up(
+            self.location_g,
+            energy_kwh=self.battery_kwh,
+            uncertainty_kwh=None,
+            primary_g=self.metered_g,
+            hourly_g=self.hourly_g,
+        )
 
 
 def scopes_of(slices: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -79,10 +81,9 @@ def scopes_of(slices: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], l
     for (country, _, _), sums in sites.items():
         grids.setdefault(country, Scopes()).add(sums)
         everything.add(sums)
-    # Errors are the same within a grid, and independent between grids.
-    half_width_g = sqrt(sum(sums.half_width_g**2 for sums in grids.values()))
+    half_width_g = Z95 * over_grids(sums.make_up for sums in grids.values()).standard_g
     by_site = [
-        {"country": country, "depot": depot, "place": place, **_site(sums, sums.half_width_g)}
+        {"country": country, "depot": depot, "place": place, **_site(sums, Z95 * sums.make_up.standard_g)}
         for (country, depot, place), sums in sorted(sites.items())
     ]
     by_site.append({"country": ALL, "depot": ALL, "place": ALL, **_site(everything, half_width_g)})

@@ -8,6 +8,7 @@ from agent.fleet.context import Context
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
 from agent.fleet.thresholds import Thresholds
+from agent.fleet.uncertainty import ChargeUncertainty, of_charge
 from agent.readings import Reading
 
 LEARN_FROM_KWH: Final = 5.0
@@ -118,6 +119,7 @@ def begin(state: VanState, start: Mark, *, flagged: bool) -> None:
         flagged=flagged,
         rise_ms=state.time_ms,
         rise_pct=state.soc.soc_pct or 0.0,
+        start_variance=estimate.variance(state.estimate),
         scatters=state.charge.scatters,
     )
     state.motion.mode = CHARGING
@@ -209,6 +211,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     state.day.charges += 1
     _learn(state, charge, _kind(charge, mean_kw, context))
     of_slices = slices.sums(charge.slice, charge.grid_kwh)
+    uncertainty = _uncertainty(state, charge, of_slices)
     records.append(
         ChargeRecord(
             vehicle_id=state.vehicle_id,
@@ -228,10 +231,28 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
             market_co2e_g=of_slices.market_co2e_g,
             cost=of_slices.cost,
             meter=of_slices.meter,
+            uncertainty_kwh=uncertainty.energy_kwh,
+            uncertainty_grid_kwh=uncertainty.grid_kwh,
+            uncertainty_g=uncertainty.co2e_g,
             inferred=inferred,
         )
     )
     return records
+
+
+def _uncertainty(state: VanState, charge: ChargeState, of_slices: slices.Sums) -> ChargeUncertainty:
+    e = state.estimate
+    by_soc_alone = state.totals.source == 0 or charge.start_variance is None
+    return of_charge(
+        energy_kwh=charge.charged_kwh,
+        energy_half_kwh=estimate.half_width_kwh(e, charge.start_variance, state.soc.step_pct),
+        capacity=e.gg**0.5 / e.g if by_soc_alone else 0.0,
+        grid_kwh=charge.grid_kwh,
+        metered_kwh=of_slices.metered_kwh,
+        co2e_g=charge.co2e_g,
+        primary_g=of_slices.primary_g,
+        hourly_g=of_slices.hourly_g,
+    )
 
 
 def settle(state: VanState, context: Context, *, last: bool = False) -> list[Record]:

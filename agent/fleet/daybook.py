@@ -40,13 +40,12 @@ def _totals(state: VanState) -> days.DayTotals:
         co2e_g=0.0 if emissions is None else emissions.co2e_g,
         diesel_co2e_g=0.0 if emissions is None else emissions.diesel_co2e_g_total,
         market_g=0.0 if emissions is None else emissions.market_g,
+        net_kwh=totals.net_kwh,
+        primary_g=0.0 if emissions is None else emissions.primary_g,
+        hourly_g=0.0 if emissions is None else emissions.hourly_g,
     )
 
 
 def _uncertainty_kwh(state: VanState) -> float | None:
-    """What the total's variance grew by over the day, and the place within the step at both of its ends."""
     e = state.estimate
-    if not e.started:
-        return None
-    ends = 2.0 * (state.soc.step_pct / e.g) ** 2 / 12.0
-    return estimate.Z90 * float((max(e.nn - state.day_nn, 0.0) + ends) ** 0.5)
+    return estimate.half_width_kwh(e, state.day_nn, state.soc.step_pct) if e.started else None

@@ -11,6 +11,7 @@ import msgspec
 
 from agent.errors import SettingsError
 from agent.fleet.records import DayRecord
+from agent.fleet.uncertainty import Z90, MakeUp, make_up
 from agent.structs import quick_to_set
 
 MS_PER_HOUR: Final = 3_600_000
@@ -107,6 +108,11 @@ class DayTotals(NamedTuple):
     co2e_g: float
     diesel_co2e_g: float
     market_g: float = 0.0
+    net_kwh: float | None = None
+    primary_g: float = 0.0
+    hourly_g: float = 0.0
+    """Of `co2e_g`: with measured grid energy, and at an hourly intensity. `net_kwh` is `None` where all three are not
+    known."""
 
 
 NOTHING: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -181,6 +187,7 @@ def _close(state: DayState, vehicle_id: str, totals: DayTotals, uncertainty_kwh:
     begun = state.totals
     co2e_g = totals.co2e_g - begun.co2e_g
     diesel_co2e_g = totals.diesel_co2e_g - begun.diesel_co2e_g
+    grams = _make_up(begun, totals, uncertainty_kwh)
     regenerated = None
     if totals.regenerated_kwh is not None:
         regenerated = totals.regenerated_kwh - (begun.regenerated_kwh or 0.0)
@@ -202,4 +209,20 @@ def _close(state: DayState, vehicle_id: str, totals: DayTotals, uncertainty_kwh:
         energy_cost=state.energy_cost,
         uncertainty_kwh=uncertainty_kwh,
         market_co2e_g=totals.market_g - begun.market_g,
+        uncertainty_g=None if grams is None else Z90 * grams.standard_g,
+        uncertainty_energy_g=None if grams is None else Z90 * grams.energy_g,
+        uncertainty_meter_g=None if grams is None else Z90 * grams.meter_g,
+        uncertainty_factor_g=None if grams is None else Z90 * grams.factor_g,
+    )
+
+
+def _make_up(begun: DayTotals, totals: DayTotals, uncertainty_kwh: float | None) -> MakeUp | None:
+    if uncertainty_kwh is None or begun.net_kwh is None or totals.net_kwh is None:
+        return None
+    return make_up(
+        totals.co2e_g - begun.co2e_g,
+        energy_kwh=totals.net_kwh - begun.net_kwh,
+        uncertainty_kwh=uncertainty_kwh,
+        primary_g=totals.primary_g - begun.primary_g,
+        hourly_g=totals.hourly_g - begun.hourly_g,
     )

@@ -185,3 +185,18 @@ def mark_boundary(e: Estimate, capacity_sigma: float) -> None:
 def since_boundary_variance(e: Estimate) -> float:
     """Variance of n - b, the energy since the last boundary, kWh²."""
     return max(0.0, e.nn - 2.0 * e.nb + e.bb)
+
+
+def variance(e: Estimate) -> float:
+    """Variance of n, kWh², with what is still to be predicted."""
+    return max(0.0, e.nn + e.pending_var)
+
+
+def half_width_kwh(e: Estimate, since_variance: float | None, step_pct: float) -> float:
+    """Half the width of the 90 % interval of the energy since a moment when the variance was `since_variance`.
+
+    What the variance grew by, and the place within the step of the state of charge at both ends: each of them evenly
+    spread over a step, which has the variance step² / 12 (GUM F.2.2.1).
+    """
+    grown = 0.0 if since_variance is None else max(0.0, variance(e) - since_variance)
+    return Z90 * sqrt(grown + 2.0 * (step_pct / e.g) ** 2 / 12.0)

@@ -148,6 +148,9 @@ class ChargeRecord(Record, kw_only=True, gc=False):
     cost: float | None = None
     meter: Meter = "modelled"
     inferred: bool = False
+    uncertainty_kwh: float | None = None
+    uncertainty_grid_kwh: float | None = None
+    uncertainty_g: float | None = None
 
 
 class ChargeSliceRecord(Record, kw_only=True, gc=False):
@@ -201,6 +204,10 @@ class DayRecord(Record, kw_only=True, gc=False):
     uncertainty_kwh: float | None = None
     market_co2e_g: float | None = None
     factor_set: str | None = None
+    uncertainty_g: float | None = None
+    uncertainty_energy_g: float | None = None
+    uncertainty_meter_g: float | None = None
+    uncertainty_factor_g: float | None = None
 
 
 class AlertRecord(Record, kw_only=True, gc=False):

@@ -45,6 +45,8 @@ class SliceState(msgspec.Struct, array_like=True, gc=False):
     charge_metered_kwh: float = 0.0
     charge_market_g: float = 0.0
     charge_cost: float | None = None
+    charge_primary_g: float = 0.0
+    charge_hourly_g: float = 0.0
 
 
 class Flow(NamedTuple):
@@ -130,12 +132,23 @@ class Sums(NamedTuple):
     market_co2e_g: float
     cost: float | None
     meter: Meter
+    metered_kwh: float
+    primary_g: float
+    hourly_g: float
+    """Of the location-based emissions: with measured grid energy, and at an hourly intensity."""
 
 
 def sums(state: SliceState | None, grid_kwh: float) -> Sums:
     """Of the slices of a charge that drew `grid_kwh`."""
     state = state or SliceState()
-    return Sums(state.charge_market_g, state.charge_cost, meter_of(state.charge_metered_kwh, grid_kwh))
+    return Sums(
+        state.charge_market_g,
+        state.charge_cost,
+        meter_of(state.charge_metered_kwh, grid_kwh),
+        state.charge_metered_kwh,
+        state.charge_primary_g,
+        state.charge_hourly_g,
+    )
 
 
 def meter_of(metered_kwh: float, grid_kwh: float) -> Meter:
@@ -178,6 +191,7 @@ def _enter_part(
     state.market_g += market_g
     if source == "hourly":
         state.hourly_kwh += grid_kwh
+        state.charge_hourly_g += co2e_g
         carbon.hourly_g += co2e_g
     if context.tariff is not None:
         cost = context.tariff.cost(grid_kwh, start_ms, end_ms)
@@ -185,6 +199,7 @@ def _enter_part(
         state.charge_cost = (state.charge_cost or 0.0) + cost
     state.charge_metered_kwh += metered_kwh
     state.charge_market_g += market_g
+    state.charge_primary_g += metered_kwh * g_per_kwh
     carbon.location_g += co2e_g
     carbon.market_g += market_g
     carbon.primary_g += metered_kwh * g_per_kwh

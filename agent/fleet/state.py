@@ -438,6 +438,8 @@ class ChargeState(Part):
     """What the charger has said; `None`: nothing."""
     slice: SliceState | None = None
     """The slice under way; `None`: no energy has been entered."""
+    start_variance: float | None = None
+    """Of the estimate when the charge began, kWh²; `None`: nobody saw it begin."""
     gives: bool = False
     """The flag says that the van charges, but its state of charge has fallen: the flag says nothing until it rises."""
     scatters: int = 0

@@ -1,11 +1,21 @@
-"""Uncertainty of emissions: from energy, meter and factor.
+"""Uncertainty of emissions: from energy, meter, factor and mass. What is relative here is one standard deviation.
 
-Errors of a kind of meter and of a grid's factor are the same for every charge of that grid. They do not average out, so
-shares are added up before they are squared. What is relative here is one standard deviation.
+G = grid energy times factor, and the grid energy is the battery energy over an efficiency: a product. By the law of
+propagation for products (GUM 5.1.6) the relative variances of independent inputs add up.
+
+For a sum over charges, tours, days or vans the covariances decide (GUM 5.2.2): `u² = ΣΣ r_ij u_i u_j`.
+
+* Energy: r = 0. Quantisation and noise of one day say nothing about the next: squares add up.
+* Meter: r = 1. A kind of meter, and the one table of efficiencies, err everywhere alike: the u themselves add up.
+* Factor: r = 1 within a grid, whatever the day and the van; r = 0 between grids.
+* Mass: r = 1. Masses stated by one kind of source err alike. They concern grams per t-km, not the grams.
+
+Within one sum the shares by charger and by model, by the hour and by the year are added up as well: an upper bound.
 """
 
+from collections.abc import Iterable
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 Z90: Final = 1.645
 Z95: Final = 1.96
@@ -17,6 +27,21 @@ MODELLED: Final = 0.03
 HOURLY: Final = 0.05
 ANNUAL: Final = 0.10
 """A grid's factor, by the hour and by the year: design choices."""
+MASS: Final = {"primary": 0.02, "modelled": 0.10, "default": 0.50}
+"""The mass of a tour's goods, by the quality of the tour: design choices."""
+
+
+class MakeUp(NamedTuple):
+    """What the uncertainty of emissions is made of: standard uncertainties, g CO2e."""
+
+    energy_g: float = 0.0
+    meter_g: float = 0.0
+    factor_g: float = 0.0
+
+    @property
+    def standard_g(self) -> float:
+        """All of it: the parts are independent of each other."""
+        return sqrt(self.energy_g**2 + self.meter_g**2 + self.factor_g**2)
 
 
 def relative(*, energy: float, primary_share: float, hourly_share: float, mass: float = 0.0) -> float:
@@ -26,9 +51,52 @@ def relative(*, energy: float, primary_share: float, hourly_share: float, mass: 
     `primary_share` is the share of the grams whose grid energy a charger has measured, `hourly_share` that at an hourly
     intensity.
     """
-    meter = CHARGER * primary_share + MODELLED * (1.0 - primary_share)
-    factor = HOURLY * hourly_share + ANNUAL * (1.0 - hourly_share)
+    meter, factor = _meter(primary_share), _factor(hourly_share)
     return sqrt(energy * energy + meter * meter + factor * factor + mass * mass)
+
+
+def make_up(
+    co2e_g: float, *, energy_kwh: float, uncertainty_kwh: float | None, primary_g: float, hourly_g: float
+) -> MakeUp:
+    """The uncertainty of emissions. `uncertainty_kwh` is that of the energy used, 90 %."""
+    if co2e_g == 0.0:
+        return MakeUp()
+    energy = 0.0 if uncertainty_kwh is None or energy_kwh == 0.0 else uncertainty_kwh / Z90 / abs(energy_kwh)
+    primary, hourly = (min(1.0, max(0.0, part / co2e_g)) for part in (primary_g, hourly_g))
+    size_g = abs(co2e_g)
+    return MakeUp(
+        size_g * energy,
+        size_g * _meter(primary),
+        size_g * _factor(hourly),
+    )
+
+
+def _meter(primary_share: float) -> float:
+    return CHARGER * primary_share + MODELLED * (1.0 - primary_share)
+
+
+def _factor(hourly_share: float) -> float:
+    return HOURLY * hourly_share + ANNUAL * (1.0 - hourly_share)
+
+
+def total(parts: Iterable[MakeUp]) -> MakeUp:
+    """Of the sum of emissions of one grid: energy in squares, meter and factor as they are."""
+    energy_g2 = meter_g = factor_g = 0.0
+    for part in parts:
+        energy_g2 += part.energy_g**2
+        meter_g += part.meter_g
+        factor_g += part.factor_g
+    return MakeUp(sqrt(energy_g2), meter_g, factor_g)
+
+
+def over_grids(grids: Iterable[MakeUp]) -> MakeUp:
+    """Of the sum of emissions of several grids, one entry each: their factors are independent, meters are not."""
+    energy_g2 = meter_g = factor_g2 = 0.0
+    for part in grids:
+        energy_g2 += part.energy_g**2
+        meter_g += part.meter_g
+        factor_g2 += part.factor_g**2
+    return MakeUp(sqrt(energy_g2), meter_g, sqrt(factor_g2))
 
 
 def half_width_g(
@@ -41,8 +109,50 @@ def half_width_g(
     z: float = Z90,
 ) -> float:
     """Half the width of the interval of emissions, g. `uncertainty_kwh` is that of the energy used, 90 %."""
-    if co2e_g == 0.0:
-        return 0.0
-    energy = 0.0 if uncertainty_kwh is None or energy_kwh == 0.0 else uncertainty_kwh / Z90 / abs(energy_kwh)
-    shares = [min(1.0, max(0.0, part / co2e_g)) for part in (primary_g, hourly_g)]
-    return z * abs(co2e_g) * relative(energy=energy, primary_share=shares[0], hourly_share=shares[1])
+    parts = make_up(
+        co2e_g, energy_kwh=energy_kwh, uncertainty_kwh=uncertainty_kwh, primary_g=primary_g, hourly_g=hourly_g
+    )
+    return z * parts.standard_g
+
+
+class ChargeUncertainty(NamedTuple):
+    """Of a charge: half widths of 90 % intervals."""
+
+    energy_kwh: float
+    """Of the energy into the battery."""
+    grid_kwh: float
+    co2e_g: float
+
+
+def of_charge(
+    *,
+    energy_kwh: float,
+    energy_half_kwh: float,
+    capacity: float,
+    grid_kwh: float,
+    metered_kwh: float,
+    co2e_g: float,
+    primary_g: float,
+    hourly_g: float,
+) -> ChargeUncertainty:
+    """Uncertainty of a charge.
+
+    `energy_half_kwh` (90 %) is that of the energy into the battery by the estimate and the steps of the state of
+    charge at both ends; `capacity` the relative one of the battery's capacity, where the state of charge alone told the
+    energy. Both concern only the part of the grid energy that no charger measured.
+    """
+    battery_kwh = sqrt(energy_half_kwh**2 + (Z90 * capacity * energy_kwh) ** 2)
+    if grid_kwh <= 0.0:
+        return ChargeUncertainty(battery_kwh, 0.0, 0.0)
+    metered = min(1.0, max(0.0, metered_kwh / grid_kwh))
+    energy = 0.0 if energy_kwh <= 0.0 else (1.0 - metered) * battery_kwh / Z90 / energy_kwh
+    grams = make_up(
+        co2e_g,
+        energy_kwh=1.0,
+        uncertainty_kwh=Z90 * energy,
+        primary_g=primary_g,
+        hourly_g=hourly_g,
+    )
+    return ChargeUncertainty(
+        battery_kwh, Z90 * grid_kwh * sqrt(energy**2 + _meter(metered) ** 2), Z90 * grams.standard_g
+    )

@@ -21,6 +21,7 @@ THOUSANDTHS: Final = (
     *("co2e_g", "diesel_co2e_g", "avoided_co2e_g", "co2e_g_total", "diesel_co2e_g_total", "avoided_co2e_g_total"),
     *("avoided_nox_mg_total", "avoided_pm_mg_total"),
     *("market_co2e_g", "direct_g", "upstream_g", "losses_g", "market_g"),
+    *("uncertainty_g", "uncertainty_energy_g", "uncertainty_meter_g", "uncertainty_factor_g"),
 )
 """Fields whose sums are shown in the unit a thousand times as large: grams as kg, milligrams as g."""
 

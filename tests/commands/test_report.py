@@ -407,6 +407,51 @@ async def test_the_uncertainty_of_a_period(tmp_path, capsys):
     assert summary["co2e_uncertainty_kg"] == pytest.approx(1.96 * u * 16.0)
 
 
+async def test_the_uncertainty_of_a_period_from_its_days(tmp_path, capsys):
+    """One day of 10 kg: its 90 % become 95 %. Two such days: energy in squares, meter and factor as they are."""
+    days = [
+        DayRecord(
+            vehicle_id="van-1", time_ms=JUNE + DAY * number, distance_km=100.0, used_kwh=40.0, charged_kwh=0.0,
+            grid_kwh=0.0, idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=10_000.0, diesel_co2e_g=30_000.0,
+            avoided_co2e_g=20_000.0, uncertainty_kwh=1.645, uncertainty_g=1.645 * 1158.0,
+            uncertainty_energy_g=1.645 * 300.0, uncertainty_meter_g=1.645 * 500.0, uncertainty_factor_g=1.645 * 1000.0,
+        )
+        for number in (0, 1)
+    ]  # fmt: skip
+    one = (await as_json(tmp_path, capsys, days[:1], ("--from", "2026-06-01", "--to", "2026-06-02")))["summary"]
+    assert one["co2e_uncertainty_kg"] == pytest.approx(1.96 * (0.3**2 + 0.5**2 + 1.0**2) ** 0.5)
+    both = (await as_json(tmp_path, capsys, days, ("--from", "2026-06-01", "--to", "2026-06-03")))["summary"]
+    assert both["co2e_uncertainty_energy_kg"] == pytest.approx(1.96 * 0.3 * 2**0.5)
+    assert both["co2e_uncertainty_meter_kg"] == pytest.approx(1.96 * 1.0)
+    assert both["co2e_uncertainty_factor_kg"] == pytest.approx(1.96 * 2.0)
+    assert both["co2e_uncertainty_kg"] == pytest.approx(1.96 * (2 * 0.3**2 + 1.0**2 + 2.0**2) ** 0.5)
+
+
+async def test_the_uncertainty_per_tonne_kilometre(tmp_path, capsys):
+    """10 kg over 5 t-km are 2,000 g/t-km.
+
+    The grams: 3, 4 and 12 % make 13 %. Half of the t-km primary (2 %), half modelled (10 %): masses 6 %. Together
+    1.96 · sqrt(0.13² + 0.06²) of 2,000.
+    """
+    day = DayRecord(
+        vehicle_id="van-1", time_ms=JUNE, distance_km=100.0, used_kwh=40.0, charged_kwh=0.0, grid_kwh=0.0,
+        idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=10_000.0, diesel_co2e_g=30_000.0, avoided_co2e_g=20_000.0,
+        uncertainty_g=1.645 * 1300.0, uncertainty_energy_g=1.645 * 300.0, uncertainty_meter_g=1.645 * 400.0,
+        uncertainty_factor_g=1.645 * 1200.0,
+    )  # fmt: skip
+    tours = [
+        TourRecord(
+            vehicle_id="van-1", time_ms=JUNE + hours * HOUR, start_ms=JUNE, duration_s=3600.0, distance_km=50.0,
+            co2e_g=5000.0, diesel_co2e_g=15_000.0, trips=1, stops=1, drops=1, activity_tkm=2.5, quality=quality,
+        )
+        for hours, quality in ((8, "primary"), (12, "modelled"))
+    ]  # fmt: skip
+    words = ("--from", "2026-06-01", "--to", "2026-06-02")
+    summary = (await as_json(tmp_path, capsys, [day, *tours], words))["summary"]
+    assert summary["co2e_g_per_tkm"] == pytest.approx(2000.0)
+    assert summary["co2e_g_per_tkm_uncertainty"] == pytest.approx(1.96 * (0.13**2 + 0.06**2) ** 0.5 * 2000.0)
+
+
 def correction(hours, *, start, end, vehicle_id="van-1", reason="GPS in a tunnel", **amounts):
     """A slice of the stretch from `start` to `end`, hours like `hours`."""
     return CorrectionRecord(

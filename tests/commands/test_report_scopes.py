@@ -62,12 +62,12 @@ def test_the_last_row_is_the_sum():
         assert whole[name] == pytest.approx(sum(part[name] for part in parts)), name
 
 
-def test_uncertainty_adds_up_within_a_grid_and_in_squares_between_grids():
+def test_the_factors_of_two_grids_are_independent_and_their_meters_are_not():
     """DE: 14 kg, 12 of them by chargers; FR: 3.2 kg, modelled, by the hour. 1.96 standard deviations."""
     whole = scopes_of(CHARGED)[0][-1]
-    german = 14.0 * sqrt((0.01 * 12 / 14 + 0.03 * 2 / 14) ** 2 + 0.10**2)
-    french = 3.2 * sqrt(0.03**2 + 0.05**2)
-    assert whole["uncertainty_kg"] == pytest.approx(1.96 * sqrt(german**2 + french**2))
+    meter = 0.01 * 12 + 0.03 * 2 + 0.03 * 3.2
+    german, french = 0.10 * 14, 0.05 * 3.2
+    assert whole["uncertainty_kg"] == pytest.approx(1.96 * sqrt(meter**2 + german**2 + french**2))
 
 
 def test_instruments_with_what_they_cover():

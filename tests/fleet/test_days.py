@@ -91,6 +91,30 @@ def test_a_day_is_the_difference_of_two_totals():
     assert (following.time_ms, following.trips, following.energy_cost) == (DAY, 0, None)
 
 
+def test_the_uncertainty_of_the_grams_of_a_day():
+    """By hand.
+
+    10 kg from 40 kWh known to 2 kWh (90 %): 5 %, 500 g. A quarter by a charger's meter: 1 % · 0.25 + 3 % · 0.75 is
+    2.5 %, 250 g. Half by the hour: 5 % · 0.5 + 10 % · 0.5 is 7.5 %, 750 g. Together
+    sqrt(500² + (1.645 · 250)² + (1.645 · 750)²).
+    """
+    state = DayState()
+    begun = totals(0)._replace(co2e_g=500.0, net_kwh=3.0, primary_g=100.0, hourly_g=200.0)
+    turn(state, 1, begun)
+    ended = totals(200)._replace(co2e_g=10_500.0, net_kwh=43.0, primary_g=2600.0, hourly_g=5200.0)
+    record = turn(state, 25, ended, uncertainty=2.0)
+    assert record.uncertainty_energy_g == pytest.approx(500.0)
+    assert record.uncertainty_meter_g == pytest.approx(1.645 * 250.0)
+    assert record.uncertainty_factor_g == pytest.approx(1.645 * 750.0)
+    assert record.uncertainty_g == pytest.approx((500.0**2 + (1.645 * 250) ** 2 + (1.645 * 750) ** 2) ** 0.5)
+
+
+def test_a_day_that_an_older_version_began_does_not_state_what_it_cannot_know():
+    state = DayState()
+    turn(state, 1, totals(0))
+    assert turn(state, 25, totals(200)._replace(net_kwh=43.0), uncertainty=2.0).uncertainty_g is None
+
+
 def test_regenerated_energy_when_it_becomes_known_during_the_day():
     state = DayState()
     turn(state, 1, totals(0))

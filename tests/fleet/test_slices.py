@@ -223,6 +223,22 @@ def test_the_slices_of_a_charge(step_pct: float, every_s: int):
         assert piece.battery_kwh == pytest.approx(1.5 / 0.97, abs=0.6 * step_pct / 100 * 50 + 0.08)
 
 
+@pytest.mark.parametrize("step_pct", [0.1, 1.0])
+def test_the_uncertainty_of_a_charge(step_pct: float):
+    """6 kW for 2 h out of a battery of 50 kWh, by the power that the van says, modelled, by the year.
+
+    Both ends lie within a step: at least 1.4 · sqrt(2 / 12) steps of 0.5 kWh per %. The grid energy is known no better
+    than its efficiency, 3 %, and the grams no better than the factor, 10 %. The truth, 12 / 0.97 kWh, lies within.
+    """
+    (charge,) = charged_van(step_pct=step_pct).charges
+    ends_kwh = 1.4 * (2 / 12) ** 0.5 * step_pct * 0.5
+    assert 0.9 * ends_kwh <= charge.uncertainty_kwh < ends_kwh + 0.1 * charge.energy_kwh
+    assert abs(charge.energy_kwh - 12.0 / 0.97) <= charge.uncertainty_kwh
+    assert charge.uncertainty_grid_kwh > 1.645 * 0.03 * charge.grid_kwh
+    relative_grid = charge.uncertainty_grid_kwh / charge.grid_kwh
+    assert charge.uncertainty_g / charge.co2e_g == pytest.approx((relative_grid**2 + (1.645 * 0.1) ** 2) ** 0.5)
+
+
 def test_a_charge_over_a_silence_is_spread_over_it():
     """From 20 to 60 % of 50 kWh within 8 h of silence: 20 kWh out of 20.62 kWh in, the same in each quarter."""
     van = Van(soc_pct=20.0, step_pct=0.1)

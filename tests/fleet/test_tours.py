@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agent.fleet import decode_state, encode_state
 from agent.fleet.days import DayZone, Tariff
+from agent.fleet.records import DayRecord
 from agent.fleet.state import Verdict
 from tests.fleet.courier import Courier, depot_context
 
@@ -291,6 +292,24 @@ def deliver(van: Courier, kg_left: float | None, parcels_left: int | None = None
 def home(van: Courier) -> None:
     van.go(0.0)
     van.stand(600)
+
+
+def test_a_day_with_one_tour_is_as_uncertain_as_the_tour() -> None:
+    """40 km, 10 kWh, 4,000 g; modelled charging (3 %) and an annual factor (10 %) of a pack nobody saw charged.
+
+    Meter and factor are 1.645 · 120 g and 1.645 · 400 g of both. The day has some idling more than the tour.
+    """
+    van = Courier()
+    van.go(20.0)
+    home(van)
+    van.stand(10 * 3600)
+    (tour,), (day,) = van.tours, van.of(DayRecord)
+    assert day.uncertainty_meter_g == pytest.approx(1.645 * 120, rel=0.01)
+    assert day.uncertainty_factor_g == pytest.approx(1.645 * 400, rel=0.01)
+    parts = (day.uncertainty_energy_g, day.uncertainty_meter_g, day.uncertainty_factor_g)
+    assert day.uncertainty_g == pytest.approx(sum(part**2 for part in parts) ** 0.5)
+    assert day.uncertainty_kwh == pytest.approx(tour.uncertainty_kwh, rel=0.02)
+    assert day.uncertainty_g == pytest.approx(tour.uncertainty_g, rel=0.02)
 
 
 # -- where tours begin and end

@@ -182,6 +182,16 @@ def _course() -> list[Panel]:
             interval="1h",
         ),
         series(
+            "Uncertainty of the CO2e per day",
+            "Half widths of the 90 % intervals, Σ of the vans: of the energy's, which are independent, an upper bound.",
+            "suffix:kg",
+            per_day("day", "uncertainty_g", alias="All"),
+            per_day("day", "uncertainty_energy_g", alias="Energy estimate"),
+            per_day("day", "uncertainty_meter_g", alias="Meters and charging efficiency"),
+            per_day("day", "uncertainty_factor_g", alias="Factor of the grid"),
+            interval="1h",
+        ),
+        series(
             "Intensity of the grid and of the batteries",
             "Grid: of the country now. Battery: carbon content of the energy in it. Means over the vans of a country.",
             G_PER_KWH,

@@ -16,7 +16,7 @@ SHOWN = Range(days.START_MS, days.END_MS)
 QUERIES = queries()
 
 NOTHING_HAPPENED: dict[str, str] = {
-    "emissions/26 Data quality of the trips/C": "the energy of every trip is known",
+    "emissions/27 Data quality of the trips/C": "the energy of every trip is known",
     "trips/15 Basis of the figures/C": "the energy of every trip is known",
     "charging/25 Grid energy by meter/A": "no charger says its power in the native messages of these days",
 }
