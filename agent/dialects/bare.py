@@ -21,6 +21,9 @@ from agent.messages import Kind, Message
 from agent.readings import RANGES, Reading
 
 JOIN_MS: Final = 1000
+SILENCE_MS: Final = 300_000
+"""Behind a silence of this length values that come in a rush have waited somewhere."""
+LONGEST_RUSH_MS: Final = 30_000
 LONGEST_VALUE: Final = 256
 
 Value = float | bool | str
@@ -37,6 +40,9 @@ class Group(msgspec.Struct, array_like=True):
 
     since_ms: int
     values: Values
+    rush_ms: int = 0
+    """Behind a silence: when the latest value came. Values that follow each other within `JOIN_MS` replace earlier
+    ones."""
 
 
 class VanValues(msgspec.Struct, array_like=True):
@@ -117,13 +123,16 @@ class BareValues(Dialect):
         completed = list(self._complete(vehicle_id, memory, received_ms, values, stale=message.retained))
         group = memory.stale if message.retained else memory.fresh
         if group is None:
-            group = Group(received_ms, {})
+            waited = 0 < memory.last_ms <= received_ms - SILENCE_MS and not message.retained
+            group = Group(received_ms, {}, received_ms if waited else 0)
             if message.retained:
                 memory.stale = group
             else:
                 memory.fresh = group
             self._open.add(vehicle_id)
         group.values.update(values)
+        if group.rush_ms:
+            group.rush_ms = received_ms
         if message.kind == Kind.REPLAYED and received_ms < memory.last_ms:
             return completed  # older than what the van has said since: no later value is judged by it
         memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
@@ -168,7 +177,7 @@ class BareValues(Dialect):
             values = {name: value for name, (at_ms, value) in memory.held.items() if at_ms >= since_ms} | values
         fields = canonical(self.refine(values, memory.last))
         if fields:
-            time_ms = self.event_ms(group.values, group.since_ms, memory.last_ms)
+            time_ms = self.event_ms(group.values, group.rush_ms or group.since_ms, memory.last_ms)
             if not stale:
                 memory.last_ms = time_ms
             fields = {"vehicle_id": vehicle_id, "time_ms": time_ms, "stale": stale, **fields}
@@ -270,6 +279,8 @@ def _text(payload: bytes) -> str:
 
 def _over(group: Group, now_ms: int, coming: Values | None) -> bool:
     """Whether the group takes no more: its time is up, or the same value comes again later than its first."""
+    if group.rush_ms:
+        return not group.rush_ms <= now_ms < group.rush_ms + JOIN_MS or now_ms >= group.since_ms + LONGEST_RUSH_MS
     if not group.since_ms <= now_ms < group.since_ms + JOIN_MS:
         return True
     return coming is not None and now_ms != group.since_ms and not coming.keys().isdisjoint(group.values)

@@ -190,6 +190,10 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
         return False
     if state.motion.mode != CHARGING:
         state.charge.low_pct = None  # a jump is no rise
+    elif soc_pct < state.charge.rise_pct:
+        state.charge.rise_pct = soc_pct
+    if what == soc.JUMPED and state.returned_ms and before_pct is not None and state.gap_from.soc_pct is not None:
+        state.gap_from.soc_pct += soc_pct - before_pct  # nor is it one over a silence
     found = False
     if before_pct is not None and soc_pct > before_pct and not state.returned_ms:
         battery.time_ms = before_ms

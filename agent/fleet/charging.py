@@ -25,6 +25,10 @@ LEEWAY_STEPS_BY_POWER: Final = 0.2
 """The same where power or counters tell it."""
 ENTER_EVERY_MS: Final = 60_000
 """How often slices and carbon are brought up to date while charging."""
+SCATTERS_STEPS: Final = 2.0
+"""A state of charge that falls by so many steps between its rises scatters: no charge has begun before."""
+SCATTERS: Final = 3
+"""So often, and its rise has to be as large as one that a flag denies."""
 HEATING_MS: Final = 21_600_000
 """When the charger gives and the battery takes nothing for so long, what it gave is entered as heating on the plug."""
 
@@ -35,18 +39,24 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
         return _on_charger(state, reading, context)
     charge = state.charge
     flag = reading.charging
-    if flag and not _moves(state, reading):
+    if not flag:
+        charge.gives = False
+    elif not charge.gives and not _moves(state, reading):
         begin(state, ledger.mark(state, Mark(), reading.time_ms), flagged=True)
         return None
     soc_pct = state.soc.soc_pct
     if soc_pct is None or state.soc.time_ms != reading.time_ms:
         return None
     low_pct = charge.low_pct
-    if low_pct is None or soc_pct <= low_pct:
-        charge.low_pct = soc_pct
+    if low_pct is None or soc_pct <= max(low_pct, charge.rise_pct - SCATTERS_STEPS * state.soc.step_pct):
+        if low_pct is not None and charge.rise_pct > max(low_pct, soc_pct):
+            charge.scatters += 1
+        charge.low_pct = charge.rise_pct = soc_pct
         charge.low_ms = reading.time_ms
     else:
-        _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context, denied=flag is False)
+        charge.rise_pct = max(charge.rise_pct, soc_pct)
+        denied = flag is False or charge.scatters >= SCATTERS
+        _look_for_rise(state, soc_pct - low_pct, reading.time_ms, context, denied=denied)
     return None
 
 
@@ -121,6 +131,7 @@ def begin(state: VanState, start: Mark, *, flagged: bool) -> None:
         rise_ms=state.time_ms,
         rise_pct=state.soc.soc_pct or 0.0,
         start_variance=estimate.variance(state.estimate),
+        scatters=state.charge.scatters,
     )
     state.motion.mode = CHARGING
     state.motion.rest_soc_pct = None
@@ -140,6 +151,12 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
     if soc_pct is not None and soc_pct > charge.rise_pct:
         charge.rise_pct = soc_pct
         charge.rise_ms = time_ms
+    elif soc_pct is not None and charge.rise_pct - soc_pct >= _charge_rise_pct(
+        state.soc.step_pct, thresholds, certain=True
+    ):
+        records = end(state, context, charge.rise_ms)  # on the cable, it gives or heats more than it gets
+        state.charge.gives = True
+        return records
     if flag:
         charge.flagged = True
         charge.unflagged_ms = 0
@@ -194,7 +211,8 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     state.motion.mode = PARKED
     estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = totals.predicted_kwh
-    state.charge = ChargeState(low_pct=state.soc.soc_pct, low_ms=state.time_ms)
+    soc_pct = state.soc.soc_pct
+    state.charge = ChargeState(low_pct=soc_pct, low_ms=state.time_ms, rise_pct=soc_pct or 0.0, scatters=charge.scatters)
     ledger.mark(state, state.motion.rest, state.time_ms)
     state.motion.wake.time_ms = 0
     if charge.charged_kwh <= 0.0:

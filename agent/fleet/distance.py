@@ -158,7 +158,7 @@ def advance(
                 position.settled = False
             far = km == 0.0 and _is_far(position)
         position.fix_changed_ms = time_ms
-        if position.unfixed_km:
+        if position.unfixed_km and position.settled:
             if km == 0.0:
                 _catch_up(position)
                 far = _is_far(position)
@@ -262,7 +262,7 @@ def _weighed(
             waited = position.raw_pending
             by_fix = _fix(position, reading, mode, thresholds, km=-1.0 if waited else known)
             position.fix_changed_ms = reading.time_ms
-            if position.unfixed_km and not position.raw_pending:
+            if position.unfixed_km and not position.raw_pending and not position.raw_rejected:
                 if by_fix > 0.0:
                     by_fix = max(0.0, by_fix - position.unfixed_km)
                 if known <= 0.0:
@@ -275,7 +275,11 @@ def _weighed(
             if waited and by_fix > known and km < 0.0:
                 known = by_fix
         elif position.raw_rejected:
-            position.rejected += 1
+            # Said again and again it is the truth, as any place that was refused.
+            _fix(position, reading, mode, thresholds, km=0.0)
+            if position.unfixed_km and not position.raw_rejected:
+                _catch_up(position)
+                position.unfixed_km = 0.0
         elif reading.time_ms - position.time_ms > REPEATED_MS:
             position.time_ms = reading.time_ms - REPEATED_MS
     if in_gap:
@@ -299,8 +303,11 @@ def _weighed(
         km = known if known >= 0.0 else by_fix if by_fix > 0.0 else 0.0
         if km > 0.0 or not position.conflict or mode not in (DRIVING, STOPPED):
             _refer(position)
-    if km > 0.0 and position.odometer_km is not None:
-        odometer.counted(position, km)
+    if km > 0.0:
+        if position.raw_rejected:
+            position.pending_km += km
+        if position.odometer_km is not None:
+            odometer.counted(position, km)
     return km
 
 
@@ -501,7 +508,7 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
     position.raw_longitude_deg = longitude
     if latitude is None or longitude is None:
         return 0.0
-    position.raw_rejected = False
+    was_rejected, position.raw_rejected = position.raw_rejected, False
     accuracy_m = reading.accuracy_m
     if accuracy_m is not None and accuracy_m > thresholds.fix_accuracy_m:
         return 0.0
@@ -521,22 +528,32 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
         if position.speed_kmh and position.fix_changed_ms < since_ms:
             # The receiver has repeated a fix that the speed says was left behind.
             since_ms = max(position.fix_changed_ms, time_ms - LONGEST_REPEATED_MS)
-        hours = (time_ms - since_ms) / _MS_PER_H
+        hours = (_first_seen_ms(position, latitude, longitude, time_ms, thresholds) - since_ms) / _MS_PER_H
         moved = between_km(last_latitude, last_longitude, latitude, longitude)
         if moved > CONFIRM_FROM_KM and hours > CONFIRM_AFTER_H and not _is_due(position, moved, hours, mode):
             if not _is_second(position, reading, thresholds):
                 if not position.raw_pending:
                     position.raw_pending = True
-                    position.pending_km = 0.0
+                    if not was_rejected:
+                        position.pending_km = 0.0
                 if km > 0.0:
                     position.pending_km += km
                 return 0.0
             position.candidates = 0
         if moved > thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
             position.rejected += 1
-            position.raw_rejected = True
-            if latitude != 0.0 and longitude != 0.0 and _agrees(position, reading, thresholds):
+            if (
+                latitude != 0.0
+                and longitude != 0.0
+                and ((position.raw_pending and position.candidates == 0) or _agrees(position, reading, thresholds))
+            ):
                 _place(position, latitude, longitude, time_ms)
+                position.placed = True
+                position.raw_pending = False
+                return 0.0
+            position.raw_rejected = True
+            if not was_rejected:
+                position.pending_km = 0.0
             return 0.0
     if position.candidates:
         position.candidates = 0
@@ -554,6 +571,15 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
         position.anchor_latitude_deg = position.path_latitude_deg = last_latitude
         position.anchor_longitude_deg = position.path_longitude_deg = last_longitude
     return _counted_km(position, latitude, longitude, mode, thresholds)
+
+
+def _first_seen_ms(position: Position, latitude: float, longitude: float, time_ms: int, thresholds: Thresholds) -> int:
+    """When the van was first seen there: a place that was too far to be true does not get nearer by waiting."""
+    if not position.candidates:
+        return time_ms
+    hours = (time_ms - position.candidate_ms) / _MS_PER_H
+    far_km = between_km(position.candidate_latitude_deg, position.candidate_longitude_deg, latitude, longitude)
+    return position.candidates_ms if far_km <= thresholds.fix_gate_kmh * hours + GATE_SLACK_KM else time_ms
 
 
 def _counted_km(position: Position, latitude: float, longitude: float, mode: int, thresholds: Thresholds) -> float:

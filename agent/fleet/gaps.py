@@ -14,6 +14,8 @@ OTHER_STREAM_MS: Final = 60_000
 """State of charge and location may come apart: so long is waited for the second of them."""
 DESPITE_KM: Final = 1.0
 """So far a place must be from the last one before an odometer that stands is doubted."""
+OTHERS_KM: Final = 1000.0
+"""An odometer that differs by so much, and does not begin anew, is that of another van."""
 RISE_WAITS_MS: Final = 3_600_000
 """So long a rise over a silence waits for a second witness before the silence is closed without it."""
 PLACE_WAITS_MS: Final = 180_000
@@ -137,6 +139,10 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     if before.time_ms == 0:
         motion.wake_up(state, time_ms, context)
         return records
+    if _is_another_van(state):
+        battery.reanchor(state, context)
+        motion.anchor(state)
+        before.soc_pct, km = state.soc.soc_pct, 0.0
     soc_pct = state.soc.soc_pct
     rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
     if state.motion.mode in (DRIVING, STOPPED):
@@ -214,6 +220,19 @@ def _unseen_km(state: VanState) -> float:
     return km
 
 
+def _is_another_van(state: VanState) -> bool:
+    """Whether a unit speaks from another van: elsewhere, and with an odometer that this one cannot have.
+
+    Neither a new unit nor an odometer that wraps shows some hundred kilometres. What lies between two vans is neither
+    way nor energy.
+    """
+    position, moved_km = state.position, _moved_km(state)
+    candidate, odometer_km = position.odometer_candidate, position.odometer_km
+    if moved_km is None or moved_km < DESPITE_KM or candidate is None or odometer_km is None or position.odometer_lost:
+        return False
+    return min(candidate.from_km, odometer_km) >= OTHERS_KM and abs(candidate.from_km - odometer_km) >= OTHERS_KM
+
+
 def _moved_km(state: VanState) -> float | None:
     """How far the place after the silence is from the one before."""
     position, before = state.position, state.gap_from
@@ -271,10 +290,10 @@ def _infer_trip(state: VanState, rise: float, time_ms: int, context: Context) ->
         return []
     state.motion.rest = msgspec.structs.replace(before)
     state.motion.wake.time_ms = 0
+    if rise <= 0.0:
+        battery.correct_now(state, context)  # before anything is entered: a long silence is predicted badly
     trips.begin(state, context)
     state.trip.inferred = True
-    if rise <= 0.0:
-        battery.correct_now(state, context)
     ledger.post(state)
     end = ledger.mark(state, Mark(), time_ms)
     ledger.weigh_trip(state, end, 0.0)

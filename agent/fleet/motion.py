@@ -25,6 +25,10 @@ def update(
     elif motion.fast_readings:
         motion.fast_readings = 0
     position = state.position
+    if position.placed:
+        position.placed = False
+        if mode not in (DRIVING, STOPPED):
+            anchor(state)
     moved_m = 0.0
     if (
         position.latitude_deg != motion.anchor_latitude_deg or position.longitude_deg != motion.anchor_longitude_deg

@@ -14,6 +14,8 @@ COARSE_PCT: Final = 5.0
 FULL_PCT: Final = 99.35
 """From here on some vans show 100 % (Maxus eDeliver 3)."""
 FULL_FROM_PCT: Final = 99.9
+SHARE_PCT: Final = 1.0
+"""The most that a state of charge can be that is given as a share of 1."""
 FULL_FOR_MS: Final = 600_000
 """A battery that may have been filled over a silence is full when it has said so for this long."""
 LOW_PCT: Final = 3.0
@@ -45,8 +47,8 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
         _take(state, soc_pct, time_ms)
         return JUMPED
     change = soc_pct - last
-    if soc_pct == 0.0 and last > max(LOW_PCT, state.step_pct) and -change > limits.empty_pct:
-        return REJECTED  # what a sleeping module says
+    if soc_pct <= SHARE_PCT and last > max(LOW_PCT, state.step_pct) and -change > limits.empty_pct:
+        return REJECTED  # what a sleeping module says, or one that says 0.8 for 80 %
     waiting = state.candidates and state.candidate_pct is not None
     full_waits = soc_pct >= FULL_FROM_PCT and change > LOW_PCT and not limits.full_at_once
     if full_waits and (change > limits.explained_rise_pct or not _has_stayed_full(state, time_ms)):

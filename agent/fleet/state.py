@@ -351,6 +351,17 @@ class Position(Part):
     """What the odometer has told late since the last trip began."""
     unfixed_km: float = 0.0
     """Counted while the receiver repeated its last fix."""
+    placed: bool = False
+    """The van was found elsewhere without having driven there."""
+    chord_latitude_deg: float | None = None
+    chord_longitude_deg: float = 0.0
+    chord_ms: int = 0
+    chord_from_km: float = 0.0
+    """Where the chord under way begins, when, and how far the van had gone by then."""
+    chords_km: float = 0.0
+    chords_way_km: float = 0.0
+    chords_share: float = 0.0
+    """Chords between places, the way that was counted along them, and their share in the stretch before."""
 
 
 @quick_to_set
@@ -431,6 +442,10 @@ class ChargeState(Part):
     """The slice under way; `None`: no energy has been entered."""
     start_variance: float | None = None
     """Of the estimate when the charge began, kWh²; `None`: nobody saw it begin."""
+    gives: bool = False
+    """The flag says that the van charges, but its state of charge has fallen: the flag says nothing until it rises."""
+    scatters: int = 0
+    """How often the state of charge has risen and fallen again at rest."""
 
 
 @quick_to_set
@@ -516,6 +531,9 @@ class VanState(Part):
     corrections: CorrectionsState | None = None
     """Stretches that must not count, where there are any."""
     tour: TourState = msgspec.field(default_factory=TourState)
+    late_arrival_ms: int = 0
+    late_after: int = 0
+    """When the last late reading arrived, and how many readings had been accepted by then."""
 
 
 def new_state(vehicle_id: str) -> VanState:

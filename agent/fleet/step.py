@@ -5,6 +5,7 @@ from typing import Final
 from agent.fleet import (
     battery,
     charging,
+    chords,
     corrections,
     daybook,
     days,
@@ -126,7 +127,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         behind_ms = state.soc_time_ms - state.location_time_ms
         if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
             battery.correct(state, context)
-    if new_location or state.returned_ms != time_ms:  # half a word is not enough to enter what a silence took
+    if not state.returned_ms:  # what a silence took is not entered before all that is known of it has been weighed
         ledger.post(state)
     if reading.charging and motion.standing_ms and new_battery and not state.returned_ms:
         records += charging.arrive(state, reading, context)
@@ -202,6 +203,7 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
     if look:
         state.look_ms = time_ms + LOOK_EVERY_MS
         state.looked_mode = mode
+        chords.look(state, context.thresholds)
         ledger.look_ahead(state)
     # Each row has its own time: what follows from silence comes a millisecond after the last one, not in its place.
     row_ms = time_ms if time_ms > state.published_ms else state.published_ms + 1
@@ -259,7 +261,29 @@ def _set_aside(state: VanState, reading: Reading, context: Context) -> list[Reco
     else:
         state.late += 1
         state.verdict = Verdict.LATE
+        _pass_unheard(state)
     return []
+
+
+def _pass_unheard(state: VanState) -> None:
+    """A reading came too late to count. Where such come in a row, as when a clock was set back, the van goes on.
+
+    The time between their arrivals has passed for the van: it might have driven and charged in it. What was last known
+    is older by that much than its event time says.
+    """
+    arrival_ms, before_ms = state.last_arrival_ms, state.late_arrival_ms
+    if 0 < before_ms < arrival_ms and state.late_after == state.accepted:
+        passed_ms = arrival_ms - before_ms
+        position, battery = state.position, state.soc
+        position.settled = False
+        position.time_ms -= passed_ms
+        position.odometer_ms -= passed_ms
+        battery.time_ms -= passed_ms
+        battery.counter_ms -= passed_ms
+        if battery.changed_ms:
+            battery.changed_ms -= passed_ms
+    state.late_arrival_ms = arrival_ms
+    state.late_after = state.accepted
 
 
 def _is_aside(reading: Reading) -> bool:

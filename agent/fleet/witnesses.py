@@ -68,7 +68,7 @@ def resolve(state: VanState, reading: Reading, context: Context) -> float:
         if reading.time_ms - doubt.time_ms >= context.thresholds.parked_after_ms:
             _settle(state)
         return 0.0
-    verdict = _driven(state, doubt)
+    verdict = _driven(state, doubt, reading)
     if doubt.by_speed and reading.latitude_deg is not None and moved_km < distance.SHARE_OF_SPEED * doubt.km:
         return _speed_alone(state, doubt, reading, confirmed=verdict is True, context=context)
     if verdict is None and reading.time_ms - doubt.time_ms >= UNDECIDED_MS:
@@ -91,6 +91,8 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
         _settle(state)
         position.moved_ms = reading.time_ms
         position.unfixed_km += km
+        if position.raw_rejected:
+            position.pending_km += km
         odometer.counted(position, km)
         return km
     since_ms: float = reading.time_ms - position.moved_ms
@@ -147,7 +149,7 @@ def _begin(state: VanState, reading: Reading) -> Doubt:
     )
 
 
-def _driven(state: VanState, doubt: Doubt) -> bool | None:
+def _driven(state: VanState, doubt: Doubt, reading: Reading) -> bool | None:
     """What the battery says of the distance: driven, carried, or nothing yet."""
     battery, km = state.soc, doubt.km
     if state.motion.mode == CHARGING or km < CONFIRMED_FROM_KM:
@@ -164,11 +166,20 @@ def _driven(state: VanState, doubt: Doubt) -> bool | None:
         return None
     fallen_pct = doubt.soc_pct - battery.soc_pct
     due_pct = LEAST_KWH_PER_KM * km * state.estimate.g
-    if fallen_pct >= battery.step_pct and fallen_pct >= CONFIRMED_SHARE * due_pct:
+    # Against two witnesses that stand, the fall has to be that of a drive: a refrigerator works on a ferry as well.
+    share = 1.0 if _both_stand(state, reading) else CONFIRMED_SHARE
+    if fallen_pct >= battery.step_pct and fallen_pct >= share * due_pct:
         return True
     if due_pct >= max(DENIED_STEPS * battery.step_pct, DENIED_PCT) and fallen_pct < DENIED_SHARE * due_pct:
         return False
     return None
+
+
+def _both_stand(state: VanState, reading: Reading) -> bool:
+    """Whether odometer and speed both say that the van stands."""
+    return (
+        reading.speed_kmh == 0.0 and reading.odometer_km is not None and state.position.odometer_ms == reading.time_ms
+    )
 
 
 def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:

@@ -86,6 +86,33 @@ def test_a_second_value_begins_a_new_reading_and_none_is_lost() -> None:
     ]
 
 
+def test_what_comes_in_a_rush_after_a_silence_is_one_reading() -> None:
+    """A queue held an hour's values: when each was true is not known, the last of them holds."""
+    dialect = ovms()
+    say(dialect, NOW_MS, v_p_odometer="5000.0", v_b_soc="80")
+    assert len(list(dialect.tick(NOW_MS + 10_000))) == 1
+    back_ms = NOW_MS + 3_600_000
+    rush = [
+        say(dialect, back_ms + 5 * n, v_p_odometer=f"{5000 + n / 10}", v_b_soc=f"{80 - n / 50}") for n in range(250)
+    ]
+    assert rush == [[]] * 250
+    (reading,) = say(dialect, back_ms + 10_000, v_p_odometer="5025.0")
+    assert (reading.time_ms, reading.odometer_km, reading.soc_pct) == (back_ms + 5 * 249, 5024.9, 75.02)
+
+
+def test_a_rush_takes_no_longer_than_half_a_minute() -> None:
+    dialect = ovms()
+    say(dialect, NOW_MS, v_p_speed="0")
+    dialect.tick(NOW_MS + 10_000)
+    back_ms = NOW_MS + 3_600_000
+    times = [
+        reading.time_ms - back_ms
+        for ms in range(0, 33_000, 500)
+        for reading in say(dialect, back_ms + ms, v_p_speed=str(ms / 1000))
+    ]
+    assert times == [29_500, 30_000, 30_500, 31_000, 31_500, 32_000]
+
+
 def test_half_a_position_is_none() -> None:
     dialect = ovms()
     say(dialect, NOW_MS, v_p_latitude="52.5", v_p_speed="30")

@@ -95,7 +95,9 @@ class History:
         return self._points[measurement]
 
     def figure(self, asked: str | Figure) -> Any:
-        """A number by its name in `FIGURES`, `alert KIND` for how many were raised, or any other `Figure`."""
+        """A number by its name in `FIGURES`, `alert KIND` for how many were raised, `letters`, or another `Figure`."""
+        if asked == "letters":
+            return self.letters
         if isinstance(asked, str) and asked.startswith("alert "):
             kind = asked.removeprefix("alert ")
             return sum(row["kind"] == kind and row["state"] == "raised" for row in self.rows("alert"))
