@@ -127,7 +127,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         behind_ms = state.soc_time_ms - state.location_time_ms
         if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
             battery.correct(state, context)
-    if not state.returned_ms:  # what a silence took is not entered before all that is known of it has been weighed
+    if new_location or state.returned_ms != time_ms:  # half a word is not enough to enter what a silence took
         ledger.post(state)
     if reading.charging and motion.standing_ms and new_battery and not state.returned_ms:
         records += charging.arrive(state, reading, context)
