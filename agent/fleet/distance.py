@@ -181,7 +181,7 @@ def advance(
         return km
     if speed or before:
         position.unmatched_km += 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
-    if far or position.unmatched_km > STANDS_KM:
+    if far or (speed and position.unmatched_km > STANDS_KM):  # one that has come to stand agrees with the odometer
         position.settled = False
         position.conflict = 1
         position.other_km = 0.5 * (speed + before) * elapsed_ms / _MS_PER_H
@@ -344,7 +344,7 @@ def _with_odometer(
         position.unmatched_km += by_speed
     if known > 0.0:  # a far fix that has been seen twice
         return known
-    if position.unmatched_km > STANDS_KM or _is_far(position):
+    if (position.unmatched_km > STANDS_KM and position.speed_kmh) or _is_far(position):
         if not position.conflict:
             position.conflict = 1
         position.other_km = by_speed if by_speed > 0.0 else 0.0

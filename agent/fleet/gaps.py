@@ -68,14 +68,17 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     if position.held_km and position.conflict != witnesses.STUCK and state.motion.mode == PARKED:
         return False  # its speed has told of it
     odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg
+    # What its speed makes of the time since the last reading, a van has driven in that time.
+    hours = (reading.time_ms - state.location_time_ms) / _MS_PER_H
+    due_km = distance.DUE_SHARE * (reading.speed_kmh or 0.0) * hours if state.motion.mode == PARKED else 0.0
     jumps = (
         odometer_km is not None
         and position.odometer_km is not None
-        and odometer_km - position.odometer_km > odometer.SLACK_KM
+        and odometer_km - position.odometer_km > max(odometer.SLACK_KM, due_km)
     )
     if not jumps and latitude is not None and longitude is not None and position.latitude_deg is not None:
         there = (position.latitude_deg, position.longitude_deg or 0.0)
-        jumps = distance.between_km(*there, latitude, longitude) > distance.CONFIRM_FROM_KM
+        jumps = distance.between_km(*there, latitude, longitude) > max(distance.CONFIRM_FROM_KM, due_km)
     if jumps:
         position.odometer_ms = min(position.odometer_ms, still_since_ms)
         position.time_ms = min(position.time_ms, still_since_ms)

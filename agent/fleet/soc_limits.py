@@ -66,7 +66,7 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
     flagged_h = battery.flagged_ms / _MS_PER_H
     if charges:
         hours = min(since_change_h, since_read_h + flagged_h)
-        rise_pct = explained_pct = fastest_pct_per_h * hours + battery.rise_credit_pct
+        rise_pct = explained_pct = fastest_pct_per_h * hours + credit_pct
     elif not driving:
         if _denied(state, reading):
             # A value that has not changed while the flag said so tells of that charge later.

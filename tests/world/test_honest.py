@@ -272,6 +272,37 @@ SCENARIOS = [
         # 12 kWh out and 3 kWh back: 9 net, and no charge.
         expected={"trips": 1, "trip_kwh": (8, 10), "charges": 0, "charged_kwh": (0, 0.3), "distance_km": (39.5, 40.5)},
     ),
+    Scenario(
+        title="a charge of which whole percents tell, each 5 s, and no flag",
+        fields=NO_ODOMETER,
+        soc_pct=42.0,
+        soc_step_pct=1.0,
+        life=[rest(20 * MINUTE, every_s=5), charge(2 * HOUR, kw=11, every_s=5), rest(HOUR, every_s=5)],
+        # 2 h x 11 kW = 22 kWh, known to the steps at both ends, of 0.83 kWh each.
+        expected={"charges": 1, "charged_kwh": (20.5, 23.5), "charge_kwh": (20.5, 23.5)},
+    ),
+    Scenario(
+        title="a night with readings each minute, and the first one on the road is 1.5 km on, before a red light",
+        life=[
+            rest(8 * HOUR, every_s=MINUTE),
+            drive(1.5, kmh=60, every_s=90),
+            rest(50, every_s=50),
+            drive(22.5, kmh=45, every_s=MINUTE),
+            rest(20 * MINUTE),
+        ],
+        expected=A_DRIVE,
+    ),
+    Scenario(
+        title="from 80 km/h to a stop of three minutes between two readings, and on at 80 km/h",
+        life=[
+            rest(10 * MINUTE),
+            drive(12, kmh=80, every_s=MINUTE),
+            rest(3 * MINUTE, every_s=MINUTE),
+            drive(12, kmh=80, every_s=MINUTE),
+            rest(20 * MINUTE),
+        ],
+        expected={**A_DRIVE, "stops": 1},
+    ),
 ]
 
 
