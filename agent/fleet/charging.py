@@ -48,8 +48,9 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
     if soc_pct is None or state.soc.time_ms != reading.time_ms:
         return None
     low_pct = charge.low_pct
-    if low_pct is None or soc_pct <= max(low_pct, charge.rise_pct - SCATTERS_STEPS * state.soc.step_pct):
-        if low_pct is not None and charge.rise_pct > max(low_pct, soc_pct):
+    fallen_pct = charge.rise_pct - SCATTERS_STEPS * state.soc.step_pct
+    if low_pct is None or soc_pct <= max(low_pct, fallen_pct):
+        if low_pct is not None and charge.rise_pct > low_pct and soc_pct <= fallen_pct:
             charge.scatters += 1
         charge.low_pct = charge.rise_pct = soc_pct
         charge.low_ms = reading.time_ms

@@ -269,7 +269,7 @@ def _weighed(
                     _catch_up(position)
                 position.unfixed_km = 0.0
             if waited and not position.raw_pending:
-                by_fix -= position.pending_km
+                by_fix -= max(0.0, position.pending_km - position.held_km)  # what is held has not been counted
                 position.pending_km = 0.0
                 _refer(position)
             if waited and by_fix > known and km < 0.0:
@@ -295,10 +295,11 @@ def _weighed(
         return 0.0
     if km >= 0.0:
         return _with_odometer(position, reading, km, by_speed, known, dense=elapsed_ms <= thresholds.speed_gap_ms)
-    if by_speed >= 0.0:
+    if known > by_speed >= 0.0:  # a far fix that has been seen twice: what speed said on the way there is in it
+        km = known
+        position.held_km = 0.0
+    elif by_speed >= 0.0:
         km = _by_speed(position, reading, by_speed, elapsed_ms, mode)
-        if known > by_speed:
-            km = known
     else:
         km = known if known >= 0.0 else by_fix if by_fix > 0.0 else 0.0
         if km > 0.0 or not position.conflict or mode not in (DRIVING, STOPPED):
@@ -384,9 +385,9 @@ def _by_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, 
         return km
     position.held_km += km
     if on_trip and position.unmatched_km > SPEED_ALONE_KM:
-        if not position.conflict:
-            position.conflict = 1
-        position.other_km = km
+        if position.speed_kmh:  # one that has come to stand agrees with the fix
+            position.conflict = position.conflict or 1
+            position.other_km = km
     elif (
         position.unmatched_km > AT_REST_KM
         and position.speed_repeats >= STUCK_REPEATS

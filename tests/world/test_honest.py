@@ -303,6 +303,29 @@ SCENARIOS = [
         ],
         expected={**A_DRIVE, "stops": 1},
     ),
+    Scenario(
+        title="four times the state of charge settles by one step at rest, then a charge of 3 % without a flag",
+        soc_step_pct=0.5,
+        life=[
+            *(4 * [rest(30 * MINUTE), rest(MINUTE, soc_pct=lambda van: van.truth()["soc_pct"] + 0.5), rest(HOUR)]),
+            charge(41 * MINUTE, kw=3.6, every_s=MINUTE),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        # 41/60 h x 3.6 kW = 2.46 kWh, which is 2.87 %; a step is 0.42 kWh.
+        expected={"charges": 1, "charged_kwh": (1.9, 3.0)},
+    ),
+    Scenario(
+        title="the same without an odometer",
+        fields=NO_ODOMETER,
+        life=[
+            rest(10 * MINUTE),
+            drive(12, kmh=80, every_s=MINUTE),
+            rest(3 * MINUTE, every_s=MINUTE),
+            drive(12, kmh=80, every_s=MINUTE),
+            rest(20 * MINUTE),
+        ],
+        expected={**A_DRIVE, "stops": 1},
+    ),
 ]
 
 
