@@ -42,6 +42,8 @@ CHARGE_BLIND_MS: Final = 120_000
 """For so long a charge is predicted between two readings; over longer, the state of charge tells what came in."""
 LATE_STEPS: Final = 3.0
 """A charge that has not risen for so many times the time of a step gives no more."""
+UNFLAGGED_STEPS: Final = 0.5
+"""The same where no flag tells when it ends: on the average it ends in the middle of a step."""
 SILENT_SOC_MS: Final = 600_000
 """No usable state of charge for so long: what a van at rest takes is not guessed any further."""
 RESTING_OUT_KW: Final = -8.0
@@ -448,7 +450,7 @@ def _charge_rate_kw(state: VanState) -> float:
         return 0.0
     risen_pct = max(0.0, charge.rise_pct - charge.start.soc_pct)
     if risen_pct == 0.0 or state.soc_time_ms - charge.rise_ms > (
-        LATE_STEPS * elapsed_ms * state.soc.step_pct / risen_pct
+        (LATE_STEPS if charge.flagged else UNFLAGGED_STEPS) * elapsed_ms * state.soc.step_pct / risen_pct
     ):
         return 0.0  # it has long been due for its next step
     return risen_pct / state.estimate.g / (elapsed_ms / _MS_PER_H)

@@ -304,15 +304,15 @@ SCENARIOS = [
         expected={**A_DRIVE, "stops": 1},
     ),
     Scenario(
-        title="four times the state of charge settles by one step at rest, then a charge of 3 % without a flag",
+        title="four times the state of charge settles by one step at rest, then a charge of 2 % without a flag",
         soc_step_pct=0.5,
         life=[
             *(4 * [rest(30 * MINUTE), rest(MINUTE, soc_pct=lambda van: van.truth()["soc_pct"] + 0.5), rest(HOUR)]),
-            charge(41 * MINUTE, kw=3.6, every_s=MINUTE),
+            charge(30 * MINUTE, kw=3.6, every_s=MINUTE),
             rest(HOUR, every_s=MINUTE),
         ],
-        # 41/60 h x 3.6 kW = 2.46 kWh, which is 2.87 %; a step is 0.42 kWh.
-        expected={"charges": 1, "charged_kwh": (1.9, 3.0)},
+        # 1/2 h x 3.6 kW = 1.8 kWh, which is 2.1 %; a step is 0.42 kWh.
+        expected={"charges": 1, "charged_kwh": (1.3, 2.3)},
     ),
     Scenario(
         title="the same without an odometer",
