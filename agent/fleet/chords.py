@@ -23,9 +23,12 @@ def look(state: VanState, thresholds: Thresholds) -> None:
     position, km = state.position, state.totals.distance_km
     latitude, longitude, begun = position.latitude_deg, position.longitude_deg or 0.0, position.chord_latitude_deg
     tells = position.odometer_km is not None and not position.odometer_lost and position.conflict == 0
-    if state.motion.mode != DRIVING or latitude is None or not tells:
+    believed = not position.raw_pending and not position.raw_rejected
+    if state.motion.mode != DRIVING or latitude is None or not tells or not believed:
         position.chord_latitude_deg = None
         return
+    if position.unfixed_km:
+        return  # the fix is behind the odometer
     if begun is not None:
         chord_km = between_km(begun, position.chord_longitude_deg, latitude, longitude)
         hours = (state.time_ms - position.chord_ms) / _MS_PER_H

@@ -315,6 +315,14 @@ SCENARIOS = [
         expected={"charges": 1, "charged_kwh": (1.3, 2.3)},
     ),
     Scenario(
+        title="a dozen short ways with readings each minute, the first fix of each waits for a second one",
+        life=[
+            rest(10 * MINUTE),
+            *(12 * [drive(2.5, kmh=75, every_s=MINUTE), rest(HOUR, every_s=MINUTE)]),
+        ],
+        expected={"trips": 12, "distance_km": (29.6, 30.4), "trip_km": (29.6, 30.4)},
+    ),
+    Scenario(
         title="the same without an odometer",
         fields=NO_ODOMETER,
         life=[
