@@ -551,6 +551,7 @@ def _fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds
                 _place(position, latitude, longitude, time_ms)
                 position.placed = True
                 position.raw_pending = False
+                position.candidates = 0  # else the next far fix, which may be driven, agrees with them as well
                 return 0.0
             position.raw_rejected = True
             if not was_rejected:

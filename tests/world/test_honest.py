@@ -323,6 +323,22 @@ SCENARIOS = [
         expected={"trips": 12, "distance_km": (29.6, 30.4), "trip_km": (29.6, 30.4)},
     ),
     Scenario(
+        title="polled each five minutes: a far place was taken once, and the next far places are driven to",
+        life=[
+            rest(HOUR, every_s=5 * MINUTE),
+            drive(1.5, kmh=62, every_s=5 * MINUTE),
+            drive(5, kmh=84, every_s=5 * MINUTE),
+            rest(30, every_s=30),
+            drive(5, kmh=60, every_s=5 * MINUTE),
+            rest(HOUR, every_s=5 * MINUTE),
+            drive(6, kmh=39, every_s=5 * MINUTE),
+            rest(10),
+            drive(4, kmh=48, every_s=150),
+            rest(HOUR, every_s=5 * MINUTE),
+        ],
+        expected={"distance_km": (21.3, 21.7), "trip_km": (21.3, 21.7)},
+    ),
+    Scenario(
         title="the same without an odometer",
         fields=NO_ODOMETER,
         life=[
