@@ -19,9 +19,6 @@ needs_recordings = pytest.mark.skipif(
 I3 = ("TripA01", "TripB19", "TripB37", "TripA07", "TripB17", "TripB27", "TripB13", "TripB21", "TripA27")
 TWIZY = ("T1_06_30_2021_2", "T2_04_26_2021")
 
-NOT_YET = {"offline-charge"}
-"""Faults that the van core does not get right yet. Where it does, the test says so and the name has to go."""
-
 
 @cache
 def sources() -> list[witness.Source]:
@@ -31,18 +28,7 @@ def sources() -> list[witness.Source]:
 
 
 @needs_recordings
-@pytest.mark.parametrize(
-    "fault",
-    [
-        None,
-        *(
-            pytest.param(
-                name, marks=[pytest.mark.xfail(strict=True, reason="not right yet")] if name in NOT_YET else []
-            )
-            for name in NAMES
-        ),
-    ],
-)
+@pytest.mark.parametrize("fault", [None, *NAMES])
 def test_what_a_fault_leaves_is_known(fault: str | None) -> None:
     rows = witness.judge(sources(), [fault])
     assert rows, "the fault changes no message"
