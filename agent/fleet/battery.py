@@ -186,7 +186,12 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
         reanchor(state, context)
         return False
     on_trip = state.motion.mode in (DRIVING, STOPPED)
-    leaves = state.motion.fast_readings > 0 and not on_trip and state.motion.mode != CHARGING and not state.returned_ms
+    leaves = (
+        not on_trip
+        and state.motion.mode != CHARGING
+        and not state.returned_ms
+        and (state.motion.fast_readings > 0 or state.position.moved_ms >= battery.candidate_from_ms)
+    )
     has_left = on_trip and before_ms <= state.trip.start.time_ms
     if what == soc.CHANGED or (what == soc.CONFIRMED and not has_left and not leaves):
         return False

@@ -40,7 +40,8 @@ def test_it_is_said_of_every_fault_what_it_leaves() -> None:
     page = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
     for name in NAMES:
         left = knowable.FAULTS[name]
-        words = {"distance": left.distance_pct, "trips": left.trips_pct, "charged": left.charged_pct}
+        words = {"distance": left.distance_pct, "energy": left.energy_pct}
+        words |= {"trips": left.trips_pct, "charged": left.charged_pct}
         words["energy of the Twizy"] = left.twizy_energy_pct
         said = ", ".join(f"{word} {percent:g} %" for word, percent in words.items() if percent)
         assert f"| `{name}` | {WHEN[name]} | {left.left} | {said} |" in page

@@ -297,6 +297,23 @@ HONEST = [
         expected={"charges": 1, "charged_kwh": (2.66, 2.95), "used_kwh": (2.85, 3.3), "trip_kwh": (2.85, 3.3)},
     ),
     Scenario(
+        title="unplugged in a night's silence, first heard as it leaves, and slow again a moment later",
+        fields=FLAGS,
+        battery_kwh=22.2,
+        soc_pct=35.0,
+        life=[
+            rest(10 * MINUTE),
+            unheard(charge(4 * HOUR, kw=1.3)),
+            silence(7.5 * HOUR),
+            drive(0.025, kmh=9.0),
+            drive(0.012, kmh=4.2),
+            drive(12),
+            rest(20 * MINUTE),
+        ],
+        # 4 h x 1.3 kW = 5.2 kWh; 12 km x 0.25 kWh/km = 3 kWh: the rise is no energy that the drive gave back.
+        expected={"charges": 1, "charged_kwh": (5.0, 5.5), "used_kwh": (2.8, 3.3), "trips": 1, "trip_kwh": (2.8, 3.3)},
+    ),
+    Scenario(
         title="unplugged in a night's silence, first heard on the road, where power is found to be wrong",
         fields=POWER,
         battery_kwh=22.2,
