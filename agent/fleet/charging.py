@@ -194,8 +194,11 @@ def book_silent(state: VanState, context: Context) -> list[Record]:
     state.charge = ChargeState(active=True, start=start, charged_kwh=kwh, pending_kwh=kwh, rise_ms=end_ms)
     state.totals.charged_kwh += kwh
     # The trace of energy goes on as if the charge had been entered when it happened.
-    state.estimate.base_kwh -= state.soc.silent_kwh
-    state.totals.posted_kwh -= state.soc.silent_kwh
+    silent_kwh = state.soc.silent_kwh
+    state.estimate.base_kwh -= silent_kwh
+    state.totals.posted_kwh -= silent_kwh
+    state.capacity.window_net_kwh -= silent_kwh
+    state.soc.changed_kwh -= silent_kwh
     records = end(state, context, end_ms, inferred=True)
     state.motion.mode = mode
     state.charge = under_way

@@ -175,6 +175,8 @@ class SocState(Part):
     candidate_out_kwh: float = 0.0
     candidate_in_kwh: float = 0.0
     """The counters as last refused."""
+    candidate_from_pct: float = 0.0
+    """The first value of those that wait for another sighting."""
 
 
 @quick_to_set
