@@ -425,7 +425,7 @@ def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context
     elif mode == CHARGING and not state.charge.unflagged_ms:
         # Over a silence, and at the end, the state of charge tells what came in.
         known = charging and elapsed_ms <= CHARGE_BLIND_MS
-        rate = _charge_rate_kw(state) if known else 0.0
+        rate = _charge_rate_kw(state, elapsed_ms) if known else 0.0
         energy = -rate * hours
         variance = (0.5 * rate + CHARGE_SIGMA_KW) ** 2 * hours * AUX_HOURS
     elif elapsed_ms >= context.thresholds.asleep_after_ms:
@@ -449,17 +449,20 @@ def _predict_blindly(state: VanState, elapsed_ms: int, asleep_kw: float, context
     state.totals.predicted_kwh += energy
 
 
-def _charge_rate_kw(state: VanState) -> float:
-    """Content gained per time since the charge began, by the state of charge alone."""
+def _charge_rate_kw(state: VanState, ahead_ms: int) -> float:
+    """Content gained per time since the charge began, by the state of charge alone, for the `ahead_ms` to come."""
     charge = state.charge
     elapsed_ms = charge.rise_ms - charge.start.time_ms
     if charge.start.soc_pct is None or elapsed_ms < MINUTE_MS:
         return 0.0
     risen_pct = max(0.0, charge.rise_pct - charge.start.soc_pct)
-    if risen_pct == 0.0 or state.soc_time_ms - charge.rise_ms > (
-        (LATE_STEPS if charge.flagged else UNFLAGGED_STEPS) * elapsed_ms * state.soc.step_pct / risen_pct
-    ):
+    if risen_pct == 0.0:
+        return 0.0
+    step_ms, late_ms = elapsed_ms * state.soc.step_pct / risen_pct, state.soc_time_ms - charge.rise_ms
+    if late_ms > (LATE_STEPS if charge.flagged else UNFLAGGED_STEPS) * step_ms:
         return 0.0  # it has long been due for its next step
+    if not charge.flagged and ahead_ms > step_ms:
+        return 0.0  # each reading shows a step; one that does not is behind the end
     return risen_pct / state.estimate.g / (elapsed_ms / _MS_PER_H)
 
 

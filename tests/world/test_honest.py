@@ -339,6 +339,15 @@ SCENARIOS = [
         expected={"distance_km": (21.3, 21.7), "trip_km": (21.3, 21.7)},
     ),
     Scenario(
+        title="eight short charges of which whole percents tell, and no flag",
+        soc_pct=62.0,
+        soc_step_pct=1.0,
+        life=8
+        * [drive(10), rest(71 * MINUTE), charge(30 * MINUTE, kw=3.6, every_s=MINUTE), rest(HOUR, every_s=MINUTE)],
+        # 8 x 1.8 kWh = 14.4 kWh, each known to the steps at both ends; 80 km x 0.25 = 20 kWh.
+        expected={"charges": 8, "charged_kwh": (13.4, 15.4), "used_kwh": (18.8, 21.4)},
+    ),
+    Scenario(
         title="the same without an odometer",
         fields=NO_ODOMETER,
         life=[
