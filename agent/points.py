@@ -381,6 +381,10 @@ def _row_appender(measurement: str) -> Callable[[Rows, Series, Any], None]:
 
 _BATTERY: Final = _row_maker("battery")
 _LOCATION: Final = _row_maker("location")
+_ADD_BOTH: Final[Callable[[list[Row], list[Row], Series, Any], None]] = eval(  # noqa: S307  # our own names
+    "lambda battery, location, series, said: "
+    f"(battery.append({_row('battery')}), location.append({_row('location')}))[0]"
+)
 _SILENT_BATTERY: Final = len(MEASUREMENTS["battery"].fields)
 _SILENT_LOCATION: Final = len(MEASUREMENTS["location"].fields)
 """So many absent values are a row that says nothing."""
@@ -406,6 +410,9 @@ _APPEND_RECORD: Final[dict[type, Callable[[Rows, Series, Any], None]]] = {
 
 def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
     """Append the raw points of one reading: `battery` and `location`, each only if it says anything; how many."""
+    if reading.soc_pct is not None and reading.latitude_deg is not None:
+        _ADD_BOTH(rows["battery"], rows["location"], series, reading)
+        return 2
     count = 0
     row = _BATTERY(series, reading)
     if reading.soc_pct is not None or row.count(None) < _SILENT_BATTERY:

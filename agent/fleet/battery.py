@@ -116,7 +116,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         unseen = BRIDGE_SHARE + 0.5 * elapsed_ms / (elapsed_ms + POWER_MEMORY_MS)
         variance = spread * spread * unseen + POWER_ERROR * energy * energy
         battery.power_sum_kwh += energy
-        battery.power_gross_kwh += energy if energy > 0.0 else -energy
+        if state.position.conflict:
+            battery.power_gross_kwh += energy if energy > 0.0 else -energy
         battery.power_sum_var += variance
         source = SOURCE_POWER if trusted else SOURCE_SOC
     returned = None
