@@ -20,6 +20,7 @@ from agent.fleet.records import (
     ChargeSliceRecord,
     CorrectionRecord,
     DayRecord,
+    DropRecord,
     EmissionsRecord,
     EnergyRecord,
     TourRecord,
@@ -450,6 +451,35 @@ async def test_the_uncertainty_per_tonne_kilometre(tmp_path, capsys):
     summary = (await as_json(tmp_path, capsys, [day, *tours], words))["summary"]
     assert summary["co2e_g_per_tkm"] == pytest.approx(2000.0)
     assert summary["co2e_g_per_tkm_uncertainty"] == pytest.approx(1.96 * (0.13**2 + 0.06**2) ** 0.5 * 2000.0)
+
+
+async def test_the_mass_of_a_tour_is_as_uncertain_as_its_source_says(tmp_path, capsys):
+    """1 t-km whose mass a message stated (2 %), 3 t-km by what was on board (10 %): (0.02 + 3 · 0.10) / 4 = 8 %.
+
+    The grams are 6 % uncertain by their day: together 10 % of 1,000 g/t-km. That the grid energy of both tours was
+    modelled is in the grams, and says nothing of the mass.
+    """
+    day = DayRecord(
+        vehicle_id="van-1", time_ms=JUNE, distance_km=100.0, used_kwh=40.0, charged_kwh=0.0, grid_kwh=0.0,
+        idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=4000.0, diesel_co2e_g=30_000.0, avoided_co2e_g=26_000.0,
+        uncertainty_g=1.645 * 240.0, uncertainty_energy_g=0.0, uncertainty_meter_g=1.645 * 240.0,
+        uncertainty_factor_g=0.0,
+    )  # fmt: skip
+    records = [day]
+    for hours, tonne_km, source in ((8, 1.0, "message"), (12, 3.0, "load")):
+        records += [
+            TourRecord(
+                vehicle_id="van-1", time_ms=JUNE + hours * HOUR, start_ms=JUNE, duration_s=3600.0, distance_km=50.0,
+                co2e_g=1000.0 * tonne_km, diesel_co2e_g=15_000.0, trips=1, stops=1, drops=1, activity_tkm=tonne_km,
+                quality="modelled",
+            ),
+            DropRecord(
+                vehicle_id="van-1", time_ms=JUNE + hours * HOUR - 1, action="unload", activity_tkm=tonne_km,
+                source=source,
+            ),
+        ]  # fmt: skip
+    summary = (await as_json(tmp_path, capsys, records, ("--from", "2026-06-01", "--to", "2026-06-02")))["summary"]
+    assert summary["co2e_g_per_tkm_uncertainty"] == pytest.approx(1.96 * 0.10 * 1000.0)
 
 
 def correction(hours, *, start, end, vehicle_id="van-1", reason="GPS in a tunnel", **amounts):
