@@ -2,9 +2,12 @@ import argparse
 import csv
 import io
 import json
+import re
 import sqlite3
+import tomllib
 from collections import defaultdict
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +34,7 @@ from agent.stores import make_store
 HOUR = 3_600_000
 DAY = 24 * HOUR
 JUNE = 1_780_272_000_000  # 2026-06-01T00:00:00Z
+VERSION = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
 FACTORS = load_factor_set()
 DIESEL = FACTORS.diesel("eu_van_heavy", "DE").wtw_g_per_km
 
@@ -254,6 +258,37 @@ async def test_the_header_says_how_it_was_made(tmp_path, capsys):
     assert header["thresholds"]["departure_m"] == 200
     assert "by the instrument of each charge" in header["market_based"]
     assert "Scope 3.3" in header["scopes"]
+
+
+async def test_the_header_names_period_program_and_factors(tmp_path, capsys):
+    """Both ends are included and in local time: Berlin is two hours ahead of UTC in June."""
+    berlin = SETTINGS | {"fleet": SETTINGS.get("fleet", {}) | {"timezone": "Europe/Berlin"}}
+    header = (await as_json(tmp_path, capsys, settings=berlin))["header"]
+    assert header["period"] == "2026-06-01 00:00:00+02:00 to 2026-06-01 23:59:59+02:00, both included"
+    assert header["program"] == f"vanpulse {VERSION}"
+    assert re.match(r"2026\.1@[0-9a-f]{12}: ", header["factor_set"])
+    assert "by the method of EN ISO 14083:2023; not certified, not verified" in header["method"]
+    assert "never add them" in header["used_and_charged"]
+
+
+async def test_a_period_without_limits_is_that_of_the_data(tmp_path, capsys):
+    records = [counters(3, km=0, used=0), counters(5, km=10, used=2), counters(30, km=20, used=4)]
+    header = (await as_json(tmp_path, capsys, [one for some in records for one in some], ()))["header"]
+    assert header["period"].startswith("2026-06-01 03:00:00+00:00 to 2026-06-02 06:00:00+00:00, both included (")
+    assert "first time of the data" in header["period"]
+    assert "last time of the data" in header["period"]
+
+
+async def test_markdown_has_the_figures_first(tmp_path, capsys):
+    text = await call(tmp_path, capsys, JUNE_OF_TWO_VANS, *PERIOD)
+    lines = text.splitlines()
+    assert lines.index("## Fleet") < 10
+    assert text.index("## Fleet") < text.index("never add them") < text.index("## Depots")
+    for said in ("- thresholds: ", "- factors that nobody has confirmed: ", "- uncertainty: "):
+        assert text.index(said) > text.index("## Data quality")
+    (scopes,) = [line for line in lines if "Scope 3.3 losses" in line]
+    for column in ("| modelled, kWh |", "| market based CO2e, kg |", "| Scope 2 market based CO2e, kg |"):
+        assert column in scopes
 
 
 async def test_markdown_is_for_people(tmp_path, capsys):
