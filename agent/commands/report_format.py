@@ -40,8 +40,8 @@ COLUMNS: Final = {
         "charges": "vehicle_id start end place kind soc_start_pct soc_end_pct energy_kwh grid_kwh max_power_kw co2e_g "
         "uncertainty_g meter inferred corrected",
         "scopes": "depot place grid_kwh metered_kwh modelled_kwh scope_2_location_based_co2e_kg "
-        "scope_2_market_based_co2e_kg scope_3_3_upstream_co2e_kg scope_3_3_losses_co2e_kg location_based_co2e_kg market_based_co2e_kg "
-        "uncertainty_kg",
+        "scope_2_market_based_co2e_kg scope_3_3_upstream_co2e_kg scope_3_3_losses_co2e_kg location_based_co2e_kg "
+        "market_based_co2e_kg uncertainty_kg",
         "instruments": "instrument factor_set grid_kwh share_pct market_based_co2e_kg location_based_co2e_kg",
         "corrections": "vehicle_id start end reason made made_by distance_km used_kwh charged_kwh grid_kwh co2e_g",
         "implausible": "vehicle_id depot position_implausible soc_implausible odometer_implausible power_implausible "
