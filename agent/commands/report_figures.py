@@ -168,7 +168,10 @@ def _as_it_was(vehicle: Vehicle, point: dict[str, Any], factors: FactorSet) -> V
     tags: dict[str, Any] = {name: point[name] for name in ("depot", "model", "country") if name in point}
     model = factors.models.get(tags.get("model", ""))
     if model is not None and vehicle.model != tags["model"]:
-        tags |= {"payload_kg": model.payload.value, "diesel_class": model.diesel_class}
+        tags |= {
+            "payload_kg": model.payload.value,
+            "diesel_class": factors.local_class(model.diesel_class, tags.get("country", vehicle.country)),
+        }
     return msgspec.structs.replace(vehicle, **tags)
 
 

@@ -360,7 +360,9 @@ async def test_what_was_stored_with_the_points_counts_not_the_settings(tmp_path,
     settings = {"fleet": {"country": "FR", "depot": "south", "model": "renault-kangoo-e-tech"}}
     content = await as_json(tmp_path, capsys, settings=settings)
     assert content["header"]["electricity_g_per_kwh"] == {"DE": 354.5}
-    assert content["header"]["diesel_wtw_g_per_km"] == {"van_3 DE": 347.6}
+    assert content["header"]["diesel_wtw_g_per_km"] == {"eu_van_heavy DE": 353.6}, (
+        "the EU's class, as in the header of DE"
+    )
     assert {van["depot"] for van in content["vans"]} == {"north"}
 
 
