@@ -361,21 +361,36 @@ RowMaker = Callable[[Series, Any], Row]
 """From tags and a reading or record to a row."""
 
 
-def _row_maker(measurement: str) -> RowMaker:
-    """A function that spells out every field: 0.2 µs a row, where a loop over the names takes 0.8 µs."""
+def _row(measurement: str) -> str:
+    """A row spelt out field by field: 0.2 µs, where a loop over the names takes 0.8 µs."""
     values = ", ".join(f"said.{name}" for name in MEASUREMENTS[measurement].field_names)
-    maker: RowMaker = eval(f"lambda series, said: (series, said.time_ms, {values})")  # noqa: S307  # our own names
+    return f"(series, said.time_ms, {values})"
+
+
+def _row_maker(measurement: str) -> RowMaker:
+    maker: RowMaker = eval(f"lambda series, said: {_row(measurement)}")  # noqa: S307  # our own names
     return maker
+
+
+def _row_appender(measurement: str) -> Callable[[Rows, Series, Any], None]:
+    appender: Callable[[Rows, Series, Any], None] = eval(  # noqa: S307  # our own names
+        f"lambda rows, series, said: rows[{measurement!r}].append({_row(measurement)})"
+    )
+    return appender
 
 
 _BATTERY: Final = _row_maker("battery")
 _LOCATION: Final = _row_maker("location")
+_ADD_BOTH: Final[Callable[[list[Row], list[Row], Series, Any], None]] = eval(  # noqa: S307  # our own names
+    "lambda battery, location, series, said: "
+    f"(battery.append({_row('battery')}), location.append({_row('location')}))[0]"
+)
 _SILENT_BATTERY: Final = len(MEASUREMENTS["battery"].fields)
 _SILENT_LOCATION: Final = len(MEASUREMENTS["location"].fields)
 """So many absent values are a row that says nothing."""
 
-_RECORD_ROWS: Final[dict[type, tuple[str, RowMaker]]] = {
-    record: (name, _row_maker(name))
+_APPEND_RECORD: Final[dict[type, Callable[[Rows, Series, Any], None]]] = {
+    record: _row_appender(name)
     for record, name in (
         (EnergyRecord, "energy"),
         (EmissionsRecord, "emissions"),
@@ -395,6 +410,9 @@ _RECORD_ROWS: Final[dict[type, tuple[str, RowMaker]]] = {
 
 def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
     """Append the raw points of one reading: `battery` and `location`, each only if it says anything; how many."""
+    if reading.soc_pct is not None and reading.latitude_deg is not None:
+        _ADD_BOTH(rows["battery"], rows["location"], series, reading)
+        return 2
     count = 0
     row = _BATTERY(series, reading)
     if reading.soc_pct is not None or row.count(None) < _SILENT_BATTERY:
@@ -410,8 +428,7 @@ def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
 def add_records(rows: Rows, series: Series, records: Sequence[Record | FleetRecord]) -> None:
     """Append the point of each record."""
     for record in records:
-        name, make_row = _RECORD_ROWS[type(record)]
-        rows[name].append(make_row(series, record))
+        _APPEND_RECORD[type(record)](rows, series, record)
 
 
 def partial_row(measurement: str, series: Series, time_ms: int, values: Mapping[str, Any]) -> Row:

@@ -135,7 +135,7 @@ class Processor:
                 continue
             try:
                 items = decode(message, received_ms)
-                if kind == PUBLISH and type(items) is tuple and len(items) == 1 and isinstance(items[0], Reading):
+                if kind == PUBLISH and items.__class__ is tuple and len(items) == 1 and isinstance(items[0], Reading):
                     # Nearly every message: one reading.
                     refused = self._work_in(items[0], received_ms)
                     if refused is None:
@@ -293,10 +293,10 @@ class Processor:
         return self.vans.add(vehicle_id)
 
     def _add_records(self, van: Van, records: list[Record]) -> None:
-        alerts = self._rows["alert"]
-        known = len(alerts)
-        points.add_records(self._rows, van.series, records)
-        if len(alerts) > known:
+        rows = self._rows
+        known = len(rows["alert"])
+        points.add_records(rows, van.series, records)
+        if len(rows["alert"]) > known:
             self._alerting[van.state.vehicle_id] = None
         self.points += len(records)
 

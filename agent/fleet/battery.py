@@ -114,7 +114,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         unseen = BRIDGE_SHARE + 0.5 * elapsed_ms / (elapsed_ms + POWER_MEMORY_MS)
         variance = spread * spread * unseen + POWER_ERROR * energy * energy
         battery.power_sum_kwh += energy
-        battery.power_gross_kwh += energy if energy > 0.0 else -energy
+        if state.position.conflict:
+            battery.power_gross_kwh += energy if energy > 0.0 else -energy
         battery.power_sum_var += variance
         source = SOURCE_POWER if trusted else SOURCE_SOC
     returned = None
@@ -129,6 +130,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         if battery.time_ms:
             known = power is not None and last is not None and trusted
             asleep_kw = _asleep_kw(power, last) if known else PARKED_KW
+            if reading.soc_pct is not None and reading.soc_pct > (battery.soc_pct or 0.0) + battery.step_pct:
+                asleep_kw = 0.0  # what has come in over the silence is net of what the van took meanwhile
             _predict_blindly(state, elapsed_ms, asleep_kw, context, charging=reading.charging is not False)
     else:
         e = state.estimate
@@ -184,7 +187,12 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
         reanchor(state, context)
         return False
     on_trip = state.motion.mode in (DRIVING, STOPPED)
-    leaves = state.motion.fast_readings > 0 and not on_trip and state.motion.mode != CHARGING and not state.returned_ms
+    leaves = (
+        not on_trip
+        and state.motion.mode != CHARGING
+        and not state.returned_ms
+        and (state.motion.fast_readings > 0 or state.position.moved_ms >= battery.candidate_from_ms)
+    )
     has_left = on_trip and before_ms <= state.trip.start.time_ms
     if what == soc.CHANGED or (what == soc.CONFIRMED and not has_left and not leaves):
         return False
@@ -197,7 +205,7 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     found = False
     if before_pct is not None and soc_pct > before_pct and not state.returned_ms:
         battery.time_ms = before_ms
-        battery.silent_kwh = soc_limits.silent_charge_kwh(state, soc_pct - before_pct, context)
+        battery.silent_kwh = soc_limits.silent_charge_kwh(state, before_pct, context)
         battery.silent_from_ms = before_ms
         battery.time_ms = reading.time_ms
         found = battery.silent_kwh > 0.0

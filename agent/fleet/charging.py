@@ -164,6 +164,11 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
     if charge.flagged and (flag is False or charge.unflagged_ms):
         return _unflagged(state, time_ms, context)
     if not charge.flagged:
+        if soc_pct is not None and charge.max_power_kw is None and soc_pct <= (charge.start.soc_pct or 0.0):
+            # What has come in is gone again, and only the state of charge has told of it: two sources take turns.
+            records = end(state, context, charge.rise_ms)
+            state.charge.scatters = max(state.charge.scatters, SCATTERS)
+            return records
         since_rise_ms = time_ms - charge.rise_ms
         rise = max(charge.rise_pct - (charge.start.soc_pct or 0.0), state.soc.step_pct)
         per_step_ms = (charge.rise_ms - charge.start.time_ms) * state.soc.step_pct / rise
@@ -193,8 +198,11 @@ def book_silent(state: VanState, context: Context) -> list[Record]:
     state.charge = ChargeState(active=True, start=start, charged_kwh=kwh, pending_kwh=kwh, rise_ms=end_ms)
     state.totals.charged_kwh += kwh
     # The trace of energy goes on as if the charge had been entered when it happened.
-    state.estimate.base_kwh -= state.soc.silent_kwh
-    state.totals.posted_kwh -= state.soc.silent_kwh
+    silent_kwh = state.soc.silent_kwh
+    state.estimate.base_kwh -= silent_kwh
+    state.totals.posted_kwh -= silent_kwh
+    state.capacity.window_net_kwh -= silent_kwh
+    state.soc.changed_kwh -= silent_kwh
     records = end(state, context, end_ms, inferred=True)
     state.motion.mode = mode
     state.charge = under_way

@@ -116,7 +116,7 @@ def advance(
         speed > gate_kmh
         or km < 0.0
         or credit_km + room_km < 0.0
-        or (speed == 0.0 == before if km > 0.0 else position.unmatched_km > QUIETLY_UNMATCHED_KM)
+        or (not (speed or before) if km > 0.0 else position.unmatched_km > QUIETLY_UNMATCHED_KM)
     ):
         return weighed(position, reading, elapsed_ms, mode, thresholds, in_gap=False)
     if room_km < 0.0 or credit_km < SLACK_KM:

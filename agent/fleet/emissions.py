@@ -192,16 +192,16 @@ def imbalance_g(state: EmissionsState) -> float:
 
 def settle(state: EmissionsState, diesel: Diesel) -> None:
     """Bring the totals up to date; to be called before they are read. The totals never fall."""
-    distance_km = state.distance_km
+    distance_km, co2e_g = state.distance_km, state.co2e_g
     if distance_km > 0.0:
         state.distance_km = 0.0
         state.total_distance_km += distance_km
         state.diesel_co2e_g_total += distance_km * (diesel.ttw_g_per_km + diesel.wtt_g_per_km)
         state.avoided_nox_mg_total += distance_km * diesel.nox_mg_per_km
         state.avoided_pm_mg_total += distance_km * diesel.pm_mg_per_km
-    if state.co2e_g > state.co2e_g_total:
-        state.co2e_g_total = state.co2e_g
-    avoided_g = state.diesel_co2e_g_total - state.co2e_g
+    if co2e_g > state.co2e_g_total:
+        state.co2e_g_total = co2e_g
+    avoided_g = state.diesel_co2e_g_total - co2e_g
     if avoided_g > state.avoided_co2e_g_total:
         state.avoided_co2e_g_total = avoided_g
 

@@ -164,6 +164,7 @@ def _wait(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds)
     if not near:
         state.candidates = 0
         state.candidate_from_ms = time_ms
+        state.candidate_from_pct = soc_pct
     state.candidates += 1
     state.candidate_pct = soc_pct
     state.candidate_ms = time_ms

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from agent.fleet import estimate
 from agent.fleet.context import Context
 from agent.fleet.state import CHARGING, DRIVING, STOPPED, VanState
 from agent.readings import Reading
@@ -101,14 +102,20 @@ def of(state: VanState, reading: Reading, context: Context) -> Limits:
     )
 
 
-def silent_charge_kwh(state: VanState, rise_pct: float, context: Context) -> float:
-    """Energy of a rise that was seen for certain only after the van had left; 0 where no charger can have given it."""
+def silent_charge_kwh(state: VanState, before_pct: float, context: Context) -> float:
+    """Energy of a rise that was seen for certain only after the van had left; 0 where no charger can have given it.
+
+    The charge went up to the first value of those that have made it certain: what followed was used on the way.
+    """
     battery = state.soc
+    rise_pct = battery.candidate_from_pct - before_pct
     told = battery.charging is not None or battery.plugged_in is not None
     silence_ms = battery.candidate_from_ms - (battery.time_ms if told else battery.changed_ms or battery.time_ms)
     if silence_ms < LEAST_SILENCE_MS or rise_pct <= max(context.thresholds.inferred_charge_pct, battery.step_pct):
         return 0.0
-    kwh = rise_pct / state.estimate.g
+    slope = context.curve_slope_per_pct
+    rise_y = estimate.linear(battery.candidate_from_pct, slope) - estimate.linear(before_pct, slope)
+    kwh = rise_y / state.estimate.g
     most_kw = UNSEEN_CHARGE_KW if battery.charging is False else context.power_limit_kw
     return kwh if kwh <= most_kw * silence_ms / _MS_PER_H else 0.0
 

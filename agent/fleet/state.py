@@ -168,13 +168,15 @@ class SocState(Part):
     gained_pct: float = 0.0
     """What has come at rest without energy, and may vanish without any."""
     power_gross_kwh: float = 0.0
-    """All energy by power so far, whichever way it flowed."""
+    """Energy by power, whichever way it flowed, while the witnesses of movement have disagreed."""
     silent_kwh: float = 0.0
     silent_from_ms: int = 0
     """A charge that nobody saw, on its way from the state of charge to the charges."""
     candidate_out_kwh: float = 0.0
     candidate_in_kwh: float = 0.0
     """The counters as last refused."""
+    candidate_from_pct: float = 0.0
+    """The first value of those that wait for another sighting."""
 
 
 @quick_to_set

@@ -107,8 +107,9 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
             km += witnesses.resolve(state, reading, context)
         state.location_time_ms = time_ms
         if km > 0.0:
-            state.totals.distance_km += km
-            if state.totals.source == battery.SOURCE_SOC:
+            totals = state.totals
+            totals.distance_km += km
+            if totals.source == battery.SOURCE_SOC:
                 if time_ms - location_ms <= LOCATION_GONE_MS:
                     battery.add_distance(state, km)
                 else:
@@ -133,7 +134,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         records += charging.arrive(state, reading, context)
     ended = None
     if new_location:
-        speed = position.speed_kmh if position.conflict == 0 else witnesses.believed_speed(state)
+        speed = witnesses.believed_speed(state) if position.conflict else position.speed_kmh
         if motion.mode == DRIVING and speed is not None and speed >= context.thresholds.standing_speed_kmh:
             if motion.standing_ms:
                 motion.standing_ms = 0

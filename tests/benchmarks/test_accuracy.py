@@ -19,9 +19,6 @@ needs_recordings = pytest.mark.skipif(
 I3 = ("TripA01", "TripB19", "TripB37", "TripA07", "TripB17", "TripB27", "TripB13", "TripB21", "TripA27")
 TWIZY = ("T1_06_30_2021_2", "T2_04_26_2021")
 
-NOT_YET = {"offline-charge"}
-"""Faults that the van core does not get right yet. Where it does, the test says so and the name has to go."""
-
 
 @cache
 def sources() -> list[witness.Source]:
@@ -31,18 +28,7 @@ def sources() -> list[witness.Source]:
 
 
 @needs_recordings
-@pytest.mark.parametrize(
-    "fault",
-    [
-        None,
-        *(
-            pytest.param(
-                name, marks=[pytest.mark.xfail(strict=True, reason="not right yet")] if name in NOT_YET else []
-            )
-            for name in NAMES
-        ),
-    ],
-)
+@pytest.mark.parametrize("fault", [None, *NAMES])
 def test_what_a_fault_leaves_is_known(fault: str | None) -> None:
     rows = witness.judge(sources(), [fault])
     assert rows, "the fault changes no message"
@@ -54,7 +40,8 @@ def test_it_is_said_of_every_fault_what_it_leaves() -> None:
     page = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
     for name in NAMES:
         left = knowable.FAULTS[name]
-        words = {"distance": left.distance_pct, "trips": left.trips_pct, "charged": left.charged_pct}
+        words = {"distance": left.distance_pct, "energy": left.energy_pct}
+        words |= {"trips": left.trips_pct, "charged": left.charged_pct}
         words["energy of the Twizy"] = left.twizy_energy_pct
         said = ", ".join(f"{word} {percent:g} %" for word, percent in words.items() if percent)
         assert f"| `{name}` | {WHEN[name]} | {left.left} | {said} |" in page

@@ -243,6 +243,13 @@ STANDS = [
         life=[rest(12 * HOUR, every_s=10 * MINUTE, soc_pct=each(2, 60.0, "soc_pct"))],
         expected={**NOTHING, "used_kwh": (0, 1.6)},
     ),
+    Scenario(
+        title="two sources of the state of charge take turns, 1.3 % apart, and nothing else tells of a cable",
+        soc_pct=61.3,
+        life=[rest(8 * HOUR, every_s=5 * MINUTE, soc_pct=each(2, 60.0, "soc_pct"))],
+        # Nothing happens. The difference is 1.3 % x 0.83 kWh = 1.08 kWh: it may seem to have left once, not each time.
+        expected={**NOTHING, "used_kwh": (0, 2.2)},
+    ),
 ]
 
 OTHERS = [
