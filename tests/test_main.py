@@ -108,6 +108,21 @@ def test_check_config_points_at_depots_that_have_no_entry(tmp_path: Path, depots
     assert lines == [f"but: van {van[depot]!r} is of depot {depot!r}, " for depot in told]
 
 
+def test_check_config_points_at_diesel_classes_of_another_country(tmp_path: Path) -> None:
+    """`van_3` is of the UK's table, `eu_van_heavy` of the EU's; a class by the model is the right one everywhere."""
+    (tmp_path / "fleet.toml").write_text(
+        '[vans.a]\ncountry = "DE"\ndiesel_class = "van_3"\n[vans.b]\ncountry = "GB"\ndiesel_class = "eu_van_heavy"\n'
+        '[vans.c]\ncountry = "GB"\ndiesel_class = "van_3"\n[vans.d]\ncountry = "DE"\ndiesel_class = "eu_van_heavy"\n'
+        '[vans.e]\ncountry = "DE"\n[vans.f]\ncountry = "GB"\n'
+    )
+    result = vanpulse("check-config", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[1:] == [
+        "but: van 'a': diesel_class 'van_3' is of the UK, and it charges in DE",
+        "but: van 'b': diesel_class 'eu_van_heavy' is of the EU, and it charges in GB",
+    ]
+
+
 def test_what_is_printed_is_utf_8_in_every_locale(tmp_path: Path) -> None:
     result = vanpulse("check-config", cwd=tmp_path, LC_ALL="C", PYTHONIOENCODING="ascii")
     assert (result.returncode, result.stderr) == (0, "")

@@ -6,6 +6,8 @@ import sys
 from agent.commands.live import time_zone
 from agent.commands.run import make_decoder, make_subscriber
 from agent.config import Settings, load_fleet
+from agent.factors.year_set import EU_CLASS, UK
+from agent.fleet.vehicle import Vehicle
 from agent.roster import Roster
 from agent.stores import make_store
 
@@ -24,8 +26,9 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
         emissions=settings.emissions,
         derived_every_s=settings.store.derived_every_s,
     )
-    for vehicle_id in fleet.vans:
-        roster.vehicle(vehicle_id)
+    abroad = [f"van {name!r}: {text}" for name in fleet.vans if (text := _class_abroad(roster.vehicle(name)))]
+    if settings.fleet.diesel_class and (text := _class_abroad(roster.vehicle(""))):
+        abroad.append(f"vans that the fleet file does not name: {text}")
     make_subscriber(settings, make_decoder(settings, roster))
     make_store(settings.store.url, batch_points=settings.store.batch_points)
     time_zone(settings.live.timezone)
@@ -35,4 +38,16 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
     )
     for depot, vehicle_id in fleet.depots_without_entry().items():
         sys.stdout.write(f"but: van {vehicle_id!r} is of depot {depot!r}, which has no entry\n")
+    sys.stdout.writelines(f"but: {text}\n" for text in abroad)
     return 0
+
+
+def _class_abroad(vehicle: Vehicle) -> str | None:
+    """What is odd about a diesel class of the UK elsewhere, or of the EU in the UK."""
+    if vehicle.country in UK:
+        odd, origin = vehicle.diesel_class in EU_CLASS.values(), "the EU"
+    else:
+        odd, origin = vehicle.diesel_class in EU_CLASS, "the UK"
+    if not odd:
+        return None
+    return f"diesel_class {vehicle.diesel_class!r} is of {origin}, and it charges in {vehicle.country}"

@@ -4,7 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +42,11 @@ MIXES: Final = {
     "consumption": "consumption mix",
     "production": "generation mix in place of the consumption mix that ISO 14083 asks for",
 }
+USED_AND_CHARGED: Final = (
+    "co2e_kg is of the energy used in the period: it is for the emissions of transport, per km, t-km and parcel; "
+    "charged_… is of the energy drawn from the grid in the period: it is for the electricity account, Scope 2 and 3.3; "
+    "both are of the same electricity, so never add them"
+)
 COUNTERS: Final = ("messages_total", "accepted_total", "duplicates_total", "late_total", "dead_letters_total")
 
 
@@ -91,7 +97,7 @@ def make_report(
     for van in vans:
         fleet.add(van.sums)
     blocks: dict[str, Callable[[], Any]] = {
-        "header": lambda: _header(settings, factors, vans, start_ms, end_ms),
+        "header": lambda: _header(history, settings, factors, vans, start_ms, end_ms),
         "summary": lambda: {"vans": len(vans), **figures_of(fleet)},
         "depots": lambda: [{"depot": depot, **figures_of(depots[depot])} for depot in sorted(depots)],
         "vans": lambda: [_van(van) for van in vans],
@@ -131,7 +137,12 @@ def _van(van: VanFigures) -> dict[str, Any]:
 
 
 def _header(
-    settings: Settings, factors: FactorSet, vans: list[VanFigures], start_ms: int | None, end_ms: int | None
+    history: History,
+    settings: Settings,
+    factors: FactorSet,
+    vans: list[VanFigures],
+    start_ms: int | None,
+    end_ms: int | None,
 ) -> dict[str, Any]:
     emissions = settings.emissions
     countries = sorted({van.vehicle.country for van in vans})
@@ -143,11 +154,14 @@ def _header(
         if factor.mark in ("secondary", "estimate") and factor.scope in scopes
     ]
     return {
+        "period": _period(history, DayZone(settings.fleet.timezone).tzinfo, start_ms, end_ms),
         "from": _shown(start_ms),
         "to": _shown(end_ms),
+        "program": f"vanpulse {version('vanpulse')}",
         "boundary": "well-to-wheel (WTW); vehicle operation (TTW) of a battery van is 0; GWP100",
         "method": "by the method of EN ISO 14083:2023; not certified, not verified; empty running and idling are in",
         "distance": "great circle from loading to unloading point for t-km, per consignment",
+        "used_and_charged": USED_AND_CHARGED,
         "electricity": "location-based, carbon content of the pack followed charge by charge"
         + ("" if emissions.intensity_file is None else f"; hourly values of {emissions.intensity_file.name}"),
         "market_based": "by the instrument of each charge: contract, residual mix, else the location-based intensity",
@@ -165,6 +179,27 @@ def _header(
         "unconfirmed_factors": doubtful,
         "thresholds": msgspec.to_builtins(Thresholds(derived_every_s=settings.store.derived_every_s)),
     }
+
+
+def _period(history: History, zone: tzinfo, start_ms: int | None, end_ms: int | None) -> str:
+    """First and last second, both included, in local time. An open end is that of the data."""
+    first_ms, last_ms = start_ms, None if end_ms is None else end_ms - 1
+    notes = []
+    if start_ms is None:
+        first = next(iter(history.select("energy", end_ms=end_ms)), {})
+        day = next(iter(history.select("day", end_ms=end_ms)), {})
+        first_ms = min((point["time_ms"] for point in (first, day) if point), default=None)
+        notes.append("--from not limited: first time of the data")
+    if end_ms is None:
+        newest = history.select("energy", start_ms=start_ms, latest=True)
+        last_ms = max((point["time_ms"] for point in newest), default=None)
+        notes.append("--to not limited: last time of the data")
+    if first_ms is None or last_ms is None:
+        return "no data"
+    first_text, last_text = (
+        datetime.fromtimestamp(time_ms // 1000, zone).isoformat(sep=" ") for time_ms in (first_ms, last_ms)
+    )
+    return f"{first_text} to {last_text}, both included" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _rows(

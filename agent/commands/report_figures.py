@@ -17,6 +17,8 @@ LOOK_BACK_MS: Final = 7 * 86_400_000
 """How far before a period the counters of a van are looked for; a van silent for longer has not changed them."""
 ENERGY: Final = ("distance_km", "used_kwh", "regenerated_kwh", "charged_kwh", "grid_kwh", "idle_kwh")
 EMISSIONS: Final = ("co2e_g", "diesel_co2e_g", "avoided_nox_mg", "avoided_pm_mg")
+MASS_OF: Final = {"message": "primary", "import": "primary", "load": "modelled", "default": "default"}
+"""The quality of a drop's mass by its source."""
 SHORTEST_KM: Final = 1.0
 """Below this distance a figure per distance says nothing."""
 
@@ -82,7 +84,10 @@ class Sums(msgspec.Struct, kw_only=True):
     grids: dict[str, MakeUp] = {}
     """What makes up the uncertainty of `co2e_g`, by country."""
     activity_mass_tkm: float = 0.0
-    """t-km times the relative uncertainty of the mass."""
+    """t-km times the relative uncertainty of the mass, by the quality of the tours."""
+    drop_tkm: float = 0.0
+    drop_mass_tkm: float = 0.0
+    """The t-km of drops, and these times the relative uncertainty of the mass by the drops' source."""
 
     def add(self, other: "Sums") -> None:
         """Add another van's sums. Errors of meter and factor add up within a grid."""
@@ -141,6 +146,7 @@ def gather(
     for measurement, add in (
         ("trip", _add_trip),
         ("tour", _add_tour),
+        ("drop", _add_drop),
         ("charge", _add_charge),
         ("charge_slice", _add_slice),
     ):
@@ -162,7 +168,10 @@ def _as_it_was(vehicle: Vehicle, point: dict[str, Any], factors: FactorSet) -> V
     tags: dict[str, Any] = {name: point[name] for name in ("depot", "model", "country") if name in point}
     model = factors.models.get(tags.get("model", ""))
     if model is not None and vehicle.model != tags["model"]:
-        tags |= {"payload_kg": model.payload.value, "diesel_class": model.diesel_class}
+        tags |= {
+            "payload_kg": model.payload.value,
+            "diesel_class": factors.local_class(model.diesel_class, tags.get("country", vehicle.country)),
+        }
     return msgspec.structs.replace(vehicle, **tags)
 
 
@@ -236,6 +245,12 @@ def _add_tour(figures: VanFigures, tour: dict[str, Any], _factors: FactorSet) ->
         if tour.get("load_factor_pct") is not None:
             sums.loaded_km += km - empty_km
             sums.load_factor_km += tour["load_factor_pct"] * (km - empty_km)
+
+
+def _add_drop(figures: VanFigures, drop: dict[str, Any], _factors: FactorSet) -> None:
+    tonne_km = drop.get("activity_tkm") or 0.0
+    figures.sums.drop_tkm += tonne_km
+    figures.sums.drop_mass_tkm += tonne_km * MASS[MASS_OF[drop["source"]]]
 
 
 def _add_charge(figures: VanFigures, charge: dict[str, Any], factors: FactorSet) -> None:
@@ -362,7 +377,9 @@ def _uncertainty(sums: Sums) -> dict[str, float | None]:
         "co2e_uncertainty_factor_kg": Z95 * parts.factor_g / 1000,
     }
     if sums.tonne_km > 0.0 and sums.co2e_g > 0.0:
-        u = hypot(parts.standard_g / sums.co2e_g, sums.activity_mass_tkm / sums.tonne_km)
+        by_tours = sums.activity_mass_tkm / sums.tonne_km
+        mass = sums.drop_mass_tkm / sums.drop_tkm if sums.drop_tkm > 0.0 else by_tours
+        u = hypot(parts.standard_g / sums.co2e_g, mass)
         figures["co2e_g_per_tkm_uncertainty"] = Z95 * u * sums.tonne_km_co2e_g / sums.tonne_km
     return figures
 

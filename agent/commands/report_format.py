@@ -22,6 +22,8 @@ TITLES: Final = {
     "implausible": "Vans with implausible data: how often each kind was raised",
     "quality": "Data quality",
 }
+FIRST: Final = ("period", "method", "boundary", "program", "factor_set")
+"""What Markdown says of the header before the figures; the rest follows them."""
 ROWS_SHOWN: Final = 200
 """A longer table is cut in Markdown, which says so."""
 COLUMNS: Final = {
@@ -37,8 +39,9 @@ COLUMNS: Final = {
         "co2e_g co2e_g_per_tkm co2e_g_per_item uncertainty_g primary_share_pct quality corrected",
         "charges": "vehicle_id start end place kind soc_start_pct soc_end_pct energy_kwh grid_kwh max_power_kw co2e_g "
         "uncertainty_g meter inferred corrected",
-        "scopes": "depot place grid_kwh metered_kwh scope_2_location_based_co2e_kg scope_2_market_based_co2e_kg "
-        "scope_3_3_upstream_co2e_kg scope_3_3_losses_co2e_kg location_based_co2e_kg uncertainty_kg",
+        "scopes": "depot place grid_kwh metered_kwh modelled_kwh scope_2_location_based_co2e_kg "
+        "scope_2_market_based_co2e_kg scope_3_3_upstream_co2e_kg scope_3_3_losses_co2e_kg location_based_co2e_kg "
+        "market_based_co2e_kg uncertainty_kg",
         "instruments": "instrument factor_set grid_kwh share_pct market_based_co2e_kg location_based_co2e_kg",
         "corrections": "vehicle_id start end reason made made_by distance_km used_kwh charged_kwh grid_kwh co2e_g",
         "implausible": "vehicle_id depot position_implausible soc_implausible odometer_implausible power_implausible "
@@ -75,18 +78,29 @@ def as_csv(report: Report, block: str) -> Iterator[str]:
 def as_markdown(report: Report, _block: str) -> Iterator[str]:
     """Headings and tables."""
     yield "# Energy and emissions\n\n"
-    for name, value in report["header"].items():
-        if name == "unconfirmed_factors":
-            yield from _list("factors that nobody has confirmed", value)
-        elif isinstance(value, dict):
-            yield f"- {_words(name)}: {', '.join(f'{key} {_cell(entry)}' for key, entry in value.items())}\n"
-        else:
-            yield f"- {_words(name)}: {'not limited' if value is None else value}\n"
+    header = report["header"]
+    yield from (f"- {_words(name)}: {header[name]}\n" for name in FIRST)
     for name, title in TITLES.items():
         if name in report:
             yield f"\n## {title}\n\n"
             content = report[name]
             yield from _figures(content) if isinstance(content, dict) else _table(name, content)
+            if name == "summary":
+                yield f"\n{header['used_and_charged']}.\n"
+    yield "\n## How it was computed\n\n"
+    yield from _how(header)
+
+
+def _how(header: dict[str, Any]) -> Iterator[str]:
+    """The rest of the header: texts, then factors and thresholds, then what nobody has confirmed."""
+    for name, value in header.items():
+        if name in ("unconfirmed_factors", "used_and_charged", "from", "to", *FIRST):
+            continue
+        if isinstance(value, dict):
+            yield f"- {_words(name)}: {', '.join(f'{key} {_cell(entry)}' for key, entry in value.items())}\n"
+        else:
+            yield f"- {_words(name)}: {value}\n"
+    yield from _list("factors that nobody has confirmed", header["unconfirmed_factors"])
 
 
 def _list(title: str, entries: list[str]) -> Iterator[str]:
@@ -120,6 +134,7 @@ UNITS: Final = {
     "kw": "kW",
     "km_pct": "% of km",
     "pct": "%",
+    "tkm": "t-km",
     "kg": "kg",
     "km": "km",
     "g": "g",
@@ -132,6 +147,8 @@ def _words(name: str) -> str:
     """A field's name as people write it: the unit from its end, in its usual form."""
     if name == "tonne_km":
         return "transport, t-km"
+    if name == "co2e_g_per_tkm_uncertainty":
+        return "CO2e uncertainty, g/t-km"
     ending = next((ending for ending in UNITS if name.endswith(f"_{ending}")), "")
     words = [WORDS.get(word, word) for word in name.removesuffix(f"_{ending}").split("_")]
     text = " ".join(words).replace("scope 3 3", "Scope 3.3").replace("scope 2", "Scope 2")

@@ -320,6 +320,7 @@ def _enter(state: VanState, own: slices.SliceState, until_ms: int, context: Cont
                 stored_kwh=stored_kwh,
                 cost=context.tariff.cost(flow.grid_kwh, flow.start_ms, flow.end_ms),
             )
+        flow = slices.without_trace(own, flow)
         complete, carbon = slices.enter(own, flow, state.vehicle_id, context)
         records += complete
         charge.co2e_g += carbon.location_g

@@ -20,6 +20,9 @@ SLICE_MS: Final = 900_000
 MAX_SLICES: Final = 672
 """Seven days of quarters: over a longer silence slices become longer."""
 
+TRACE_KWH: Final = 0.001
+"""So little makes no slice of its own."""
+
 
 @quick_to_set
 class SliceState(msgspec.Struct, array_like=True, gc=False):
@@ -77,6 +80,23 @@ def take_waiting(state: SliceState, end_ms: int, latitude_deg: float | None, lon
     return flow
 
 
+def without_trace(state: SliceState, flow: Flow) -> Flow:
+    """A trace that a flow has beyond a full quarter belongs to the quarter before: the charge may be over.
+
+    No energy is lost by it: all of the flow is entered before the quarter.
+    """
+    quarter_ms = flow.end_ms // SLICE_MS * SLICE_MS
+    beyond_ms = flow.end_ms - max(quarter_ms, flow.start_ms)
+    beyond = beyond_ms / (flow.end_ms - flow.start_ms) if flow.end_ms > flow.start_ms else 1.0
+    if flow.grid_kwh * beyond > TRACE_KWH:
+        return flow
+    if flow.start_ms < quarter_ms:
+        return flow._replace(end_ms=quarter_ms)
+    if state.end_ms == quarter_ms:
+        return flow._replace(start_ms=quarter_ms, end_ms=quarter_ms)
+    return flow
+
+
 def enter(state: SliceState, flow: Flow, vehicle_id: str, context: Context) -> tuple[list[ChargeSliceRecord], Carbon]:
     """Enter energy into the slices. Returns the slices that are complete, and the carbon of the energy."""
     records: list[ChargeSliceRecord] = []
@@ -85,11 +105,14 @@ def enter(state: SliceState, flow: Flow, vehicle_id: str, context: Context) -> t
     duration_ms = flow.end_ms - flow.start_ms
     step_ms = SLICE_MS * max(1, -(-duration_ms // (SLICE_MS * MAX_SLICES)))
     start_ms, share_before = flow.start_ms, 0.0
+    begin_ms = start_ms
     while True:
         if state.end_ms and start_ms >= state.end_ms and flow.end_ms > state.end_ms:
             records.append(close(state, vehicle_id, flow.latitude_deg, flow.longitude_deg, context))
+            # A trace may have been entered before the quarter: what follows it still begins with the quarter.
+            begin_ms = start_ms // SLICE_MS * SLICE_MS
         if not state.end_ms:
-            _begin(state, start_ms, step_ms)
+            _begin(state, begin_ms, step_ms)
         end_ms = min(flow.end_ms, state.end_ms)
         share_until = (end_ms - flow.start_ms) / duration_ms if duration_ms > 0 and end_ms < flow.end_ms else 1.0
         _enter_part(state, flow, share_until - share_before, start_ms, max(end_ms, start_ms), contract, context, carbon)

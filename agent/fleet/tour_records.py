@@ -29,6 +29,9 @@ from agent.fleet.tour_state import (
 from agent.fleet.uncertainty import half_width_g
 
 SOURCES: Final[tuple[DropSource, ...]] = ("message", "import", "load", "default")
+MEASURED_SHARE: Final = 0.99
+"""Of a tour's grams whose grid energy a charger measured: from here on the grid energy counts as measured. What the
+pack held when the van was first heard of is an assumption, and never fades wholly."""
 UNLOADING_MS: Final = 60_000
 """What leaves the van this near to its return, or later, is unloaded at the depot."""
 
@@ -213,14 +216,19 @@ def _uncertainty_g(tour: ClosedTour) -> float | None:
 
 
 def _quality(tour: ClosedTour, drops: Sequence[Drop], allocation: Allocation) -> Quality:
-    """The weakest of what went in: energy, mass and places."""
+    """The weakest of what went in: energy at the battery, grid energy, mass and places."""
     if tour.energy_kwh is None or (drops and drops[0].source == BY_DEFAULT):
         return "default"
     if not drops and tour.load_kg is None and tour.load_items is None:
         return "default"
-    if not tour.measured or any(drop.source > BY_IMPORT for drop in drops):
+    if not tour.measured or not _grid_measured(tour) or any(drop.source > BY_IMPORT for drop in drops):
         return "modelled"
     return "modelled" if drops and (allocation.by != "mass" or allocation.activity_tkm is None) else "primary"
+
+
+def _grid_measured(tour: ClosedTour) -> bool:
+    """Whether chargers measured the grid energy; a tour without grams has none."""
+    return not tour.co2e_g or tour.primary_g / tour.co2e_g >= MEASURED_SHARE
 
 
 def _drop_rows(

@@ -2,9 +2,12 @@ import argparse
 import csv
 import io
 import json
+import re
 import sqlite3
+import tomllib
 from collections import defaultdict
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,7 @@ from agent.fleet.records import (
     ChargeSliceRecord,
     CorrectionRecord,
     DayRecord,
+    DropRecord,
     EmissionsRecord,
     EnergyRecord,
     TourRecord,
@@ -30,6 +34,7 @@ from agent.stores import make_store
 HOUR = 3_600_000
 DAY = 24 * HOUR
 JUNE = 1_780_272_000_000  # 2026-06-01T00:00:00Z
+VERSION = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
 FACTORS = load_factor_set()
 DIESEL = FACTORS.diesel("eu_van_heavy", "DE").wtw_g_per_km
 
@@ -255,6 +260,37 @@ async def test_the_header_says_how_it_was_made(tmp_path, capsys):
     assert "Scope 3.3" in header["scopes"]
 
 
+async def test_the_header_names_period_program_and_factors(tmp_path, capsys):
+    """Both ends are included and in local time: Berlin is two hours ahead of UTC in June."""
+    berlin = SETTINGS | {"fleet": SETTINGS.get("fleet", {}) | {"timezone": "Europe/Berlin"}}
+    header = (await as_json(tmp_path, capsys, settings=berlin))["header"]
+    assert header["period"] == "2026-06-01 00:00:00+02:00 to 2026-06-01 23:59:59+02:00, both included"
+    assert header["program"] == f"vanpulse {VERSION}"
+    assert re.match(r"2026\.1@[0-9a-f]{12}: ", header["factor_set"])
+    assert "by the method of EN ISO 14083:2023; not certified, not verified" in header["method"]
+    assert "never add them" in header["used_and_charged"]
+
+
+async def test_a_period_without_limits_is_that_of_the_data(tmp_path, capsys):
+    records = [counters(3, km=0, used=0), counters(5, km=10, used=2), counters(30, km=20, used=4)]
+    header = (await as_json(tmp_path, capsys, [one for some in records for one in some], ()))["header"]
+    assert header["period"].startswith("2026-06-01 03:00:00+00:00 to 2026-06-02 06:00:00+00:00, both included (")
+    assert "first time of the data" in header["period"]
+    assert "last time of the data" in header["period"]
+
+
+async def test_markdown_has_the_figures_first(tmp_path, capsys):
+    text = await call(tmp_path, capsys, JUNE_OF_TWO_VANS, *PERIOD)
+    lines = text.splitlines()
+    assert lines.index("## Fleet") < 10
+    assert text.index("## Fleet") < text.index("never add them") < text.index("## Depots")
+    for said in ("- thresholds: ", "- factors that nobody has confirmed: ", "- uncertainty: "):
+        assert text.index(said) > text.index("## Data quality")
+    (scopes,) = [line for line in lines if "Scope 3.3 losses" in line]
+    for column in ("| modelled, kWh |", "| market based CO2e, kg |", "| Scope 2 market based CO2e, kg |"):
+        assert column in scopes
+
+
 async def test_markdown_is_for_people(tmp_path, capsys):
     text = await call(tmp_path, capsys, JUNE_OF_TWO_VANS, *PERIOD)
     for line in ("# Energy and emissions", "## Fleet", "## Vans", "## Trips", "## Charges", "## Data quality"):
@@ -324,7 +360,9 @@ async def test_what_was_stored_with_the_points_counts_not_the_settings(tmp_path,
     settings = {"fleet": {"country": "FR", "depot": "south", "model": "renault-kangoo-e-tech"}}
     content = await as_json(tmp_path, capsys, settings=settings)
     assert content["header"]["electricity_g_per_kwh"] == {"DE": 354.5}
-    assert content["header"]["diesel_wtw_g_per_km"] == {"van_3 DE": 347.6}
+    assert content["header"]["diesel_wtw_g_per_km"] == {"eu_van_heavy DE": 353.6}, (
+        "the EU's class, as in the header of DE"
+    )
     assert {van["depot"] for van in content["vans"]} == {"north"}
 
 
@@ -450,6 +488,35 @@ async def test_the_uncertainty_per_tonne_kilometre(tmp_path, capsys):
     summary = (await as_json(tmp_path, capsys, [day, *tours], words))["summary"]
     assert summary["co2e_g_per_tkm"] == pytest.approx(2000.0)
     assert summary["co2e_g_per_tkm_uncertainty"] == pytest.approx(1.96 * (0.13**2 + 0.06**2) ** 0.5 * 2000.0)
+
+
+async def test_the_mass_of_a_tour_is_as_uncertain_as_its_source_says(tmp_path, capsys):
+    """1 t-km whose mass a message stated (2 %), 3 t-km by what was on board (10 %): (0.02 + 3 · 0.10) / 4 = 8 %.
+
+    The grams are 6 % uncertain by their day: together 10 % of 1,000 g/t-km. That the grid energy of both tours was
+    modelled is in the grams, and says nothing of the mass.
+    """
+    day = DayRecord(
+        vehicle_id="van-1", time_ms=JUNE, distance_km=100.0, used_kwh=40.0, charged_kwh=0.0, grid_kwh=0.0,
+        idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=4000.0, diesel_co2e_g=30_000.0, avoided_co2e_g=26_000.0,
+        uncertainty_g=1.645 * 240.0, uncertainty_energy_g=0.0, uncertainty_meter_g=1.645 * 240.0,
+        uncertainty_factor_g=0.0,
+    )  # fmt: skip
+    records = [day]
+    for hours, tonne_km, source in ((8, 1.0, "message"), (12, 3.0, "load")):
+        records += [
+            TourRecord(
+                vehicle_id="van-1", time_ms=JUNE + hours * HOUR, start_ms=JUNE, duration_s=3600.0, distance_km=50.0,
+                co2e_g=1000.0 * tonne_km, diesel_co2e_g=15_000.0, trips=1, stops=1, drops=1, activity_tkm=tonne_km,
+                quality="modelled",
+            ),
+            DropRecord(
+                vehicle_id="van-1", time_ms=JUNE + hours * HOUR - 1, action="unload", activity_tkm=tonne_km,
+                source=source,
+            ),
+        ]  # fmt: skip
+    summary = (await as_json(tmp_path, capsys, records, ("--from", "2026-06-01", "--to", "2026-06-02")))["summary"]
+    assert summary["co2e_g_per_tkm_uncertainty"] == pytest.approx(1.96 * 0.10 * 1000.0)
 
 
 def correction(hours, *, start, end, vehicle_id="van-1", reason="GPS in a tunnel", **amounts):

@@ -12,7 +12,7 @@ from agent.fleet.contracts import Contract, Contracts
 from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import Places, parse_places
 from agent.fleet.records import ChargeSliceRecord
-from agent.fleet.slices import MAX_SLICES, SLICE_MS, Flow, SliceState, close, enter
+from agent.fleet.slices import MAX_SLICES, SLICE_MS, Flow, SliceState, close, enter, without_trace
 from tests.fleet.drives import FACTORS, START_MS, Van, make_context
 
 T0 = 1_750_000_500_000 // SLICE_MS * SLICE_MS
@@ -264,3 +264,36 @@ def test_a_restart_within_a_slice_changes_nothing():
     assert parted.of(ChargeSliceRecord) == whole.of(ChargeSliceRecord)
     assert whole.readings[0].time_ms > START_MS
     assert FACTORS.set_name == whole.of(ChargeSliceRecord)[0].factor_set
+
+
+def test_a_trace_behind_the_last_full_quarter_belongs_to_it():
+    """6 kW until a minute before a full quarter, then 2 W until 10 s after it: eight slices, and all of the energy."""
+    van = Van(soc_pct=20.0, step_pct=0.1)
+    van.rest(500, charging=False, battery_power_kw=0.0)
+    assert (START_MS + van.time_s * 1000) % SLICE_MS == 0
+    van.rest(7140, kw=-6.0, charging=True, battery_power_kw=6.0)
+    van.rest(60, charging=True, battery_power_kw=0.0)
+    van.rest(10, charging=True, battery_power_kw=0.002)
+    van.rest(600, charging=False, battery_power_kw=0.0)
+    (charge,) = van.charges
+    pieces = van.of(ChargeSliceRecord)
+    assert [piece.time_ms // SLICE_MS * SLICE_MS for piece in pieces] == [T0 + i * SLICE_MS for i in range(8)]
+    assert sum(piece.grid_kwh for piece in pieces) == pytest.approx(charge.grid_kwh, abs=1e-12)
+    assert sum(piece.battery_kwh for piece in pieces) == pytest.approx(charge.energy_kwh, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("title", "start_ms", "end_ms", "grid_kwh", "quarters"),
+    [
+        ("11 kW for a minute and 1 ms into the quarter", T0 + SLICE_MS - 60_000, T0 + SLICE_MS + 1, 0.1833, [0]),
+        ("11 kW for a minute and 10 s into it", T0 + SLICE_MS - 60_000, T0 + SLICE_MS + 10_000, 0.2139, [0, 1]),
+        ("a trace alone, with nothing before", T0 + SLICE_MS, T0 + SLICE_MS + 10_000, 3e-6, [1]),
+    ],
+)
+def test_a_flow_over_a_full_quarter(title: str, start_ms: int, end_ms: int, grid_kwh: float, quarters: list[int]):
+    state, context = SliceState(), context_of()
+    flow = without_trace(state, Flow(start_ms, end_ms, 0.9 * grid_kwh, grid_kwh, 0.0, None, None))
+    pieces, _ = enter(state, flow, "van-1", context)
+    pieces.append(close(state, "van-1", None, None, context))
+    assert [(piece.time_ms - T0) // SLICE_MS for piece in pieces] == quarters, title
+    assert sum(piece.grid_kwh for piece in pieces) == pytest.approx(grid_kwh, abs=1e-15), title

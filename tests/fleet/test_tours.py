@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.fleet import decode_state, encode_state
 from agent.fleet.days import DayZone, Tariff
-from agent.fleet.records import DayRecord
+from agent.fleet.records import DayRecord, Record
 from agent.fleet.state import Verdict
 from tests.fleet.courier import Courier, depot_context
 
@@ -78,7 +78,7 @@ def two_customers(van: Courier) -> Worked:
     van.stand(90)
     van.drop(consignment_id="b-1", customer_id="B", mass_kg=100.0)
     home(van)
-    return Worked(3000, 2.5, 1200, None, None, 15, 2, [1200, 1800], ..., 300.0)
+    return Worked(3000, 2.5, 1200, None, None, 15, 2, [1200, 1800], "modelled", 300.0)
 
 
 def empty_return(van: Courier) -> Worked:
@@ -91,7 +91,7 @@ def empty_return(van: Courier) -> Worked:
     van.stand(90)
     van.drop(consignment_id="c")
     home(van)
-    return Worked(5000, 12.5, 400, None, None, 25, 1, [5000], ..., 500.0, 50.0)
+    return Worked(5000, 12.5, 400, None, None, 25, 1, [5000], "modelled", 500.0, 50.0)
 
 
 def split_round(van: Courier) -> Worked:
@@ -274,6 +274,27 @@ def test_a_tour_is_as_worked_by_hand(drive: Callable[[Courier], Worked], make: C
     if worked.drops:
         assert sum(van.shares_g()) == pytest.approx(tour.co2e_g, abs=0.5), "Σ shipments = G to the gram"
     assert_no_gram_is_outside(van)
+
+
+@pytest.mark.parametrize(("metered_share", "quality"), [(0.0, "modelled"), (0.9, "modelled"), (1.0, "primary")])
+def test_the_quality_of_a_tour_is_that_of_its_weakest_data(metered_share: float, quality: str) -> None:
+    """Energy at the battery by its power and masses by message are primary; the grid energy of the pack decides.
+
+    The van takes 9 kW at 36 km/h. One gram in ten of modelled grid energy makes the tour modelled: primary and modelled
+    data together are modelled.
+    """
+
+    class Measured(Courier):
+        def say(self, **fields: Any) -> list[Record]:
+            return super().say(battery_power_kw=-9.0 if "speed_kmh" in fields else 0.0, **fields)
+
+    van = Measured()
+    assert van.state.emissions is not None
+    van.state.emissions.primary_share = metered_share
+    empty_return(van)
+    (tour,) = van.tours
+    assert tour.primary_share_pct == pytest.approx(100.0 * metered_share, abs=0.1)
+    assert tour.quality == quality
 
 
 def assert_no_gram_is_outside(van: Courier) -> None:
