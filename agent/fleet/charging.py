@@ -29,6 +29,8 @@ SCATTERS_STEPS: Final = 2.0
 """A state of charge that falls by so many steps between its rises scatters: no charge has begun before."""
 SCATTERS: Final = 3
 """So often, and its rise has to be as large as one that a flag denies."""
+MOST_SCATTERS: Final = 6
+"""More are not counted: each trip that follows takes one off, so that a van is not suspected for life."""
 HEATING_MS: Final = 21_600_000
 """When the charger gives and the battery takes nothing for so long, what it gave is entered as heating on the plug."""
 
@@ -51,7 +53,7 @@ def update(state: VanState, reading: Reading, context: Context) -> list[Record] 
     fallen_pct = charge.rise_pct - SCATTERS_STEPS * state.soc.step_pct
     if low_pct is None or soc_pct <= max(low_pct, fallen_pct):
         if low_pct is not None and charge.rise_pct > low_pct and soc_pct <= fallen_pct:
-            charge.scatters += 1
+            charge.scatters = min(charge.scatters + 1, MOST_SCATTERS)
         charge.low_pct = charge.rise_pct = soc_pct
         charge.low_ms = reading.time_ms
     else:

@@ -31,6 +31,8 @@ def begin(state: VanState, context: Context) -> None:
     motion.standing_ms = 0
     motion.fast_readings = 0
     state.soc.gained_pct = 0.0
+    if state.charge.scatters:
+        state.charge.scatters -= 1
     motion.rest_ms = 0
     motion.rest_soc_pct = None
     state.position.late_km = 0.0

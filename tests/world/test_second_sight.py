@@ -1,5 +1,6 @@
 """States of charge that sag, settle and scatter, clocks of two units, reports with parts missing, queues of a night."""
 
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ def settling(pct: float, seconds: float) -> Says:
     return said
 
 
+def wandering(pct: float) -> Says:
+    """The truth for six readings, and so much more for the next six."""
+    said = cycle([0.0] * 6 + [pct] * 6)
+    return lambda van: round(van.soc_pct + next(said), 1)
+
+
 def scattering(pct: float) -> Says:
     """A state of charge that is off by up to so much at random."""
     return lambda van: round(min(100.0, van.soc_pct + van.random.uniform(-pct, pct)), 1)
@@ -65,6 +72,17 @@ SOC = [
         title="the state of charge scatters by 0.5 % for a day, parked",
         life=[rest(24 * HOUR, every_s=MINUTE, soc_pct=scattering(0.5))],
         expected={"used_kwh": (0, 1), "charged_kwh": (0, 0.3), "charges": 0, "trips": 0},
+    ),
+    Scenario(
+        title="the state of charge wandered one morning; eight trips later a small charge that no flag tells of",
+        life=[
+            rest(3 * HOUR, every_s=MINUTE, soc_pct=wandering(0.3)),
+            repeat(8, drive(8), rest(20 * MINUTE, every_s=MINUTE)),
+            charge(HOUR / 2, kw=3.3, every_s=MINUTE),
+            rest(HOUR, every_s=MINUTE),
+        ],
+        # Half an hour at 3.3 kW is 1.65 kWh, or 1.9 % of 83 kWh; 64 km x 0.25 kWh/km = 16 kWh.
+        expected={"charges": 1, "charged_kwh": (1.4, 1.9), "used_kwh": (15.2, 17.3), "trips": 8},
     ),
     Scenario(
         title="the state of charge scatters by 1 % for a day, parked and polled each ten minutes, without a cable",
