@@ -19,6 +19,7 @@ NOTHING_HAPPENED: dict[str, str] = {
     "emissions/27 Data quality of the trips/C": "the energy of every trip is known",
     "trips/15 Basis of the figures/C": "the energy of every trip is known",
     "charging/25 Grid energy by meter/A": "no charger says its power in the native messages of these days",
+    "tours/12 Basis of the figures/A": "so that no tour's grid energy is measured",
 }
 """Where a query rightly finds nothing in these days, and why."""
 
