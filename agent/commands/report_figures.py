@@ -354,14 +354,16 @@ def _make_up(sums: Sums) -> MakeUp | None:
         energy_g, meter_g, factor_g = sums.days_make_up
         return MakeUp(energy_g * scale, meter_g * scale, factor_g * scale)
     net_kwh = sums.used_kwh - sums.regenerated_kwh
-    if sums.slices_g <= 0.0 or net_kwh <= 0.0:
+    if sums.co2e_g <= 0.0 or net_kwh <= 0.0:
         return None
+    # Without a charge nothing is known to be measured, or by the hour: the less certain is assumed.
+    metered, hourly = (part / sums.slices_g if sums.slices_g > 0.0 else 0.0 for part in (sums.metered_g, sums.hourly_g))
     return make_up(
         sums.co2e_g,
         energy_kwh=net_kwh,
         uncertainty_kwh=Z90 * sqrt(sums.variance_kwh2),
-        primary_g=sums.co2e_g * sums.metered_g / sums.slices_g,
-        hourly_g=sums.co2e_g * sums.hourly_g / sums.slices_g,
+        primary_g=sums.co2e_g * metered,
+        hourly_g=sums.co2e_g * hourly,
     )
 
 
@@ -372,7 +374,7 @@ def _uncertainty(sums: Sums) -> dict[str, float | None]:
     parts = over_grids(sums.grids.values())
     figures: dict[str, float | None] = {
         "co2e_uncertainty_kg": Z95 * parts.standard_g / 1000,
-        "co2e_uncertainty_energy_kg": Z95 * parts.energy_g / 1000,
+        "co2e_uncertainty_energy_kg": Z95 * parts.energy_g / 1000 or None,  # known from the days that are over
         "co2e_uncertainty_meter_kg": Z95 * parts.meter_g / 1000,
         "co2e_uncertainty_factor_kg": Z95 * parts.factor_g / 1000,
     }

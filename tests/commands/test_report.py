@@ -445,6 +445,19 @@ async def test_the_uncertainty_of_a_period(tmp_path, capsys):
     assert summary["co2e_uncertainty_kg"] == pytest.approx(1.96 * u * 16.0)
 
 
+async def test_a_van_without_a_charge_is_as_uncertain_as_a_modelled_one(tmp_path, capsys):
+    """Nothing is known of its charges: 3 % for the efficiency, 10 % for an annual factor, of 8 kg."""
+    day = DayRecord(
+        vehicle_id="van-1", time_ms=JUNE, distance_km=100.0, used_kwh=20.0, charged_kwh=0.0,
+        grid_kwh=0.0, idle_kwh=0.0, trips=1, stops=1, charges=0, co2e_g=8000.0, diesel_co2e_g=30_000.0,
+        avoided_co2e_g=22_000.0,
+    )  # fmt: skip
+    words = ("--from", "2026-06-01", "--to", "2026-06-03")
+    summary = (await as_json(tmp_path, capsys, [day], words))["summary"]
+    assert summary["co2e_uncertainty_kg"] == pytest.approx(1.96 * (0.03**2 + 0.10**2) ** 0.5 * 8.0)
+    assert "co2e_uncertainty_energy_kg" not in summary
+
+
 async def test_the_uncertainty_of_a_period_from_its_days(tmp_path, capsys):
     """One day of 10 kg: its 90 % become 95 %. Two such days: energy in squares, meter and factor as they are."""
     days = [
