@@ -46,8 +46,8 @@ UNFLAGGED_STEPS: Final = 0.5
 """The same where no flag tells when it ends: on the average it ends in the middle of a step."""
 SILENT_SOC_MS: Final = 600_000
 """No usable state of charge for so long: what a van at rest takes is not guessed any further."""
-RESTING_OUT_KW: Final = -8.0
-"""More power than this does not flow out of a van that is parked (see `agent.fleet.soc_limits`)."""
+RESTING_OUT_KW: Final = -soc_limits.RESTING_KW
+"""More power than this does not flow out of a van that is parked."""
 MINUTE_MS: Final = 60_000
 FROZEN_READINGS: Final = 3
 BRIDGE_SHARE: Final = 1.0 / 12.0
@@ -133,7 +133,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
             known = power is not None and last is not None and trusted
             asleep_kw = _asleep_kw(power, last) if known else PARKED_KW
             if reading.soc_pct is not None and reading.soc_pct > (battery.soc_pct or 0.0) + battery.step_pct:
-                asleep_kw = 0.0  # what has come in over the silence is net of what the van took meanwhile
+                asleep_kw = 0.0  # what has come in since the last reading is net of what the van took meanwhile
             _predict_blindly(state, elapsed_ms, asleep_kw, context, charging=reading.charging is not False)
     else:
         e = state.estimate

@@ -56,4 +56,4 @@ def _judge(state: VanState) -> None:
     position.speed_misleads = True
     position.settled = False
     odometer.lose(position)
-    state.totals.distance_km += 2.0 * (chords_km - way_km)
+    state.totals.distance_km += 2.0 * (chords_km - way_km)  # of this stretch, and of the one before it
