@@ -1,0 +1,148 @@
+"""Whether a change of the code changes what the agent says: `record FILE` before it, `compare FILE` after it.
+
+The recording holds the messages of simulated fleets with every fault, and every line that the agent makes of them:
+rows, dead letters and changed alerts. `compare` works the same messages through the code of now, line by line.
+The states are snapshotted and restored several times during the run, as after a restart.
+"""
+
+import argparse
+import gzip
+import sys
+import tomllib
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from agent.config import EmissionsSettings, FleetFile, FleetSettings
+from agent.dialects import Decoder, make_dialects
+from agent.messages import Batch, Kind, Message
+from agent.processor import Processor
+from agent.roster import Roster
+from simulator.faults import NAMES
+from simulator.fleet_file import fleet_file
+from simulator.simulation import Plan, Simulation
+
+LIVE_S: Final = 1_790_000_000
+HOURS: Final = 20.0
+BATCH_S: Final = 10
+SILENCE_MS: Final = 1_200_000
+RESTART_EVERY: Final = 1500
+"""Batches between two restarts from a snapshot."""
+SHOWN: Final = 5
+
+DIALECTS: Final = (("native", 25), ("gbt32960", 6), ("vss", 6))
+"""Fleets: the dialect that its vans speak, and how many they are."""
+
+
+class SimulatedFleet(msgspec.Struct):
+    """A fleet of one dialect: its fleet file, and everything that its vans send."""
+
+    dialect: str
+    fleet_file: str
+    batches: list[Batch]
+
+
+class Recording(msgspec.Struct):
+    """What goes in, and what comes out."""
+
+    fleets: list[SimulatedFleet]
+    lines: list[str]
+
+
+def simulate(dialect: str, vans: int) -> SimulatedFleet:
+    """What a fleet sends in the hours before `LIVE_S`, a batch each ten seconds, with a tick at its end."""
+    plan = Plan(vans=vans, hours=HOURS, live_s=LIVE_S, dialect=dialect, faults=tuple(NAMES))
+    simulation = Simulation(plan)
+    batches: list[Batch] = []
+    waiting: list[Message] = []
+    offset, time_s = 0, 0
+    for time_s, messages in simulation.history():
+        waiting += [Message(topic, payload) for topic, payload in messages]
+        if time_s % BATCH_S == 0:
+            waiting.append(_tick(time_s * 1000))
+            batches.append(Batch(offset, time_s * 1000, 0, waiting))
+            offset += len(waiting)
+            waiting = []
+    last = [*waiting, *(Message(topic, payload) for topic, payload in simulation.last())]
+    batches.append(Batch(offset, time_s * 1000, 0, [*last, _tick(time_s * 1000)]))
+    end_ms = time_s * 1000 + SILENCE_MS
+    batches.append(Batch(batches[-1].end, end_ms, 0, [_tick(end_ms)]))
+    return SimulatedFleet(dialect, fleet_file(simulation.fleet), batches)
+
+
+def _tick(time_ms: int) -> Message:
+    return Message("", b"%d" % time_ms, qos=0, kind=Kind.TICK)
+
+
+def _new_processor(fleet: SimulatedFleet) -> Processor:
+    roster = Roster(
+        FleetFile.model_validate(tomllib.loads(fleet.fleet_file)),
+        fleet_settings=FleetSettings(),
+        emissions=EmissionsSettings(),
+        derived_every_s=10.0,
+    )
+    return Processor(Decoder(make_dialects([fleet.dialect], identities=roster.identities)), roster)
+
+
+def lines_of(fleet: SimulatedFleet) -> Iterator[str]:
+    """Each row, dead letter and changed alert as one line, in the order in which they come."""
+    processor = _new_processor(fleet)
+    states: dict[str, bytes] = {}
+    for number, batch in enumerate(fleet.batches, 1):
+        processor.process(batch, 0, len(batch.messages))
+        for measurement, rows in processor.take_rows()[0].items():
+            for series, *values in rows:
+                yield f"{fleet.dialect} {measurement} {series.tags()} {values}"
+        for letter in processor.take_letters():
+            yield f"{fleet.dialect} letter {letter.offset} {letter.reason} {letter.topic!r} {letter.detail!r}"
+        for vehicle_id in processor.take_alerting():
+            yield f"{fleet.dialect} alerts {vehicle_id} {processor.active_alerts(vehicle_id)!r}"
+        if number % RESTART_EVERY == 0:
+            for part in processor.snapshot():
+                states.update(part)
+            processor = _new_processor(fleet)
+            processor.restore(states.items())
+        if processor.counters.internal_errors:
+            raise RuntimeError("the agent met errors of its own")
+
+
+def record(path: Path) -> int:
+    """Write the recording; how many lines it has."""
+    fleets = [simulate(dialect, vans) for dialect, vans in DIALECTS]
+    lines = [line for fleet in fleets for line in lines_of(fleet)]
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(msgspec.msgpack.encode(Recording(fleets, lines)))
+    return len(lines)
+
+
+def compare(path: Path) -> Iterator[tuple[str | None, str | None]]:
+    """The lines that differ: as recorded, as of now; None where there is none."""
+    with gzip.open(path, "rb") as file:
+        recording = msgspec.msgpack.decode(file.read(), type=Recording)
+    now = (line for fleet in recording.fleets for line in lines_of(fleet))
+    return ((before, after) for before, after in zip_longest(recording.lines, now) if before != after)
+
+
+def main() -> int:
+    """0: all lines are the same, or the recording is written; 1: there are differences."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.same_rows", description=__doc__)
+    parser.add_argument("action", choices=("record", "compare"))
+    parser.add_argument("file", type=Path)
+    arguments = parser.parse_args()
+    if arguments.action == "record":
+        print(f"{record(arguments.file)} lines recorded in {arguments.file}")
+        return 0
+    differences = 0
+    for before, after in compare(arguments.file):
+        differences += 1
+        if differences <= SHOWN:
+            print(f"before: {before}\nnow:    {after}")
+    print("every line is the same" if not differences else f"{differences} lines differ")
+    return int(differences > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
