@@ -16,9 +16,10 @@ from agent.errors import JournalCorrupt
 from agent.fleet import Context, VanState, decode_state, encode_state, new_state
 from agent.fleet.alerts import active_payload
 from agent.fleet.glance import NEVER_MS, Glance, glance, patience_ms
+from agent.fleet.modes import OFFLINE
 from agent.fleet.records import FleetRecord
 from agent.fleet.rollup import FleetTable
-from agent.fleet.state import OFFLINE, check_version, condense
+from agent.fleet.state import check_version, condense
 from agent.points import Series
 from agent.roster import Roster
 from agent.tags import FleetTags

@@ -10,7 +10,7 @@ import msgspec
 
 from agent.config import Settings
 from agent.errors import SettingsError
-from agent.fleet.state import STORED_SHARE
+from agent.fleet.energy_state import STORED_SHARE
 from agent.stores import History, make_history
 
 OVERLAP_S: Final = 600.0

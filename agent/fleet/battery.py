@@ -4,7 +4,9 @@ from typing import Final
 
 from agent.fleet import balance, counters, estimate, evidence, ledger, soc, soc_limits
 from agent.fleet.context import LEAST_POWER_LIMIT_KW, Context
-from agent.fleet.state import CHARGING, DRIVING, PARKED, STOPPED, STORED_SHARE, VanState
+from agent.fleet.energy_state import STORED_SHARE
+from agent.fleet.modes import CHARGING, DRIVING, PARKED, STOPPED
+from agent.fleet.state import VanState
 from agent.readings import Reading
 
 AUX_KW: Final = 0.5

@@ -4,9 +4,13 @@ from statistics import median
 from typing import Final, Literal
 
 from agent.fleet import balance, battery, charger, days, estimate, ledger, slices, tours, trips, witnesses
+from agent.fleet.charge_state import ChargeState
 from agent.fleet.context import Context
+from agent.fleet.energy_state import STORED_SHARE
+from agent.fleet.modes import CHARGING, PARKED
 from agent.fleet.records import ChargeRecord, Record
-from agent.fleet.state import CHARGING, PARKED, STORED_SHARE, ChargeState, Mark, VanState
+from agent.fleet.state import VanState
+from agent.fleet.state_part import Mark
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.uncertainty import ChargeUncertainty, of_charge
 from agent.readings import Reading

@@ -9,7 +9,8 @@ from typing import Final
 
 from agent.fleet import odometer
 from agent.fleet.distance import FASTEST_UNIT, SAME_UNIT, between_km
-from agent.fleet.state import DRIVING, VanState
+from agent.fleet.modes import DRIVING
+from agent.fleet.state import VanState
 from agent.fleet.thresholds import Thresholds
 
 STRETCH_KM: Final = 4.0

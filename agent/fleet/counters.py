@@ -3,7 +3,9 @@
 from typing import Final
 
 from agent.fleet.context import Context
-from agent.fleet.state import CHARGING, STORED_SHARE, VanState
+from agent.fleet.energy_state import STORED_SHARE
+from agent.fleet.modes import CHARGING
+from agent.fleet.state import VanState
 from agent.readings import Reading
 
 SLACK_KWH: Final = 1.1

@@ -12,8 +12,9 @@ from math import cos, radians, sqrt
 from typing import Final
 
 from agent.fleet import odometer
+from agent.fleet.modes import DRIVING, STOPPED
 from agent.fleet.odometer import SLACK_KM
-from agent.fleet.state import DRIVING, STOPPED, Position
+from agent.fleet.position_state import Position
 from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 

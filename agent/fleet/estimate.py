@@ -16,7 +16,7 @@ energy since that boundary, comes out of the filter.
 from math import erf, exp, sqrt
 from typing import Final
 
-from agent.fleet.state import Estimate
+from agent.fleet.energy_state import Estimate
 
 CURVE_MIDDLE_PCT: Final = 55.0
 """The state of charge at which the curve has its mean slope."""

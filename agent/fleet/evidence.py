@@ -9,7 +9,9 @@ from typing import Final
 
 from agent.fleet import ledger
 from agent.fleet.context import Context
-from agent.fleet.state import CHARGING, Capacity, VanState
+from agent.fleet.energy_state import Capacity
+from agent.fleet.modes import CHARGING
+from agent.fleet.state import VanState
 
 TRUST_PCT: Final = 3.0
 """Change of the state of charge over which sources are compared; at least three steps."""

@@ -6,8 +6,11 @@ import msgspec
 
 from agent.fleet import battery, charging, distance, emissions, ledger, motion, odometer, soc, trips, witnesses
 from agent.fleet.context import Context
+from agent.fleet.energy_state import STORED_SHARE
+from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
 from agent.fleet.records import Record
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, STORED_SHARE, Mark, VanState
+from agent.fleet.state import VanState
+from agent.fleet.state_part import Mark
 from agent.readings import Reading
 
 OTHER_STREAM_MS: Final = 60_000

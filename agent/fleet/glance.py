@@ -6,7 +6,8 @@ import msgspec
 
 from agent.fleet.days import QUIET_MS
 from agent.fleet.emissions import imbalance_g
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STOPPED, VanState
+from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, STOPPED
+from agent.fleet.state import VanState
 from agent.fleet.thresholds import Thresholds
 
 NEVER_MS: Final = 2**62

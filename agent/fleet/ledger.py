@@ -6,8 +6,11 @@ from typing import Final
 from agent.fleet import emissions, estimate
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
+from agent.fleet.energy_state import STORED_SHARE, Totals
+from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STATES, STOPPED
 from agent.fleet.records import EmissionsRecord, EnergyRecord, Source
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STATES, STOPPED, STORED_SHARE, Mark, Totals, VanState
+from agent.fleet.state import VanState
+from agent.fleet.state_part import Mark
 
 SOURCES: Final[tuple[Source, ...]] = ("soc", "power", "counter")
 RECENT_KM: Final = 20.0

@@ -2,8 +2,9 @@
 
 from agent.fleet import alerts
 from agent.fleet.context import Context
+from agent.fleet.modes import STATES
 from agent.fleet.records import Record
-from agent.fleet.state import STATES, VanState
+from agent.fleet.state import VanState
 
 
 def look(state: VanState, time_ms: int, context: Context) -> list[Record]:

@@ -5,8 +5,10 @@ from typing import Final
 from agent.fleet import battery, charging, distance, estimate, ledger, trips, witnesses
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
+from agent.fleet.modes import CHARGING, DRIVING, STOPPED
+from agent.fleet.motion_state import Motion
 from agent.fleet.records import Record
-from agent.fleet.state import CHARGING, DRIVING, STOPPED, Motion, VanState
+from agent.fleet.state import VanState
 
 SETTLED_MS: Final = 600_000
 """What the state of charge still tells of a trip, it tells in this time after it."""

@@ -6,7 +6,7 @@ one is set aside. It is believed again where it goes on from there in step with 
 
 from typing import Final
 
-from agent.fleet.state import OdometerCandidate, Position
+from agent.fleet.position_state import OdometerCandidate, Position
 from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 

@@ -7,8 +7,8 @@ from array import array
 from math import fsum, isnan, nan
 
 from agent.fleet.glance import Glance
+from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, STOPPED
 from agent.fleet.records import FleetRecord
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, STOPPED
 
 
 class FleetTable:

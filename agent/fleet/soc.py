@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.fleet import estimate
 from agent.fleet.soc_limits import MOST_OWED_PCT, SPURT_PCT, Limits
-from agent.fleet.state import SocState
+from agent.fleet.soc_state import SocState
 from agent.fleet.thresholds import Thresholds
 
 GRIDS_PCT: Final = (1.0, 0.5, 100 / 255, 100 / 256, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)

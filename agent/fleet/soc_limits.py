@@ -4,7 +4,8 @@ from typing import Final, NamedTuple
 
 from agent.fleet import estimate
 from agent.fleet.context import Context
-from agent.fleet.state import CHARGING, DRIVING, STOPPED, VanState
+from agent.fleet.modes import CHARGING, DRIVING, STOPPED
+from agent.fleet.state import VanState
 from agent.readings import Reading
 
 RESTING_KW: Final = 8.0

@@ -19,8 +19,10 @@ from agent.fleet import (
 )
 from agent.fleet import motion as motion_of
 from agent.fleet.context import Context
+from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
+from agent.fleet.position_state import Position
 from agent.fleet.records import Record
-from agent.fleet.state import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED, Position, VanState, Verdict
+from agent.fleet.state import VanState, Verdict
 from agent.readings import Reading
 
 LOOK_EVERY_MS: Final = 60_000

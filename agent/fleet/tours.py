@@ -12,7 +12,8 @@ from agent.fleet.consignments import Place, great_circle_km
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import Record
-from agent.fleet.state import Mark, VanState
+from agent.fleet.state import VanState
+from agent.fleet.state_part import Mark
 from agent.fleet.tour_drops import drops_of_closed, take_back
 from agent.fleet.tour_records import records_of
 from agent.fleet.tour_state import (

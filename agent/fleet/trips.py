@@ -7,8 +7,11 @@ import msgspec
 from agent.fleet import estimate, ledger, tours
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
+from agent.fleet.modes import DRIVING, PARKED, STOPPED
+from agent.fleet.motion_state import TripState
 from agent.fleet.records import Record, StopRecord, TripRecord
-from agent.fleet.state import DRIVING, PARKED, STOPPED, Mark, TripState, VanState
+from agent.fleet.state import VanState
+from agent.fleet.state_part import Mark
 
 NOWHERE_KM: Final = 0.05
 """A trip of less, to where it began, is none."""

@@ -8,7 +8,9 @@ from typing import Final
 
 from agent.fleet import distance, odometer
 from agent.fleet.context import Context
-from agent.fleet.state import CHARGING, Doubt, VanState
+from agent.fleet.modes import CHARGING
+from agent.fleet.position_state import Doubt
+from agent.fleet.state import VanState
 from agent.readings import Reading
 
 AGREED: Final = 0

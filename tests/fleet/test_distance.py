@@ -2,7 +2,8 @@ import pytest
 
 from agent.fleet import Thresholds
 from agent.fleet.distance import KM_PER_DEGREE, advance, between_km
-from agent.fleet.state import DRIVING, PARKED, Position
+from agent.fleet.modes import DRIVING, PARKED
+from agent.fleet.position_state import Position
 from agent.readings import Reading
 
 THRESHOLDS = Thresholds()

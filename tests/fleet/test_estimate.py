@@ -4,7 +4,7 @@ import random
 import pytest
 
 from agent.fleet import estimate
-from agent.fleet.state import Estimate
+from agent.fleet.energy_state import Estimate
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (0.5, 2.0), (-3.0, -1.0), (2.0, 9.0), (3.5, 4.5), (-60.0, 0.3)])

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.fleet import VanState, decode_state, encode_state, new_state, step, tick
+from agent.fleet.energy_state import STORED_SHARE
 from agent.fleet.records import EmissionsRecord, EnergyRecord, Record
-from agent.fleet.state import STORED_SHARE
 from agent.readings import Reading
 from tests.fleet.drives import START_MS, make_context
 

@@ -3,8 +3,8 @@ import random
 import pytest
 
 from agent.fleet.glance import Glance
+from agent.fleet.modes import STATES
 from agent.fleet.rollup import FleetTable
-from agent.fleet.state import STATES
 
 
 def van(depot="north", state="parked", *, soc=50.0, power=0.0, used=1.0, grid=2.0, km=3.0, co2e=4.0, avoided=5.0):

@@ -2,7 +2,7 @@ import pytest
 
 from agent.fleet import Thresholds, soc
 from agent.fleet.soc_limits import Limits
-from agent.fleet.state import SocState
+from agent.fleet.soc_state import SocState
 
 THRESHOLDS = Thresholds()
 

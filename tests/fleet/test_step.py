@@ -6,8 +6,8 @@ import pytest
 
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, Verdict, decode_state, encode_state, new_state, step
+from agent.fleet.modes import Mode
 from agent.fleet.records import DayRecord, EmissionsRecord, EnergyRecord
-from agent.fleet.state import Mode
 from agent.readings import Reading
 from tests.fleet.drives import START_MS, Van, make_context
 
