@@ -3,10 +3,10 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import balance, battery, charger, days, estimate, ledger, slices, tours, trips, witnesses
+from agent.fleet import balance, charger, days, estimate, ledger, slices, tours, trips, witnesses
 from agent.fleet.charge_state import ChargeState
 from agent.fleet.context import Context
-from agent.fleet.energy_state import STORED_SHARE
+from agent.fleet.energy_state import SOURCE_SOC, STORED_SHARE
 from agent.fleet.modes import CHARGING, PARKED
 from agent.fleet.records import ChargeRecord, Record
 from agent.fleet.state import VanState
@@ -268,7 +268,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
 
 def _uncertainty(state: VanState, charge: ChargeState, of_slices: slices.Sums) -> ChargeUncertainty:
     e = state.estimate
-    by_soc_alone = state.totals.source == battery.SOURCE_SOC or charge.start_variance is None
+    by_soc_alone = state.totals.source == SOURCE_SOC or charge.start_variance is None
     return of_charge(
         energy_kwh=charge.charged_kwh,
         energy_half_kwh=estimate.half_width_kwh(e, charge.start_variance, state.soc.step_pct),

@@ -95,7 +95,7 @@ def predict(e: Estimate) -> None:
     e.yb = yb - energy * gb - gkm * kb
 
 
-def correct(e: Estimate, low: float, high: float, *, measured: bool, blind: bool) -> None:
+def observe(e: Estimate, low: float, high: float, *, measured: bool, blind: bool) -> None:
     """The true y lies between `low` and `high`: cut the rest off, and let everything correlated with y follow.
 
     Only where the energy was `measured` does a state of charge say anything about g. Elsewhere g's uncertainty counts,

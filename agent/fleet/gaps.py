@@ -4,9 +4,21 @@ from typing import Final
 
 import msgspec
 
-from agent.fleet import battery, charging, distance, emissions, ledger, motion, odometer, soc, trips, witnesses
+from agent.fleet import (
+    charging,
+    distance,
+    emissions,
+    ledger,
+    motion,
+    observation,
+    odometer,
+    prediction,
+    soc,
+    trips,
+    witnesses,
+)
 from agent.fleet.context import Context
-from agent.fleet.energy_state import STORED_SHARE
+from agent.fleet.energy_state import SOURCE_COUNTER, SOURCE_SOC, STORED_SHARE
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
 from agent.fleet.records import Record
 from agent.fleet.state import VanState
@@ -36,7 +48,7 @@ def fall_silent(state: VanState, context: Context) -> list[Record]:
     """Nothing was heard for so long that the trip is over: it ended with the last reading."""
     if state.position.conflict == witnesses.STUCK and state.motion.standing_ms:
         return trips.end(state, context, state.motion.stand)  # all that it said since was not so
-    battery.correct_now(state, context)
+    observation.observe_now(state, context)
     ledger.settle(state)
     end = ledger.mark(state, Mark(), state.time_ms)
     ledger.weigh_trip(state, end, 0.0)
@@ -146,7 +158,7 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
         motion.wake_up(state, time_ms, context)
         return records
     if _is_another_van(state):
-        battery.reanchor(state, context)
+        observation.reanchor(state, context)
         motion.anchor(state)
         before.soc_pct, km = state.soc.soc_pct, 0.0
     soc_pct = state.soc.soc_pct
@@ -281,8 +293,8 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: in
     state.totals.distance_km += km
     if state.soc.changed_ms > before.time_ms:
         state.soc.changed_km += km  # the state of charge that came with it has it in
-    if state.totals.source == battery.SOURCE_SOC:
-        battery.add_late_distance(state, km, min(position.gap_since_ms, before.time_ms), returned_ms)
+    if state.totals.source == SOURCE_SOC:
+        prediction.add_late_distance(state, km, min(position.gap_since_ms, before.time_ms), returned_ms)
     if moved_km is not None and moved_km <= witnesses.SAME_PLACE_KM and km <= witnesses.LATE_KM:
         # The odometer was behind when the van fell silent.
         position.late_km += km
@@ -297,7 +309,7 @@ def _infer_trip(state: VanState, rise: float, time_ms: int, context: Context) ->
     state.motion.rest = msgspec.structs.replace(before)
     state.motion.wake.time_ms = 0
     if rise <= 0.0:
-        battery.correct_now(state, context)  # before anything is entered: a long silence is predicted badly
+        observation.observe_now(state, context)  # before anything is entered: a long silence is predicted badly
     trips.begin(state, context)
     state.trip.inferred = True
     ledger.post(state)
@@ -326,7 +338,7 @@ def _resume(state: VanState, km: float, rise_pct: float, returned_ms: int, conte
     state.motion.mode = DRIVING
     state.motion.standing_ms = 0
     _enter_distance(state, km, rise_pct, returned_ms)
-    battery.correct_now(state, context)
+    observation.observe_now(state, context)
     ledger.post(state)
     motion.anchor(state)
 
@@ -345,7 +357,7 @@ def _go_on(state: VanState, km: float, returned_ms: int, context: Context) -> No
     start.time_ms = max(start.time_ms, returned_ms - round(km / USUAL_KMH * _MS_PER_H))
     state.motion.wake.time_ms = 0
     trips.begin(state, context)
-    battery.correct_now(state, context)
+    observation.observe_now(state, context)
     ledger.post(state)
     motion.anchor(state)
 
@@ -356,12 +368,12 @@ def _infer_charge(state: VanState, rise: float, time_ms: int, context: Context) 
     was_charging = state.motion.mode == CHARGING
     goes_on = state.soc.charging is True
     if not was_charging and not goes_on and rise <= context.thresholds.inferred_charge_pct:
-        battery.reanchor(state, context)
+        observation.reanchor(state, context)
         state.soc.gained_pct += rise
         return []
     if not was_charging:
         charging.begin(state, msgspec.structs.replace(state.gap_from), flagged=goes_on)
-    if state.totals.source == battery.SOURCE_COUNTER:
+    if state.totals.source == SOURCE_COUNTER:
         ledger.post(state)  # the counters have told of it
     else:
         _absorb(state, rise, context)
@@ -384,5 +396,5 @@ def _absorb(state: VanState, rise_pct: float, context: Context) -> None:
     e.pending_kwh -= kwh
     state.totals.predicted_kwh -= kwh
     e.pending_var += (0.5 * state.soc.step_pct / e.g) ** 2
-    battery.correct_now(state, context)
+    observation.observe_now(state, context)
     ledger.post(state)

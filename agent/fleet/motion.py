@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from agent.fleet import battery, charging, distance, estimate, ledger, trips, witnesses
+from agent.fleet import charging, distance, estimate, ledger, observation, prediction, trips, witnesses
 from agent.fleet.context import Context
 from agent.fleet.distance import between_km
+from agent.fleet.energy_state import SOURCE_SOC
 from agent.fleet.modes import CHARGING, DRIVING, STOPPED
 from agent.fleet.motion_state import Motion
 from agent.fleet.records import Record
@@ -81,8 +82,8 @@ def depart(state: VanState, context: Context) -> list[Record]:
     km = distance.release(state.position)
     if km > 0.0:
         state.totals.distance_km += km
-        if state.totals.source == battery.SOURCE_SOC:
-            battery.add_distance(state, km)
+        if state.totals.source == SOURCE_SOC:
+            prediction.add_distance(state, km)
     return records
 
 
@@ -205,7 +206,7 @@ def _begin_stand(state: VanState, motion: Motion, time_ms: int, between_ms: int,
 def _stop(state: VanState, motion: Motion, context: Context) -> None:
     """The van has stood long enough for a stop, which may become the trip's end: note what the trip took so far."""
     stand = motion.stand
-    battery.correct_now(state, context)
+    observation.observe_now(state, context)
     ledger.post(state)
     ledger.weigh_trip(state, stand, state.totals.predicted_kwh - stand.predicted_kwh)
     motion.mode = STOPPED

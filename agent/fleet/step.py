@@ -13,12 +13,15 @@ from agent.fleet import (
     gaps,
     ledger,
     lookout,
+    observation,
+    prediction,
     tour_drops,
     tours,
     witnesses,
 )
 from agent.fleet import motion as motion_of
 from agent.fleet.context import Context
+from agent.fleet.energy_state import SOURCE_SOC
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
 from agent.fleet.position_state import Position
 from agent.fleet.records import Record
@@ -27,7 +30,7 @@ from agent.readings import Reading
 
 LOOK_EVERY_MS: Final = 60_000
 """How often the alerts are looked after, in event time."""
-CORRECT_EVERY_MS: Final = battery.CORRECT_FINE_MS
+CORRECT_EVERY_MS: Final = observation.OBSERVE_FINE_MS
 """How often a state of charge that has not changed, or changes finely, is held against the estimate."""
 STREAMS_APART_MS: Final = 5_000
 """State of charge and location may come in messages of their own, at times a little apart."""
@@ -111,11 +114,11 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         if km > 0.0:
             totals = state.totals
             totals.distance_km += km
-            if totals.source == battery.SOURCE_SOC:
+            if totals.source == SOURCE_SOC:
                 if time_ms - location_ms <= LOCATION_GONE_MS:
-                    battery.add_distance(state, km)
+                    prediction.add_distance(state, km)
                 else:
-                    battery.add_late_distance(state, km, location_ms, time_ms)
+                    prediction.add_late_distance(state, km, location_ms, time_ms)
     if new_battery:
         if battery.update(state, reading, time_ms - soc_ms, context):
             records += charging.book_silent(state, context)
@@ -124,12 +127,12 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         records += gaps.close_gap(state, time_ms, context)
     if (
         time_ms - state.estimate.time_ms >= CORRECT_EVERY_MS
-        or (state.soc.changed and state.soc.step_pct >= battery.FINE_PCT)
+        or (state.soc.changed and state.soc.step_pct >= observation.FINE_PCT)
     ) and not state.returned_ms:
         # Not before the other stream has caught up: what was driven must be known when the energy is judged.
         behind_ms = state.soc_time_ms - state.location_time_ms
         if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
-            battery.correct(state, context)
+            observation.observe(state, context)
     if new_location or state.returned_ms != time_ms:  # half a word is not enough to enter what a silence took
         ledger.post(state)
     if reading.charging and motion.standing_ms and new_battery and not state.returned_ms:

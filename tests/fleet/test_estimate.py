@@ -53,7 +53,7 @@ def test_the_covariance_stays_one():
         e.pending_var += rng.uniform(0.0, 0.01)
         estimate.predict(e)
         low = e.y + rng.uniform(-1.5, 0.5)
-        estimate.correct(e, low, low + 1.0, measured=rng.random() < 0.5, blind=rng.random() < 0.5)
+        estimate.observe(e, low, low + 1.0, measured=rng.random() < 0.5, blind=rng.random() < 0.5)
         if turn % 50 == 0:
             estimate.mark_boundary(e, 0.02)
         matrix = variances(e)
@@ -69,7 +69,7 @@ def test_an_edge_tells_where_the_drive_began():
     e.kk = 1e-6
     e.pending_km = 1.6
     estimate.predict(e)
-    estimate.correct(e, 79.45, 79.55, measured=False, blind=True)
+    estimate.observe(e, 79.45, 79.55, measured=False, blind=True)
     assert e.n == pytest.approx(0.4, abs=0.02)
     assert e.y == pytest.approx(79.5, abs=0.1)
 
@@ -79,7 +79,7 @@ def test_without_a_known_consumption_the_step_tells():
     e.pending_km = 40.0
     e.pending_var = 4.0
     estimate.predict(e)
-    estimate.correct(e, 69.5, 70.5, measured=False, blind=True)
+    estimate.observe(e, 69.5, 70.5, measured=False, blind=True)
     assert e.n == pytest.approx(5.0, abs=0.3)
     assert e.k < 0.25
 
@@ -92,7 +92,7 @@ def test_only_measured_energy_moves_the_capacity():
         before = e.g
         e.pending_kwh, e.pending_var = 5.0, 1e-6
         estimate.predict(e)
-        estimate.correct(e, 69.0, 69.2, measured=measured, blind=not measured)
+        estimate.observe(e, 69.0, 69.2, measured=measured, blind=not measured)
         assert (e.g > before) is measured
 
 

@@ -1,0 +1,62 @@
+"""Battery power: what is possible, which way it flows, what braking returns."""
+
+from typing import Final
+
+from agent.fleet import ledger, soc_limits
+from agent.fleet.context import Context
+from agent.fleet.modes import PARKED, STOPPED
+from agent.fleet.state import VanState
+from agent.readings import Reading
+
+RESTING_OUT_KW: Final = -soc_limits.RESTING_KW
+"""More power than this does not flow out of a van that is parked."""
+SURE_KWH: Final = 0.3
+SURE_RATIO: Final = 2.0
+"""So much energy out on trips, and so many times what came in, says that the sign of power is as agreed."""
+
+
+def possible_kw(state: VanState, power_kw: float, context: Context) -> float | None:
+    """Power that may be too much for such a van, or for one that is parked; `None`, and counted: it is."""
+    battery = state.soc
+    limit_kw = context.power_limit_kw
+    if -limit_kw <= power_kw <= limit_kw:
+        # Power that no parked van takes is the last value of a drive, or in another unit, where its sign is known.
+        stale = not state.motion.fast_readings and (battery.sign_is_sure or battery.power_sign < 0)
+        if not (power_kw < RESTING_OUT_KW and state.motion.mode == PARKED and stale):
+            return power_kw
+    battery.power_rejected += 1
+    return None
+
+
+def learn_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
+    """Which way energy flows on trips: over a while, and not only downhill, more goes out than braking returns."""
+    battery = state.soc
+    energy_kwh = 0.5 * (before_kw + power_kw) * hours
+    if before_kw <= 0.0 and power_kw <= 0.0:
+        battery.driven_kwh -= energy_kwh
+    else:
+        returned_kwh = positive_part(before_kw, power_kw) * hours
+        battery.braked_kwh += returned_kwh
+        battery.driven_kwh += returned_kwh - energy_kwh
+    if battery.driven_kwh >= SURE_KWH and battery.driven_kwh >= SURE_RATIO * battery.braked_kwh:
+        ledger.book_regeneration(state)
+
+
+def stands(state: VanState, reading: Reading, context: Context) -> bool:
+    """Whether what came into the battery came while the van stood: from a charger, then, and not from braking."""
+    speed = reading.speed_kmh if reading.speed_kmh is not None else state.position.speed_kmh
+    if speed is None:  # fixes alone show late that a van moves
+        return reading.charging is not False and state.motion.mode == STOPPED
+    if speed >= context.thresholds.standing_speed_kmh:
+        return False
+    return state.motion.standing_ms > 0 or reading.charging is True
+
+
+def positive_part(a: float, b: float) -> float:
+    """Mean of the positive part of a line from a to b."""
+    if a >= 0.0 and b >= 0.0:
+        return 0.5 * (a + b)
+    high = a if a > b else b
+    if high <= 0.0:
+        return 0.0
+    return 0.5 * high * high / abs(a - b)
