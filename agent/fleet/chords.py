@@ -8,8 +8,9 @@ odometer is in another unit. From then on the fixes tell the distance.
 from typing import Final
 
 from agent.fleet import odometer
-from agent.fleet.distance import FASTEST_UNIT, SAME_UNIT, between_km
 from agent.fleet.modes import DRIVING
+from agent.fleet.speed import FASTEST_UNIT, SAME_UNIT
+from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
 from agent.fleet.thresholds import Thresholds
 

@@ -6,7 +6,6 @@ import msgspec
 
 from agent.fleet import (
     charging,
-    distance,
     emissions,
     ledger,
     motion,
@@ -19,8 +18,10 @@ from agent.fleet import (
 )
 from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_COUNTER, SOURCE_SOC, STORED_SHARE
+from agent.fleet.fixes import CONFIRM_FROM_KM, DUE_SHARE
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
 from agent.fleet.records import Record
+from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
 from agent.fleet.state_part import Mark
 from agent.readings import Reading
@@ -85,7 +86,7 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg
     # What its speed makes of the time since the last reading, a van has driven in that time.
     hours = (reading.time_ms - state.location_time_ms) / _MS_PER_H
-    due_km = distance.DUE_SHARE * (reading.speed_kmh or 0.0) * hours if state.motion.mode == PARKED else 0.0
+    due_km = DUE_SHARE * (reading.speed_kmh or 0.0) * hours if state.motion.mode == PARKED else 0.0
     jumps = (
         odometer_km is not None
         and position.odometer_km is not None
@@ -93,7 +94,7 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     )
     if not jumps and latitude is not None and longitude is not None and position.latitude_deg is not None:
         there = (position.latitude_deg, position.longitude_deg or 0.0)
-        jumps = distance.between_km(*there, latitude, longitude) > max(distance.CONFIRM_FROM_KM, due_km)
+        jumps = between_km(*there, latitude, longitude) > max(CONFIRM_FROM_KM, due_km)
     if jumps:
         position.odometer_ms = min(position.odometer_ms, still_since_ms)
         position.time_ms = min(position.time_ms, still_since_ms)
@@ -256,7 +257,7 @@ def _moved_km(state: VanState) -> float | None:
     position, before = state.position, state.gap_from
     if before.latitude_deg is None or position.latitude_deg is None:
         return None
-    return distance.between_km(
+    return between_km(
         before.latitude_deg, before.longitude_deg or 0.0, position.latitude_deg, position.longitude_deg or 0.0
     )
 

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from agent.fleet import charging, distance, estimate, ledger, observation, prediction, trips, witnesses
+from agent.fleet import charging, estimate, ledger, observation, prediction, trips, witnesses
 from agent.fleet.context import Context
-from agent.fleet.distance import between_km
 from agent.fleet.energy_state import SOURCE_SOC
 from agent.fleet.modes import CHARGING, DRIVING, STOPPED
 from agent.fleet.motion_state import Motion
 from agent.fleet.records import Record
+from agent.fleet.speed import count_held
+from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
 
 SETTLED_MS: Final = 600_000
@@ -79,7 +80,7 @@ def depart(state: VanState, context: Context) -> list[Record]:
     if state.motion.mode == CHARGING:
         records = charging.end(state, context, state.charge.unflagged_ms or state.charge.rise_ms)
     trips.begin(state, context)
-    km = distance.release(state.position)
+    km = count_held(state.position)
     if km > 0.0:
         state.totals.distance_km += km
         if state.totals.source == SOURCE_SOC:

@@ -3,9 +3,9 @@
 from typing import Final
 
 from agent.fleet.context import Context
-from agent.fleet.distance import between_km
 from agent.fleet.modes import DRIVING
 from agent.fleet.records import Record
+from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState, Verdict
 from agent.fleet.tour_state import (
     BY_IMPORT,

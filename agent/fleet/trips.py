@@ -6,10 +6,10 @@ import msgspec
 
 from agent.fleet import estimate, ledger, tours
 from agent.fleet.context import Context
-from agent.fleet.distance import between_km
 from agent.fleet.modes import DRIVING, PARKED, STOPPED
 from agent.fleet.motion_state import TripState
 from agent.fleet.records import Record, StopRecord, TripRecord
+from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
 from agent.fleet.state_part import Mark
 

@@ -6,10 +6,12 @@ van is carried, on a lorry or a ferry. What the fixes claim is held until the ba
 
 from typing import Final
 
-from agent.fleet import distance, odometer
+from agent.fleet import odometer
 from agent.fleet.context import Context
 from agent.fleet.modes import CHARGING
 from agent.fleet.position_state import Doubt
+from agent.fleet.reference import NEAR_REFERENCE_KM, from_reference_km
+from agent.fleet.speed import REPEATED_FIX_MS, SHARE_OF_SPEED, STUCK_REPEATS
 from agent.fleet.state import VanState
 from agent.readings import Reading
 
@@ -54,14 +56,14 @@ def resolve(state: VanState, reading: Reading, context: Context) -> float:
     if position.conflict == STUCK:
         return 0.0
     doubt = position.doubt
-    moved_km = distance.from_reference_km(position)
+    moved_km = from_reference_km(position)
     if doubt is None:
         doubt = position.doubt = _begin(state, reading)
     elif position.other_km > 0.0:
         doubt.km += position.other_km
         doubt.by_speed = True
     position.other_km = 0.0
-    if abs(moved_km - doubt.moved_km) > distance.NEAR_REFERENCE_KM:
+    if abs(moved_km - doubt.moved_km) > NEAR_REFERENCE_KM:
         doubt.moved_km = moved_km
         doubt.time_ms = reading.time_ms
     if moved_km > doubt.km:
@@ -71,7 +73,7 @@ def resolve(state: VanState, reading: Reading, context: Context) -> float:
             _settle(state)
         return 0.0
     verdict = _driven(state, doubt, reading)
-    if doubt.by_speed and reading.latitude_deg is not None and moved_km < distance.SHARE_OF_SPEED * doubt.km:
+    if doubt.by_speed and reading.latitude_deg is not None and moved_km < SHARE_OF_SPEED * doubt.km:
         return _speed_alone(state, doubt, reading, confirmed=verdict is True, context=context)
     if verdict is None and reading.time_ms - doubt.time_ms >= UNDECIDED_MS:
         verdict = doubt.by_speed  # two against one
@@ -100,9 +102,9 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
     since_ms: float = reading.time_ms - position.moved_ms
     if position.speed_kmh:  # another witness may have moved last before the night
         since_ms = min(since_ms, position.unmatched_km / position.speed_kmh * 3_600_000.0)
-    alive = position.speed_repeats < distance.STUCK_REPEATS and not by_odometer
+    alive = position.speed_repeats < STUCK_REPEATS and not by_odometer
     fresh = position.fix_changed_ms == reading.time_ms or by_odometer
-    patience_ms = UNDECIDED_MS if fresh else distance.REPEATED_FIX_MS
+    patience_ms = UNDECIDED_MS if fresh else REPEATED_FIX_MS
     if since_ms >= (context.thresholds.offline_after_ms if alive else patience_ms):
         position.conflict = STUCK
         position.doubt = None
@@ -138,7 +140,7 @@ def is_held(state: VanState, time_ms: int) -> bool:
 def _begin(state: VanState, reading: Reading) -> Doubt:
     position, battery = state.position, state.soc
     by_speed = position.unmatched_km > 0.0
-    km = max(position.unmatched_km, distance.from_reference_km(position))
+    km = max(position.unmatched_km, from_reference_km(position))
     return Doubt(
         time_ms=reading.time_ms,
         km=km,

@@ -1,9 +1,10 @@
 import pytest
 
 from agent.fleet import Thresholds
-from agent.fleet.distance import KM_PER_DEGREE, advance, between_km
+from agent.fleet.distance import advance
 from agent.fleet.modes import DRIVING, PARKED
 from agent.fleet.position_state import Position
+from agent.fleet.sphere import KM_PER_DEGREE, between_km
 from agent.readings import Reading
 
 THRESHOLDS = Thresholds()
