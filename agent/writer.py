@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from agent.backoff import Backoff
 from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.journal import DeadLetter
 from agent.journal_thread import JournalThread
@@ -23,7 +23,6 @@ STUCK_AFTER_S = 10.0
 """A write that takes longer counts as a store that is away, before it is known to have failed."""
 
 RETRY_CAP_S = 30.0
-MISCONFIGURED_RETRY_S = 30.0
 ASIDE_ROWS = 16
 
 
@@ -167,24 +166,24 @@ class Writer:
             self._on_checkpoint()
 
     async def _write(self, unit: Unit) -> Sequence[RejectedRow]:
-        attempt = 0
+        unavailable = Backoff(first_s=0.5, cap_s=RETRY_CAP_S)
+        misconfigured = Backoff(first_s=1.0, cap_s=RETRY_CAP_S, least=0.1)
         while True:
             started = self.counters.write_started_s = self._clock_s()
             try:
                 rejected = await self._store.write(unit.rows)
             except StoreUnavailable as error:
                 self.counters.retries_unavailable += 1
-                # Full jitter: many agents must not come back at the same moment.
                 pause_s = error.retry_after_s
                 if pause_s is None:
-                    pause_s = random.uniform(0, min(RETRY_CAP_S, 0.5 * 2 ** min(attempt, 10)))
+                    pause_s = unavailable.next_s()
                 self._failed(str(error), misconfigured=False)
                 if self._durable_after_s or error.has_forgotten:
                     self.must_resend = True
                     self._unproven.clear()
             except StoreMisconfigured as error:
                 self.counters.retries_misconfigured += 1
-                pause_s = random.uniform(0.1, 1) * min(MISCONFIGURED_RETRY_S, 2.0 ** min(attempt, 10))
+                pause_s = misconfigured.next_s()
                 self._failed(str(error), misconfigured=True)
             else:
                 self.counters.writes += 1
@@ -193,7 +192,6 @@ class Writer:
                 return rejected
             finally:
                 self.counters.write_started_s = None
-            attempt += 1
             await self._sleep(pause_s)
 
     def _failed(self, text: str, *, misconfigured: bool) -> None:

@@ -15,7 +15,7 @@ import uvloop
 
 from agent.mqtt.base import Delivery, ReceiverCounters
 from agent.mqtt.connect import make_receiver
-from agent.mqtt.decoder import Decoder
+from agent.mqtt.packet_decoder import PacketDecoder
 from agent.mqtt.packets import acknowledgements
 from tests.mqtt.waiting import until
 from tests.servers.mosquitto import Mosquitto
@@ -55,7 +55,7 @@ def decode_alone(count: int) -> float:
     """CPU microseconds per message of decoding reads of 64 KiB and packing the acknowledgements: no socket."""
     stream = b"".join(packets(count))
     reads = [stream[start : start + 65_536] for start in range(0, len(stream), 65_536)]
-    decoder = Decoder(
+    decoder = PacketDecoder(
         max_packet_bytes=65_536, hard_limit_bytes=2**20, counters=ReceiverCounters(), on_control=lambda _: False
     )
     before_s = time.process_time()

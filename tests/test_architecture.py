@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 # What each part may import of the project itself. A part is a module or a package below agent/.
 BASE = {"errors", "messages", "readings", "structs"}
 ALLOWED: dict[str, set[str]] = {
+    "backoff": set(),
     "errors": set(),
     "interrupts": set(),
     "messages": set(),
@@ -23,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "factors": BASE,
     "fleet": BASE | {"factors"},
     "dialects": BASE,
-    "mqtt": BASE,
+    "mqtt": BASE | {"backoff"},
     "journal": BASE,
     "points": {"readings", "fleet"},
     "stores": BASE | {"points"},
@@ -34,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "care": BASE | {"fleet", "vans"},
     "processor": BASE | {"care", "dialects", "fleet", "journal", "points", "roster", "tags", "vans"},
     "intake": BASE | {"clock", "journal_thread", "mqtt"},
-    "writer": BASE | {"journal", "journal_thread", "points", "stores"},
+    "writer": BASE | {"backoff", "journal", "journal_thread", "points", "stores"},
     "worker": BASE | {"journal", "journal_thread", "processor", "writer"},
     "health": {"intake", "journal", "journal_thread", "mqtt", "processor", "worker", "writer"},
     "heartbeat": {"health", "points", "systemd"},

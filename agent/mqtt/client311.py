@@ -16,11 +16,11 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.backoff import Backoff
 from agent.messages import Kind, Message
-from agent.mqtt import packets, words
-from agent.mqtt.backoff import Backoff
+from agent.mqtt import packets, reasons
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
-from agent.mqtt.heartbeat import Heartbeat
+from agent.mqtt.keepalive import KeepAlive
 from agent.mqtt.receiver import CONNECT_TIMEOUT_S, TAKEN_OVER_S, Ending, SessionReceiver, Terms
 
 log = logging.getLogger("agent.mqtt")
@@ -107,7 +107,7 @@ class Connection311:
         self._on_delivery = on_delivery
         self._paused = paused
         self._now_ms = now_ms
-        self._heartbeat = Heartbeat(terms.keepalive_s, ping=self._ping, on_silence=self.abort)
+        self._keepalive = KeepAlive(terms.keepalive_s, ping=self._ping, on_silence=self.abort)
         self._socket: socket.socket | None = None
         self._reading = self._writing = False
         self._messages: list[Message] = []
@@ -188,14 +188,14 @@ class Connection311:
         """Take nothing more from the socket; the handshake, if there is one going on, is finished first."""
         self._paused = True
         if self.limits is not None:
-            self._heartbeat.pause()
+            self._keepalive.pause()
             self._read_or_not()
 
     def resume(self) -> None:
         """Read again."""
         self._paused = False
         if self.limits is not None and not self.ended.done():
-            self._heartbeat.resume()
+            self._keepalive.resume()
             self._read_or_not()
             self._loop.call_soon(self._read)
 
@@ -235,7 +235,7 @@ class Connection311:
         """Take what is there, one packet at a time as paho has it, and hand it over as one delivery."""
         if not self._reading:
             return
-        self._heartbeat.heard = True
+        self._keepalive.heard = True
         rc, taken = MQTTErrorCode.MQTT_ERR_SUCCESS, -1
         while self._reading and (taken < len(self._messages) or self._decrypted()):
             taken = len(self._messages)
@@ -316,7 +316,7 @@ class Connection311:
     def _lost(self, rc: MQTTErrorCode) -> None:
         wordless = False
         if self._errors.last is not None:
-            detail = words.connect_error(self._errors.last)
+            detail = reasons.connect_error(self._errors.last)
         elif rc == MQTTErrorCode.MQTT_ERR_PROTOCOL and self.limits is None:
             detail = "the broker refused the connection: it may not speak MQTT 3.1.1, or not allow this mqtt.client_id"
         elif rc == MQTTErrorCode.MQTT_ERR_PROTOCOL:
@@ -331,7 +331,7 @@ class Connection311:
     def _on_connect(self, _client: Client, _data: Any, flags: ConnectFlags, reason: ReasonCode, _: Any) -> None:
         self._cancel_timer()
         if reason.value:
-            self.abort(f"the broker refused the connection: {words.code(words.CONNACK, reason.value)}")
+            self.abort(f"the broker refused the connection: {reasons.reason_text(reasons.CONNACK, reason.value)}")
             return
         terms = self._terms
         self.limits = BrokerLimits(
@@ -342,7 +342,7 @@ class Connection311:
         if terms.session_expected and not flags.session_present:
             self._counters.sessions_lost += 1
             log.warning("the broker has forgotten our session: messages sent while we were away may be lost")
-        self._heartbeat.start(paused=self._paused)
+        self._keepalive.start(paused=self._paused)
         self._subscribe()
         self._read_or_not()
 
@@ -353,17 +353,17 @@ class Connection311:
         self._await_answer("SUBSCRIBE")
 
     def _on_subscribe(
-        self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Properties | None
+        self, _client: Client, _data: Any, mid: int, answers: list[ReasonCode], _properties: Properties | None
     ) -> None:
         if mid != self._subscription_id or self.limits is None:
             return
         self._cancel_timer()
-        granted, filters = tuple(int(reason.value) for reason in reasons), self._terms.filters
+        granted, filters = tuple(int(reason.value) for reason in answers), self._terms.filters
         self.limits = msgspec.structs.replace(self.limits, granted_qos=granted)
         refused = [
-            f"{pattern!r}: {words.code(words.SUBACK, code)}"
+            f"{pattern!r}: {reasons.reason_text(reasons.SUBACK, code)}"
             for pattern, code in zip(filters, granted, strict=False)
-            if code >= words.REFUSED
+            if code >= reasons.REFUSED
         ]
         if refused or len(granted) != len(filters):
             self._on_refused(refused or ["it answered for another number of filters"])
@@ -421,7 +421,7 @@ class Connection311:
     def _finish(self, ending: Ending) -> None:
         if not self.ended.done():
             self._cancel_timer()
-            self._heartbeat.stop()
+            self._keepalive.stop()
             self.ended.set_result(ending)
 
 

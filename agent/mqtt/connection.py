@@ -11,10 +11,10 @@ import mqtt5
 import msgspec
 
 from agent.messages import Message
-from agent.mqtt import packets, words
+from agent.mqtt import packets, reasons
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
-from agent.mqtt.decoder import Decoder, Doubtful
-from agent.mqtt.heartbeat import Heartbeat
+from agent.mqtt.keepalive import KeepAlive
+from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
 from agent.mqtt.receiver import Ending, Terms
 
 log = logging.getLogger("agent.mqtt")
@@ -53,13 +53,13 @@ class Connection(asyncio.Protocol):
         self._on_delivery = on_delivery
         self._paused = paused
         self._now_ms = now_ms
-        self._decoder = Decoder(
+        self._decoder = PacketDecoder(
             max_packet_bytes=terms.max_packet_bytes,
             hard_limit_bytes=terms.hard_limit_bytes,
             counters=counters,
             on_control=self._on_control,
         )
-        self._heartbeat: Heartbeat | None = None
+        self._keepalive: KeepAlive | None = None
         self._transport: asyncio.Transport | None = None
         self._read_at_s = 0.0
         self._gathering: asyncio.TimerHandle | None = None
@@ -84,17 +84,17 @@ class Connection(asyncio.Protocol):
     def pause(self) -> None:
         """Take nothing more from the socket; the handshake, if there is one going on, is finished first."""
         self._paused = True
-        if self._heartbeat is not None and self._transport is not None and not self.ended.done():
-            self._heartbeat.pause()
+        if self._keepalive is not None and self._transport is not None and not self.ended.done():
+            self._keepalive.pause()
             self._read_or_not()
 
     def resume(self) -> None:
         """Read again, beginning with what had already arrived."""
         self._paused = False
-        if self._heartbeat is not None and self._transport is not None and not self.ended.done():
+        if self._keepalive is not None and self._transport is not None and not self.ended.done():
             self._loop.call_soon(self._take, b"")
             self._read_or_not()
-            self._heartbeat.resume()
+            self._keepalive.resume()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         """Publish at QoS 0; False when the broker cannot or does not take it now."""
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         if exc is None:
             self._finish(Ending("the broker closed the connection", wordless=True))
         elif isinstance(exc, OSError):
-            self._finish(Ending(words.connect_error(exc)))
+            self._finish(Ending(reasons.connect_error(exc)))
         else:
             self._finish(Ending(f"receiving failed: {exc!r}", error=exc))
 
@@ -165,8 +165,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decode every whole packet and hand the messages over as one delivery."""
-        if self._heartbeat is not None:
-            self._heartbeat.heard = True
+        if self._keepalive is not None:
+            self._keepalive.heard = True
         now_s = self._loop.time()
         if now_s - self._read_at_s < GATHER_S and self._gathering is None:
             self._gathering = self._loop.call_later(GATHER_S, self._gathered)
@@ -198,9 +198,9 @@ class Connection(asyncio.Protocol):
         packet_ids: list[int] = []
         try:
             self._decoder.feed(data, messages, packet_ids)
-        except Doubtful as doubt:
+        except ProtocolError as error:
             self._deliver(messages, packet_ids)
-            self._end(Ending(str(doubt)), doubt.reason)
+            self._end(Ending(str(error)), error.reason)
         else:
             self._deliver(messages, packet_ids)
 
@@ -233,8 +233,8 @@ class Connection(asyncio.Protocol):
                 pass
             case mqtt5.DisconnectPacket():
                 reason_code = int(packet.reason_code)
-                reason = words.code(words.DISCONNECT, reason_code, packet.reason_str)
-                taken_over = reason_code == words.SESSION_TAKEN_OVER
+                reason = reasons.reason_text(reasons.DISCONNECT, reason_code, packet.reason_str)
+                taken_over = reason_code == reasons.SESSION_TAKEN_OVER
                 self._end(Ending(f"the broker ended the connection: {reason}", taken_over=taken_over))
             case _:
                 name = type(packet).__name__.removesuffix("Packet").upper()
@@ -246,7 +246,7 @@ class Connection(asyncio.Protocol):
         self._cancel_timer()
         reason_code = int(packet.reason_code)
         if reason_code:
-            reason = words.code(words.CONNACK, reason_code, packet.reason_str)
+            reason = reasons.reason_text(reasons.CONNACK, reason_code, packet.reason_str)
             self._end(Ending(f"the broker refused the connection: {reason}"))
             return
         terms, server_keepalive_s, expiry_s = self._terms, packet.server_keep_alive, packet.session_expiry_interval
@@ -268,8 +268,8 @@ class Connection(asyncio.Protocol):
             log.warning("the broker has forgotten our session: messages sent while we were away may be lost")
         if self.limits.session_expiry_s != terms.session_expiry_s:
             log.warning("the broker keeps our session for only %s s", self.limits.session_expiry_s)
-        self._heartbeat = Heartbeat(self.limits.keepalive_s, ping=self._ping, on_silence=self.abort)
-        self._heartbeat.start(paused=self._paused)
+        self._keepalive = KeepAlive(self.limits.keepalive_s, ping=self._ping, on_silence=self.abort)
+        self._keepalive.start(paused=self._paused)
         self._subscribe()
         self._read_or_not()
 
@@ -297,9 +297,9 @@ class Connection(asyncio.Protocol):
         granted, filters = tuple(int(code) for code in packet.reason_codes), self._terms.filters
         self.limits = msgspec.structs.replace(self.limits, granted_qos=granted)
         refused = [
-            f"{pattern!r}: {words.code(words.SUBACK, code, packet.reason_str)}"
+            f"{pattern!r}: {reasons.reason_text(reasons.SUBACK, code, packet.reason_str)}"
             for pattern, code in zip(filters, granted, strict=False)
-            if code >= words.REFUSED
+            if code >= reasons.REFUSED
         ]
         if refused or len(granted) != len(filters):
             self._on_refused(refused or ["it answered for another number of filters"])
@@ -361,8 +361,8 @@ class Connection(asyncio.Protocol):
         if self.ended.done():
             return
         self._cancel_timer()
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
+        if self._keepalive is not None:
+            self._keepalive.stop()
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None

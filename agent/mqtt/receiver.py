@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from agent.mqtt import words
-from agent.mqtt.backoff import Backoff
+from agent.backoff import Backoff
+from agent.mqtt import reasons
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
 
 log = logging.getLogger("agent.mqtt")
@@ -114,7 +114,7 @@ class SessionReceiver(ABC):
         self.counters = ReceiverCounters()
         self._terms = terms
         self._chance = chance or random.Random()
-        self._backoff = backoff or Backoff(chance=self._chance)
+        self._backoff = backoff or Backoff(first_s=0.5, chance=self._chance)
         self._taken_over_s = taken_over_s
         self._stopping = asyncio.Event()
         self._link: Link | None = None
@@ -218,7 +218,7 @@ class SessionReceiver(ABC):
             if not self._stopping.is_set():
                 await link.ended
         except OSError as error:
-            link.abort(words.connect_error(error))
+            link.abort(reasons.connect_error(error))
         finally:
             link.abort("stopped")  # without effect on a connection that has ended
             self.counters.connected = False

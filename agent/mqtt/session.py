@@ -4,7 +4,7 @@ import random
 import ssl
 from collections.abc import Callable
 
-from agent.mqtt.backoff import Backoff
+from agent.backoff import Backoff
 from agent.mqtt.base import Delivery
 from agent.mqtt.connection import Connection
 from agent.mqtt.receiver import TAKEN_OVER_S, SessionReceiver, Terms

@@ -10,8 +10,8 @@ import mqtt5
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import NAMES, Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
-from agent.mqtt import decoder as splitter
 from agent.mqtt.base import ReceiverCounters
+from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
 from agent.points import MEASUREMENTS
 from agent.processor import Processor
 from agent.roster import Roster
@@ -118,7 +118,7 @@ class Splitter:
         try:
             for data in reads:
                 self._decoder.feed(data, messages, packet_ids)
-        except splitter.Doubtful:
+        except ProtocolError:
             self.outcomes["connection ended"] += 1
             self._decoder = self._connect()
         for message in messages:
@@ -131,8 +131,8 @@ class Splitter:
         """What the client does when a connection falls silent in the middle of a packet."""
         self._decoder = self._connect()
 
-    def _connect(self) -> splitter.Decoder:
-        return splitter.Decoder(
+    def _connect(self) -> PacketDecoder:
+        return PacketDecoder(
             max_packet_bytes=MAX_PACKET_BYTES,
             hard_limit_bytes=4 * MAX_PACKET_BYTES,
             counters=self._counters,

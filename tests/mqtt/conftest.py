@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import uvloop
 
+from agent.backoff import Backoff
 from agent.messages import Message
-from agent.mqtt.backoff import Backoff
 from agent.mqtt.base import Delivery
 from agent.mqtt.client311 import Mqtt311Receiver
 from agent.mqtt.receiver import SessionReceiver

@@ -7,11 +7,11 @@ import struct
 import mqtt5
 import pytest
 
+from agent.backoff import Backoff
 from agent.commands.ports import free_port
 from agent.messages import Kind
 from agent.mqtt import connection as connection_module
-from agent.mqtt import words
-from agent.mqtt.backoff import Backoff
+from agent.mqtt import reasons
 from tests.mqtt.conftest import Running
 from tests.mqtt.fake_broker import FakeBroker, publish
 from tests.mqtt.waiting import until
@@ -84,14 +84,14 @@ async def test_an_assigned_client_id_is_kept(broker: FakeBroker, running: Runnin
     assert connect.client_id == "auto-7"
 
 
-@pytest.mark.parametrize("code", sorted(words.CONNACK))
+@pytest.mark.parametrize("code", sorted(reasons.CONNACK))
 async def test_each_refusal_is_told_in_words_and_tried_again(broker: FakeBroker, running: Running, code: int) -> None:
     async with running(broker.port) as subject:
         connection = await broker.connection()
         await connection.expect(mqtt5.ConnectPacket)
         connection.send(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode(code), reason_str="no\nway"))
         connection = await broker.connection()
-        assert words.CONNACK[code] in subject.counters.last_error
+        assert reasons.CONNACK[code] in subject.counters.last_error
         assert "no\\nway" in subject.counters.last_error, "foreign text is quoted"
         await connection.accept()
         await subject.subscribed()
@@ -479,7 +479,7 @@ async def test_pausing_from_within_a_delivery_holds_the_next(broker: FakeBroker,
 # Endings.
 
 
-@pytest.mark.parametrize("code", sorted(set(words.DISCONNECT) - {0x8E}))
+@pytest.mark.parametrize("code", sorted(set(reasons.DISCONNECT) - {0x8E}))
 async def test_the_brokers_reason_for_ending_is_told_in_words(
     broker: FakeBroker, running: Running, caplog: pytest.LogCaptureFixture, code: int
 ) -> None:
@@ -489,7 +489,7 @@ async def test_the_brokers_reason_for_ending_is_told_in_words(
         await subject.subscribed()
         connection.send(mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode(code)))
         await (await broker.connection()).expect(mqtt5.ConnectPacket)
-    assert words.DISCONNECT[code] in caplog.text
+    assert reasons.DISCONNECT[code] in caplog.text
 
 
 async def test_after_a_takeover_we_wait_long(broker: FakeBroker, running: Running) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from agent.mqtt.backoff import Backoff
+from agent.backoff import Backoff
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import until
 from tests.servers.mosquitto import Mosquitto

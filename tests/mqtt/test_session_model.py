@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from agent.mqtt.backoff import Backoff
+from agent.backoff import Backoff
 from agent.mqtt.base import Delivery
 from agent.mqtt.connection import GATHER_S, Connection
 from agent.mqtt.receiver import SessionReceiver, Terms

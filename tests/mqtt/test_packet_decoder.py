@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from agent.messages import Kind, Message
 from agent.mqtt import packets
 from agent.mqtt.base import ReceiverCounters
-from agent.mqtt.decoder import Decoder, Doubtful
+from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
 from tests.mqtt.fake_broker import publish
 
 MAX_PACKET_BYTES = 300
@@ -48,8 +48,8 @@ def decode(reads: list[bytes]) -> tuple[list[Message], list[int], int]:
     return messages, packet_ids, controls
 
 
-def make_decoder(on_control: object = lambda _: False) -> Decoder:
-    return Decoder(
+def make_decoder(on_control: object = lambda _: False) -> PacketDecoder:
+    return PacketDecoder(
         max_packet_bytes=MAX_PACKET_BYTES,
         hard_limit_bytes=HARD_LIMIT_BYTES,
         counters=ReceiverCounters(),
@@ -121,10 +121,10 @@ def test_random_bytes_end_in_messages_or_in_doubt_and_never_in_growth(data: byte
     packet_ids: list[int] = []
     try:
         decoder.feed(data, messages, packet_ids)
-    except Doubtful:
+    except ProtocolError:
         return
     assert len(packet_ids) <= len(messages) <= len(data)
-    assert decoder.waiting_bytes <= HARD_LIMIT_BYTES
+    assert len(decoder._rest) <= HARD_LIMIT_BYTES
 
 
 @given(PUBLISHES, st.data())
@@ -187,7 +187,7 @@ def test_a_refusal_keeps_its_place_among_the_acknowledgements(answers: list[tupl
 
 def test_an_announced_length_beyond_the_limit_is_refused_before_it_is_collected() -> None:
     decoder = make_decoder()
-    with pytest.raises(Doubtful, match="announced a packet of"):
+    with pytest.raises(ProtocolError, match="announced a packet of"):
         decoder.feed(b"\x32\x81\x80\x01", [], [])
 
 

@@ -10,7 +10,7 @@ from agent.mqtt import packets
 from agent.mqtt.base import ReceiverCounters
 
 
-class Doubtful(Exception):
+class ProtocolError(Exception):
     """The bytes cannot be trusted any further; the connection has to end."""
 
     def __init__(self, detail: str, reason: mqtt5.DisconnectReasonCode) -> None:
@@ -18,7 +18,7 @@ class Doubtful(Exception):
         self.reason = reason
 
 
-class Decoder:
+class PacketDecoder:
     """Takes the socket's reads, gives whole messages, and keeps the incomplete rest.
 
     A packet longer than `hard_limit_bytes` is refused by its announced length, before it is collected.
@@ -47,17 +47,12 @@ class Decoder:
         self._rest += data
         self._wanted = 0
 
-    @property
-    def waiting_bytes(self) -> int:
-        """How much is kept for later."""
-        return len(self._rest)
-
     def forget(self) -> None:
         """Drop the rest."""
         self._rest.clear()
 
     def feed(self, data: bytes, messages: list[Message], packet_ids: list[int]) -> None:
-        """Decode all whole packets, appending to the two lists. Raises Doubtful; what was appended before is good."""
+        """Decode all whole packets into the two lists. Raises ProtocolError; what was appended before it is valid."""
         if self._rest:
             self._rest += data
             if len(self._rest) < self._wanted:
@@ -113,11 +108,11 @@ class Decoder:
         try:
             length = packets.frame_length(data, position)
         except ValueError as framing:
-            raise Doubtful(
+            raise ProtocolError(
                 f"the broker's bytes make no sense: {framing}", mqtt5.DisconnectReasonCode.MALFORMED_PACKET
             ) from error
         if length is not None and length > self._hard_limit_bytes:
-            raise Doubtful(
+            raise ProtocolError(
                 f"the broker announced a packet of {length} bytes; we take up to {self._hard_limit_bytes}",
                 mqtt5.DisconnectReasonCode.PACKET_TOO_LARGE,
             )
@@ -127,7 +122,7 @@ class Decoder:
             return 0
         frame = data[position : position + length]
         if frame[0] & 0xF0 != packets.PUBLISH:
-            raise Doubtful(
+            raise ProtocolError(
                 f"the broker sent a packet that cannot be read: {error} (it begins with {frame[:16].hex()})"
                 if not packets.is_connack_311(frame)
                 else 'the broker speaks only MQTT 3.1.1: set mqtt.protocol = "3.1.1"',

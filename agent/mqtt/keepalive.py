@@ -10,7 +10,7 @@ GRACE: Final = 0.1
 """As parts of the keep-alive time: a dead connection is noticed within 1.35 of it; the broker gives us up at 1.5."""
 
 
-class Heartbeat:
+class KeepAlive:
     """Calls `ping` regularly and `on_silence` once when nothing at all came for too long after one.
 
     Whoever reads the socket sets `heard = True`. While reading is paused silence proves nothing: pings go on, the watch

@@ -93,7 +93,7 @@ _ALERT: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
-def code(table: dict[int, str], value: int, reason: str | None = None) -> str:
+def reason_text(table: dict[int, str], value: int, reason: str | None = None) -> str:
     """The words for a reason code, and the peer's own words where it gave some."""
     words = table.get(value, f"reason code 0x{value:02X}")
     return f"{words} (it says {reason!r})" if reason else words
