@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from agent.intake import AckDelay, IntakeCounters
 from agent.journal_thread import JournalThread
 from agent.mqtt.base import ReceiverCounters
-from agent.processor import Processor
+from agent.shard.shard import Shard
 from agent.worker import Worker
 from agent.writer import WriterCounters
 
@@ -34,7 +34,7 @@ class Vitals:
         receiver: ReceiverCounters,
         intake: IntakeCounters,
         journal: JournalThread,
-        processor: Processor,
+        processor: Shard,
         worker: Worker,
         writer: WriterCounters,
     ) -> None:
@@ -181,7 +181,7 @@ def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
 
 
 def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
-    counters, survey = vitals.processor.counters, vitals.processor.survey()
+    counters, totals = vitals.processor.counters, vitals.processor.totals()
     yield _counter("readings_accepted", "Readings taken.", counters.accepted)
     yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
     yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
@@ -189,26 +189,26 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("loads_implausible", "Loads and drops beyond what their van can carry.", counters.implausible)
     yield _labelled("messages_rejected", "Dead letters by reason.", "reason", counters.rejected.items())
     yield _counter("internal_errors", "Messages that hit an error of this program.", counters.internal_errors)
-    yield _counter("positions_rejected", "Positions that cannot be.", survey.positions_rejected)
-    yield _counter("soc_rejected", "States of charge that cannot be.", survey.soc_rejected)
-    yield _counter("odometer_rejected", "Odometer readings that cannot be.", survey.odometer_rejected)
-    yield _counter("power_rejected", "Powers and lifetime energy counters that cannot be.", survey.power_rejected)
+    yield _counter("positions_rejected", "Positions that cannot be.", totals.positions_rejected)
+    yield _counter("soc_rejected", "States of charge that cannot be.", totals.soc_rejected)
+    yield _counter("odometer_rejected", "Odometer readings that cannot be.", totals.odometer_rejected)
+    yield _counter("power_rejected", "Powers and lifetime energy counters that cannot be.", totals.power_rejected)
     yield _gauge("vans", "Vans known.", len(vitals.processor.vans))
     yield _gauge(
         "dialect_findings", "Vans whose data a dialect finds worth a look; the log says what.", vitals.findings
     )
-    carbon_mg = max(1, survey.carbon_mg)
+    carbon_mg = max(1, totals.carbon_mg)
     yield _gauge(
         "carbon_imbalance_ratio",
         "Carbon charged less used less the change of the packs' content, over all that was charged.",
-        survey.imbalance_mg / carbon_mg,
+        totals.imbalance_mg / carbon_mg,
     )
     yield _gauge(
         "carbon_adjusted_ratio",
         "Carbon of energy that came or went without a charge, over all that was charged.",
-        survey.adjusted_mg / carbon_mg,
+        totals.adjusted_mg / carbon_mg,
     )
-    yield _gauge("vans_offline", "Vans that have been silent for too long.", survey.offline)
+    yield _gauge("vans_offline", "Vans that have been silent for too long.", totals.offline)
 
 
 def _writer_metrics(vitals: Vitals) -> Iterator[Metric]:

@@ -19,7 +19,7 @@ class Kind(IntEnum):
     REPLAYED = 4
     """A dead letter that is processed again, as it was published; its batch has the time of its first arrival."""
     TAGS = 5
-    """The fleet's tags from here on: no topic; the payload is `agent.tags.FleetTags` encoded."""
+    """The fleet's tags from here on: no topic; the payload is `agent.shard.tags.FleetTags` encoded."""
     CORRECTION = 6
     """A correction by hand: no topic; the payload is `agent.fleet.corrections.Correction` as JSON."""
 

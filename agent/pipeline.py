@@ -11,9 +11,8 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 
-from agent import health, memory, systemd
+from agent import health, malloc, systemd
 from agent.clock import ClockWatch
-from agent.dialects.limits import Throttle
 from agent.errors import JournalFull, SettingsError
 from agent.health import Vitals
 from agent.heartbeat import SHOWN, Heartbeat
@@ -23,8 +22,9 @@ from agent.journal.shares import Shares
 from agent.journal_thread import JournalThread
 from agent.messages import Message
 from agent.mqtt.base import Receiver
-from agent.processor import Processor
+from agent.shard.shard import Shard
 from agent.stores.base import Store
+from agent.throttle import Throttle
 from agent.worker import Worker
 from agent.writer import Writer
 
@@ -48,7 +48,7 @@ class Pipeline:
         *,
         receiver: Receiver,
         journal: Journal,
-        processor: Processor,
+        processor: Shard,
         store: Store,
         batch_points: int,
         flush_s: float,
@@ -131,7 +131,7 @@ class Pipeline:
         # What is alive now lives as long as the process: collections need not look at it again.
         gc.collect()
         gc.freeze()
-        memory.give_back()
+        malloc.give_back()
         log.info("%d vans restored in %.1f s", len(self._processor.vans), time.monotonic() - started)
         async with contextlib.AsyncExitStack() as stack:
             await self._serve_health(stack)
@@ -191,7 +191,7 @@ class Pipeline:
             self._intake.tick()
             self._heartbeat.beat()
             await self._count_refused()
-            memory.give_back()
+            malloc.give_back()
             self._announcing |= self._heartbeat.broker_is_new()
             # Not from states that are older than what was published already.
             if self._announcing and not self._worker.repeating:

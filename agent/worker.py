@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from agent.journal.attempts import ENDS, Attempts
 from agent.journal_thread import JournalThread
 from agent.messages import Batch
-from agent.processor import Processor
+from agent.shard.shard import Shard
 from agent.writer import Unit, Writer
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Worker:
 
     def __init__(
         self,
-        processor: Processor,
+        processor: Shard,
         journal: JournalThread,
         writer: Writer,
         *,

@@ -19,8 +19,8 @@ import msgspec
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from simulator.faults import NAMES
 from simulator.fleet_file import fleet_file
 from simulator.simulation import Plan, Simulation
@@ -77,14 +77,14 @@ def _tick(time_ms: int) -> Message:
     return Message("", b"%d" % time_ms, qos=0, kind=Kind.TICK)
 
 
-def _new_processor(fleet: SimulatedFleet) -> Processor:
+def _new_processor(fleet: SimulatedFleet) -> Shard:
     roster = Roster(
         FleetFile.model_validate(tomllib.loads(fleet.fleet_file)),
         fleet_settings=FleetSettings(),
         emissions=EmissionsSettings(),
         derived_every_s=10.0,
     )
-    return Processor(Decoder(make_dialects([fleet.dialect], identities=roster.identities)), roster)
+    return Shard(Decoder(make_dialects([fleet.dialect], identities=roster.identities)), roster)
 
 
 def lines_of(fleet: SimulatedFleet) -> Iterator[str]:

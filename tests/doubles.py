@@ -10,8 +10,8 @@ from agent.journal import DeadLetter
 from agent.messages import Batch, Message
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
 from agent.points import MEASUREMENTS, Rows, empty_rows
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from agent.stores.base import RejectedRow
 
 
@@ -154,11 +154,11 @@ class FakeStore:
 
 def make_processor(
     *, awake_vans: int = 10_000, dialects: Sequence[str] = ("native",), settings: Settings | None = None
-) -> Processor:
+) -> Shard:
     """The real one, with native vans that nobody has named."""
     settings = settings or Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
-    return Processor(Decoder(make_dialects(dialects)), roster, awake_vans=awake_vans)
+    return Shard(Decoder(make_dialects(dialects)), roster, awake_vans=awake_vans)
 
 
 def rows_of(measurement: str, *rows: tuple[object, ...]) -> Rows:

@@ -19,8 +19,9 @@ ALLOWED: dict[str, set[str]] = {
     "clock": set(),
     "config": {"errors", "readings"},
     "structs": set(),
-    "memory": set(),
+    "malloc": set(),
     "systemd": set(),
+    "throttle": BASE,
     "factors": BASE,
     "fleet": BASE | {"factors"},
     "dialects": BASE,
@@ -28,20 +29,16 @@ ALLOWED: dict[str, set[str]] = {
     "journal": BASE,
     "points": {"readings", "fleet"},
     "stores": BASE | {"points"},
-    "tags": BASE,
-    "roster": BASE | {"config", "factors", "fleet", "tags"},
     "journal_thread": {"errors", "fleet", "journal", "messages"},
-    "vans": BASE | {"fleet", "points", "roster", "tags"},
-    "care": BASE | {"fleet", "vans"},
-    "processor": BASE | {"care", "dialects", "fleet", "journal", "points", "roster", "tags", "vans"},
+    "shard": BASE | {"config", "dialects", "factors", "fleet", "journal", "points"},
     "intake": BASE | {"clock", "journal_thread", "mqtt"},
     "writer": BASE | {"backoff", "journal", "journal_thread", "points", "stores"},
-    "worker": BASE | {"journal", "journal_thread", "processor", "writer"},
-    "health": {"intake", "journal", "journal_thread", "mqtt", "processor", "worker", "writer"},
+    "worker": BASE | {"journal", "journal_thread", "shard", "writer"},
+    "health": {"intake", "journal", "journal_thread", "mqtt", "shard", "worker", "writer"},
     "heartbeat": {"health", "points", "systemd"},
     "pipeline": BASE
-    | {"clock", "dialects", "health", "heartbeat", "intake", "journal", "journal_thread", "memory", "mqtt", "processor"}
-    | {"stores", "systemd", "worker", "writer"},
+    | {"clock", "dialects", "health", "heartbeat", "intake", "journal", "journal_thread", "malloc", "mqtt", "shard"}
+    | {"stores", "systemd", "throttle", "worker", "writer"},
 }
 CLOCKS = {"time", "datetime.datetime.now", "random", "asyncio", "socket", "logging", "os"}
 

@@ -12,8 +12,8 @@ from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
 from agent.points import MEASUREMENTS
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 
 BASE_MS = 1_760_000_400_000
 Said = tuple[float, str, str]
@@ -23,7 +23,7 @@ Said = tuple[float, str, str]
 def charges(dialect: str, said: Iterator[Said]) -> list[dict[str, float]]:
     """The charges of all that was said, and nothing being said for an hour after."""
     roster = Roster(FleetFile(), fleet_settings=FleetSettings(), emissions=EmissionsSettings(), derived_every_s=10.0)
-    processor = Processor(Decoder(make_dialects([dialect])), roster)
+    processor = Shard(Decoder(make_dialects([dialect])), roster)
     offset, tick_ms = 0, BASE_MS
 
     def take(received_ms: int, message: Message) -> None:

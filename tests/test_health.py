@@ -20,7 +20,7 @@ from agent.journal import JournalCounters
 from agent.messages import Batch, Message
 from agent.mqtt.base import ReceiverCounters
 from agent.points import MEASUREMENTS, Row
-from agent.processor import Processor
+from agent.shard.shard import Shard
 from agent.writer import WriterCounters
 from tests.doubles import Clock, make_processor
 
@@ -38,7 +38,7 @@ class FakeWorker:
     rewinds: int = 0
 
 
-class FindingProcessor(Processor):
+class FindingProcessor(Shard):
     """With dialects that have something to say."""
 
     said: dict[str, str]

@@ -9,11 +9,11 @@ import pytest
 
 from agent import intake as module
 from agent.clock import ClockWatch
-from agent.dialects.limits import Throttle
 from agent.errors import JournalBroken, JournalFull
 from agent.intake import AckDelay, Intake
 from agent.messages import Batch, Kind, Message
 from agent.mqtt.base import Delivery
+from agent.throttle import Throttle
 from tests.doubles import FakeJournal, FakeReceiver, until
 
 

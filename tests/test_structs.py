@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from agent.dialects.limits import Bucket
 from agent.fleet import new_state
 from agent.readings import Reading
 from agent.structs import quick_to_set
+from agent.throttle import Bucket
 
 
 @quick_to_set

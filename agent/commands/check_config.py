@@ -8,7 +8,7 @@ from agent.commands.run import make_decoder, make_subscriber
 from agent.config import Settings, load_fleet
 from agent.factors.year_set import EU_CLASS, UK
 from agent.fleet.vehicle import Vehicle
-from agent.roster import Roster
+from agent.shard.roster import Roster
 from agent.stores import make_store
 
 

@@ -24,7 +24,7 @@ from agent.journal import Journal, JournalInUse
 from agent.journal import requests as journal_requests
 from agent.journal.requests import Request
 from agent.points import TAGS
-from agent.roster import Roster
+from agent.shard.roster import Roster
 from agent.stores import make_history
 from agent.stores.base import History
 

@@ -22,7 +22,7 @@ from agent.commands.doctor_probes import (
 )
 from agent.commands.run import make_decoder
 from agent.config import Settings, load_fleet
-from agent.roster import Roster
+from agent.shard.roster import Roster
 
 Status = Literal["good", "note", "weak", "broken"]
 Origin = Literal["measured", "configured", "assumed", "computed"]

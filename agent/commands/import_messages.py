@@ -23,7 +23,7 @@ from agent.intake import COMMIT_BYTES, COMMIT_MESSAGES
 from agent.journal import Journal, JournalInUse
 from agent.journal.bulk import Arrival
 from agent.messages import Kind, Message
-from agent.processor import MINUTE_KEY
+from agent.shard.shard import MINUTE_KEY
 
 TICK_MS: Final = 10_000
 DAY_MS: Final = 86_400_000

@@ -20,7 +20,7 @@ from agent.factors.factor_set import FactorSet, load_factor_years
 from agent.fleet.days import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points import MEASUREMENTS
-from agent.roster import Roster
+from agent.shard.roster import Roster
 from agent.stores import make_history
 from agent.stores.base import History
 

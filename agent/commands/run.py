@@ -12,14 +12,14 @@ import uvloop
 
 from agent.config import Settings, load_fleet
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import LEAST_BURST, Throttle
 from agent.journal import Journal
 from agent.mqtt.base import Receiver
 from agent.mqtt.connect import make_receiver
 from agent.pipeline import Pipeline
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from agent.stores import make_store
+from agent.throttle import LEAST_BURST, Throttle
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def build(settings: Settings) -> Pipeline:
     return Pipeline(
         receiver=receiver,
         journal=journal,
-        processor=Processor(decoder, roster),
+        processor=Shard(decoder, roster),
         throttle=Throttle(
             decoder.sender,
             rate_per_s=settings.fleet.messages_per_s,

@@ -8,7 +8,7 @@ from agent.dialects.drops import MANIFEST
 from agent.dialects.gbt32960 import Coordinates, Gbt32960Dialect
 from agent.dialects.gbt32960_current import CurrentSign
 from agent.dialects.identity import is_vehicle_id
-from agent.dialects.memory import MAX_VANS
+from agent.dialects.memories import MAX_VANS
 from agent.dialects.native import NativeDialect
 from agent.dialects.ovms import OvmsDialect
 from agent.dialects.saic import SaicDialect

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from agent.dialects.base import Dialect, first_levels
-from agent.dialects.memory import MAX_VANS, Memories
+from agent.dialects.memories import MAX_VANS, Memories
 from agent.dialects.strict_json import parse_json
 from agent.errors import Rejected
 from agent.messages import Kind, Message

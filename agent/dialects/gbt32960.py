@@ -16,7 +16,7 @@ from agent.dialects.base import Dialect
 from agent.dialects.gbt32960_current import CurrentMemory, CurrentSign, learn
 from agent.dialects.gcj02 import to_wgs84
 from agent.dialects.identity import is_vin, resolve_vin
-from agent.dialects.memory import MAX_VANS, Memories
+from agent.dialects.memories import MAX_VANS, Memories
 from agent.dialects.native import rejection
 from agent.dialects.strict_json import parse_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window

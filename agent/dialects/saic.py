@@ -9,7 +9,7 @@ from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, parse_number, position
 from agent.dialects.identity import resolve_vin
-from agent.dialects.memory import MAX_VANS
+from agent.dialects.memories import MAX_VANS
 from agent.dialects.timestamps import MINUTE_MS, parse_time
 from agent.readings import RANGES
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from agent.dialects.bare import BareValues, Meaning, Values, choice, number, position
 from agent.dialects.identity import resolve, resolve_of_user
-from agent.dialects.memory import MAX_VANS
+from agent.dialects.memories import MAX_VANS
 from agent.dialects.timestamps import DAY_MS
 from agent.errors import Rejected
 

@@ -13,7 +13,7 @@ import msgspec
 
 from agent.dialects.bare import BareValues, Meaning, Value, Values, as_number, canonical, check_values, choice, number
 from agent.dialects.identity import resolve
-from agent.dialects.memory import MAX_VANS
+from agent.dialects.memories import MAX_VANS
 from agent.dialects.native import oldest_first
 from agent.dialects.strict_json import parse_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from agent.commands.compare import compare, read_truth
 from agent.config import FleetSettings, load_fleet
-from agent.processor import Processor
+from agent.shard.shard import Shard
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite_history import SqliteHistory
 from benchmarks.accuracy.in_process import feed, processor_for, records
@@ -138,13 +138,13 @@ def twizy(results: list[Result]) -> None:
     add(results, "Twizy, everything at 1 Hz: distance of trips", abs(km / true_km - 1) * 100, 3.0)
     longest = max(trip["distance_km"] for trip in found["trip"])
     results.append(Result("Twizy: longest trip", f"{longest:.1f} km", "60 km", longest <= 60))
-    rejected = processor.survey().positions_rejected
+    rejected = processor.totals().positions_rejected
     results.append(Result("Twizy: impossible positions refused", str(rejected), "at least 4", rejected >= 4))
     charges += sum(1 for charge in found["charge"] if not charge["inferred"])
     results.append(Result("Twizy: charges that never were", str(charges), "0", charges == 0))
 
 
-def twizy_processor() -> Processor:
+def twizy_processor() -> Shard:
     return processor_for(FleetSettings(battery_kwh=TWIZY_KWH, payload_kg=75.0))
 
 
@@ -178,7 +178,7 @@ def fleet(results: list[Result], *, vans: int, hours: float) -> None:
     results.append(Result("simulated fleet: charges", f"{row.agent:.0f} of {row.truth:.0f}", "exact", held))
 
 
-async def store(processor: Processor, simulation: Simulation, file: Path) -> None:
+async def store(processor: Shard, simulation: Simulation, file: Path) -> None:
     history = SqliteStore(file)
     await history.open()
     timed = ((time_s * 1000, message) for time_s, messages in simulation.history() for message in messages)

@@ -7,8 +7,8 @@ from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
 from agent.points import MEASUREMENTS, Rows
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 
 TICK_MS: Final = 10_000
 SILENCE_MS: Final = 1_200_000
@@ -19,7 +19,7 @@ Records = dict[str, list[dict[str, Any]]]
 
 def processor_for(
     settings: FleetSettings, fleet: FleetFile | None = None, *, dialects: tuple[str, ...] = ("native",)
-) -> Processor:
+) -> Shard:
     """The agent's own, with default settings but for the fleet's."""
     roster = Roster(
         fleet or FleetFile(),
@@ -28,10 +28,10 @@ def processor_for(
         derived_every_s=10.0,
     )
     made = make_dialects(list(dialects), identities=roster.identities)
-    return Processor(Decoder(made), roster)
+    return Shard(Decoder(made), roster)
 
 
-def feed(processor: Processor, messages: Iterable[Timed], *, tick_ms: int = TICK_MS) -> Iterable[Rows]:
+def feed(processor: Shard, messages: Iterable[Timed], *, tick_ms: int = TICK_MS) -> Iterable[Rows]:
     """Work the messages through, each arriving at its own time, with ticks in between and a silence at the end."""
     offset, ticked_ms = 0, 0
     for time_ms, (topic, payload) in messages:
@@ -54,7 +54,7 @@ def feed(processor: Processor, messages: Iterable[Timed], *, tick_ms: int = TICK
 
 
 def records(
-    processor: Processor,
+    processor: Shard,
     messages: Iterable[Timed],
     *,
     of: Container[str] = MEASUREMENTS,

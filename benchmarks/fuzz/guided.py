@@ -7,7 +7,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["agent.dialects", "agent.fleet", "agent.processor", "json.decoder", "json.scanner"]
+    include=["agent.dialects", "agent.fleet", "agent.shard.shard", "json.decoder", "json.scanner"]
 ):
     from agent.messages import Message
     from benchmarks.fuzz.hypothesis_cases import TOPICS

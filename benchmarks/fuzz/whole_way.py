@@ -13,8 +13,8 @@ from agent.messages import Batch, Kind, Message
 from agent.mqtt.base import ReceiverCounters
 from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
 from agent.points import MEASUREMENTS
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 
 VANS_LIMIT = 500
 MAX_PACKET_BYTES = 65_536
@@ -42,7 +42,7 @@ class Agent:
             derived_every_s=10.0,
         )
         decoder = Decoder(make_dialects(NAMES, identities=roster.identities, max_vans=VANS_LIMIT))
-        self.processor = Processor(decoder, roster)
+        self.processor = Shard(decoder, roster)
 
     def take(self, messages: list[Message], received_ms: int) -> None:
         """Work through these messages and a tick, and check everything that comes out."""

@@ -17,8 +17,8 @@ from agent.dialects import Decoder, make_dialects
 from agent.journal import Journal
 from agent.messages import Batch, Message
 from agent.points import Rows
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from agent.stores.base import Store
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
@@ -53,7 +53,7 @@ def calibration_ns() -> float:
     return min(loop() for _ in range(100)) / CALIBRATION_TURNS * 1e9
 
 
-def new_processor() -> Processor:
+def new_processor() -> Shard:
     settings = Settings()
     roster = Roster(
         FleetFile(),
@@ -61,7 +61,7 @@ def new_processor() -> Processor:
         emissions=settings.emissions,
         derived_every_s=settings.store.derived_every_s,
     )
-    return Processor(Decoder(make_dialects(["native"])), roster)
+    return Shard(Decoder(make_dialects(["native"])), roster)
 
 
 def journal_s(load: list[Message]) -> list[float]:

@@ -9,8 +9,8 @@ import pytest
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from simulator.dialects import make_encoder
 from simulator.fleet import Fleet
 from simulator.reports import Reporter
@@ -79,7 +79,7 @@ def work(dialect: str, encode: Encode, **settings: Any) -> dict[str, Day]:
     fleet = simulated_day()[1]
     roster = Roster(fleet, fleet_settings=FleetSettings(), emissions=EmissionsSettings(), derived_every_s=10.0)
     decoder = Decoder(make_dialects([dialect], identities=roster.identities, **settings))
-    processor = Processor(decoder, roster)
+    processor = Shard(decoder, roster)
     for batch in batches(encode):
         processor.process(batch, 0, len(batch.messages))
     assert not processor.take_letters()

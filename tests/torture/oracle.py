@@ -9,8 +9,8 @@ from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Message
 from agent.points import MEASUREMENTS, Row
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 
 COMPARED = (
     "battery",
@@ -36,7 +36,7 @@ def undisturbed(messages: Iterable[tuple[str, bytes]]) -> dict[str, dict[Key, Va
     """The points of a run in which nothing ever went wrong, by measurement and (vehicle, time)."""
     settings = Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
-    processor = Processor(Decoder(make_dialects(["native"])), roster)
+    processor = Shard(Decoder(make_dialects(["native"])), roster)
     found: dict[str, dict[Key, Values]] = {name: {} for name in COMPARED}
     now_ms = time.time_ns() // 1_000_000
     batch: list[Message] = []

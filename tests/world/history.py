@@ -13,8 +13,8 @@ from agent.config import Settings, load, load_fleet
 from agent.journal import batches
 from agent.messages import Batch, Kind, Message
 from agent.points import MEASUREMENTS
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite_history import SqliteHistory
 from tests.world import senders
@@ -85,7 +85,7 @@ TOTALS: Final = ("used_kwh_total", "charged_kwh_total", "grid_kwh_total", "dista
 class History:
     """What the store holds after a life, and what the agent counted."""
 
-    def __init__(self, points: dict[str, list[dict[str, Any]]], processor: Processor, letters: int) -> None:
+    def __init__(self, points: dict[str, list[dict[str, Any]]], processor: Shard, letters: int) -> None:
         self._points = points
         self.counters = processor.counters
         self.letters = letters
@@ -154,20 +154,20 @@ def live(messages: Iterable[senders.Message], where: Path, *, toml: str = "") ->
     return History(points, processor, len(processor.take_letters()))
 
 
-def _processor(settings: Settings) -> Processor:
+def _processor(settings: Settings) -> Shard:
     roster = Roster(
         load_fleet(settings.fleet),
         fleet_settings=settings.fleet,
         emissions=settings.emissions,
         derived_every_s=settings.store.derived_every_s,
     )
-    return Processor(make_decoder(settings, roster), roster)
+    return Shard(make_decoder(settings, roster), roster)
 
 
 class _Taker:
     """Hands messages and ticks to the processor in the form in which the journal keeps them."""
 
-    def __init__(self, processor: Processor) -> None:
+    def __init__(self, processor: Shard) -> None:
         self._processor = processor
         self._offset = 0
         self._next_tick_ms = 0
@@ -193,7 +193,7 @@ class _Taker:
         self._offset += 1
 
 
-async def _stored(processor: Processor, path: Path) -> dict[str, list[dict[str, Any]]]:
+async def _stored(processor: Shard, path: Path) -> dict[str, list[dict[str, Any]]]:
     rows, _ = processor.take_rows()
     store = SqliteStore(path)
     await store.open()

@@ -10,8 +10,8 @@ import pytest
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.points import MEASUREMENTS, Row, Rows, Series
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from agent.stores.line_protocol import LineWriter
 from tests.dashboards.grafana import days
 from tests.servers.influxdb import MISSING, InfluxServer, influx_server
@@ -21,7 +21,7 @@ LINES_AT_ONCE = 5000
 AGENT = Series()
 
 
-def processor(folder: Path) -> Processor:
+def processor(folder: Path) -> Shard:
     """The agent's processor for the vans of `days`, with geofences, a tariff and hourly intensities for one country."""
     geofences = folder / "geofences.json"
     geofences.write_text(json.dumps(days.GEOFENCES))
@@ -33,10 +33,10 @@ def processor(folder: Path) -> Processor:
         emissions=EmissionsSettings(intensity_file=intensities, market_g_per_kwh=50.0),
         derived_every_s=10,
     )
-    return Processor(Decoder(make_dialects(["native"])), roster)
+    return Shard(Decoder(make_dialects(["native"])), roster)
 
 
-def agent_row(each: Processor, now_ms: int, points: int) -> Row:
+def agent_row(each: Shard, now_ms: int, points: int) -> Row:
     """The agent's own point: its counters are the processor's, the rest what an undisturbed agent would say."""
     counters = each.counters
     values = {

@@ -9,8 +9,8 @@ from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from agent.stores.line_protocol import LineWriter
 from simulator.recordings import Thinning, load, timeline
 from simulator.simulation import Plan, Simulation
@@ -31,7 +31,7 @@ Timed = Iterable[tuple[int, tuple[str, bytes]]]
 def rows_of(messages: Timed, fleet: FleetFile) -> Iterator[Rows]:
     """What the agent makes of messages in order of time, with a tick each minute."""
     roster = Roster(fleet, fleet_settings=FleetSettings(), emissions=EmissionsSettings(), derived_every_s=10)
-    each = Processor(Decoder(make_dialects(["native"])), roster)
+    each = Shard(Decoder(make_dialects(["native"])), roster)
     next_tick_ms = offset = points = 0
     for time_ms, (topic, payload) in messages:
         batch = [Message(topic, payload)]

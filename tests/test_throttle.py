@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.dialects import Decoder, make_dialects
-from agent.dialects.limits import DEFAULT_BURST, NAMED, QUIET_SHARE, SENDERS_KEPT, Throttle
 from agent.messages import Message
+from agent.throttle import DEFAULT_BURST, NAMED, QUIET_SHARE, SENDERS_KEPT, Throttle
 
 NATIVE = Decoder(make_dialects(["native"]))
 WEEK_S = 7 * 86_400

@@ -15,14 +15,14 @@ import msgspec
 from agent.errors import JournalCorrupt
 from agent.fleet import Context, VanState, decode_state, encode_state, new_state
 from agent.fleet.alerts import active_payload
-from agent.fleet.glance import NEVER_MS, Glance, glance, patience_ms
 from agent.fleet.modes import OFFLINE
 from agent.fleet.records import FleetRecord
-from agent.fleet.rollup import FleetTable
 from agent.fleet.state import check_version, condense
 from agent.points import Series
-from agent.roster import Roster
-from agent.tags import FleetTags
+from agent.shard.rollup import FleetTable
+from agent.shard.roster import Roster
+from agent.shard.summary import NEVER_MS, VanSummary, patience_ms, summarize
+from agent.shard.tags import FleetTags
 
 AWAKE_VANS: Final = 10_000
 """A fleet of so many can be awake as a whole; of a larger one fewer are, down to an eighth of this, since most of its
@@ -38,25 +38,25 @@ CLOCK_SLACK_MS: Final = 60_000
 """Time from which on the clock counts as set back."""
 
 
-class Kept(msgspec.Struct, array_like=True, gc=False):
+class StoredVan(msgspec.Struct, array_like=True, gc=False):
     """One van in a checkpoint, or asleep. Those of old have no glance."""
 
     state: bytes
     unused: object = None
     """Where earlier versions kept what the rate limit knew of the van."""
-    glance: Glance | None = None
+    summary: VanSummary | None = None
 
 
 class _Cover(msgspec.Struct, array_like=True, gc=False):
-    """`Kept` of which only the glance is decoded."""
+    """`StoredVan` of which only the glance is decoded."""
 
     state: msgspec.Raw
     unused: msgspec.Raw
-    glance: Glance | None = None
+    summary: VanSummary | None = None
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(Kept)
+_DECODER: Final = msgspec.msgpack.Decoder(StoredVan)
 _COVER_DECODER: Final = msgspec.msgpack.Decoder(_Cover)
 
 
@@ -74,7 +74,7 @@ class Van:
         """It has changed since the last snapshot, or since it was woken."""
 
 
-class Survey(NamedTuple):
+class ShardTotals(NamedTuple):
     """What the vans' states add up to."""
 
     offline: int
@@ -87,7 +87,7 @@ class Survey(NamedTuple):
     power_rejected: int = 0
 
     @classmethod
-    def of(cls, van: Glance) -> "Survey":
+    def of(cls, van: VanSummary) -> "ShardTotals":
         """What one van adds."""
         return cls(
             int(van.mode == OFFLINE),
@@ -100,16 +100,16 @@ class Survey(NamedTuple):
             van.power_rejected,
         )
 
-    def plus(self, more: "Survey") -> "Survey":
+    def plus(self, more: "ShardTotals") -> "ShardTotals":
         """Both together."""
-        return Survey(*map(add, self, more))
+        return ShardTotals(*map(add, self, more))
 
-    def less(self, part: "Survey") -> "Survey":
+    def less(self, part: "ShardTotals") -> "ShardTotals":
         """What is left without a part."""
-        return Survey(*map(sub, self, part))
+        return ShardTotals(*map(sub, self, part))
 
 
-NOBODY: Final = Survey(0, 0, 0)
+NOBODY: Final = ShardTotals(0, 0, 0)
 
 
 class Vans:
@@ -184,8 +184,8 @@ class Vans:
 
     def _wake(self, number: int) -> Van:
         kept = self._kept(number)
-        assert kept.glance is not None, number  # noqa: S101  # nobody is laid down without
-        self._of_sleepers = self._of_sleepers.less(Survey.of(kept.glance))
+        assert kept.summary is not None, number  # noqa: S101  # nobody is laid down without
+        self._of_sleepers = self._of_sleepers.less(ShardTotals.of(kept.summary))
         self._asleep[number] = None
         self._patience_ms[number] = NEVER_MS
         return self._get_up(number, decode_state(kept.state))
@@ -224,24 +224,24 @@ class Vans:
         if sleeps:
             self._put_to_sleep(van)
 
-    def _kept(self, number: int) -> Kept:
+    def _kept(self, number: int) -> StoredVan:
         encoded = self._asleep[number]
         assert encoded is not None, number  # noqa: S101  # the van sleeps
         return _DECODER.decode(encoded)
 
     def _put_to_sleep(self, van: Van) -> None:
         number = van.number
-        seen = glance(van.state)
-        kept = Kept(condense(encode_state(van.state)), glance=seen)
+        seen = summarize(van.state)
+        kept = StoredVan(condense(encode_state(van.state)), summary=seen)
         del self.awake[self._ids[number]]
         self._lay_down(number, _encode_tightly(kept), seen)
 
-    def _lay_down(self, number: int, encoded: bytes, seen: Glance) -> None:
+    def _lay_down(self, number: int, encoded: bytes, seen: VanSummary) -> None:
         self._asleep[number] = encoded
         self._arrivals_ms[number] = seen.arrival_ms
         self._patience_ms[number] = patience_ms(seen, self._roster.thresholds)
         self._alerting[number] = seen.alerting
-        self._of_sleepers = self._of_sleepers.plus(Survey.of(seen))
+        self._of_sleepers = self._of_sleepers.plus(ShardTotals.of(seen))
         self._table.put(number, seen)
 
     def _make_room(self) -> None:
@@ -286,13 +286,13 @@ class Vans:
     def roll_up(self, time_ms: int) -> list[FleetRecord]:
         """One record per depot, in order of their names."""
         for van in self.awake.values():
-            self._table.put(van.number, glance(van.state))
+            self._table.put(van.number, summarize(van.state))
         return self._table.roll_up(time_ms)
 
-    def survey(self) -> Survey:
+    def totals(self) -> ShardTotals:
         """A look over all vans: some milliseconds."""
-        awake = [Survey.of(glance(van.state)) for van in self.awake.values()]
-        return self._of_sleepers.plus(Survey(*map(sum, zip(*awake, strict=True))) if awake else NOBODY)
+        awake = [ShardTotals.of(summarize(van.state)) for van in self.awake.values()]
+        return self._of_sleepers.plus(ShardTotals(*map(sum, zip(*awake, strict=True))) if awake else NOBODY)
 
     def active_alerts(self, vehicle_id: str) -> bytes:
         """The van's active alerts as JSON; empty when there is none, or when the van is not known (any more)."""
@@ -322,7 +322,7 @@ class Vans:
             return encoded
         van.dirty = False
         # Not condensed: that takes longer than the encoding, and this is done for every van on the road.
-        return _encode_tightly(Kept(encode_state(van.state), glance=glance(van.state)))
+        return _encode_tightly(StoredVan(encode_state(van.state), summary=summarize(van.state)))
 
     def restore(self, kept: Iterable[tuple[str, bytes]], tags: FleetTags) -> None:
         """Replace all vans by these, asleep. Raises `JournalCorrupt` for one that cannot be read."""
@@ -334,22 +334,22 @@ class Vans:
             self._series[number] = series.get(vehicle_id)
             try:
                 cover = _COVER_DECODER.decode(encoded)
-                if cover.glance is None:
+                if cover.summary is None:
                     self._take_up(number, encoded)
                 else:
-                    check_version(cover.glance.version)
-                    self._lay_down(number, encoded, cover.glance)
+                    check_version(cover.summary.version)
+                    self._lay_down(number, encoded, cover.summary)
             except msgspec.DecodeError as error:
                 raise JournalCorrupt(f"the state of van {vehicle_id!r} cannot be read: {error}") from error
 
     def _take_up(self, number: int, encoded: bytes) -> None:
         """A van kept by a version that stored no glance."""
         kept = _DECODER.decode(encoded)
-        kept.glance = glance(decode_state(kept.state))
+        kept.summary = summarize(decode_state(kept.state))
         kept.state = condense(kept.state)
-        self._lay_down(number, _encode_tightly(kept), kept.glance)
+        self._lay_down(number, _encode_tightly(kept), kept.summary)
 
 
-def _encode_tightly(kept: Kept) -> bytes:
+def _encode_tightly(kept: StoredVan) -> bytes:
     """Copied, since the bytes of an encoder keep the room that it had in reserve: half as much again."""
     return bytes(memoryview(_ENCODER.encode(kept)))

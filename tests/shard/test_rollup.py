@@ -2,14 +2,14 @@ import random
 
 import pytest
 
-from agent.fleet.glance import Glance
 from agent.fleet.modes import STATES
-from agent.fleet.rollup import FleetTable
+from agent.shard.rollup import FleetTable
+from agent.shard.summary import VanSummary
 
 
 def van(depot="north", state="parked", *, soc=50.0, power=0.0, used=1.0, grid=2.0, km=3.0, co2e=4.0, avoided=5.0):
     mode = STATES.index(state)
-    return depot, Glance(1, 0, 0, mode, False, 0, 0, False, 0, 0, soc, power, used, grid, km, co2e, avoided)
+    return depot, VanSummary(1, 0, 0, mode, False, 0, 0, False, 0, 0, soc, power, used, grid, km, co2e, avoided)
 
 
 def roll_up(vans, time_ms):

@@ -10,7 +10,6 @@ from functools import partial
 import msgspec
 
 from agent import points
-from agent.care import TRIES, Care, Stumble, set_aside
 from agent.dialects import Decoder
 from agent.dialects.bad_elements import BadElements
 from agent.dialects.base import first_levels
@@ -22,9 +21,10 @@ from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
 from agent.points import Rows, Series
 from agent.readings import DropReading, Reading
-from agent.roster import Roster
-from agent.tags import FleetTags
-from agent.vans import AWAKE_VANS, Survey, Van, Vans
+from agent.shard.care import TRIES, Care, Stumble, set_aside
+from agent.shard.roster import Roster
+from agent.shard.tags import FleetTags
+from agent.shard.vans import AWAKE_VANS, ShardTotals, Van, Vans
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ TAGS_KEY = "/tags"
 names."""
 
 
-class ProcessorCounters:
+class ShardCounters:
     """What the processor counts; read by the health endpoints."""
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class ProcessorCounters:
         self.rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
 
 
-class Processor:
+class Shard:
     """Owns the vans."""
 
     def __init__(self, decoder: Decoder, roster: Roster, *, awake_vans: int = AWAKE_VANS) -> None:
         self.vans = Vans(roster, awake_vans=awake_vans)
-        self.counters = ProcessorCounters()
+        self.counters = ShardCounters()
         self.letters: list[DeadLetter] = []
         self.points = 0
         """Rows waiting to be taken."""
@@ -76,10 +76,10 @@ class Processor:
         self._awake = self.vans.awake
         self._alerting: dict[str, None] = {}
         self._counts = self.counters
-        self._uncounted = ProcessorCounters()
+        self._uncounted = ShardCounters()
         self._care = Care(self.vans)
         self._work_in: Callable[[Reading, int], Rejected | None] = self._take
-        self._surveyed = Survey(0, 0, 0)
+        self._totals = ShardTotals(0, 0, 0)
         self._tags_known = self._tags_changed = False
 
     def sender_of(self, topic: str) -> str | None:
@@ -479,16 +479,16 @@ class Processor:
         """The vans that have an active alert."""
         return self.vans.alerting()
 
-    def survey(self) -> Survey:
+    def totals(self) -> ShardTotals:
         """A look over all vans. What is counted never falls, although a rewind takes the vans back."""
-        now, before = self.vans.survey(), self._surveyed
-        self._surveyed = now._replace(
+        now, before = self.vans.totals(), self._totals
+        self._totals = now._replace(
             positions_rejected=max(now.positions_rejected, before.positions_rejected),
             soc_rejected=max(now.soc_rejected, before.soc_rejected),
             odometer_rejected=max(now.odometer_rejected, before.odometer_rejected),
             power_rejected=max(now.power_rejected, before.power_rejected),
         )
-        return self._surveyed
+        return self._totals
 
     def snapshot(self) -> Iterator[dict[str, bytes]]:
         """The states that changed since the last snapshot, encoded, a few hundred at a time.

@@ -13,7 +13,7 @@ from agent.fleet.days import DayZone, Tariff
 from agent.fleet.places import Places, parse_places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
-from agent.tags import FleetTags, VanTags
+from agent.shard.tags import FleetTags, VanTags
 
 ANY_VAN: Final = "van"
 ANY_VAN_KWH: Final = 83.0

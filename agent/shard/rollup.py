@@ -6,9 +6,9 @@ Sums are exact (`math.fsum`), so they do not depend on the order of the vans, wh
 from array import array
 from math import fsum, isnan, nan
 
-from agent.fleet.glance import Glance
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, STOPPED
 from agent.fleet.records import FleetRecord
+from agent.shard.summary import VanSummary
 
 
 class FleetTable:
@@ -44,7 +44,7 @@ class FleetTable:
         for column in self._columns:
             column.append(nan)
 
-    def put(self, row: int, van: Glance) -> None:
+    def put(self, row: int, van: VanSummary) -> None:
         """Enter where a van stands. One that is offline adds to the totals, not to the power."""
         self._modes[row] = van.mode
         self._soc_pct[row] = nan if van.soc_pct is None else van.soc_pct

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from agent import processor as module
-from agent.care import WATCH_ALL_FROM
 from agent.config import Settings
 from agent.errors import StoreUnavailable
 from agent.messages import Batch, Kind, Message
+from agent.shard import shard as module
+from agent.shard.care import WATCH_ALL_FROM
 from tests.doubles import make_processor, until
 from tests.servers.publishing import drive
 from tests.test_worker import LOW, START_MS, Bench, encoded, undisturbed
@@ -190,7 +190,7 @@ async def test_a_tick_that_fails_for_one_van_passes_for_the_others(
     await bench.start()
     await bench.append([*DRIVES, Message("", b"%d" % silent_ms, qos=0, kind=Kind.TICK)])
     await bench.done()
-    assert bench.processor.survey().offline == 1
+    assert bench.processor.totals().offline == 1
     assert bench.processor.vans.state("van-1").totals.distance_km > 1.0
     assert bench.processor.counters.internal_errors == 1
     await bench.finish()

@@ -8,8 +8,8 @@ import pytest
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
 from tests.doubles import make_processor
 
 MINUTE_MS = 60_000
@@ -21,7 +21,7 @@ NOON_MS = 1_790_000_000_000 // DAY_MS * DAY_MS + 12 * HOUR_MS
 class Desk:
     """A processor that is handed batches one after the other."""
 
-    def __init__(self, processor: Processor | None = None) -> None:
+    def __init__(self, processor: Shard | None = None) -> None:
         self.processor = processor or make_processor()
         self.offset = 0
         self.listening_since_ms = NOON_MS - HOUR_MS
@@ -94,12 +94,12 @@ def test_what_is_counted_of_the_vans_never_falls_on_a_rewind(counter: str) -> No
     send(*range(30), bad=False)
     states = {key: state for chunk in desk.processor.snapshot() for key, state in chunk.items()}
     send(30, 31, bad=True)
-    survey = desk.processor.survey()
-    assert {name: getattr(survey, name) for name in IMPOSSIBLE} == {name: 2 * (name == counter) for name in IMPOSSIBLE}
+    totals = desk.processor.totals()
+    assert {name: getattr(totals, name) for name in IMPOSSIBLE} == {name: 2 * (name == counter) for name in IMPOSSIBLE}
     desk.processor.restore(states.items())
-    assert getattr(desk.processor.survey(), counter) == 2
+    assert getattr(desk.processor.totals(), counter) == 2
     send(30, 31, 32, bad=True)
-    assert getattr(desk.processor.survey(), counter) == 3
+    assert getattr(desk.processor.totals(), counter) == 3
 
 
 # -- replayed dead letters
@@ -168,7 +168,7 @@ def test_a_stale_value_stays_stale_in_a_replay() -> None:
     """A bare state of charge that the broker had kept, of whatever age: shown, and no reading of now."""
     settings = Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
-    desk = Desk(Processor(Decoder(make_dialects(["saic"])), roster))
+    desk = Desk(Shard(Decoder(make_dialects(["saic"])), roster))
     value = Message("saic/user/vehicles/LSJTEST0000000001/drivetrain/soc", b"55.0")
     desk.process(NOON_MS, replayed(value, at_ms=NOON_MS + HOUR_MS, retained=True))
     desk.tick(NOON_MS + HOUR_MS + 10_000)
@@ -223,4 +223,4 @@ def test_a_van_that_falls_silent_as_the_clock_is_set_back_is_missed_in_time() ->
     desk.listening_since_ms = now_ms
     for minute in range(1, 31):
         desk.tick(now_ms + minute * MINUTE_MS)
-    assert desk.processor.survey().offline == 1
+    assert desk.processor.totals().offline == 1

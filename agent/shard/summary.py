@@ -13,7 +13,7 @@ from agent.fleet.thresholds import Thresholds
 NEVER_MS: Final = 2**62
 
 
-class Glance(msgspec.Struct, array_like=True, gc=False):
+class VanSummary(msgspec.Struct, array_like=True, gc=False):
     """A few values of a `VanState`, stored beside it in a checkpoint: add at the end with a default."""
 
     version: int
@@ -47,11 +47,11 @@ class Glance(msgspec.Struct, array_like=True, gc=False):
     """Powers and readings of lifetime counters."""
 
 
-def glance(state: VanState) -> Glance:
+def summarize(state: VanState) -> VanSummary:
     """The state at a glance."""
     motion, soc, totals, emissions, alerts = state.motion, state.soc, state.totals, state.emissions, state.alerts
     power_kw = soc.power_kw
-    return Glance(
+    return VanSummary(
         state.version,
         state.last_arrival_ms,
         state.time_ms,
@@ -78,7 +78,7 @@ def glance(state: VanState) -> Glance:
     )
 
 
-def patience_ms(van: Glance, thresholds: Thresholds) -> int:
+def patience_ms(van: VanSummary, thresholds: Thresholds) -> int:
     """The silence from which on `tick` has something to do; with less it would leave the state as it is."""
     mode = van.mode
     patience = NEVER_MS

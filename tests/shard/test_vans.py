@@ -12,13 +12,13 @@ from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
-from agent.fleet.glance import glance, patience_ms
 from agent.fleet.state import VanState, condense
 from agent.messages import Batch, Kind, Message
 from agent.points import MEASUREMENTS
-from agent.processor import Processor
-from agent.roster import Roster
-from agent.vans import QUIET_MS, Kept
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
+from agent.shard.summary import patience_ms, summarize
+from agent.shard.vans import QUIET_MS, StoredVan
 from tests.fleet.drives import make_context
 
 START_MS = 1_790_000_000_000
@@ -58,10 +58,10 @@ def turns() -> st.SearchStrategy[list[Turn]]:
     return st.lists(one, min_size=3, max_size=25)
 
 
-def new_processor(awake_vans: int) -> Processor:
+def new_processor(awake_vans: int) -> Shard:
     fleet_settings = FleetSettings(energy_price_per_kwh=0.3, unknown_vehicles="accept", max_unknown_vehicles=3)
     roster = Roster(FLEET, fleet_settings=fleet_settings, emissions=EmissionsSettings(), derived_every_s=10.0)
-    return Processor(Decoder(make_dialects(["native"])), roster, awake_vans=awake_vans)
+    return Shard(Decoder(make_dialects(["native"])), roster, awake_vans=awake_vans)
 
 
 class Life:
@@ -167,14 +167,14 @@ class Life:
     def checkpoint(self) -> None:
         for chunk in self.processor.snapshot():
             self.stored |= chunk
-        self.said.append((self.processor.survey(), self.processor.alerting_vans(), len(self.processor.vans)))
+        self.said.append((self.processor.totals(), self.processor.alerting_vans(), len(self.processor.vans)))
 
     def outcome(self) -> tuple[object, ...]:
         """All that may be seen from outside, and what a restart would begin with."""
         states = {name: kept for name, kept in self.stored.items() if "/" not in name}
-        kept = {name: msgspec.msgpack.decode(encoded, type=Kept) for name, encoded in states.items()}
+        kept = {name: msgspec.msgpack.decode(encoded, type=StoredVan) for name, encoded in states.items()}
         for each in kept.values():
-            assert each.glance == glance(decode_state(each.state))
+            assert each.summary == summarize(decode_state(each.state))
         states_of_all = [encode_state(self.processor.vans.state(name)) for name in self.processor.vans]
         return (
             self.said,
@@ -224,7 +224,7 @@ def test_the_life_above_has_all_that_matters() -> None:
     assert counters.rejected["unknown_vehicle"] == 2
     assert counters.duplicates
     assert counters.internal_errors == 0
-    survey = life.processor.survey()
+    totals = life.processor.totals()
     columns = 2 + len(MEASUREMENTS["tour"].fields)
     tours = [
         row
@@ -234,9 +234,9 @@ def test_the_life_above_has_all_that_matters() -> None:
         if len(row) == columns and type(row[-1]) is str
     ]
     assert len(tours) == 2, "closed by silence, and said again with the manifest"
-    assert survey.offline
-    assert survey.positions_rejected
-    assert survey.soc_rejected
+    assert totals.offline
+    assert totals.positions_rejected
+    assert totals.soc_rejected
     assert life.processor.alerting_vans()
 
 
@@ -250,7 +250,7 @@ def test_a_tick_does_nothing_until_patience_ends(what: list[Turn], beyond_ms: in
         for vehicle_id in life.processor.vans:
             state = life.processor.vans.state(vehicle_id)
             before = encode_state(state)
-            patience = patience_ms(glance(state), context.thresholds)
+            patience = patience_ms(summarize(state), context.thresholds)
             silence_ms = max(0, min(patience, 10**9) + beyond_ms)
             if silence_ms < patience:
                 copy = decode_state(before)
@@ -286,18 +286,18 @@ def test_what_an_earlier_version_kept_is_taken_up() -> None:
     before = Life(ALL_AWAKE)
     before.take(Turn(0, "van-1", "drive", 20, 10_000))
     before.checkpoint()
-    kept = msgspec.msgpack.decode(before.stored["van-1"], type=Kept)
+    kept = msgspec.msgpack.decode(before.stored["van-1"], type=StoredVan)
     after = Life(3)
     after.processor.restore([("van-1", msgspec.msgpack.encode((kept.state, [3.58e12, 1_790_000_000_000, 0, False])))])
     assert after.processor.vans.state("van-1") == before.processor.vans.state("van-1")
-    assert after.processor.survey() == before.processor.survey()
+    assert after.processor.totals() == before.processor.totals()
 
 
 @pytest.mark.parametrize("with_glance", [True, False])
 def test_a_state_of_another_version_is_refused_at_the_start(with_glance: bool) -> None:
     state: VanState = new_state("van-1")
     state.version = STATE_VERSION + 1
-    kept = Kept(encode_state(state), glance=glance(state) if with_glance else None)
+    kept = StoredVan(encode_state(state), summary=summarize(state) if with_glance else None)
     with pytest.raises(JournalCorrupt, match="version 2, this program reads version 1"):
         new_processor(3).restore([("van-1", msgspec.msgpack.encode(kept))])
 

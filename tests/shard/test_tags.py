@@ -11,20 +11,20 @@ from agent.dialects import Decoder, make_dialects
 from agent.errors import JournalCorrupt
 from agent.messages import Message
 from agent.points import Rows
-from agent.processor import Processor
-from agent.roster import Roster
+from agent.shard.roster import Roster
+from agent.shard.shard import Shard
+from agent.shard.tags import FleetTags, VanTags
 from agent.stores.line_protocol import LineWriter
 from agent.stores.sqlite import SqliteStore
-from agent.tags import FleetTags, VanTags
-from tests.test_processor import MINUTE_MS, NOON_MS, Desk, telemetry
+from tests.shard.test_shard import MINUTE_MS, NOON_MS, Desk, telemetry
 
 
-def processor(depot: str) -> Processor:
+def processor(depot: str) -> Shard:
     """An agent whose fleet file has `van-1` in this depot; `van-2` is in none."""
     fleet = FleetFile.model_validate({"vans": {"van-1": {"depot": depot, "battery_kwh": 60.0}}})
     settings = FleetSettings(depot=f"beside-{depot}", battery_kwh=60.0)
     roster = Roster(fleet, fleet_settings=settings, emissions=EmissionsSettings(), derived_every_s=10.0)
-    return Processor(Decoder(make_dialects(["native"])), roster)
+    return Shard(Decoder(make_dialects(["native"])), roster)
 
 
 class Journaled:

@@ -11,7 +11,7 @@ from typing import Final
 
 from agent.errors import Rejected
 from agent.fleet import decode_state, encode_state, new_state
-from agent.vans import Vans
+from agent.shard.vans import Vans
 
 TRIES: Final = 3
 WATCH_ALL_FROM: Final = 8

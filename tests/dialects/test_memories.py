@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from agent.dialects.memory import Memories
+from agent.dialects.memories import Memories
 from agent.errors import JournalCorrupt, Rejected
 
 

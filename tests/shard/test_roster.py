@@ -6,7 +6,7 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.errors import SettingsError
-from agent.roster import Roster
+from agent.shard.roster import Roster
 
 
 def roster(fleet: dict[str, object] | None = None, **settings: object) -> Roster:
