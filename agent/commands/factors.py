@@ -8,10 +8,10 @@ import msgspec
 
 from agent.config import Settings
 from agent.errors import SettingsError
-from agent.factors.factor import Factor, Mark
+from agent.factors.factor import Factor, Provenance
 from agent.factors.factor_set import FactorSet, load_factor_years
 
-MARKS: Final[dict[Mark, str]] = {
+MARKS: Final[dict[Provenance, str]] = {
     "primary": "read in the publication of the source",
     "secondary": "read in a copy or quotation of the source: compare once with the source",
     "derived": "computed from the numbers named",

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Mark = Literal["primary", "secondary", "derived", "estimate"]
+Provenance = Literal["primary", "secondary", "derived", "estimate"]
 """How far a number can be trusted.
 
 `primary` was read in the publication of the source itself, `secondary` in a copy or quotation of it; `derived` was
@@ -42,7 +42,7 @@ UNITS: Final[dict[str, str]] = {
 ANY_YEAR: Final = "any"
 
 
-class Value(BaseModel):
+class PublishedValue(BaseModel):
     """A number with where it comes from.
 
     `year` is the year the number describes; `valid` the years of activity it is meant for: `2025`, `2024-2026` or
@@ -57,7 +57,7 @@ class Value(BaseModel):
     year: Annotated[str, Field(min_length=4)]
     valid: Annotated[str, Field(pattern=r"^(any|\d{4}(-\d{4})?)$")] = ANY_YEAR
     gwp: Literal["", "AR4", "AR5", "AR6"] = ""
-    mark: Mark
+    mark: Provenance
     licence: Annotated[str, Field(min_length=3)] = "facts"
     source: Annotated[str, Field(min_length=3)]
 
@@ -69,7 +69,7 @@ class Value(BaseModel):
         return int(first) <= year <= int(last or first)
 
 
-class Factor(Value):
+class Factor(PublishedValue):
     """A value under its name; `scope` is a country, diesel class, fuel or van model, or `*` for everywhere."""
 
     factor: str

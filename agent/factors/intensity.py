@@ -10,8 +10,8 @@ from agent.errors import SettingsError
 from agent.factors.factor_years import BEGINNING_MS, END_MS, FactorYears
 from agent.factors.year_set import FactorSet
 
-Source = Literal["hourly", "annual"]
-Kind = Literal["lifecycle", "direct", "direct_delivered", "well_to_wheel"]
+IntensitySource = Literal["hourly", "annual"]
+IntensityKind = Literal["lifecycle", "direct", "direct_delivered", "well_to_wheel"]
 """What a value of a file stands for.
 
 `lifecycle` and `direct` are of generation, the first with its upstream; `direct_delivered` has the grid's losses but no
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
     start_ms: int
     zone: str
     g_per_kwh: float
-    kind: Kind
+    kind: IntensityKind
     line: int
     until_ms: int | None = None
     weight: float = 1.0
@@ -64,24 +64,24 @@ class Intensity:
         if self.ignored and len(self.ignored) == len(zones):
             self._years.newest.for_country(self.ignored[0].partition("-")[0])
         self._countries = _by_country({zone: zones[zone] for zone in zones if zone not in self.ignored}, chosen)
-        self._recent: dict[str, tuple[int, int, tuple[float, Source]]] = {}
+        self._recent: dict[str, tuple[int, int, tuple[float, IntensitySource]]] = {}
 
     @property
     def zones(self) -> list[str]:
         """The countries with hourly values."""
         return sorted(self._countries)
 
-    def at(self, country: str, time_ms: int) -> tuple[float, Source]:
+    def at(self, country: str, time_ms: int) -> tuple[float, IntensitySource]:
         """The intensity at a time, and whether it is hourly or annual."""
         recent = self._recent.get(country)
         if recent is not None and recent[0] <= time_ms < recent[1]:
             return recent[2]
         start_ms, end_ms, value, source = self._step(country, time_ms)
-        answer: tuple[float, Source] = (value, source)
+        answer: tuple[float, IntensitySource] = (value, source)
         self._recent[country] = (start_ms, end_ms, answer)
         return answer
 
-    def mean(self, country: str, start_ms: int, end_ms: int) -> tuple[float, Source]:
+    def mean(self, country: str, start_ms: int, end_ms: int) -> tuple[float, IntensitySource]:
         """The mean over a time, for energy that flowed evenly; `hourly` only if hourly values cover all of it."""
         recent = self._recent.get(country)
         if recent is not None and recent[0] <= start_ms and end_ms <= recent[1]:
@@ -89,7 +89,7 @@ class Intensity:
         if end_ms <= start_ms:
             return self.at(country, start_ms)
         total, time_ms = 0.0, start_ms
-        answer: Source = "hourly"
+        answer: IntensitySource = "hourly"
         while time_ms < end_ms:
             _, until_ms, value, source = self._step(country, time_ms)
             if source == "annual":
@@ -99,7 +99,7 @@ class Intensity:
             time_ms = until_ms
         return total / (end_ms - start_ms), answer
 
-    def _step(self, country: str, time_ms: int) -> tuple[int, int, float, Source]:
+    def _step(self, country: str, time_ms: int) -> tuple[int, int, float, IntensitySource]:
         """From, until (not included), value and source of the step that a time lies in."""
         steps = self._countries.get(country)
         start_ms, end_ms, value = steps.at(time_ms) if steps is not None else (BEGINNING_MS, END_MS, None)

@@ -15,13 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agent.errors import SettingsError
 from agent.factors.entsoe import generation_mix
 from agent.factors.factor_years import FactorYears
-from agent.factors.intensity import MAX_AGE_MS, Intensity, Kind, Sample
+from agent.factors.intensity import MAX_AGE_MS, Intensity, IntensityKind, Sample
 from agent.factors.year_set import FactorSet
 
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 MAX_G_PER_KWH: Final = 3000.0
 OWN_HEADER: Final = ("start_utc", "zone", "gco2e_per_kwh")
-KINDS: Final[dict[str, Kind]] = {
+KINDS: Final[dict[str, IntensityKind]] = {
     "": "lifecycle",
     "lifecycle": "lifecycle",
     "direct": "direct",

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from agent.errors import SettingsError
-from agent.factors.factor import Factor, Value
+from agent.factors.factor import Factor, PublishedValue
 from agent.factors.figures import Charging, Diesel, Grid, Mix
 
 FINGERPRINT_DIGITS: Final = 12
@@ -34,8 +34,8 @@ class VanModel(BaseModel):
 
     name: str
     diesel_class: str
-    usable_energy: Value
-    payload: Value
+    usable_energy: PublishedValue
+    payload: PublishedValue
 
 
 class FactorSet:

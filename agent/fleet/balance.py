@@ -13,7 +13,7 @@ TOLERANCE: Final = 0.05
 def content_kwh(state: VanState) -> float:
     """What can be taken out of the battery, by state of charge and usable capacity."""
     e = state.estimate
-    return e.y * state.capacity.battery_kwh / 100.0 - e.pending_kwh - e.k * e.pending_km
+    return e.level_pct * state.capacity.battery_kwh / 100.0 - e.pending_kwh - e.kwh_per_km * e.pending_km
 
 
 def charged(state: VanState, own: EmissionsState, stored_kwh: float, carbon: Carbon) -> None:

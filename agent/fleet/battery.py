@@ -88,7 +88,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     else:
         e = state.estimate
         e.pending_kwh += energy
-        e.pending_var += variance
+        e.pending_var_kwh2 += variance
         totals.predicted_kwh += energy
         if returned is None and power is not None and last is not None:
             if not battery.sign_is_sure:
@@ -122,13 +122,13 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     if soc.accept_small(battery, soc_pct, reading.time_ms):
         km = state.totals.distance_km - battery.changed_km
         if km > 0.0 or battery.owed_pct:
-            owed_pct = battery.owed_pct + soc_limits.EMPTIED_KWH_PER_KM * km * state.estimate.g
+            owed_pct = battery.owed_pct + soc_limits.EMPTIED_KWH_PER_KM * km * state.estimate.pct_per_kwh
             owed_pct += soc_pct - (battery.before_pct or 0.0)
             battery.owed_pct = min(soc_limits.MOST_OWED_PCT, owed_pct) if owed_pct > 0.0 else 0.0
         _changed(state, reading.time_ms, soc_pct)
         return False
     before_pct, before_ms = battery.soc_pct, battery.time_ms
-    limits = soc_limits.of(state, reading, context)
+    limits = soc_limits.limits_for(state, reading, context)
     what = soc.accept(battery, soc_pct, reading.time_ms, limits, context.thresholds)
     if what == soc.REJECTED:
         state.rejected_soc += 1
@@ -136,7 +136,7 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     _changed(state, reading.time_ms, soc_pct)
     if what == soc.CHANGED and before_pct is not None and 0.0 < before_pct - soc_pct <= battery.gained_pct:
         battery.gained_pct -= before_pct - soc_pct
-        observation.reanchor(state, context)
+        observation.restart(state, context)
         return False
     on_trip = state.motion.mode in (DRIVING, STOPPED)
     leaves = (
@@ -161,7 +161,7 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
         battery.silent_from_ms = before_ms
         battery.time_ms = reading.time_ms
         found = battery.silent_kwh > 0.0
-    observation.reanchor(state, context)
+    observation.restart(state, context)
     evidence.open_window(state)
     return found
 
@@ -171,8 +171,8 @@ def _changed(state: VanState, time_ms: int, soc_pct: float) -> None:
     battery, e = state.soc, state.estimate
     battery.changed_ms = time_ms
     battery.changed_km = state.totals.distance_km
-    battery.changed_kwh = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
-    battery.changed_k = e.k
+    battery.changed_kwh = e.base_kwh + e.out_kwh + e.pending_kwh + e.kwh_per_km * e.pending_km
+    battery.changed_k = e.kwh_per_km
     if battery.frozen:
         battery.frozen = False
         e.time_ms = 0  # what was guessed meanwhile is corrected at once, before it counts

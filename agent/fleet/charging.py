@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Final, Literal
 
-from agent.fleet import balance, charger, days, estimate, ledger, slices, tours, trips, witnesses
+from agent.fleet import balance, charger, days, kalman, ledger, slices, tours, trips, witnesses
 from agent.fleet.charge_state import ChargeState
 from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_SOC, STORED_SHARE
@@ -104,7 +104,7 @@ def _is_fed(state: VanState, soc_pct: float, time_ms: int, context: Context) -> 
     rise_pct = soc_pct - (stand.soc_pct if stand.soc_pct is not None else soc_pct)
     if rise_pct < _charge_rise_pct(state.soc.step_pct, thresholds, certain=False):
         return False
-    return rise_pct / state.estimate.g >= at_least_kwh
+    return rise_pct / state.estimate.pct_per_kwh >= at_least_kwh
 
 
 def _charge_rise_pct(step_pct: float, thresholds: Thresholds, *, certain: bool) -> float:
@@ -118,7 +118,7 @@ def _look_for_rise(state: VanState, rise_pct: float, time_ms: int, context: Cont
     if rise_pct < _charge_rise_pct(state.soc.step_pct, thresholds, certain=denied):
         return
     hours = (time_ms - charge.low_ms) / 3_600_000.0
-    if hours <= 0.0 or rise_pct / state.estimate.g / hours < thresholds.charge_power_kw:
+    if hours <= 0.0 or rise_pct / state.estimate.pct_per_kwh / hours < thresholds.charge_power_kw:
         # Too slow for a charge: look at a shorter while from here on.
         charge.low_pct = state.soc.soc_pct
         charge.low_ms = time_ms
@@ -137,7 +137,7 @@ def begin(state: VanState, start: Mark, *, flagged: bool) -> None:
         flagged=flagged,
         rise_ms=state.time_ms,
         rise_pct=state.soc.soc_pct or 0.0,
-        start_variance=estimate.variance(state.estimate),
+        start_variance=kalman.variance_kwh2(state.estimate),
         scatters=state.charge.scatters,
     )
     state.motion.mode = CHARGING
@@ -224,7 +224,7 @@ def end(state: VanState, context: Context, end_ms: int, *, inferred: bool = Fals
     ledger.post(state)
     records += settle(state, context, last=True)
     state.motion.mode = PARKED
-    estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
+    kalman.cut_boundary(state.estimate, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = totals.predicted_kwh
     soc_pct = state.soc.soc_pct
     state.charge = ChargeState(low_pct=soc_pct, low_ms=state.time_ms, rise_pct=soc_pct or 0.0, scatters=charge.scatters)
@@ -271,8 +271,8 @@ def _uncertainty(state: VanState, charge: ChargeState, of_slices: slices.Sums) -
     by_soc_alone = state.totals.source == SOURCE_SOC or charge.start_variance is None
     return of_charge(
         energy_kwh=charge.charged_kwh,
-        energy_half_kwh=estimate.half_width_kwh(e, charge.start_variance, state.soc.step_pct),
-        capacity=e.gg**0.5 / e.g if by_soc_alone else 0.0,
+        energy_half_kwh=kalman.half_width_kwh(e, charge.start_variance, state.soc.step_pct),
+        capacity=e.var_scale**0.5 / e.pct_per_kwh if by_soc_alone else 0.0,
         grid_kwh=charge.grid_kwh,
         metered_kwh=of_slices.metered_kwh,
         co2e_g=charge.co2e_g,
@@ -322,7 +322,7 @@ def _enter(state: VanState, own: slices.SliceState, until_ms: int, context: Cont
             stored_kwh = flow.battery_kwh * STORED_SHARE
             tours.charged(
                 state,
-                content_kwh=state.estimate.y / state.estimate.g - stored_kwh,
+                content_kwh=state.estimate.level_pct / state.estimate.pct_per_kwh - stored_kwh,
                 stored_kwh=stored_kwh,
                 cost=context.tariff.cost(flow.grid_kwh, flow.start_ms, flow.end_ms),
             )
@@ -359,7 +359,7 @@ def _draw(state: VanState, energy: float, duration_ms: int, context: Context) ->
 def _leeway_kwh(state: VanState) -> float:
     """How well the energy into the battery is known while charging, against what the charger says."""
     steps = LEEWAY_STEPS if state.totals.source == 0 else LEEWAY_STEPS_BY_POWER
-    return steps * state.soc.step_pct / state.estimate.g
+    return steps * state.soc.step_pct / state.estimate.pct_per_kwh
 
 
 def _learn(state: VanState, charge: ChargeState, kind: Literal["ac", "dc"]) -> None:

@@ -20,7 +20,7 @@ SLACK_KM: Final = 0.1
 _MS_PER_H: Final = 3_600_000.0
 
 
-def look(state: VanState, thresholds: Thresholds) -> None:
+def add_chord(state: VanState, thresholds: Thresholds) -> None:
     """Take the chord since the last look while the van drives by its odometer."""
     position, km = state.position, state.totals.distance_km
     latitude, longitude, begun = position.latitude_deg, position.longitude_deg or 0.0, position.chord_latitude_deg

@@ -1,6 +1,6 @@
 """The van-day: closed before the first reading of a new day is entered, or by the passing of time."""
 
-from agent.fleet import days, estimate
+from agent.fleet import days, kalman
 from agent.fleet.context import Context
 from agent.fleet.records import Record
 from agent.fleet.state import VanState
@@ -9,7 +9,7 @@ from agent.fleet.state import VanState
 def turn(state: VanState, time_ms: int, context: Context, *, heard: bool) -> list[Record]:
     """Close the day that is over and begin the one of `time_ms`."""
     e = state.estimate
-    estimate.predict(e)
+    kalman.predict(e)
     before_ms = state.day.start_ms
     record = days.turn(
         state.day,
@@ -21,7 +21,7 @@ def turn(state: VanState, time_ms: int, context: Context, *, heard: bool) -> lis
         heard=heard,
     )
     if state.day.start_ms != before_ms:
-        state.day_nn = e.nn
+        state.day_start_var_kwh2 = e.var_out
     if record is None:
         return []
     record.factor_set = context.at(record.time_ms).factors.set_name
@@ -48,4 +48,4 @@ def _totals(state: VanState) -> days.DayTotals:
 
 def _uncertainty_kwh(state: VanState) -> float | None:
     e = state.estimate
-    return estimate.half_width_kwh(e, state.day_nn, state.soc.step_pct) if e.started else None
+    return kalman.half_width_kwh(e, state.day_start_var_kwh2, state.soc.step_pct) if e.started else None

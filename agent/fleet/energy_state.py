@@ -19,38 +19,49 @@ SOURCE_COUNTER: Final = 2
 
 @quick_to_set
 class Estimate(Part):
-    """The energy estimate: five means, their covariance, and what has been predicted since the last correction.
+    """The energy estimate: five quantities, their 5 x 5 covariance, and what is to be predicted next.
 
-    n: energy out of the battery since the last re-basing, kWh. y: state of charge on the energy-linear scale, %.
-    g: % per kWh. k: consumption, kWh/km. b: n at the last published boundary, kWh.
+    | quantity    | value         | unit   | meaning |
+    |-------------|---------------|--------|---------|
+    | out         | `out_kwh`     | kWh    | energy out of the battery less energy into it, since the last boundary |
+    | level       | `level_pct`   | %      | state of charge, on the scale that is linear in energy (`soc_curve`) |
+    | scale       | `pct_per_kwh` | %/kWh  | 100 % over the usable capacity |
+    | consumption | `kwh_per_km`  | kWh/km | consumption of a drive without measured power |
+    | boundary    | `boundary_kwh`| kWh    | correction of `out_kwh` at the last boundary, since that was published |
+
+    `cov_ROW_COLUMN` is the covariance of two quantities, `var_ROW` the variance of one; the unit is the product of both
+    units. Each pair is stored once, in the order of the table. `agent.fleet.kalman` has the equations.
     """
 
     started: bool = False
     time_ms: int = 0
-    n: float = 0.0
-    y: float = 0.0
-    g: float = 1.0
-    k: float = 0.22
-    b: float = 0.0
-    nn: float = 0.0
-    ny: float = 0.0
-    ng: float = 0.0
-    nk: float = 0.0
-    nb: float = 0.0
-    yy: float = 0.0
-    yg: float = 0.0
-    yk: float = 0.0
-    yb: float = 0.0
-    gg: float = 0.0
-    gk: float = 0.0
-    gb: float = 0.0
-    kk: float = 0.0
-    kb: float = 0.0
-    bb: float = 0.0
+    out_kwh: float = 0.0
+    level_pct: float = 0.0
+    pct_per_kwh: float = 1.0
+    kwh_per_km: float = 0.22
+    boundary_kwh: float = 0.0
+    var_out: float = 0.0
+    cov_out_level: float = 0.0
+    cov_out_scale: float = 0.0
+    cov_out_consumption: float = 0.0
+    cov_out_boundary: float = 0.0
+    var_level: float = 0.0
+    cov_level_scale: float = 0.0
+    cov_level_consumption: float = 0.0
+    cov_level_boundary: float = 0.0
+    var_scale: float = 0.0
+    cov_scale_consumption: float = 0.0
+    cov_scale_boundary: float = 0.0
+    var_consumption: float = 0.0
+    cov_consumption_boundary: float = 0.0
+    var_boundary: float = 0.0
     pending_kwh: float = 0.0
     pending_km: float = 0.0
-    pending_var: float = 0.0
+    """Energy that does not depend on the distance, and distance, since the last prediction."""
+    pending_var_kwh2: float = 0.0
+    """Variance of the noise of both."""
     base_kwh: float = 0.0
+    """Energy out of the battery before the last boundary; the total is `base_kwh + out_kwh`."""
 
 
 @quick_to_set
@@ -83,7 +94,7 @@ class Capacity(Part):
 
     battery_kwh: float = 0.0
     samples_kwh: list[float] = msgspec.field(default_factory=list)
-    window_y: float | None = None
+    window_level_pct: float | None = None
     """Where the window of `agent.fleet.evidence` begins."""
     window_ms: int = 0
     window_power_kwh: float = 0.0

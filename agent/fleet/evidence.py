@@ -34,17 +34,17 @@ CURVE_SIGMA: Final = 0.012
 MAX_WINDOW_MS: Final = 12 * 3_600_000
 
 
-def look(state: VanState, context: Context) -> None:
+def compare_sources(state: VanState, context: Context) -> None:
     """The state of charge has just changed and the estimate has followed."""
     capacity, e, battery = state.capacity, state.estimate, state.soc
-    window_y = capacity.window_y
-    if window_y is None or state.time_ms - capacity.window_ms > MAX_WINDOW_MS:
+    window_level_pct = capacity.window_level_pct
+    if window_level_pct is None or state.time_ms - capacity.window_ms > MAX_WINDOW_MS:
         open_window(state)
         return
-    fallen_y = window_y - e.y
-    if abs(fallen_y) < max(TRUST_PCT, 3.0 * battery.step_pct):
+    fallen_pct = window_level_pct - e.level_pct
+    if abs(fallen_pct) < max(TRUST_PCT, 3.0 * battery.step_pct):
         return
-    expected_kwh = fallen_y / e.g
+    expected_kwh = fallen_pct / e.pct_per_kwh
     by_power = battery.power_sum_kwh - capacity.window_power_kwh
     whole = battery.blind_ms == capacity.window_blind_ms
     wrong = False
@@ -62,21 +62,21 @@ def look(state: VanState, context: Context) -> None:
         _heal(state, expected_kwh)
         open_window(state)
         return
-    if abs(fallen_y) >= SAMPLE_PCT:
-        _sample(state, fallen_y, by_power, context, whole=whole)
+    if abs(fallen_pct) >= SAMPLE_PCT:
+        _sample(state, fallen_pct, by_power, context, whole=whole)
         open_window(state)
 
 
 def open_window(state: VanState) -> None:
     """Begin to compare from here."""
     capacity, battery, e = state.capacity, state.soc, state.estimate
-    capacity.window_y = e.y
+    capacity.window_level_pct = e.level_pct
     capacity.window_ms = state.time_ms
     capacity.window_power_kwh = battery.power_sum_kwh
     capacity.window_power_var = battery.power_sum_var
     capacity.window_blind_ms = battery.blind_ms
     capacity.window_counter_kwh = battery.counter_sum_kwh
-    capacity.window_net_kwh = e.base_kwh + e.n
+    capacity.window_net_kwh = e.base_kwh + e.out_kwh
 
 
 def spread_kwh(capacity: Capacity) -> float | None:
@@ -116,12 +116,12 @@ def _judge_power(state: VanState, ratio: float) -> None:
 def _heal(state: VanState, expected_kwh: float) -> None:
     """What was believed in this window was wrong: the state of charge says how much energy it was."""
     e = state.estimate
-    e.n += state.capacity.window_net_kwh + expected_kwh - (e.base_kwh + e.n)
-    e.nn += (state.soc.step_pct / e.g) ** 2 / 6.0
-    e.ny = 0.0
+    e.out_kwh += state.capacity.window_net_kwh + expected_kwh - (e.base_kwh + e.out_kwh)
+    e.var_out += (state.soc.step_pct / e.pct_per_kwh) ** 2 / 6.0
+    e.cov_out_level = 0.0
 
 
-def _sample(state: VanState, fallen_y: float, by_power: float, context: Context, *, whole: bool) -> None:
+def _sample(state: VanState, fallen_pct: float, by_power: float, context: Context, *, whole: bool) -> None:
     """Learn the capacity from a long window, if everything about it is as it should be."""
     capacity, battery, e = state.capacity, state.soc, state.estimate
     if battery.counter_trusted:
@@ -139,7 +139,7 @@ def _sample(state: VanState, fallen_y: float, by_power: float, context: Context,
     ):
         return
     samples = capacity.samples_kwh
-    sample_kwh = 100.0 * kwh / fallen_y
+    sample_kwh = 100.0 * kwh / fallen_pct
     if not PLAUSIBLE[0] <= sample_kwh / context.vehicle.battery_kwh <= PLAUSIBLE[1]:
         return
     samples.append(sample_kwh)
@@ -149,5 +149,5 @@ def _sample(state: VanState, fallen_y: float, by_power: float, context: Context,
     capacity.battery_kwh = median(samples)
     deviation = 1.4826 * (spread_kwh(capacity) or 0.0) / capacity.battery_kwh
     sigma = max(CURVE_SIGMA, deviation / len(samples) ** 0.5)
-    e.g = 100.0 / capacity.battery_kwh
-    e.gg = min(e.gg, (sigma * e.g) ** 2)
+    e.pct_per_kwh = 100.0 / capacity.battery_kwh
+    e.var_scale = min(e.var_scale, (sigma * e.pct_per_kwh) ** 2)

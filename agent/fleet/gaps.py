@@ -159,7 +159,7 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
         motion.wake_up(state, time_ms, context)
         return records
     if _is_another_van(state):
-        observation.reanchor(state, context)
+        observation.restart(state, context)
         motion.anchor(state)
         before.soc_pct, km = state.soc.soc_pct, 0.0
     soc_pct = state.soc.soc_pct
@@ -219,7 +219,7 @@ def _is_told_by_fixes_alone(state: VanState) -> bool:
         return False
     if battery.soc_pct is None or before.soc_pct is None:
         return True
-    due_pct = witnesses.CONFIRMED_SHARE * witnesses.LEAST_KWH_PER_KM * position.gap_km * state.estimate.g
+    due_pct = witnesses.CONFIRMED_SHARE * witnesses.LEAST_KWH_PER_KM * position.gap_km * state.estimate.pct_per_kwh
     return before.soc_pct - battery.soc_pct < max(battery.step_pct, due_pct)
 
 
@@ -267,7 +267,7 @@ def _despite_odometer_km(state: VanState, rise_pct: float) -> float:
     moved_km = _moved_km(state)
     if moved_km is None or moved_km < DESPITE_KM or not state.estimate.started:
         return 0.0
-    due_pct = witnesses.LEAST_KWH_PER_KM * moved_km * state.estimate.g
+    due_pct = witnesses.LEAST_KWH_PER_KM * moved_km * state.estimate.pct_per_kwh
     if -rise_pct < max(state.soc.step_pct, witnesses.CONFIRMED_SHARE * due_pct):
         return 0.0
     odometer.lose(state.position)
@@ -299,7 +299,7 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: in
     if moved_km is not None and moved_km <= witnesses.SAME_PLACE_KM and km <= witnesses.LATE_KM:
         # The odometer was behind when the van fell silent.
         position.late_km += km
-        return -rise_pct >= max(2.0 * state.soc.step_pct, witnesses.LEAST_KWH_PER_KM * km * state.estimate.g)
+        return -rise_pct >= max(2.0 * state.soc.step_pct, witnesses.LEAST_KWH_PER_KM * km * state.estimate.pct_per_kwh)
     return True
 
 
@@ -369,7 +369,7 @@ def _infer_charge(state: VanState, rise: float, time_ms: int, context: Context) 
     was_charging = state.motion.mode == CHARGING
     goes_on = state.soc.charging is True
     if not was_charging and not goes_on and rise <= context.thresholds.inferred_charge_pct:
-        observation.reanchor(state, context)
+        observation.restart(state, context)
         state.soc.gained_pct += rise
         return []
     if not was_charging:
@@ -387,15 +387,15 @@ def _lost_y(state: VanState, context: Context) -> float:
     """By how much the state of charge is lower than the estimate has it, the silence as predicted included."""
     e = state.estimate
     low, high = soc.interval(state.soc, context.curve_slope_per_pct)
-    return max(0.0, e.y - e.g * (e.pending_kwh + e.k * e.pending_km) - 0.5 * (low + high))
+    return max(0.0, e.level_pct - e.pct_per_kwh * (e.pending_kwh + e.kwh_per_km * e.pending_km) - 0.5 * (low + high))
 
 
 def _absorb(state: VanState, rise_pct: float, context: Context) -> None:
     """Let the estimate follow a change that no prediction could know."""
     e = state.estimate
-    kwh = rise_pct / e.g
+    kwh = rise_pct / e.pct_per_kwh
     e.pending_kwh -= kwh
     state.totals.predicted_kwh -= kwh
-    e.pending_var += (0.5 * state.soc.step_pct / e.g) ** 2
+    e.pending_var_kwh2 += (0.5 * state.soc.step_pct / e.pct_per_kwh) ** 2
     observation.observe_now(state, context)
     ledger.post(state)

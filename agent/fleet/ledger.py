@@ -3,7 +3,7 @@
 from math import sqrt
 from typing import Final
 
-from agent.fleet import emissions, estimate
+from agent.fleet import emissions, kalman
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.energy_state import STORED_SHARE, Totals
@@ -26,7 +26,7 @@ def post(state: VanState) -> None:
     whether it is a charge; while charging what went out is held back in the same way.
     """
     totals, e = state.totals, state.estimate
-    now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
+    now = e.base_kwh + e.out_kwh + e.pending_kwh + e.kwh_per_km * e.pending_km
     change = now - totals.posted_kwh
     if change == 0.0:
         return
@@ -57,7 +57,7 @@ def settle(state: VanState) -> None:
     long descent, or a wrong sign.
     """
     totals, e = state.totals, state.estimate
-    now = e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
+    now = e.base_kwh + e.out_kwh + e.pending_kwh + e.kwh_per_km * e.pending_km
     if not _is_fed(state, totals.posted_kwh - now):
         totals.net_kwh += now - totals.posted_kwh
         totals.posted_kwh = now
@@ -85,7 +85,7 @@ def _is_fed(state: VanState, came_in_kwh: float) -> bool:
     """Whether what came in at a stop, at the end of a trip, is more than the estimate is corrected by."""
     if came_in_kwh <= 0.0 or state.motion.mode != STOPPED:
         return False
-    return state.charge.flagged or came_in_kwh > state.soc.step_pct / state.estimate.g
+    return state.charge.flagged or came_in_kwh > state.soc.step_pct / state.estimate.pct_per_kwh
 
 
 def enter_idle(totals: Totals, until_kwh: float) -> None:
@@ -121,8 +121,8 @@ def weigh_trip(state: VanState, at: Mark, since_kwh: float) -> None:
     """Complete a mark for the end of a trip; `since_kwh` has been used since."""
     e = state.estimate
     at.net_kwh = state.totals.net_kwh - since_kwh
-    at.before_kwh = e.b
-    at.variance = estimate.since_boundary_variance(e)
+    at.before_kwh = e.boundary_kwh
+    at.variance = kalman.variance_since_boundary_kwh2(e)
 
 
 def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
@@ -156,7 +156,7 @@ def energy_record(state: VanState, time_ms: int) -> EnergyRecord:
 def look_ahead(state: VanState) -> None:
     """Bring recent consumption up to date, the range that it leaves, and the uncertainty."""
     recent, totals, e = state.consumption, state.totals, state.estimate
-    recent.uncertainty_kwh = estimate.Z90 * sqrt(max(0.0, e.nn + e.pending_var)) if e.started else None
+    recent.uncertainty_kwh = kalman.FILTER_Z90 * sqrt(max(0.0, e.var_out + e.pending_var_kwh2)) if e.started else None
     km = totals.distance_km - recent.distance_km
     if km > 0.0:
         keep = 1.0 - km / RECENT_KM if km < RECENT_KM else 0.0
@@ -170,7 +170,7 @@ def look_ahead(state: VanState) -> None:
         recent.per_100km_kwh = recent.range_km = None
         return
     recent.per_100km_kwh = 100.0 * recent.kwh / recent.km
-    content = e.y / e.g - e.pending_kwh - e.k * e.pending_km
+    content = e.level_pct / e.pct_per_kwh - e.pending_kwh - e.kwh_per_km * e.pending_km
     recent.range_km = max(0.0, content / recent.per_100km_kwh * 100.0)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import charging, estimate, ledger, observation, prediction, trips, witnesses
+from agent.fleet import charging, kalman, ledger, observation, prediction, trips, witnesses
 from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_SOC
 from agent.fleet.modes import CHARGING, DRIVING, STOPPED
@@ -113,7 +113,7 @@ def _enter_idle_by_soc(state: VanState, time_ms: int) -> None:
         motion.rest_soc_pct = soc_pct
         motion.rest_idle_kwh = totals.idle_kwh
         return
-    lost_kwh = (begun_pct - soc_pct - battery.step_pct) / state.estimate.g
+    lost_kwh = (begun_pct - soc_pct - battery.step_pct) / state.estimate.pct_per_kwh
     missing_kwh = lost_kwh - (totals.idle_kwh - motion.rest_idle_kwh)
     if missing_kwh > 0.0:
         totals.idle_kwh = max(totals.idle_kwh, min(totals.used_kwh, totals.idle_kwh + missing_kwh))
@@ -121,7 +121,7 @@ def _enter_idle_by_soc(state: VanState, time_ms: int) -> None:
 
 def wake_up(state: VanState, time_ms: int, context: Context) -> None:
     """First reading after a silence at rest."""
-    estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
+    kalman.cut_boundary(state.estimate, context.thresholds.capacity_sigma)
     if state.motion.mode != CHARGING:
         ledger.enter_idle(state.totals, state.totals.predicted_kwh)
     ledger.mark(state, state.motion.wake, time_ms)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import balance, estimate, evidence, soc
+from agent.fleet import balance, evidence, kalman, soc
 from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_COUNTER, SOURCE_SOC
 from agent.fleet.prediction import PER_KM_SIGMA
@@ -26,23 +26,23 @@ LEARN_SIGMA: Final = 0.03
 """A prediction less certain than this says nothing about the capacity."""
 
 
-def reanchor(state: VanState, context: Context) -> None:
+def restart(state: VanState, context: Context) -> None:
     """Begin the estimate, or begin again behind a jump that is not energy."""
     e = state.estimate
     slope = context.curve_slope_per_pct
     before_kwh = balance.content_kwh(state) if e.started else None
     if not e.started:
         state.capacity.battery_kwh = context.vehicle.battery_kwh
-        estimate.begin(
+        kalman.start(
             e,
             battery_kwh=context.vehicle.battery_kwh,
             capacity_sigma=context.thresholds.capacity_sigma,
             kwh_per_km=CONSUMPTION_KWH_PER_KM,
         )
-    estimate.predict(e)
+    kalman.predict(e)
     battery = state.soc
-    battery.low_y, battery.high_y = soc.interval(battery, slope)
-    estimate.place(e, battery.low_y, battery.high_y)
+    battery.low_level_pct, battery.high_level_pct = soc.interval(battery, slope)
+    kalman.reset_level(e, battery.low_level_pct, battery.high_level_pct)
     balance.reanchored(state, before_kwh)
     e.time_ms = battery.time_ms
     battery.changed = False
@@ -63,30 +63,30 @@ def observe(state: VanState, context: Context) -> None:
         if battery.step_pct < FINE_PCT and since_ms < OBSERVE_FINE_MS:
             return
         slope = context.curve_slope_per_pct
-        moved_y = e.g * abs(state.totals.predicted_kwh - battery.seen_kwh)
-        slack_y = EDGE_SPREAD * moved_y + EDGE_STEPS * battery.step_pct
-        battery.low_y, battery.high_y = soc.interval(battery, slope)
-        low, high = soc.interval_after_change(battery, slope, moved_y, slack_y)
+        moved_pct = e.pct_per_kwh * abs(state.totals.predicted_kwh - battery.seen_kwh)
+        slack_pct = EDGE_SPREAD * moved_pct + EDGE_STEPS * battery.step_pct
+        battery.low_level_pct, battery.high_level_pct = soc.interval(battery, slope)
+        low, high = soc.interval_after_change(battery, slope, moved_pct, slack_pct)
         battery.changed = False
         battery.seen_kwh = state.totals.predicted_kwh
     elif since_ms >= OBSERVE_FINE_MS:
-        low, high = battery.low_y, battery.high_y
+        low, high = battery.low_level_pct, battery.high_level_pct
         frozen = is_frozen(state)
-        y = e.y - e.g * (e.pending_kwh + e.k * e.pending_km)
+        y = e.level_pct - e.pct_per_kwh * (e.pending_kwh + e.kwh_per_km * e.pending_km)
         if low <= y <= high or (y < low and frozen):
             e.time_ms = battery.time_ms
             return
     else:
         return
     measured = _is_measured(state)
-    estimate.predict(e)
-    estimate.observe(e, low, high, measured=measured, blind=state.totals.source != SOURCE_COUNTER)
+    kalman.predict(e)
+    kalman.observe(e, low, high, measured=measured, blind=state.totals.source != SOURCE_COUNTER)
     known = 100.0 / state.capacity.battery_kwh
-    if abs(e.g - known) > CAPACITY_LEEWAY * known:
-        e.g = max((1.0 - CAPACITY_LEEWAY) * known, min((1.0 + CAPACITY_LEEWAY) * known, e.g))
+    if abs(e.pct_per_kwh - known) > CAPACITY_LEEWAY * known:
+        e.pct_per_kwh = max((1.0 - CAPACITY_LEEWAY) * known, min((1.0 + CAPACITY_LEEWAY) * known, e.pct_per_kwh))
     e.time_ms = battery.time_ms
     if changed:
-        evidence.look(state, context)
+        evidence.compare_sources(state, context)
 
 
 def observe_now(state: VanState, context: Context) -> None:
@@ -98,14 +98,17 @@ def observe_now(state: VanState, context: Context) -> None:
         e.time_ms = 0
         observe(state, context)
         return
-    estimate.predict(e)
-    if e.y < battery.low_y and is_frozen(state):
+    kalman.predict(e)
+    if e.level_pct < battery.low_level_pct and is_frozen(state):
         return
     # The reading may be from some way back, where places come more often than states of charge.
-    moved_y = e.g * (state.totals.predicted_kwh - battery.seen_kwh)
-    slack_y = EDGE_SPREAD * abs(moved_y)
-    low, high = battery.low_y - moved_y - slack_y, battery.high_y - moved_y + slack_y
-    estimate.observe(e, low, high, measured=False, blind=state.totals.source != SOURCE_COUNTER)
+    moved_pct = e.pct_per_kwh * (state.totals.predicted_kwh - battery.seen_kwh)
+    slack_pct = EDGE_SPREAD * abs(moved_pct)
+    low, high = (
+        battery.low_level_pct - moved_pct - slack_pct,
+        battery.high_level_pct - moved_pct + slack_pct,
+    )
+    kalman.observe(e, low, high, measured=False, blind=state.totals.source != SOURCE_COUNTER)
     e.time_ms = battery.time_ms
 
 
@@ -119,15 +122,15 @@ def is_frozen(state: VanState) -> bool:
     if battery.frozen:
         return True
     km = state.totals.distance_km - battery.changed_km
-    if km * FROZEN_KWH_PER_KM * e.g <= FROZEN_STEPS * battery.step_pct:
+    if km * FROZEN_KWH_PER_KM * e.pct_per_kwh <= FROZEN_STEPS * battery.step_pct:
         return False
     battery.frozen = True
     if state.totals.source == SOURCE_SOC:
-        e.k = max(e.k, battery.changed_k)
-        missing_kwh = e.k * km - (traced_kwh(state) - battery.changed_kwh)
+        e.kwh_per_km = max(e.kwh_per_km, battery.changed_k)
+        missing_kwh = e.kwh_per_km * km - (traced_kwh(state) - battery.changed_kwh)
         if missing_kwh > 0.0:
             e.pending_kwh += missing_kwh
-            e.pending_var += (PER_KM_SIGMA * e.k) ** 2 * km
+            e.pending_var_kwh2 += (PER_KM_SIGMA * e.kwh_per_km) ** 2 * km
             state.totals.predicted_kwh += missing_kwh
     return True
 
@@ -135,10 +138,10 @@ def is_frozen(state: VanState) -> bool:
 def _is_measured(state: VanState) -> bool:
     """Whether the energy since the last correction is good enough to learn from."""
     e = state.estimate
-    return state.totals.source != SOURCE_SOC and e.pending_var <= (LEARN_SIGMA * e.pending_kwh) ** 2
+    return state.totals.source != SOURCE_SOC and e.pending_var_kwh2 <= (LEARN_SIGMA * e.pending_kwh) ** 2
 
 
 def traced_kwh(state: VanState) -> float:
     """Energy out of the battery as the estimate has it."""
     e = state.estimate
-    return e.base_kwh + e.n + e.pending_kwh + e.k * e.pending_km
+    return e.base_kwh + e.out_kwh + e.pending_kwh + e.kwh_per_km * e.pending_km

@@ -43,8 +43,8 @@ def add_distance(state: VanState, km: float) -> None:
     e = state.estimate
     if e.started:
         e.pending_km += km
-        e.pending_var += (PER_KM_SIGMA * e.k) ** 2 * km
-        state.totals.predicted_kwh += e.k * km
+        e.pending_var_kwh2 += (PER_KM_SIGMA * e.kwh_per_km) ** 2 * km
+        state.totals.predicted_kwh += e.kwh_per_km * km
 
 
 def add_late_distance(state: VanState, km: float, since_ms: int, time_ms: int) -> None:
@@ -89,7 +89,7 @@ def add_time(state: VanState, elapsed_ms: int, asleep_kw: float, context: Contex
         energy = asleep_kw * hours
         variance = PARKED_SIGMA_KW**2 * hours
     e.pending_kwh += energy
-    e.pending_var += variance
+    e.pending_var_kwh2 += variance
     state.totals.predicted_kwh += energy
 
 
@@ -112,7 +112,7 @@ def _charge_rate_kw(state: VanState, ahead_ms: int) -> float:
         return 0.0  # it has long been due for its next step
     if not charge.flagged and ahead_ms > step_ms:
         return 0.0  # each reading shows a step; one that does not is behind the end
-    return risen_pct / state.estimate.g / (elapsed_ms / _MS_PER_H)
+    return risen_pct / state.estimate.pct_per_kwh / (elapsed_ms / _MS_PER_H)
 
 
 def auxiliary_kw(ambient_temp_c: float | None, driven_ms: int) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import estimate
+from agent.fleet import soc_curve
 from agent.fleet.soc_limits import MOST_OWED_PCT, SPURT_PCT, Limits
 from agent.fleet.soc_state import SocState
 from agent.fleet.thresholds import Thresholds
@@ -110,24 +110,26 @@ def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
     low, high = soc_pct - half, soc_pct + half
     if soc_pct >= 100.0:
         low = min(low, FULL_PCT)
-    return estimate.linear(low, slope_per_pct), estimate.linear(high, slope_per_pct)
+    return soc_curve.level_pct(low, slope_per_pct), soc_curve.level_pct(high, slope_per_pct)
 
 
-def interval_after_change(state: SocState, slope_per_pct: float, moved_y: float, slack_y: float) -> tuple[float, float]:
-    """The same where the reading has just changed: an edge was crossed at most `moved_y` ago, which is much narrower.
+def interval_after_change(
+    state: SocState, slope_per_pct: float, moved_pct: float, slack_pct: float
+) -> tuple[float, float]:
+    """The same where the reading has just changed: an edge was crossed at most `moved_pct` ago, which is much narrower.
 
-    `slack_y` is how well that is known; it widens both ends, so that the middle stays where it is most likely.
+    `slack_pct` is how well that is known; it widens both ends, so that the middle stays where it is most likely.
     """
-    low, high = state.low_y, state.high_y
+    low, high = state.low_level_pct, state.high_level_pct
     soc_pct, before_pct = state.soc_pct, state.before_pct
     if soc_pct is None or before_pct is None or before_pct >= 100.0:
         return low, high
     half = 0.5 * state.step_pct
     if soc_pct < before_pct:
-        reached = min(estimate.linear(before_pct - half, slope_per_pct), high) - moved_y
-        return (low, high) if reached - slack_y < low else (reached - slack_y, high + slack_y)
-    reached = max(estimate.linear(before_pct + half, slope_per_pct), low) + moved_y
-    return (low, high) if reached + slack_y > high else (low - slack_y, reached + slack_y)
+        reached = min(soc_curve.level_pct(before_pct - half, slope_per_pct), high) - moved_pct
+        return (low, high) if reached - slack_pct < low else (reached - slack_pct, high + slack_pct)
+    reached = max(soc_curve.level_pct(before_pct + half, slope_per_pct), low) + moved_pct
+    return (low, high) if reached + slack_pct > high else (low - slack_pct, reached + slack_pct)
 
 
 def _take(state: SocState, soc_pct: float, time_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from agent.fleet import estimate
+from agent.fleet import soc_curve
 from agent.fleet.context import Context
 from agent.fleet.modes import CHARGING, DRIVING, STOPPED
 from agent.fleet.state import VanState
@@ -49,9 +49,9 @@ class Limits(NamedTuple):
     """What the van may have used on its way and not told yet."""
 
 
-def of(state: VanState, reading: Reading, context: Context) -> Limits:
+def limits_for(state: VanState, reading: Reading, context: Context) -> Limits:
     """The limits for a state of charge that differs from the last one."""
-    battery, g, thresholds = state.soc, state.estimate.g, context.thresholds
+    battery, g, thresholds = state.soc, state.estimate.pct_per_kwh, context.thresholds
     # What waits for another sighting has had the time until the first one.
     seen_ms = battery.candidate_from_ms if battery.candidates else reading.time_ms
     since_read_h = max(0, seen_ms - battery.time_ms) / _MS_PER_H
@@ -115,8 +115,8 @@ def silent_charge_kwh(state: VanState, before_pct: float, context: Context) -> f
     if silence_ms < LEAST_SILENCE_MS or rise_pct <= max(context.thresholds.inferred_charge_pct, battery.step_pct):
         return 0.0
     slope = context.curve_slope_per_pct
-    rise_y = estimate.linear(battery.candidate_from_pct, slope) - estimate.linear(before_pct, slope)
-    kwh = rise_y / state.estimate.g
+    risen_pct = soc_curve.level_pct(battery.candidate_from_pct, slope) - soc_curve.level_pct(before_pct, slope)
+    kwh = risen_pct / state.estimate.pct_per_kwh
     most_kw = UNSEEN_CHARGE_KW if battery.charging is False else context.power_limit_kw
     return kwh if kwh <= most_kw * silence_ms / _MS_PER_H else 0.0
 

@@ -12,8 +12,8 @@ class SocState(Part):
     time_ms: int = 0
     before_pct: float | None = None
     """The value before the last change."""
-    low_y: float = 0.0
-    high_y: float = 0.0
+    low_level_pct: float = 0.0
+    high_level_pct: float = 0.0
     """The interval that the last value stands for, on the energy-linear scale."""
     seen_kwh: float = 0.0
     """Energy predicted up to the last reading that had not changed: an edge lies between that one and the next."""

@@ -81,11 +81,11 @@ class VanState(Part):
     """How things stood before the last silence."""
     emissions: EmissionsState | None = None
     alerts: AlertsState = msgspec.field(default_factory=AlertsState)
-    look_ms: int = 0
+    outlook_due_ms: int = 0
     """When outlook and alerts are looked after next."""
-    looked_mode: int = PARKED
+    outlook_mode: int = PARKED
     day: DayState = msgspec.field(default_factory=DayState)
-    day_nn: float = 0.0
+    day_start_var_kwh2: float = 0.0
     """Variance of the energy when the day began, kWh²."""
     aside_time_ms: int = 0
     """The newest time of a reading that had neither a state of charge nor a place."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from agent.fleet import (
+    alert_inputs,
     battery,
     charging,
     chords,
@@ -12,7 +13,6 @@ from agent.fleet import (
     distance,
     gaps,
     ledger,
-    lookout,
     observation,
     prediction,
     tour_drops,
@@ -158,7 +158,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     if reading.payload_kg is not None or reading.parcels is not None:
         tour_drops.take_load(state, reading, context)
     if time_ms >= state.due_ms or mode_now != mode:
-        if new_battery and time_ms >= state.look_ms:
+        if new_battery and time_ms >= state.outlook_due_ms:
             battery.note(state, reading)
         publish(state, time_ms, context, records)
     return records
@@ -191,7 +191,7 @@ def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> lis
     if len(records) > closed or motion.mode != mode:
         publish(state, state.time_ms, context, records)
     elif look_due:
-        records += lookout.look(state, event_ms, context)
+        records += alert_inputs.update_alerts(state, event_ms, context)
     return records
 
 
@@ -205,11 +205,11 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
     state.due_ms = time_ms + every_ms
     if mode == CHARGING:
         records += charging.settle(state, context)
-    look = time_ms >= state.look_ms or mode != state.looked_mode
+    look = time_ms >= state.outlook_due_ms or mode != state.outlook_mode
     if look:
-        state.look_ms = time_ms + LOOK_EVERY_MS
-        state.looked_mode = mode
-        chords.look(state, context.thresholds)
+        state.outlook_due_ms = time_ms + LOOK_EVERY_MS
+        state.outlook_mode = mode
+        chords.add_chord(state, context.thresholds)
         ledger.look_ahead(state)
     # Each row has its own time: what follows from silence comes a millisecond after the last one, not in its place.
     row_ms = time_ms if time_ms > state.published_ms else state.published_ms + 1
@@ -218,7 +218,7 @@ def publish(state: VanState, time_ms: int, context: Context, records: list[Recor
     if state.emissions is not None:
         records.append(ledger.emissions_record(state, state.emissions, context, row_ms))
     if look:
-        records += lookout.look(state, time_ms, context)
+        records += alert_inputs.update_alerts(state, time_ms, context)
         if 0 < state.tour.due_ms <= time_ms:
             records += tours.due(state, time_ms, context)
 

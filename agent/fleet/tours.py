@@ -7,7 +7,7 @@ its last trip once the van has rested for PARKED_FOR_MS, or is out for LONGEST_M
 
 from typing import Final
 
-from agent.fleet import estimate
+from agent.fleet import kalman
 from agent.fleet.consignments import Place, great_circle_km
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
@@ -260,7 +260,7 @@ def _books(state: VanState, end: Mark) -> Books:
         co2e_g=0.0 if own is None else own.co2e_g - since_kwh * own.battery_g_per_kwh,
         market_g=None if own is None else tour_market_g(own, since_kwh),
         cost=None if tour.price_per_kwh is None else tour.cost,
-        variance=max(0.0, e.nn + e.pending_var),
+        variance=max(0.0, e.var_out + e.pending_var_kwh2),
         primary_g=0.0 if own is None else own.primary_g - since_kwh * own.battery_g_per_kwh * own.primary_share,
         hourly_g=0.0 if own is None else own.hourly_g - since_kwh * own.battery_g_per_kwh * own.hourly_share,
     )
@@ -274,5 +274,5 @@ def _enter_cost(tour: TourState, net_kwh: float) -> None:
 
 def _uncertainty_kwh(state: VanState, base: Books, rest: Books) -> float:
     """Half the width of the 90 % interval: what the variance grew by, and the place within the step at both ends."""
-    ends = 2.0 * (state.soc.step_pct / state.estimate.g) ** 2 / 12.0
-    return estimate.Z90 * float((max(0.0, rest.variance - base.variance) + ends) ** 0.5)
+    ends = 2.0 * (state.soc.step_pct / state.estimate.pct_per_kwh) ** 2 / 12.0
+    return kalman.FILTER_Z90 * float((max(0.0, rest.variance - base.variance) + ends) ** 0.5)

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from agent.fleet import estimate, ledger, tours
+from agent.fleet import kalman, ledger, tours
 from agent.fleet.context import Context
 from agent.fleet.modes import DRIVING, PARKED, STOPPED
 from agent.fleet.motion_state import TripState
@@ -25,7 +25,7 @@ def begin(state: VanState, context: Context) -> None:
     ledger.settle(state)
     ledger.enter_idle(state.totals, start.predicted_kwh)
     if not woke:
-        estimate.mark_boundary(state.estimate, context.thresholds.capacity_sigma)
+        kalman.cut_boundary(state.estimate, context.thresholds.capacity_sigma)
     # What earlier trips returned and is not booked yet, because the sign of power is not sure, is none of this one's.
     regenerated_kwh = state.totals.regenerated_kwh + state.soc.braked_kwh
     state.trip = TripState(start=msgspec.structs.replace(start), regenerated_kwh=regenerated_kwh)
@@ -53,7 +53,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
     e = state.estimate
     energy = end.net_kwh - trip.start.net_kwh - end.before_kwh
     distance = end.distance_km - trip.start.distance_km
-    estimate.mark_boundary(e, context.thresholds.capacity_sigma)
+    kalman.cut_boundary(e, context.thresholds.capacity_sigma)
     totals.idle_from_kwh = end.predicted_kwh
     ledger.enter_idle(totals, totals.predicted_kwh)
     ledger.emit(state)
@@ -71,7 +71,7 @@ def end(state: VanState, context: Context, end: Mark) -> list[Record]:
         distance_km=distance,
         energy_kwh=energy if known else None,
         regenerated_kwh=max(0.0, totals.regenerated_kwh - trip.regenerated_kwh),
-        uncertainty_kwh=estimate.Z90 * end.variance**0.5 if known else None,
+        uncertainty_kwh=kalman.FILTER_Z90 * end.variance**0.5 if known else None,
         soc_start_pct=trip.start.soc_pct,
         soc_end_pct=end.soc_pct,
         consumption_kwh_per_100km=100.0 * energy / distance if known and distance >= ledger.SHOWN_FROM_KM else None,

@@ -70,7 +70,7 @@ def resolve(state: VanState, reading: Reading, context: Context) -> float:
         doubt.km = moved_km
     if position.conflict == CARRIED:
         if reading.time_ms - doubt.time_ms >= context.thresholds.parked_after_ms:
-            _settle(state)
+            _end_doubt(state)
         return 0.0
     verdict = _driven(state, doubt, reading)
     if doubt.by_speed and reading.latitude_deg is not None and moved_km < SHARE_OF_SPEED * doubt.km:
@@ -92,7 +92,7 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
     by_odometer = reading.odometer_km is not None and position.odometer_ms == reading.time_ms
     if confirmed:
         km = position.held_km or doubt.km
-        _settle(state)
+        _end_doubt(state)
         position.moved_ms = reading.time_ms
         position.unfixed_km += km
         if position.raw_rejected:
@@ -169,7 +169,7 @@ def _driven(state: VanState, doubt: Doubt, reading: Reading) -> bool | None:
     if doubt.soc_pct is None or battery.soc_pct is None:
         return None
     fallen_pct = doubt.soc_pct - battery.soc_pct
-    due_pct = LEAST_KWH_PER_KM * km * state.estimate.g
+    due_pct = LEAST_KWH_PER_KM * km * state.estimate.pct_per_kwh
     # Against two witnesses that stand, the fall has to be that of a drive: a refrigerator works on a ferry as well.
     share = 1.0 if _both_stand(state, reading) else CONFIRMED_SHARE
     if fallen_pct >= battery.step_pct and fallen_pct >= share * due_pct:
@@ -196,11 +196,11 @@ def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:
     km = doubt.km
     if state.motion.standing_ms:
         state.motion.stand.distance_km += km
-    _settle(state)
+    _end_doubt(state)
     return km
 
 
-def _settle(state: VanState) -> None:
+def _end_doubt(state: VanState) -> None:
     position = state.position
     position.conflict = AGREED
     position.doubt = None
@@ -214,7 +214,7 @@ def is_driven_silently(
 ) -> bool:
     """Whether a distance over a silence can have been driven, by place, charge and time."""
     step_pct = state.soc.step_pct
-    due_pct = LEAST_KWH_PER_KM * km * state.estimate.g if state.estimate.started else 0.0
+    due_pct = LEAST_KWH_PER_KM * km * state.estimate.pct_per_kwh if state.estimate.started else 0.0
     fallen = -rise_pct >= max(step_pct, CONFIRMED_SHARE * due_pct)
     if moved_km is not None and moved_km > SAME_PLACE_KM:
         if by_odometer or fallen or rise_pct >= step_pct:

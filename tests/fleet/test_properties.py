@@ -94,7 +94,7 @@ def test_energy_out_less_energy_in_is_the_change_of_content(readings: list[Readi
     ledger = state.totals
     out_kwh = ledger.used_kwh - ledger.regenerated_kwh - STORED_SHARE * ledger.charged_kwh
     estimate = state.estimate
-    held_back_kwh = ledger.posted_kwh - (estimate.base_kwh + estimate.n + estimate.pending_kwh)
+    held_back_kwh = ledger.posted_kwh - (estimate.base_kwh + estimate.out_kwh + estimate.pending_kwh)
     surplus_kwh = ledger.used_kwh - ledger.regenerated_kwh - ledger.net_kwh
     assert surplus_kwh >= -1e-9
     assert abs(out_kwh - surplus_kwh - ledger.posted_kwh) < 1e-6

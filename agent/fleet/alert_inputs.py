@@ -7,7 +7,7 @@ from agent.fleet.records import Record
 from agent.fleet.state import VanState
 
 
-def look(state: VanState, time_ms: int, context: Context) -> list[Record]:
+def update_alerts(state: VanState, time_ms: int, context: Context) -> list[Record]:
     """Raise and clear what is due."""
     position, battery, places = state.position, state.soc, context.places
     latitude, longitude = position.latitude_deg, position.longitude_deg
