@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from agent import systemd
 from agent.health import Vitals, memory_bytes
-from agent.points import MEASUREMENTS, Row, Series
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import PointRow, Series
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class Heartbeat:
         self,
         vitals: Vitals,
         *,
-        write_aside: Callable[[str, Row], None],
+        write_aside: Callable[[str, PointRow], None],
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         self._vitals = vitals

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from agent.errors import Rejected
-from agent.structs import quick_to_set
+from agent.fast.attributes import quick_to_set
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
     "soc_pct": (0.0, 100.0),

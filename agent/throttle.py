@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
+from agent.fast.attributes import quick_to_set
 from agent.messages import Message
-from agent.structs import quick_to_set
 
 DEFAULT_RATE_PER_S: Final = 50.0
 DEFAULT_BURST: Final = 604_800

@@ -14,7 +14,7 @@ from agent.backoff import Backoff
 from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.journal import DeadLetter
 from agent.journal_thread import JournalThread
-from agent.points import Row, Rows
+from agent.points.rows import PointRow, Rows
 from agent.stores.base import RejectedRow, Store
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Writer:
         """Checkpoints that wait: when they were confirmed, offset, states."""
         self._queue: asyncio.Queue[Unit | None] = asyncio.Queue(maxsize=1)
         self._free = asyncio.Event()
-        self._aside: deque[tuple[str, Row]] = deque(maxlen=ASIDE_ROWS)
+        self._aside: deque[tuple[str, PointRow]] = deque(maxlen=ASIDE_ROWS)
         self._handed_over = 0
         self._done = 0
 
@@ -123,7 +123,7 @@ class Writer:
             async with asyncio.timeout(timeout_s):
                 await self._free.wait()
 
-    def write_aside(self, measurement: str, row: Row) -> None:
+    def write_aside(self, measurement: str, row: PointRow) -> None:
         """Let a row that is not from the journal go out with the next unit; only the newest few wait."""
         self._aside.append((measurement, row))
 

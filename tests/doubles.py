@@ -9,7 +9,8 @@ from agent.dialects import Decoder, make_dialects
 from agent.journal import DeadLetter
 from agent.messages import Batch, Message
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
-from agent.points import MEASUREMENTS, Rows, empty_rows
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import Rows, empty_rows
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.base import RejectedRow

@@ -11,7 +11,7 @@ import pytest
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 

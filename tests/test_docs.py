@@ -13,7 +13,7 @@ from agent.commands.import_drops import COLUMNS
 from agent.config import Settings
 from agent.dialects.native import KINDS, REQUIRED
 from agent.errors import REASONS
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from agent.readings import DROP_RANGES, RANGES, DropReading
 
 ROOT = Path(__file__).parent.parent

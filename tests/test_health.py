@@ -19,7 +19,8 @@ from agent.intake import IntakeCounters
 from agent.journal import JournalCounters
 from agent.messages import Batch, Message
 from agent.mqtt.base import ReceiverCounters
-from agent.points import MEASUREMENTS, Row
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import PointRow
 from agent.shard.shard import Shard
 from agent.writer import WriterCounters
 from tests.doubles import Clock, make_processor
@@ -61,7 +62,7 @@ class Bench:
             writer=WriterCounters(),
         )
         self.clock = Clock(1_790_000_000.0)
-        self.rows: list[tuple[str, Row]] = []
+        self.rows: list[tuple[str, PointRow]] = []
         self.heartbeat = Heartbeat(
             self.vitals, write_aside=lambda name, row: self.rows.append((name, row)), clock_s=self.clock
         )

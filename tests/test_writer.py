@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.points import Series, empty_rows
+from agent.points.rows import Series, empty_rows
 from agent.stores.base import RejectedRow
 from agent.writer import RETRY_CAP_S, STUCK_AFTER_S, Unit, Writer
 from tests.doubles import Clock, FakeJournal, FakeStore, rows_of, until

@@ -23,7 +23,7 @@ from agent.fleet.corrections import Correction, Day, Slice, slice_start_ms
 from agent.journal import Journal, JournalInUse
 from agent.journal import requests as journal_requests
 from agent.journal.requests import Request
-from agent.points import TAGS
+from agent.points.measurements import TAGS
 from agent.shard.roster import Roster
 from agent.stores import make_history
 from agent.stores.base import History

@@ -10,7 +10,7 @@ import msgspec
 
 from agent.commands.moments import add_period, format_moment, period
 from agent.config import Settings
-from agent.points import MEASUREMENTS, Measurement
+from agent.points.measurements import MEASUREMENTS, Measurement
 from agent.stores import make_history
 
 _SHOW_EVERY: Final = 20_000

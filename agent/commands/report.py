@@ -19,7 +19,7 @@ from agent.config import Settings, load_fleet
 from agent.factors.factor_set import FactorSet, load_factor_years
 from agent.fleet.days import DayZone
 from agent.fleet.thresholds import Thresholds
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.stores import make_history
 from agent.stores.base import History

@@ -22,9 +22,9 @@ from agent.dialects.identity import is_vehicle_id
 from agent.dialects.strict_json import check_json, parse_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window, parse_time
 from agent.errors import Reason, Rejected
+from agent.fast.attributes import quick_to_set
 from agent.messages import Message
 from agent.readings import RANGES, DropReading, Reading
-from agent.structs import quick_to_set
 
 SOC_FIELDS: Final = (
     "soc_pct",

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from agent.fast.attributes import quick_to_set
 from agent.fleet.alert_kinds import MESSAGES, SEVERITY, Kind
 from agent.fleet.places import Names
 from agent.fleet.records import AlertRecord, State
-from agent.structs import quick_to_set
 
 
 class Active(msgspec.Struct, array_like=True, gc=False):

@@ -2,10 +2,10 @@
 
 import msgspec
 
+from agent.fast.attributes import quick_to_set
 from agent.fleet.charger import MeterState
 from agent.fleet.slices import SliceState
 from agent.fleet.state_part import Mark, Part
-from agent.structs import quick_to_set
 
 
 @quick_to_set

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agent.structs import quick_to_set
+from agent.fast.attributes import quick_to_set
 
 HIGHEST_EFFICIENCY: Final = 0.97
 """No charger loses less: the best on-board chargers and stations together lose 6 % (ADAC 2022)."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agent.structs import quick_to_set
+from agent.fast.attributes import quick_to_set
 
 
 @quick_to_set

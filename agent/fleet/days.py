@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from agent.errors import SettingsError
+from agent.fast.attributes import quick_to_set
 from agent.fleet.records import DayRecord
 from agent.fleet.uncertainty import Z90, MakeUp, make_up
-from agent.structs import quick_to_set
 
 MS_PER_HOUR: Final = 3_600_000
 QUIET_MS: Final = 6 * MS_PER_HOUR

@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from agent.factors.factor_set import Diesel, Grid
+from agent.fast.attributes import quick_to_set
 from agent.fleet.records import EmissionsRecord
-from agent.structs import quick_to_set
 
 IntensitySource = Literal["hourly", "annual"]
 

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
+from agent.fast.attributes import quick_to_set
 from agent.fleet.state_part import Part
-from agent.structs import quick_to_set
 
 STORED_SHARE: Final = 0.97
 """Of the energy charged into a battery, what can be taken out again: FASTSim's round trip. Content is counted as the

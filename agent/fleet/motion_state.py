@@ -2,9 +2,9 @@
 
 import msgspec
 
+from agent.fast.attributes import quick_to_set
 from agent.fleet.modes import PARKED
 from agent.fleet.state_part import Mark, Part
-from agent.structs import quick_to_set
 
 
 @quick_to_set

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from agent.factors.factor_set import Grid
+from agent.fast.attributes import quick_to_set
 from agent.fleet.context import Context
 from agent.fleet.contracts import LOCATION, RESIDUAL, Contract
 from agent.fleet.emissions import Carbon
 from agent.fleet.records import ChargeSliceRecord, Meter
-from agent.structs import quick_to_set
 
 SLICE_MS: Final = 900_000
 MAX_SLICES: Final = 672

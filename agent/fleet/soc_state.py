@@ -1,7 +1,7 @@
 """State of the state of charge, power and counters as sent."""
 
+from agent.fast.attributes import quick_to_set
 from agent.fleet.state_part import Part
-from agent.structs import quick_to_set
 
 
 @quick_to_set

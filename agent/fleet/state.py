@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from agent.errors import JournalCorrupt
+from agent.fast.attributes import quick_to_set
 from agent.fleet.alerts import AlertsState
 from agent.fleet.charge_state import ChargeState
 from agent.fleet.correction_state import CorrectionsState
@@ -22,7 +23,6 @@ from agent.fleet.position_state import Position
 from agent.fleet.soc_state import SocState
 from agent.fleet.state_part import Mark, Part
 from agent.fleet.tour_state import TourState
-from agent.structs import quick_to_set
 
 STATE_VERSION: Final = 1
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agent.structs import quick_to_set
+from agent.fast.attributes import quick_to_set
 
 LOAD: Final = 0
 UNLOAD: Final = 1

@@ -9,7 +9,6 @@ from functools import partial
 
 import msgspec
 
-from agent import points
 from agent.dialects import Decoder
 from agent.dialects.bad_elements import BadElements
 from agent.dialects.base import first_levels
@@ -19,7 +18,7 @@ from agent.fleet.corrections import Correction
 from agent.fleet.records import Record
 from agent.journal import DeadLetter
 from agent.messages import Batch, Kind, Message
-from agent.points import Rows, Series
+from agent.points.rows import Rows, Series, add_reading, add_records, empty_rows, partial_row
 from agent.readings import DropReading, Reading
 from agent.shard.care import TRIES, Care, Stumble, set_aside
 from agent.shard.roster import Roster
@@ -70,7 +69,7 @@ class Shard:
         self.newest_ms = 0
         self._decoder = decoder
         self._roster = roster
-        self._rows: Rows = points.empty_rows()
+        self._rows: Rows = empty_rows()
         self._depots: dict[str, Series] = {}
         self._minute = 0
         self._awake = self.vans.awake
@@ -204,7 +203,7 @@ class Shard:
             else:
                 counters.stale += 1
                 return None
-            self.points += points.add_reading(self._rows, van.series, reading)
+            self.points += add_reading(self._rows, van.series, reading)
             if time_ms > self.newest_ms:
                 self.newest_ms = time_ms
             if records:
@@ -295,7 +294,7 @@ class Shard:
     def _add_records(self, van: Van, records: list[Record]) -> None:
         rows = self._rows
         known = len(rows["alert"])
-        points.add_records(rows, van.series, records)
+        add_records(rows, van.series, records)
         if len(rows["alert"]) > known:
             self._alerting[van.state.vehicle_id] = None
         self.points += len(records)
@@ -346,7 +345,7 @@ class Shard:
         self.vans.touch(van)
         self._add_records(van, records)
         for day in correction.days if records else ():
-            self._rows["day"].append(points.partial_row("day", Series(**day.tags), day.time_ms, day.fields))
+            self._rows["day"].append(partial_row("day", Series(**day.tags), day.time_ms, day.fields))
             self.points += 1
 
     def _tick_dialects(self, now_ms: int, received_ms: int) -> None:
@@ -396,7 +395,7 @@ class Shard:
             series = self._depots.get(record.depot)
             if series is None:
                 series = self._depots[record.depot] = Series(depot=record.depot)
-            points.add_records(self._rows, series, (record,))
+            add_records(self._rows, series, (record,))
             self.points += 1
 
     def _refuse(self, rejected: Rejected, message: Message, batch: Batch, offset: int) -> None:
@@ -448,7 +447,7 @@ class Shard:
     def take_rows(self) -> tuple[Rows, int]:
         """All rows since the last call, and how many."""
         rows, count = self._rows, self.points
-        self._rows, self.points = points.empty_rows(), 0
+        self._rows, self.points = empty_rows(), 0
         return rows, count
 
     def discard_rows(self) -> None:

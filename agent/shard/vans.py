@@ -18,7 +18,7 @@ from agent.fleet.alerts import active_payload
 from agent.fleet.modes import OFFLINE
 from agent.fleet.records import FleetRecord
 from agent.fleet.state import check_version, condense
-from agent.points import Series
+from agent.points.rows import Series
 from agent.shard.rollup import FleetTable
 from agent.shard.roster import Roster
 from agent.shard.summary import NEVER_MS, VanSummary, patience_ms, summarize

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-from agent.points import Rows
+from agent.points.rows import Rows
 
 
 class RejectedRow(NamedTuple):

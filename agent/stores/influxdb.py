@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.points import Rows
+from agent.points.rows import Rows
 from agent.stores.base import RejectedRow
 from agent.stores.influxdb_address import InfluxAddress
 from agent.stores.line_protocol import LineWriter, measurement_of, time_of, vehicle_of

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.points import MEASUREMENTS, Measurement
+from agent.points.measurements import MEASUREMENTS, Measurement
 from agent.stores.influxdb_address import InfluxAddress
 
 _CHUNK_POINTS: Final = 5000

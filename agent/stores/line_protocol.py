@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from agent.points import MEASUREMENTS, Field, Measurement, Row, Rows, Series
+from agent.points.measurements import MEASUREMENTS, Field, Measurement
+from agent.points.rows import PointRow, Rows, Series
 from agent.stores.rowcode import compile_function, variables
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
@@ -62,7 +63,7 @@ class LineWriter:
         return found
 
 
-def _line_writer(measurement: Measurement) -> Callable[[list[Row], dict[Series, str]], list[str]]:
+def _line_writer(measurement: Measurement) -> Callable[[list[PointRow], dict[Series, str]], list[str]]:
     """A function from points and prefixes to lines: one expression per field, each with its own comma behind it.
 
     The numbers and booleans of all points are written by one JSON encoder, which takes a third of the time of `repr`;

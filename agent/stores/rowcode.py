@@ -1,13 +1,13 @@
 """Functions written for one measurement each, as `dataclasses` and `attrs` do: a loop over fields would cost threefold.
 
 Every point goes through one of them, with up to 18 values; a generic loop takes 0.65 µs for a `battery` row where these
-take 0.25 µs. The source is made from `points.MEASUREMENTS` alone, never from anything that came from outside.
+take 0.25 µs. The source is made from `MEASUREMENTS` alone, never from anything that came from outside.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from agent.points import Measurement
+from agent.points.measurements import Measurement
 
 
 def compile_function(name: str, source: str, names: dict[str, object]) -> Callable[..., Any]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
-from agent.points import MEASUREMENTS, Measurement, Row, Rows, Series
+from agent.points.measurements import MEASUREMENTS, Measurement
+from agent.points.rows import PointRow, Rows, Series
 from agent.stores.base import RejectedRow
 from agent.stores.rowcode import compile_function, variables
 from agent.stores.sqlite_schema import (
@@ -217,7 +218,9 @@ class SqliteStore:
         self._check_file()
         return rejected
 
-    def _write_measurement(self, connection: sqlite3.Connection, name: str, points: list[Row]) -> list[RejectedRow]:
+    def _write_measurement(
+        self, connection: sqlite3.Connection, name: str, points: list[PointRow]
+    ) -> list[RejectedRow]:
         """Write points that are in order of time."""
         bind = self._binders[name]
         self._newest_ms = max(self._newest_ms, points[-1][1])
@@ -236,7 +239,7 @@ class SqliteStore:
                 done += number
         return rejected
 
-    def _note_last(self, connection: sqlite3.Connection, name: str, points: list[Row]) -> None:
+    def _note_last(self, connection: sqlite3.Connection, name: str, points: list[PointRow]) -> None:
         """Keep `last_points` within its promise; a series comes up once per `LAST_POINTS_MS` of its own time."""
         last = self._last[name]
         newest = dict(zip(map(_SERIES, points), map(_TIME, points), strict=True))
@@ -259,7 +262,7 @@ class SqliteStore:
         for _, number, time_ms in moved:
             last[number] = time_ms + LAST_POINTS_MS
 
-    def _write_singly(self, connection: sqlite3.Connection, name: str, points: Iterable[Row]) -> list[RejectedRow]:
+    def _write_singly(self, connection: sqlite3.Connection, name: str, points: Iterable[PointRow]) -> list[RejectedRow]:
         rejected = []
         _, statement = self._statements[name][-1]
         for point in points:
@@ -298,7 +301,7 @@ def _no_last_points() -> "dict[str, array[int]]":
     return {name: array("q") for name in MEASUREMENTS}
 
 
-def _binder(measurement: Measurement) -> Callable[[list[Row], dict[Series, int]], list[Any]]:
+def _binder(measurement: Measurement) -> Callable[[list[PointRow], dict[Series, int]], list[Any]]:
     """A function from points and series numbers to the parameters of `upsert`, in its order.
 
     sqlite3 looks for an adapter for every None and every bool, which costs more than the rest of the insert. NaN, which
@@ -320,7 +323,7 @@ def _binder(measurement: Measurement) -> Callable[[list[Row], dict[Series, int]]
     return compile_function("bind", source, {"nan": math.nan})
 
 
-def _rejected(name: str, point: Row, error: Exception) -> RejectedRow:
+def _rejected(name: str, point: PointRow, error: Exception) -> RejectedRow:
     series, time_ms, *values = point
     fields = {
         field: value for field, value in zip(MEASUREMENTS[name].field_names, values, strict=True) if value is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.points import MEASUREMENTS, Measurement
+from agent.points.measurements import MEASUREMENTS, Measurement
 from agent.stores.sqlite_schema import APPLICATION_ID, LAST_POINTS_MS, points_table
 
 _StoredRow = tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""The tables of the history file, made from `points.MEASUREMENTS`; what other processes query are the views.
+"""The tables of the history file, made from `MEASUREMENTS`; what other processes query are the views.
 
 Each measurement has a table `<name>_points` with the points keyed by (time, series), and a view `<name>` that joins the
 tags to them: `SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= …`. Time comes first in the key, because points
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.errors import SettingsError
-from agent.points import MEASUREMENTS, Field, Measurement
+from agent.points.measurements import MEASUREMENTS, Field, Measurement
 
 APPLICATION_ID: Final = 0x7670_6873
 """`vphs`: says that a SQLite file is a history of this program."""

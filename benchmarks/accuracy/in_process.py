@@ -6,7 +6,8 @@ from typing import Any, Final
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
-from agent.points import MEASUREMENTS, Rows
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import Rows
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 

@@ -12,7 +12,7 @@ from agent.dialects import NAMES, Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
 from agent.mqtt.base import ReceiverCounters
 from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 

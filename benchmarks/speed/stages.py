@@ -16,7 +16,7 @@ from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
 from agent.journal import Journal
 from agent.messages import Batch, Message
-from agent.points import Rows
+from agent.points.rows import Rows
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.base import Store

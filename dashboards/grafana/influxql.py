@@ -8,7 +8,7 @@ their increase; the agent's own begin at 0 when it starts, hence only their rise
 from collections.abc import Sequence
 from typing import Final
 
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from dashboards.grafana.sdk import builder, variants
 
 VANS: Final = '"depot" =~ /^$depot$/ AND "model" =~ /^$model$/ AND "vehicle_id" =~ /^$van$/'

@@ -13,7 +13,7 @@ from agent.commands.ports import free_port
 from agent.fleet.corrections import Correction
 from agent.journal import Journal
 from agent.messages import Batch, Kind, Message
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from tests.doubles import make_processor
 from tests.servers.agent import Agent, wait_for
 from tests.servers.publishing import drive

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from agent.stores.sqlite import SqliteStore
 from tests.stores.rows import AGENT, VAN_1, VAN_2, battery, row, rows_of
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from agent import points
 from agent.commands import report
 from agent.config import load
 from agent.errors import SettingsError
@@ -29,6 +28,7 @@ from agent.fleet.records import (
     TourRecord,
     TripRecord,
 )
+from agent.points.rows import Series, add_records, empty_rows
 from agent.stores import make_store
 
 HOUR = 3_600_000
@@ -166,13 +166,13 @@ async def call(tmp_path, capsys, records, *words, settings=SETTINGS):
     url = f"sqlite:///{tmp_path / 'history.db'}"
     store = make_store(url)
     await store.open()
-    rows, series = points.empty_rows(), defaultdict(dict)
+    rows, series = empty_rows(), defaultdict(dict)
     for record in records:
-        van = series[record.vehicle_id] or points.Series(
+        van = series[record.vehicle_id] or Series(
             vehicle_id=record.vehicle_id, depot="north", model="farizon-sv-83", country="DE"
         )
         series[record.vehicle_id] = van
-        points.add_records(rows, van, [record])
+        add_records(rows, van, [record])
     await store.write(rows)
     await store.close()
     parser = argparse.ArgumentParser()

@@ -10,7 +10,7 @@ from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.errors import JournalCorrupt
 from agent.messages import Message
-from agent.points import Rows
+from agent.points.rows import Rows
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.shard.tags import FleetTags, VanTags

@@ -14,7 +14,7 @@ from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
 from agent.fleet.state import VanState, condense
 from agent.messages import Batch, Kind, Message
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.shard.summary import patience_ms, summarize

@@ -9,7 +9,7 @@ import pytest
 
 from agent.commands.ports import free_port
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.points import Rows, empty_rows
+from agent.points.rows import Rows, empty_rows
 from agent.stores.influxdb import MAX_REFUSALS, WITNESS_S, InfluxStore
 from agent.stores.influxdb_history import InfluxHistory
 from tests.doubles import Clock

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from agent.points import MEASUREMENTS, Series, empty_rows
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import Series, empty_rows
 from agent.stores.line_protocol import LineWriter, escape_tag, escape_text, measurement_of
 from tests.servers.influxdb import LINE, FrontEnd, InfluxServer, split_lines
 from tests.stores.rows import AGENT, NORD, VAN_1, VAN_2, battery, row, rows_of

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
-from agent.points import MEASUREMENTS, Row, Rows, Series, empty_rows
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import PointRow, Rows, Series, empty_rows
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite_history import SqliteHistory
 from agent.stores.sqlite_schema import LAST_POINTS_MS
@@ -298,7 +299,7 @@ async def test_history_of_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_reader_in_the_middle_does_not_stop_the_writer(store: SqliteStore, path: Path) -> None:
-    rows: list[Row] = [battery(VAN_1, number, soc_pct=1.0) for number in range(5000)]
+    rows: list[PointRow] = [battery(VAN_1, number, soc_pct=1.0) for number in range(5000)]
     await store.write(rows_of("battery", *rows))
     history = SqliteHistory(path)
     reading = history.select("battery")

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from agent import points
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Message
-from agent.points import MEASUREMENTS, Row
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import PointRow
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 
@@ -61,11 +61,11 @@ def undisturbed(messages: Iterable[tuple[str, bytes]]) -> dict[str, dict[Key, Va
     return found
 
 
-def _key(row: Row) -> Key:
+def _key(row: PointRow) -> Key:
     return row[0].vehicle_id, row[1]
 
 
-def _values(name: str, row: Row) -> Values:
+def _values(name: str, row: PointRow) -> Values:
     fields = zip(MEASUREMENTS[name].field_names, row[2:], strict=True)
     return {field: value for field, value in fields if value is not None}
 
@@ -98,4 +98,4 @@ def sizes(expected: dict[str, dict[Key, Values]]) -> str:
     return ", ".join(f"{len(values):,} {name}" for name, values in expected.items() if values)
 
 
-assert set(COMPARED) <= set(points.MEASUREMENTS)
+assert set(COMPARED) <= set(MEASUREMENTS)

@@ -12,7 +12,7 @@ from agent.commands.run import make_decoder
 from agent.config import Settings, load, load_fleet
 from agent.journal import batches
 from agent.messages import Batch, Kind, Message
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.sqlite import SqliteStore

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from tests.world.history import RAW, History, live
 from tests.world.senders import START_MS, Message
 from tests.world.van import COUNTERS, FLAGS, HOUR, MINUTE, Van, charge, drive, play, rest

@@ -1,6 +1,6 @@
 """How much CO2e does the fleet cause, per kilometre, tonne-kilometre and parcel, and how much does it avoid?"""
 
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from dashboards.grafana.boards.trips import LONG_ENOUGH
 from dashboards.grafana.influxql import (
     Query,

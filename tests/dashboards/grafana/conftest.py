@@ -9,7 +9,8 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
-from agent.points import MEASUREMENTS, Row, Rows, Series
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import PointRow, Rows, Series
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.line_protocol import LineWriter
@@ -36,7 +37,7 @@ def processor(folder: Path) -> Shard:
     return Shard(Decoder(make_dialects(["native"])), roster)
 
 
-def agent_row(each: Shard, now_ms: int, points: int) -> Row:
+def agent_row(each: Shard, now_ms: int, points: int) -> PointRow:
     """The agent's own point: its counters are the processor's, the rest what an undisturbed agent would say."""
     counters = each.counters
     values = {

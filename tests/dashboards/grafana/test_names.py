@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from tests.dashboards.grafana import influxql
 from tests.dashboards.grafana.committed import Asked, queries
 

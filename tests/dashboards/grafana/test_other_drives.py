@@ -8,7 +8,7 @@ import pytest
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Kind, Message
-from agent.points import Rows
+from agent.points.rows import Rows
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.line_protocol import LineWriter

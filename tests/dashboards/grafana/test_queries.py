@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.points import MEASUREMENTS
+from agent.points.measurements import MEASUREMENTS
 from tests.dashboards.grafana import days
 from tests.dashboards.grafana.committed import Asked, dashboards, panels, queries
 from tests.dashboards.grafana.conftest import DATABASE

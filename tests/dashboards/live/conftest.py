@@ -14,7 +14,7 @@ from aiohttp import web
 
 from agent.commands.ports import free_port
 from agent.errors import REASONS
-from agent.points import Rows
+from agent.points.rows import Rows
 from agent.stores import make_store
 from tests.dashboards.live.browser import CHROMIUM, Chromium, Page
 from tests.dashboards.live.fleet_rows import FakeFleet

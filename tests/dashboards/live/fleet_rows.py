@@ -15,7 +15,7 @@ from agent.fleet.records import (
     TourRecord,
     TripRecord,
 )
-from agent.points import Rows, Series, add_reading, add_records, empty_rows
+from agent.points.rows import Rows, Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 
 PERIOD_MS = 10_000

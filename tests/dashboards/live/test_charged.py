@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent import points
 from agent.fleet.records import ChargeSliceRecord
-from agent.points import Series
+from agent.points.rows import Series, add_records, empty_rows
 from agent.stores import make_history, make_store
 from dashboards.live.channel import Channel
 from dashboards.live.charged import ChargedToday, Site, sites_of
@@ -38,8 +37,8 @@ def piece(hours: float, kwh: float = 1.0, **fields: Any) -> ChargeSliceRecord:
 
 
 async def write(url: str, *records: ChargeSliceRecord) -> None:
-    rows = points.empty_rows()
-    points.add_records(rows, NORTH, records)
+    rows = empty_rows()
+    add_records(rows, NORTH, records)
     store = make_store(url)
     await store.open()
     await store.write(rows)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.fleet.records import DropRecord, TourRecord
-from agent.points import Series, add_records, empty_rows
+from agent.points.rows import Series, add_records, empty_rows
 from agent.stores import make_history
 from agent.stores.base import History
 from dashboards.live.channel import Channel

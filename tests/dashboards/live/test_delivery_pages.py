@@ -6,7 +6,7 @@ from datetime import UTC
 from pathlib import Path
 
 from agent.fleet.records import ChargeSliceRecord, CorrectionRecord
-from agent.points import Series, add_reading, add_records, empty_rows
+from agent.points.rows import Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 from dashboards.live.hours import midnight_ms
 from dashboards.live.units import number

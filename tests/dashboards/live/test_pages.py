@@ -10,7 +10,7 @@ import pytest
 from agent.commands.ports import free_port
 from agent.errors import REASONS
 from agent.fleet.records import EmissionsRecord, EnergyRecord, TripRecord
-from agent.points import Series, add_reading, add_records, empty_rows
+from agent.points.rows import Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 from agent.stores import make_history
 from dashboards.live.hours import midnight_ms

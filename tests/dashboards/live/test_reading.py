@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors import StoreUnavailable
 from agent.fleet.records import EnergyRecord
-from agent.points import Series, add_reading, add_records, empty_rows
+from agent.points.rows import Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 from agent.stores import make_history, make_store
 from agent.stores.base import History

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
+from agent.fast.attributes import quick_to_set
 from agent.fleet import new_state
 from agent.readings import Reading
-from agent.structs import quick_to_set
 from agent.throttle import Bucket
 
 

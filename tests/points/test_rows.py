@@ -1,18 +1,16 @@
 """Rows hold what readings and records say, each value under its own name."""
 
-from typing import get_args
-
 import pytest
 
-from agent import points
 from agent.fleet.records import EnergyRecord
-from agent.points import MEASUREMENTS, FieldType, Series, add_reading, add_records, empty_rows
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import PointRow, Series, add_reading, add_records, empty_rows
 from agent.readings import Reading
 
 SERIES = Series(vehicle_id="van-1")
 
 
-def fields(name: str, row: points.Row) -> dict[str, object]:
+def fields(name: str, row: PointRow) -> dict[str, object]:
     return {
         field: value for field, value in zip(MEASUREMENTS[name].field_names, row[2:], strict=True) if value is not None
     }
@@ -52,11 +50,3 @@ def test_a_record_gives_one_point():
     (row,) = rows["energy"]
     assert row[:2] == (SERIES, 9)
     assert fields("energy", row) == said
-
-
-@pytest.mark.parametrize("measurement", MEASUREMENTS.values(), ids=lambda each: each.name)
-def test_names_and_types_are_from_the_closed_lists(measurement):
-    assert set(measurement.tags) <= set(points.TAGS)
-    assert len(set(measurement.field_names)) == len(measurement.fields)
-    assert {field.type for field in measurement.fields} <= set(get_args(FieldType))
-    assert all(name.isidentifier() for name in measurement.field_names)

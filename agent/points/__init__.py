@@ -1,0 +1,1 @@
+"""Records to rows: what is measured (`measurements.py`) and how a row is made (`rows.py`)."""
