@@ -11,7 +11,7 @@ import msgspec
 from agent.clock import ClockWatch, wall_clock_ms
 from agent.errors import JournalFull
 from agent.journal_thread import JournalThread
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import Delivery, Receiver
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Intake:
         """Let time pass for the vans: journaled between the messages, so that a replay sees it in the same place."""
         self.look_at_clock()
         if not self.counters.journal_full and self.counters.clock_problem is None:
-            self._ticks = [Message("", b"%d" % self._clock_ms(), qos=0, kind=Kind.TICK)]
+            self._ticks = [Message("", b"%d" % self._clock_ms(), qos=0, kind=MessageKind.TICK)]
             self._arrived.set()
 
     def announce(self, message: Message) -> None:
@@ -256,7 +256,9 @@ class Intake:
         if not former_ms:
             return messages
         return [
-            msgspec.structs.replace(message, other_arrival_ms=former_ms) if message.kind == Kind.PUBLISH else message
+            msgspec.structs.replace(message, other_arrival_ms=former_ms)
+            if message.kind == MessageKind.PUBLISH
+            else message
             for message in messages
         ]
 

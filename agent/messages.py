@@ -5,7 +5,7 @@ from enum import IntEnum
 import msgspec
 
 
-class Kind(IntEnum):
+class MessageKind(IntEnum):
     """What a journaled message is."""
 
     PUBLISH = 0
@@ -31,7 +31,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payload: bytes
     qos: int = 1
     retained: bool = False
-    kind: int = Kind.PUBLISH
+    kind: int = MessageKind.PUBLISH
     other_arrival_ms: int = 0
     """Another time at which it may have arrived, which its event time is judged by too; 0: none.
 

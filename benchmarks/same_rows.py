@@ -18,7 +18,7 @@ import msgspec
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from simulator.faults import NAMES
@@ -74,7 +74,7 @@ def simulate(dialect: str, vans: int) -> SimulatedFleet:
 
 
 def _tick(time_ms: int) -> Message:
-    return Message("", b"%d" % time_ms, qos=0, kind=Kind.TICK)
+    return Message("", b"%d" % time_ms, qos=0, kind=MessageKind.TICK)
 
 
 def _new_processor(fleet: SimulatedFleet) -> Shard:

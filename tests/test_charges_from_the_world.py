@@ -10,7 +10,7 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
@@ -35,7 +35,7 @@ def charges(dialect: str, said: Iterator[Said]) -> list[dict[str, float]]:
         nonlocal tick_ms
         while tick_ms + 10_000 <= until_ms:
             tick_ms += 10_000
-            take(tick_ms, Message("", b"%d" % tick_ms, kind=int(Kind.TICK)))
+            take(tick_ms, Message("", b"%d" % tick_ms, kind=int(MessageKind.TICK)))
 
     received_ms = BASE_MS
     for at_s, topic, payload in said:

@@ -11,7 +11,7 @@ from agent import intake as module
 from agent.clock import ClockWatch
 from agent.errors import JournalBroken, JournalFull
 from agent.intake import AckDelay, Intake
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import Delivery
 from agent.throttle import Throttle
 from tests.doubles import FakeJournal, FakeReceiver, until
@@ -126,8 +126,8 @@ async def test_a_tick_follows_what_arrived_before_it(make_bench: Callable[..., B
     await bench.finish()
     (batch,) = bench.journal.batches
     assert [(message.kind, message.payload) for message in batch.messages] == [
-        (Kind.PUBLISH, b"1"),
-        (Kind.TICK, b"5000"),
+        (MessageKind.PUBLISH, b"1"),
+        (MessageKind.TICK, b"5000"),
     ]
     assert batch.received_ms == 5000
 
@@ -161,7 +161,7 @@ async def test_a_full_journal_stops_reading_and_goes_on_by_itself(
     assert not bench.receiver.counters.paused
     assert not bench.intake.counters.journal_full
     # Time that passed while nobody could be heard is no silence of the vans.
-    assert all(message.kind == Kind.PUBLISH for batch in bench.journal.batches for message in batch.messages)
+    assert all(message.kind == MessageKind.PUBLISH for batch in bench.journal.batches for message in batch.messages)
     assert [record.levelname for record in caplog.records if record.name == "agent.intake"] == ["ERROR", "INFO"]
     await bench.finish()
 
@@ -250,7 +250,7 @@ async def test_readings_wait_for_a_clock_that_can_be_right(
     assert bench.intake.counters.clock_problem is None
     assert not bench.receiver.counters.paused
     (batch,) = bench.journal.batches
-    assert [message.kind for message in batch.messages] == [Kind.PUBLISH]  # no time of the wrong clock
+    assert [message.kind for message in batch.messages] == [MessageKind.PUBLISH]  # no time of the wrong clock
     assert (batch.received_ms, batch.listening_since_ms) == (1_790_000_000_000, 1_790_000_000_000)
     assert [record.levelname for record in caplog.records if record.name == "agent.intake"] == ["WARNING", "INFO"]
     await bench.finish()
@@ -310,8 +310,8 @@ async def test_after_the_clock_was_set_back_a_van_is_judged_by_both_times(make_b
     assert [message.other_arrival_ms for message in before.messages] == [0]
     assert after.received_ms == 6_400_000
     assert [(message.kind, message.other_arrival_ms) for message in after.messages] == [
-        (Kind.PUBLISH, 10_001_000),
-        (Kind.TICK, 0),
+        (MessageKind.PUBLISH, 10_001_000),
+        (MessageKind.TICK, 0),
     ]
 
 

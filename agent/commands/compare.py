@@ -17,7 +17,7 @@ OVERLAP_S: Final = 600.0
 """An event of the agent belongs to a true one if they overlap, or lie at most this far apart."""
 
 
-class Row(NamedTuple):
+class Comparison(NamedTuple):
     """One line of the table."""
 
     what: str
@@ -91,7 +91,7 @@ def read_truth(path: Path) -> Truth:
     return Truth(start_ms, max(entry["end_ms"] for entry in totals.values()), totals, events)
 
 
-def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
+def compare(truth: Truth, history: History, vans: list[str]) -> list[Comparison]:
     """The lines for these vans together."""
     wanted = set(vans)
     totals = [truth.totals[van] for van in vans]
@@ -109,12 +109,12 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
 
     net = computed("used_kwh_total") - computed("regenerated_kwh_total")
     rows = [
-        Row("vans seen", len(vans), len(energy)),
-        Row("distance, km", total("distance_km"), computed("distance_km_total"), 2),
-        Row("energy used, net, kWh", total("net_kwh"), net, 2),
-        Row("energy charged, kWh", total("charged_kwh"), computed("charged_kwh_total"), 2),
-        Row("energy from the grid, kWh", total("grid_kwh"), computed("grid_kwh_total"), 2),
-        Row("energy used off trips, kWh", total("idle_kwh"), computed("idle_kwh_total"), 2),
+        Comparison("vans seen", len(vans), len(energy)),
+        Comparison("distance, km", total("distance_km"), computed("distance_km_total"), 2),
+        Comparison("energy used, net, kWh", total("net_kwh"), net, 2),
+        Comparison("energy charged, kWh", total("charged_kwh"), computed("charged_kwh_total"), 2),
+        Comparison("energy from the grid, kWh", total("grid_kwh"), computed("grid_kwh_total"), 2),
+        Comparison("energy used off trips, kWh", total("idle_kwh"), computed("idle_kwh_total"), 2),
     ]
     for kind, name, fields in (
         ("trip", "trips", ("distance_km", "energy_kwh")),
@@ -127,20 +127,20 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Row]:
             for van in vans
             for point in history.select(kind, vehicle_id=van, start_ms=truth.start_ms, end_ms=truth.end_ms + 1)
         ]
-        rows.append(Row(name, len(true), len(found)))
+        rows.append(Comparison(name, len(true), len(found)))
         rows += [
-            Row(f"  {field}, sum", sum(event[field] for event in true), sum(p.get(field, 0.0) for p in found), 2)
+            Comparison(f"  {field}, sum", sum(event[field] for event in true), sum(p.get(field, 0.0) for p in found), 2)
             for field in fields
         ]
         pairs, missed, invented = match_events(true, found)
-        rows.append(Row("  matched one to one", len(true), len(pairs)))
-        rows.append(Row("  without a counterpart, truth / agent", missed, invented))
+        rows.append(Comparison("  matched one to one", len(true), len(pairs)))
+        rows.append(Comparison("  without a counterpart, truth / agent", missed, invented))
         for field in fields:
             rows += _pair_error(pairs, field)
     return rows + _carbon(history, vans, truth)
 
 
-def _carbon(history: History, vans: list[str], truth: Truth) -> list[Row]:
+def _carbon(history: History, vans: list[str], truth: Truth) -> list[Comparison]:
     """The balance of carbon by published points alone: what slices brought, against use and the packs' content.
 
     The content changes by what was stored less what was used. What it was at the beginning is known to a step of the
@@ -158,7 +158,7 @@ def _carbon(history: History, vans: list[str], truth: Truth) -> list[Row]:
         brought_g += sum(piece["direct_g"] + piece["upstream_g"] + piece["losses_g"] for piece in pieces)
         accounted_g += end["co2e_g_total"] - begin["co2e_g_total"]
         accounted_g += end_kwh * end["battery_g_per_kwh"] - begin_kwh * begin["battery_g_per_kwh"]
-    return [Row("carbon: charged / used and left, kg", brought_g / 1000.0, accounted_g / 1000.0, 2)]
+    return [Comparison("carbon: charged / used and left, kg", brought_g / 1000.0, accounted_g / 1000.0, 2)]
 
 
 def _taken_in_kwh(standing: dict[str, float]) -> float:
@@ -199,17 +199,17 @@ def _overlap_s(event: dict[str, Any], point: dict[str, Any]) -> float:
     return float(min(event["end_ms"], point["time_ms"]) - begin) / 1000.0
 
 
-def _pair_error(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]], field: str) -> list[Row]:
+def _pair_error(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]], field: str) -> list[Comparison]:
     """The mean error of single events, in percent, where the true value is worth a comparison."""
     errors = [
         100.0 * abs(point[field] - event[field]) / abs(event[field])
         for event, point in pairs
         if field in point and abs(event[field]) >= 0.5
     ]
-    return [Row(f"  {field}, mean error each, %", 0.0, sum(errors) / len(errors), 2)] if errors else []
+    return [Comparison(f"  {field}, mean error each, %", 0.0, sum(errors) / len(errors), 2)] if errors else []
 
 
-def table(heading: str, rows: list[Row]) -> str:
+def table(heading: str, rows: list[Comparison]) -> str:
     """The lines as text."""
     lines = [f"{heading:<40}{'truth':>14}{'agent':>14}{'difference':>12}"]
     lines += [

@@ -22,7 +22,7 @@ from agent.errors import JournalFull, SettingsError, VanpulseError
 from agent.intake import COMMIT_BYTES, COMMIT_MESSAGES
 from agent.journal import Journal, JournalInUse
 from agent.journal.bulk import Arrival
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from agent.shard.shard import MINUTE_KEY
 
 TICK_MS: Final = 10_000
@@ -179,7 +179,7 @@ class Past:
             time_ms = self._next_tick_ms
             self._next_tick_ms += TICK_MS
             self.ticks += 1
-            yield Arrival(time_ms, self.first_ms, (Message("", b"%d" % time_ms, qos=0, kind=Kind.TICK),))
+            yield Arrival(time_ms, self.first_ms, (Message("", b"%d" % time_ms, qos=0, kind=MessageKind.TICK),))
 
     def _rest(self) -> Iterator[Arrival]:
         if self._until_ms is None:
@@ -231,9 +231,9 @@ class Past:
             raise self._refused(f"topic {topic[:100]!r} cannot be published to")
         if said.qos not in {0, 1, 2}:
             raise self._refused(f"qos {said.qos} is none of 0, 1, 2")
-        payload, kind, limit = self._payload(said), Kind.PUBLISH, self._max_packet_bytes
+        payload, kind, limit = self._payload(said), MessageKind.PUBLISH, self._max_packet_bytes
         if len(payload) + len(topic.encode()) + PACKET_OVERHEAD_BYTES > limit:
-            payload, kind = payload[:limit], Kind.OVERSIZE
+            payload, kind = payload[:limit], MessageKind.OVERSIZE
         return Message(topic, payload, said.qos, said.retained, int(kind))
 
     def _payload(self, said: Line) -> bytes:

@@ -17,7 +17,7 @@ from agent.dialects.base import Dialect, first_levels
 from agent.dialects.memories import MAX_VANS, Memories
 from agent.dialects.strict_json import parse_json
 from agent.errors import Rejected
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from agent.readings import RANGES, Reading
 
 JOIN_MS: Final = 1000
@@ -133,7 +133,7 @@ class BareValues(Dialect):
         group.values.update(values)
         if group.rush_ms:
             group.rush_ms = received_ms
-        if message.kind == Kind.REPLAYED and received_ms < memory.last_ms:
+        if message.kind == MessageKind.REPLAYED and received_ms < memory.last_ms:
             return completed  # older than what the van has said since: no later value is judged by it
         memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
         if self.holds_ms and not message.retained:

@@ -14,7 +14,7 @@ from agent.journal import batches, bulk, dead_letters, file, requests
 from agent.journal.counters import JournalCounters
 from agent.journal.dead_letters import DeadLetter, DeadLetterTable, Key
 from agent.journal.losses import Loss
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 
 WhenFull = Literal["pause", "drop_oldest"]
 
@@ -268,7 +268,9 @@ class Journal:
         """Journal corrections by hand, each as a batch of its own; raises as `append` does."""
         return [
             self.append(
-                [Message("", payload, qos=0, kind=Kind.CORRECTION)], received_ms=made_ms, listening_since_ms=made_ms
+                [Message("", payload, qos=0, kind=MessageKind.CORRECTION)],
+                received_ms=made_ms,
+                listening_since_ms=made_ms,
             )
             for made_ms, payload in corrections
         ]

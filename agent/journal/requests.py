@@ -15,7 +15,7 @@ import msgspec
 from agent.errors import Reason
 from agent.journal.dead_letters import DeadLetter, Key
 from agent.journal.file import beside
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 
 NOT_REPLAYABLE: Final[dict[Reason, str]] = {
     "malformed_packet": "the packet never was a message",
@@ -45,7 +45,7 @@ def as_batches(letters: list[DeadLetter], offset: int, *, replayed_ms: int) -> l
     found = []
     for received_ms, group in groupby(sorted(letters, key=attrgetter("received_ms", "key")), attrgetter("received_ms")):
         messages = [
-            Message(topic, payload, retained=retained, kind=Kind.REPLAYED, other_arrival_ms=replayed_ms)
+            Message(topic, payload, retained=retained, kind=MessageKind.REPLAYED, other_arrival_ms=replayed_ms)
             for topic, payload, retained in dict.fromkeys(
                 (letter.topic, letter.payload, letter.retained) for letter in group
             )

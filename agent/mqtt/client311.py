@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.backoff import Backoff
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from agent.mqtt import packets, reasons
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
 from agent.mqtt.keepalive import KeepAlive
@@ -387,14 +387,14 @@ class Connection311:
         self._resubscribe_s = min(2 * self._resubscribe_s, RESUBSCRIBE_S[1])
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        payload, kind = bytes(message.payload), Kind.PUBLISH
+        payload, kind = bytes(message.payload), MessageKind.PUBLISH
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic, kind = "", Kind.MALFORMED_PACKET
+            topic, kind = "", MessageKind.MALFORMED_PACKET
         limit = self._terms.max_packet_bytes
         if len(payload) + len(topic) + FIXED_HEADER_BYTES > limit:
-            payload, kind = payload[:limit], Kind.OVERSIZE
+            payload, kind = payload[:limit], MessageKind.OVERSIZE
         self._messages.append(Message(topic, payload, message.qos, message.retain, int(kind)))
         if message.qos:
             self._packet_ids.append(message.mid + (packets.QOS2_MARK if message.qos == 2 else 0))

@@ -5,7 +5,7 @@ from typing import Any
 
 import mqtt5
 
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from agent.mqtt import packets
 from agent.mqtt.base import ReceiverCounters
 
@@ -85,9 +85,14 @@ class PacketDecoder:
         self, packet: mqtt5.PublishPacket, first: int, length: int, messages: list[Message], packet_ids: list[int]
     ) -> None:
         """Take a PUBLISH that is redelivered, retained, oversize, or not of QoS 1."""
-        qos, retained, payload, kind = first >> 1 & 3, bool(first & packets.RETAINED), packet.payload, Kind.PUBLISH
+        qos, retained, payload, kind = (
+            first >> 1 & 3,
+            bool(first & packets.RETAINED),
+            packet.payload,
+            MessageKind.PUBLISH,
+        )
         if length > self._max_packet_bytes:
-            payload, kind = payload[: self._max_packet_bytes], Kind.OVERSIZE
+            payload, kind = payload[: self._max_packet_bytes], MessageKind.OVERSIZE
         messages.append(Message(packet.topic, payload, qos, retained, int(kind)))
         if packet.packet_id is not None:
             packet_ids.append(packet.packet_id + (packets.QOS2_MARK if qos == 2 else 0))
@@ -129,7 +134,7 @@ class PacketDecoder:
                 mqtt5.DisconnectReasonCode.MALFORMED_PACKET,
             )
         qos = 1 if frame[0] & packets.QOS_BITS else 0
-        messages.append(Message("", frame[: self._max_packet_bytes], qos, kind=int(Kind.MALFORMED_PACKET)))
+        messages.append(Message("", frame[: self._max_packet_bytes], qos, kind=int(MessageKind.MALFORMED_PACKET)))
         packet_id = packets.publish_packet_id(frame)
         if packet_id is not None:
             packet_ids.append(packet_id)

@@ -17,7 +17,7 @@ from agent.fleet import Verdict, corrections, step, take_drop, tick
 from agent.fleet.corrections import Correction
 from agent.fleet.records import Record
 from agent.journal import DeadLetter
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.points.rows import Rows, Series, add_reading, add_records, empty_rows, partial_row
 from agent.readings import DropReading, Reading
 from agent.shard.care import TRIES, Care, Stumble, set_aside
@@ -28,11 +28,11 @@ from agent.shard.vans import AWAKE_VANS, ShardTotals, Van, Vans
 log = logging.getLogger(__name__)
 
 # An enum member costs a look-up of its own; these are asked for with every message.
-PUBLISH = int(Kind.PUBLISH)
+PUBLISH = int(MessageKind.PUBLISH)
 ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
 IMPLAUSIBLE = int(Verdict.IMPLAUSIBLE)
 
-_READABLE = frozenset({PUBLISH, int(Kind.REPLAYED)})
+_READABLE = frozenset({PUBLISH, int(MessageKind.REPLAYED)})
 """Kinds of messages that are decoded: those that arrived, and dead letters that were handed back."""
 
 MINUTE_MS = 60_000
@@ -113,7 +113,7 @@ class Shard:
         tags = self._roster.tags()
         if self._tags_known and not backlog and tags == self.vans.tags:
             return None
-        return Message("", tags.encode(), qos=0, kind=Kind.TAGS)
+        return Message("", tags.encode(), qos=0, kind=MessageKind.TAGS)
 
     @property
     def seen_ms(self) -> int:
@@ -301,12 +301,12 @@ class Shard:
 
     def _special(self, message: Message, batch: Batch, offset: int) -> None:
         match message.kind:
-            case Kind.TICK:
+            case MessageKind.TICK:
                 self._tick(int(message.payload), batch)
-            case Kind.TAGS:
+            case MessageKind.TAGS:
                 self.vans.retag(FleetTags.decode(message.payload))
                 self._tags_known = self._tags_changed = True
-            case Kind.CORRECTION:
+            case MessageKind.CORRECTION:
                 try:
                     self._correct(msgspec.json.decode(message.payload, type=Correction))
                 except Rejected as rejected:
@@ -314,7 +314,7 @@ class Shard:
                 except Exception as error:  # one correction must never stop the messages
                     self._note_error("a correction", error)
                     self._refuse(set_aside(error), message, batch, offset)
-            case Kind.OVERSIZE:
+            case MessageKind.OVERSIZE:
                 text = "larger than mqtt.max_packet_bytes; this is its beginning"
                 self._refuse(Rejected("oversize", text), message, batch, offset)
             case _:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import Rows
 from agent.shard.roster import Roster
@@ -40,14 +40,14 @@ def feed(processor: Shard, messages: Iterable[Timed], *, tick_ms: int = TICK_MS)
         batch = []
         while ticked_ms + tick_ms <= time_ms:
             ticked_ms += tick_ms
-            batch.append(Message("", b"%d" % ticked_ms, qos=0, kind=Kind.TICK))
+            batch.append(Message("", b"%d" % ticked_ms, qos=0, kind=MessageKind.TICK))
         batch.append(Message(topic, payload))
         processor.process(Batch(offset, time_ms, 0, batch), 0, len(batch))
         offset += len(batch)
         if processor.points > 5000:
             yield processor.take_rows()[0]
     end_ms = ticked_ms + SILENCE_MS
-    last = Batch(offset, end_ms, 0, [Message("", b"%d" % end_ms, qos=0, kind=Kind.TICK)])
+    last = Batch(offset, end_ms, 0, [Message("", b"%d" % end_ms, qos=0, kind=MessageKind.TICK)])
     processor.process(last, 0, 1)
     yield processor.take_rows()[0]
     if processor.counters.internal_errors:

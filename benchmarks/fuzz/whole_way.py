@@ -9,7 +9,7 @@ import mqtt5
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import NAMES, Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import ReceiverCounters
 from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
 from agent.points.measurements import MEASUREMENTS
@@ -47,7 +47,7 @@ class Agent:
     def take(self, messages: list[Message], received_ms: int) -> None:
         """Work through these messages and a tick, and check everything that comes out."""
         if received_ms // 10_000 != (received_ms - 100) // 10_000:
-            messages = [*messages, Message("", b"%d" % received_ms, kind=int(Kind.TICK))]
+            messages = [*messages, Message("", b"%d" % received_ms, kind=int(MessageKind.TICK))]
         batch = Batch(self._offset, received_ms, 0, messages)
         self._offset = batch.end
         before = self.processor.counters.internal_errors
@@ -124,7 +124,7 @@ class Splitter:
         for message in messages:
             if len(message.payload) > MAX_PACKET_BYTES or message.qos not in {0, 1, 2}:
                 raise Violation(f"a message that the journal cannot keep: {message!r}")
-        self.outcomes.update(Kind(message.kind).name.lower() for message in messages)
+        self.outcomes.update(MessageKind(message.kind).name.lower() for message in messages)
         return messages
 
     def reconnect(self) -> None:

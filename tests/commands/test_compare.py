@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.commands.compare import Row, Truth, add_arguments, compare, match_events, read_truth, table
+from agent.commands.compare import Comparison, Truth, add_arguments, compare, match_events, read_truth, table
 from agent.errors import SettingsError
 
 
@@ -109,7 +109,7 @@ def test_events_are_matched_by_time(title: str, found: list[tuple[int, int]], ex
     ("truth", "agent", "said"), [(10.0, 10.1, "+1.00 %"), (10.0, 9.0, "-10.00 %"), (0.0, 0.0, ""), (0.0, 1.0, "–")]
 )
 def test_differences(truth: float, agent: float, said: str) -> None:
-    row = Row("distance", truth, agent)
+    row = Comparison("distance", truth, agent)
     assert row.difference == said
     assert said in table("van-001", [row])
 

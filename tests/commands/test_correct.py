@@ -12,7 +12,7 @@ import pytest
 from agent.commands.ports import free_port
 from agent.fleet.corrections import Correction
 from agent.journal import Journal
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from tests.doubles import make_processor
 from tests.servers.agent import Agent, wait_for
@@ -151,7 +151,7 @@ def test_a_correction_that_cannot_be_entered_is_a_dead_letter_and_the_rest_goes_
     processor = make_processor()
     asked = Correction("van-9", 1, 2, 3, "wheel swapped", "ann")
     payloads = [b"{", json.dumps({"vehicle_id": "van-1"}).encode(), msgspec.json.encode(asked)]
-    messages = [Message("", payload, qos=0, kind=Kind.CORRECTION) for payload in payloads]
+    messages = [Message("", payload, qos=0, kind=MessageKind.CORRECTION) for payload in payloads]
     (topic, values), *_ = drive("van-1", start_ms=FIRST_MS)
     messages.append(Message(topic, json.dumps(values).encode()))
     processor.process(Batch(0, FIRST_MS, FIRST_MS, messages), 0, len(messages))
@@ -163,7 +163,7 @@ def test_a_restart_in_the_middle_of_a_stretch_changes_nothing() -> None:
     """The same messages, once in one go and once with the vans' states encoded and read again behind each of them."""
     asked = Correction("van-1", FIRST_MS + LEFT_MS + 60_000, FIRST_MS + LEFT_MS + 300_000, FIRST_MS, "dyno", "ann")
     messages = [Message(topic, json.dumps(values).encode()) for topic, values in drive("van-1", start_ms=FIRST_MS)]
-    messages.insert(60, Message("", msgspec.json.encode(asked), qos=0, kind=Kind.CORRECTION))
+    messages.insert(60, Message("", msgspec.json.encode(asked), qos=0, kind=MessageKind.CORRECTION))
     batch = Batch(0, FIRST_MS + DAY_MS, FIRST_MS, messages)
     whole, restarted = make_processor(), make_processor()
     whole.process(batch, 0, len(messages))

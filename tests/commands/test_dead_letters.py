@@ -10,7 +10,7 @@ import pytest
 from agent.__main__ import main
 from agent.errors import Reason
 from agent.journal import DeadLetter, Journal
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from tests.servers.influxdb import MISSING, FrontEnd, InfluxServer, influx_server
 
 MIB = 1 << 20
@@ -137,7 +137,7 @@ def test_replay_of_one_reason_while_the_agent_runs(journal: Journal, capsys: pyt
         thread.join()
     assert capsys.readouterr().out == "1 of 1 dead letters are processed again\n"
     (message,) = [message for batch in found for message in batch.messages]
-    assert (message.topic, message.payload, message.kind) == ("vans/a/soc", b'{"time":1}', Kind.REPLAYED)
+    assert (message.topic, message.payload, message.kind) == ("vans/a/soc", b'{"time":1}', MessageKind.REPLAYED)
     assert keys(journal) == [0, 1, 3, 9]
 
 

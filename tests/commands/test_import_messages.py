@@ -18,7 +18,7 @@ from agent.__main__ import main
 from agent.commands.ports import free_port
 from agent.intake import Intake
 from agent.journal import Journal
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import Delivery
 from tests.doubles import FakeJournal, FakeReceiver, until
 from tests.servers.agent import Agent, wait_for
@@ -122,7 +122,7 @@ def test_payload(path: Path, payload: str, expected: bytes) -> None:
 def test_a_message_beyond_the_packet_limit_is_cut_as_the_receiver_cuts_it(path: Path) -> None:
     assert main(["import", "messages", past([line(T0_MS, "x" * 70_000)])]) == 0
     ((_, _, message),) = unrolled(journaled(path))
-    assert (message.kind, len(message.payload)) == (Kind.OVERSIZE, 65_536)
+    assert (message.kind, len(message.payload)) == (MessageKind.OVERSIZE, 65_536)
 
 
 GOOD = line(T0_MS)
@@ -201,7 +201,7 @@ def test_three_weeks_of_silence_are_ticked_each_ten_seconds(path: Path) -> None:
     assert (first[0], last[0]) == (T0_MS + 1, T0_MS + 3 * WEEK_MS)
     # 21 d × 8640; the tick at the end comes behind the message of the same time, the one at T0 before the first.
     assert len(ticks) == 21 * 8640 - 1
-    assert {message.kind for _, _, message in ticks} == {Kind.TICK}
+    assert {message.kind for _, _, message in ticks} == {MessageKind.TICK}
     assert all(received_ms == int(message.payload) for received_ms, _, message in ticks)
     assert path.stat().st_size < 24 * MIB
 

@@ -8,7 +8,7 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
 from agent.dialects import Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from simulator.dialects import make_encoder
@@ -69,7 +69,7 @@ def batches(encode: Encode) -> Iterator[Batch]:
     for time_s, readings in simulated_day()[0]:
         messages = [Message(topic, payload) for topic, payload in encode(readings)]
         if time_s % TICK_S == 0:
-            messages.append(Message("", b"%d" % (time_s * 1000), kind=int(Kind.TICK)))
+            messages.append(Message("", b"%d" % (time_s * 1000), kind=int(MessageKind.TICK)))
         yield Batch(offset, time_s * 1000, START_S * 1000, messages)
         offset += len(messages)
 

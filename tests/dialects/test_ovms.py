@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.dialects.ovms import FULL_RESEND_MS, MEANINGS, OvmsDialect
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from agent.readings import Reading
 from tests.dialects.senders import ask, reason
 
@@ -329,7 +329,7 @@ def test_a_replayed_old_value_is_not_what_later_ones_are_judged_by() -> None:
     said("v/b/soc", b"55", now_ms)
     (fresh,) = dialect.tick(now_ms + 2000)
     assert fresh.soc_pct == 55.0
-    said("v/b/soc", b"80", now_ms - hour_ms, kind=Kind.REPLAYED, other_arrival_ms=now_ms + 3000)
+    said("v/b/soc", b"80", now_ms - hour_ms, kind=MessageKind.REPLAYED, other_arrival_ms=now_ms + 3000)
     (old,) = said("v/p/speed", b"30", now_ms + 4000)
     assert (old.time_ms, old.soc_pct) == (now_ms - hour_ms, 80.0)
     (later,) = dialect.tick(now_ms + 6000)

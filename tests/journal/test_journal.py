@@ -12,7 +12,7 @@ import pytest
 from agent.errors import JournalCorrupt, JournalFull, SettingsError
 from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader
 from agent.journal import requests as journal_requests
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 
 MIB = 1 << 20
 
@@ -44,7 +44,7 @@ def letter(offset: int, index: int = 0, **changes: object) -> DeadLetter:
 def test_appended_batches_are_read_back(path: Path) -> None:
     journal = open_journal(path)
     first = journal.append(messages("a", "b"), received_ms=10, listening_since_ms=5)
-    second = journal.append([Message("", b"11", qos=0, kind=Kind.TICK)], received_ms=11, listening_since_ms=5)
+    second = journal.append([Message("", b"11", qos=0, kind=MessageKind.TICK)], received_ms=11, listening_since_ms=5)
     assert (first.offset, second.offset, second.end) == (0, 2, 3)
     assert journal.read(0, max_messages=100) == [first, second]
     assert journal.read(1, max_messages=100) == [Batch(1, 10, 5, messages("b")), second]
@@ -310,7 +310,7 @@ def test_replayed_letters_become_messages_with_their_arrival_time(path: Path) ->
     journal.add_dead_letters(letters)
     journal.checkpoint(end, states={}, fleet_state=None, counters=None)
     appended = journal.replay_dead_letters([found.key for found in letters] + [(99, 0)], now_ms=50)
-    again = {"kind": Kind.REPLAYED, "other_arrival_ms": 50}
+    again = {"kind": MessageKind.REPLAYED, "other_arrival_ms": 50}
     assert appended == [
         Batch(6, 7, 7, [Message("vans/a/soc", b"{}", **again), Message("vans/a/soc", b"[1,2]", **again)]),
         Batch(8, 8, 8, [Message("vans/a/soc", b"late", retained=True, **again)]),
@@ -352,7 +352,7 @@ def test_a_request_left_by_a_command_is_carried_out_between_batches(path: Path) 
     assert journal_requests.waits(path)
     (batch,) = journal.tidy()
     (message,) = batch.messages
-    assert (message.topic, message.payload, message.kind) == ("vans/a/soc", b"{}", Kind.REPLAYED)
+    assert (message.topic, message.payload, message.kind) == ("vans/a/soc", b"{}", MessageKind.REPLAYED)
     assert list(journal.dead_letters()) == [letter(2)]
     assert not journal_requests.waits(path)
     journal.close()

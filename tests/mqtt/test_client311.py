@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent.messages import Kind
+from agent.messages import MessageKind
 from agent.mqtt import client311
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import WITHIN_S, until
@@ -169,7 +169,7 @@ async def test_a_topic_that_is_not_text(broker: Broker, running: Running) -> Non
         client.send(publish(1, b"before"), publish(2, b"x", topic=b"\xff\xfe"), publish(3, b"after"))
         await subject.received(3)
         kinds = [message.kind for message in subject.messages]
-        assert kinds == [Kind.PUBLISH, Kind.MALFORMED_PACKET, Kind.PUBLISH]
+        assert kinds == [MessageKind.PUBLISH, MessageKind.MALFORMED_PACKET, MessageKind.PUBLISH]
         subject.acknowledge_all()
         assert await client.packet() == PUBACK + b"\0\x01"
         assert await client.packet() == PUBACK + b"\0\x02"

@@ -9,7 +9,7 @@ import pytest
 
 from agent.backoff import Backoff
 from agent.commands.ports import free_port
-from agent.messages import Kind
+from agent.messages import MessageKind
 from agent.mqtt import connection as connection_module
 from agent.mqtt import reasons
 from tests.mqtt.conftest import Running
@@ -286,7 +286,7 @@ async def test_an_oversize_message_is_cut_and_acknowledged(broker: FakeBroker, r
         connection.send(publish(1, b"a"), publish(2, b"b" * 100_000), publish(3, b"c"))
         await subject.received(3)
         kinds = [message.kind for message in subject.messages]
-        assert kinds == [Kind.PUBLISH, Kind.OVERSIZE, Kind.PUBLISH]
+        assert kinds == [MessageKind.PUBLISH, MessageKind.OVERSIZE, MessageKind.PUBLISH]
         assert subject.payloads == [b"a", b"b" * 1000, b"c"]
         subject.acknowledge_all()
         assert await connection.acks(3) == [1, 2, 3]
@@ -327,7 +327,11 @@ async def test_a_malformed_publish_is_handed_over_raw_and_acknowledged(
         connection.send(publish(1, b"before"), frame, publish(2, b"after"))
         await subject.received(3)
         assert subject.payloads == [b"before", frame, b"after"]
-        assert [message.kind for message in subject.messages] == [Kind.PUBLISH, Kind.MALFORMED_PACKET, Kind.PUBLISH]
+        assert [message.kind for message in subject.messages] == [
+            MessageKind.PUBLISH,
+            MessageKind.MALFORMED_PACKET,
+            MessageKind.PUBLISH,
+        ]
         subject.acknowledge_all()
         has_id = b"\x00\x63" in frame
         assert await connection.acks(2 + has_id) == [1, *[0x63] * has_id, 2]
@@ -349,7 +353,16 @@ async def test_the_codec_panics_once_a_connection_at_most(
             connection.send(*not_text, publish(1, b"good", content_type="text/plain", message_expiry_interval=9))
         await subject.received(400)
         kinds = [message.kind for message in subject.messages]
-        assert kinds == [Kind.MALFORMED_PACKET, Kind.MALFORMED_PACKET, Kind.MALFORMED_PACKET, Kind.PUBLISH] * 100
+        assert (
+            kinds
+            == [
+                MessageKind.MALFORMED_PACKET,
+                MessageKind.MALFORMED_PACKET,
+                MessageKind.MALFORMED_PACKET,
+                MessageKind.PUBLISH,
+            ]
+            * 100
+        )
     assert capfd.readouterr().err.count("panicked") == 1
 
 

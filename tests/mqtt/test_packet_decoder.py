@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from agent.mqtt import packets
 from agent.mqtt.base import ReceiverCounters
 from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
@@ -82,9 +82,9 @@ def plain(frame: bytes) -> tuple[Message, list[int]]:
         shift += 7
         if byte < 128:
             break
-    payload, kind = frame[position + properties :], Kind.PUBLISH
+    payload, kind = frame[position + properties :], MessageKind.PUBLISH
     if len(frame) > MAX_PACKET_BYTES:
-        payload, kind = payload[:MAX_PACKET_BYTES], Kind.OVERSIZE
+        payload, kind = payload[:MAX_PACKET_BYTES], MessageKind.OVERSIZE
     return Message(topic, payload, qos, bool(frame[0] & 1), int(kind)), packet_ids
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from agent.config import Settings
 from agent.errors import StoreUnavailable
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.shard import shard as module
 from agent.shard.care import WATCH_ALL_FROM
 from tests.doubles import make_processor, until
@@ -188,7 +188,7 @@ async def test_a_tick_that_fails_for_one_van_passes_for_the_others(
     monkeypatch.setattr(module, "tick", tick)
     silent_ms = START_MS + 7_200_000 + 3_600_000
     await bench.start()
-    await bench.append([*DRIVES, Message("", b"%d" % silent_ms, qos=0, kind=Kind.TICK)])
+    await bench.append([*DRIVES, Message("", b"%d" % silent_ms, qos=0, kind=MessageKind.TICK)])
     await bench.done()
     assert bench.processor.totals().offline == 1
     assert bench.processor.vans.state("van-1").totals.distance_km > 1.0
@@ -263,7 +263,7 @@ def test_a_tick_that_completes_the_values_of_a_van_that_is_not_ours(monkeypatch:
     processor = make_processor(dialects=["native", "ovms"], settings=Settings())
     messages = [
         Message("ovms/van-x/van-x/metric/v/b/soc", b"50"),
-        Message("", b"%d" % (START_MS + 10_000), qos=0, kind=Kind.TICK),
+        Message("", b"%d" % (START_MS + 10_000), qos=0, kind=MessageKind.TICK),
     ]
     processor.process(Batch(0, START_MS, START_MS, messages), 0, 2)
     assert processor.counters.messages == 2

@@ -7,7 +7,7 @@ import pytest
 
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from tests.doubles import make_processor
@@ -32,7 +32,7 @@ class Desk:
         self.processor.process(batch, 0, len(messages))
 
     def tick(self, now_ms: int) -> None:
-        self.process(now_ms, Message("", b"%d" % now_ms, qos=0, kind=Kind.TICK))
+        self.process(now_ms, Message("", b"%d" % now_ms, qos=0, kind=MessageKind.TICK))
 
     def rows(self, measurement: str) -> list[tuple[object, ...]]:
         """The rows of one measurement since the last call; all others are let go."""
@@ -106,7 +106,7 @@ def test_what_is_counted_of_the_vans_never_falls_on_a_rewind(counter: str) -> No
 
 
 def replayed(message: Message, *, at_ms: int, retained: bool = False) -> Message:
-    return Message(message.topic, message.payload, retained=retained, kind=Kind.REPLAYED, other_arrival_ms=at_ms)
+    return Message(message.topic, message.payload, retained=retained, kind=MessageKind.REPLAYED, other_arrival_ms=at_ms)
 
 
 def test_a_replayed_letter_reaches_the_van_whatever_it_has_sent_meanwhile() -> None:

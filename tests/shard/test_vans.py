@@ -13,7 +13,7 @@ from agent.dialects import Decoder, make_dialects
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
 from agent.fleet.state import VanState, condense
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
@@ -97,7 +97,7 @@ class Life:
         while self.now_ms + 10_000 <= until_ms:
             step_ms = 10_000 if until_ms - self.now_ms < 6 * MINUTE_MS else 3 * MINUTE_MS
             self.now_ms += step_ms
-            self.process([Message("", b"%d" % self.now_ms, kind=int(Kind.TICK))])
+            self.process([Message("", b"%d" % self.now_ms, kind=int(MessageKind.TICK))])
 
     def take(self, turn: Turn) -> None:
         match turn.does:

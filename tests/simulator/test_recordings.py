@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.journal import Journal
-from agent.messages import Kind, Message
+from agent.messages import Message, MessageKind
 from simulator.recordings import RecordingError, Thinning, load, timeline
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -152,7 +152,7 @@ def test_journals(tmp_path: Path) -> None:
     journal.append(
         [
             Message("vans/a/soc", b'{"time":1000,"soc_pct":50.0}'),
-            Message("", b"", qos=0, kind=Kind.TICK),
+            Message("", b"", qos=0, kind=MessageKind.TICK),
             Message("vans/a/soc", b"not json"),
             Message("vans/a/soc", b'{"time":2000,"soc_pct":49.0}'),
         ],

@@ -11,7 +11,7 @@ import msgspec
 from agent.commands.run import make_decoder
 from agent.config import Settings, load, load_fleet
 from agent.journal import batches
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
@@ -184,7 +184,7 @@ class _Taker:
             self._next_tick_ms = until_ms // TICK_MS * TICK_MS + TICK_MS
         while self._next_tick_ms <= until_ms:
             self.now_ms = self._next_tick_ms
-            self._take(Message("", b"%d" % self.now_ms, qos=0, kind=Kind.TICK))
+            self._take(Message("", b"%d" % self.now_ms, qos=0, kind=MessageKind.TICK))
             self._next_tick_ms += TICK_MS
 
     def _take(self, message: Message) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from agent.fleet.correction_state import Amounts
 from agent.fleet.corrections import Correction, Slice
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 
 START_MS = 1_789_948_800_000  # 2026-09-21, a Monday, 00:00 UTC
 DAY_S = 86_400
@@ -223,7 +223,7 @@ def batches() -> Iterator[Batch]:
         if second == 2 * DAY_S:
             messages.append(_correction())
         if second % TICK_S == 0:
-            messages.append(Message("", b"%d" % now_ms, kind=Kind.TICK))
+            messages.append(Message("", b"%d" % now_ms, kind=MessageKind.TICK))
         if messages:
             yield Batch(offset, now_ms, START_MS, messages)
             offset += len(messages)
@@ -256,7 +256,7 @@ def _correction() -> Message:
     asked = Correction(
         "berlin-1", from_ms, from_ms + 3_600_000, from_ms + 60_000, "test bench", "ann", [Slice(from_ms, wrong)]
     )
-    return Message("", msgspec.json.encode(asked), kind=Kind.CORRECTION)
+    return Message("", msgspec.json.encode(asked), kind=MessageKind.CORRECTION)
 
 
 def _message(van: Van, kind: str, values: dict[str, Any]) -> Message:

@@ -7,7 +7,7 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
 from agent.dialects import Decoder, make_dialects
-from agent.messages import Batch, Kind, Message
+from agent.messages import Batch, Message, MessageKind
 from agent.points.rows import Rows
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
@@ -38,7 +38,7 @@ def rows_of(messages: Timed, fleet: FleetFile) -> Iterator[Rows]:
         next_tick_ms = next_tick_ms or time_ms
         start_ms = next_tick_ms
         while next_tick_ms <= time_ms:
-            batch.insert(-1, Message("", b"%d" % next_tick_ms, kind=Kind.TICK))
+            batch.insert(-1, Message("", b"%d" % next_tick_ms, kind=MessageKind.TICK))
             next_tick_ms += TICK_MS
         each.process(Batch(offset, time_ms, start_ms, batch), 0, len(batch))
         offset += len(batch)
