@@ -1,6 +1,8 @@
 """Who may import whom: the layout in docs/architecture.md, held against the imports."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +26,14 @@ ALLOWED: dict[str, set[str]] = {
     "throttle": BASE,
     "factors": BASE,
     "fleet": BASE | {"factors"},
+    "geofence_file": BASE | {"fleet"},
     "dialects": BASE,
     "mqtt": BASE | {"backoff"},
     "journal": BASE,
     "points": {"fast", "readings", "fleet"},
     "stores": BASE | {"points"},
     "journal_thread": {"errors", "fleet", "journal", "messages"},
-    "shard": BASE | {"config", "dialects", "factors", "fleet", "journal", "points"},
+    "shard": BASE | {"config", "dialects", "factors", "fleet", "geofence_file", "journal", "points"},
     "intake": BASE | {"clock", "journal_thread", "mqtt"},
     "writer": BASE | {"backoff", "journal", "journal_thread", "points", "stores"},
     "worker": BASE | {"journal", "journal_thread", "shard", "writer"},
@@ -88,6 +91,17 @@ def test_the_core_reads_no_clock_and_does_no_input_or_output(part: str) -> None:
         text = file.read_text(encoding="utf-8")
         for call in (".now(", ".utcnow(", ".today(", "open(", "print("):
             assert call not in text, f"{file.relative_to(ROOT)} calls {call}"
+
+
+def test_the_core_loads_no_library_for_settings_or_geometry() -> None:
+    """Neither directly nor through what it imports. The facade in `agent/__init__.py` is not a part of the core."""
+    code = (
+        "import sys, types; agent = sys.modules['agent'] = types.ModuleType('agent'); agent.__path__ = ['agent'];"
+        "import agent.fleet; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "msgspec" in loaded.split()
+    assert not {"pydantic", "shapely", "numpy"} & set(loaded.split())
 
 
 def test_nothing_imports_the_commands_but_the_entry() -> None:

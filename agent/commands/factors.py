@@ -9,7 +9,8 @@ import msgspec
 from agent.config import Settings
 from agent.errors import SettingsError
 from agent.factors.factor import Factor, Provenance
-from agent.factors.factor_set import FactorSet, load_factor_years
+from agent.factors.factor_set import load_factor_years
+from agent.factors.year_set import FactorSet
 
 MARKS: Final[dict[Provenance, str]] = {
     "primary": "read in the publication of the source",

@@ -16,7 +16,8 @@ from agent.commands.report_findings import Corrections, corrections_of, implausi
 from agent.commands.report_format import as_csv, as_json, as_markdown
 from agent.commands.report_scopes import scopes_of
 from agent.config import Settings, load_fleet
-from agent.factors.factor_set import FactorSet, load_factor_years
+from agent.factors.factor_set import load_factor_years
+from agent.factors.year_set import FactorSet
 from agent.fleet.days import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points.measurements import MEASUREMENTS

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.commands.report_findings import Corrections
-from agent.factors.factor_set import FactorSet
+from agent.factors.year_set import FactorSet
 from agent.fleet.correction_state import Amounts
 from agent.fleet.uncertainty import MASS, Z90, Z95, MakeUp, make_up, over_grids, total
 from agent.fleet.vehicle import Vehicle

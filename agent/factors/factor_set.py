@@ -15,23 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from agent.errors import SettingsError
 from agent.factors.factor import Factor
 from agent.factors.factor_years import FactorYears
-from agent.factors.figures import Charging, Diesel, Grid
 from agent.factors.year_set import FactorSet, VanModel
-
-__all__ = [
-    "Charging",
-    "Diesel",
-    "FactorSet",
-    "FactorYears",
-    "Grid",
-    "VanModel",
-    "factor_set_names",
-    "load_factor_set",
-    "load_factor_years",
-    "load_sets",
-    "read_factors",
-    "read_models",
-]
 
 SETS: Final[Traversable] = files("agent.factors.sets")
 DEFAULT: Final = "default"

@@ -3,13 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Final
 
 from agent.errors import SettingsError
+from agent.factors.figures import BEGINNING_MS, END_MS
 from agent.factors.year_set import FactorSet
-
-BEGINNING_MS: Final = -(2**62)
-END_MS: Final = 2**62
 
 
 class FactorYears:

@@ -1,11 +1,17 @@
-"""The few figures that the van core needs of a factor set: electricity, diesel, charging, load."""
+"""What the van core needs of the factors: figures of electricity, diesel and charging. Imports no file reader."""
 
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 FAST_AC_KW: Final = 7.0
 SLOW_AC_KW: Final = 4.0
+BEGINNING_MS: Final = -(2**62)
+END_MS: Final = 2**62
+"""Before and after all times."""
+
+IntensitySource = Literal["hourly", "annual"]
+"""Where the intensity of the grid at some time comes from."""
 
 Mix = Literal["consumption", "production"]
 """What an annual value stands for: the mix that a country uses, net imports in it, or the one that it generates."""
@@ -72,3 +78,26 @@ class Charging(msgspec.Struct, frozen=True, kw_only=True):
             return self.ac_fast
         share = max(0.0, (power_kw - SLOW_AC_KW) / (FAST_AC_KW - SLOW_AC_KW))
         return self.ac_slow + share * (self.ac_fast - self.ac_slow)
+
+
+class GridIntensity(Protocol):
+    """Well-to-wheel grid intensity in g CO2e per kWh at the meter, by country and time."""
+
+    def at(self, country: str, time_ms: int) -> tuple[float, IntensitySource]:
+        """The intensity at a time, and where it comes from."""
+
+    def mean(self, country: str, start_ms: int, end_ms: int) -> tuple[float, IntensitySource]:
+        """The mean over a time, for energy that flowed evenly; `hourly` only if hourly values cover all of it."""
+
+
+class Factors(msgspec.Struct, frozen=True, kw_only=True):
+    """The emission factors that hold for one van from `from_ms` until before `to_ms`."""
+
+    grid: Grid
+    diesel: Diesel
+    charging: Charging
+    intensity: GridIntensity
+    set_name: str = ""
+    """Name and fingerprint of the factor set: `NAME@FINGERPRINT`."""
+    from_ms: int = BEGINNING_MS
+    to_ms: int = END_MS

@@ -7,10 +7,10 @@ from math import isnan, nan
 from typing import Final, Literal, NamedTuple
 
 from agent.errors import SettingsError
-from agent.factors.factor_years import BEGINNING_MS, END_MS, FactorYears
+from agent.factors.factor_years import FactorYears
+from agent.factors.figures import BEGINNING_MS, END_MS, IntensitySource
 from agent.factors.year_set import FactorSet
 
-IntensitySource = Literal["hourly", "annual"]
 IntensityKind = Literal["lifecycle", "direct", "direct_delivered", "well_to_wheel"]
 """What a value of a file stands for.
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent.errors import SettingsError
 from agent.factors.factor import Factor, PublishedValue
-from agent.factors.figures import Charging, Diesel, Grid, Mix
+from agent.factors.figures import BEGINNING_MS, END_MS, Charging, Diesel, Factors, Grid, GridIntensity, Mix
 
 FINGERPRINT_DIGITS: Final = 12
 UK: Final = frozenset({"GB", "GG", "IM", "JE"})
@@ -194,6 +194,27 @@ class FactorSet:
                 dc=dc or self.value("charging.efficiency_dc"),
             )
         return charging
+
+    def for_van(
+        self,
+        *,
+        country: str,
+        diesel_class: str,
+        intensity: GridIntensity,
+        efficiency_ac: float | None = None,
+        efficiency_dc: float | None = None,
+        validity: tuple[int, int] = (BEGINNING_MS, END_MS),
+    ) -> Factors:
+        """The factors of one van, looked up once; `validity` is from which time on and until before which they hold."""
+        return Factors(
+            grid=self.for_country(country),
+            diesel=self.diesel(diesel_class, country),
+            charging=self.charging(ac=efficiency_ac, dc=efficiency_dc),
+            intensity=intensity,
+            set_name=self.set_name,
+            from_ms=validity[0],
+            to_ms=validity[1],
+        )
 
     def model(self, name: str) -> VanModel:
         """A van model by its key."""

@@ -1,6 +1,6 @@
 """The van core: pure. `step` works a reading into a van's state, `tick` the passing of time; both return records."""
 
-from agent.fleet.context import Context, Factors, make_factors
+from agent.fleet.context import Context
 from agent.fleet.state import STATE_VERSION, VanState, Verdict, decode_state, encode_state, new_state
 from agent.fleet.step import step, tick
 from agent.fleet.thresholds import Thresholds
@@ -10,14 +10,12 @@ from agent.fleet.vehicle import Vehicle
 __all__ = [
     "STATE_VERSION",
     "Context",
-    "Factors",
     "Thresholds",
     "VanState",
     "Vehicle",
     "Verdict",
     "decode_state",
     "encode_state",
-    "make_factors",
     "new_state",
     "step",
     "take_drop",

@@ -5,9 +5,7 @@ from typing import Final
 
 import msgspec
 
-from agent.factors.factor_set import Charging, Diesel, FactorSet, Grid
-from agent.factors.factor_years import BEGINNING_MS, END_MS
-from agent.factors.intensity import Intensity
+from agent.factors.figures import Factors
 from agent.fleet.alert_kinds import AlertLimits
 from agent.fleet.contracts import NO_CONTRACTS, Contract, Contracts
 from agent.fleet.days import DayZone, Tariff
@@ -25,19 +23,6 @@ MOST_C_RATE: Final = 3.0
 """Power over energy of a battery: fast charging of vans stays below 2, driving below 3."""
 LEAST_POWER_LIMIT_KW: Final = 150.0
 """Motors of small batteries are as strong (a BMW i3 of 22 kWh: 125 kW)."""
-
-
-class Factors(msgspec.Struct, frozen=True, kw_only=True):
-    """The emission factors that hold for one van from `from_ms` until before `to_ms`."""
-
-    grid: Grid
-    diesel: Diesel
-    charging: Charging
-    intensity: Intensity
-    set_name: str = ""
-    """Name and fingerprint of the factor set: `NAME@FINGERPRINT`."""
-    from_ms: int = BEGINNING_MS
-    to_ms: int = END_MS
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -110,24 +95,3 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return False
         names = places.around(latitude_deg, longitude_deg)
         return any(place is not None and place.kind == "depot" for place in map(places.get, names))
-
-
-def make_factors(
-    factor_set: FactorSet,
-    vehicle: Vehicle,
-    *,
-    intensity: Intensity,
-    efficiency_ac: float | None = None,
-    efficiency_dc: float | None = None,
-    validity: tuple[int, int] = (BEGINNING_MS, END_MS),
-) -> Factors:
-    """The factors of one van, looked up once."""
-    return Factors(
-        grid=factor_set.for_country(vehicle.country),
-        diesel=factor_set.diesel(vehicle.diesel_class, vehicle.country),
-        charging=factor_set.charging(ac=efficiency_ac, dc=efficiency_dc),
-        intensity=intensity,
-        set_name=factor_set.set_name,
-        from_ms=validity[0],
-        to_ms=validity[1],
-    )

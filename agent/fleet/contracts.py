@@ -53,4 +53,4 @@ class Contracts:
         return holding.get(PUBLIC)
 
 
-NO_CONTRACTS: Final = Contracts({}, Places([]))
+NO_CONTRACTS: Final = Contracts({}, Places())

@@ -12,15 +12,13 @@ Energies are in kWh, distances in km, masses of emissions in g CO2e unless the n
 positive out of the battery and signed: braking downhill takes back what it returns.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from agent.factors.factor_set import Diesel, Grid
+from agent.factors.figures import Diesel, Grid, IntensitySource
 from agent.fast.attributes import quick_to_set
 from agent.fleet.records import EmissionsRecord
-
-IntensitySource = Literal["hourly", "annual"]
 
 CLOSING_SHARE = 0.5
 """A charge moves the books towards the energy estimate by at most this share of the energy that it stores."""

@@ -1,32 +1,27 @@
-"""Geofences: which depot, customer or zone a position lies in.
+"""Places: which depot, customer or zone a position lies in.
 
-The plane is cut into cells of a thousandth of a degree. A cell that no border crosses is answered from a table; only on
-a border is the exact test made. Answers depend on the position alone.
+The plane is divided into cells of a thousandth of a degree. A cell that no border crosses is answered from a table. On
+a border the polygons are asked (`Areas`). An answer depends on the position alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from math import cos, hypot, radians
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Protocol
 
 import msgspec
 
-from agent.errors import SettingsError
+from agent.fleet.sphere import KM_PER_DEGREE
 
-if TYPE_CHECKING:  # shapely is loaded only where there are places, see geofences.py
-    from agent.fleet.geofences import Areas
-
-KM_PER_DEGREE: Final = 111.195
-"""Length of one degree of latitude on a sphere of 6371 km radius."""
 CELLS_PER_DEGREE: Final = 1000
 MAX_CELLS: Final = 200_000
-"""How many cells are remembered; then the table begins anew."""
+"""Most cells in the table; when it is full, it is emptied."""
 
 Names = tuple[str, ...]
-"""The places a position lies in, the smallest first."""
+"""The places that a position lies in, the smallest first."""
 
 
-class Place(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """A named area; `alert` says whether entering and leaving it are reported."""
+class Geofence(msgspec.Struct, frozen=True, kw_only=True):
+    """A named area around a middle; `alert` says whether entering and leaving it are reported."""
 
     name: str
     kind: str
@@ -34,37 +29,42 @@ class Place(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     area_km2: float
     latitude_deg: float
     longitude_deg: float
-    area: Any
-    """The shapely polygon, x = longitude, y = latitude."""
+
+
+class Areas(Protocol):
+    """The polygons of a list of geofences. An index is the place in that list."""
+
+    def touching(self, west: float, south: float, east: float, north: float) -> list[tuple[int, bool]]:
+        """The areas that a box touches, in order of the index, each with whether it covers all of the box."""
+
+    def holds(self, index: int, latitude_deg: float, longitude_deg: float) -> bool:
+        """Whether the position lies in the area or on its border."""
 
 
 class Places:
-    """All geofences. Names are unique; of overlapping places the smallest is the one a van is said to be at."""
+    """All geofences, with unique names. Where some overlap, a van is said to be at the smallest one."""
 
-    def __init__(self, places: list[Place]) -> None:
-        self._places = {place.name: place for place in places}
-        if len(self._places) < len(places):
-            names = [place.name for place in places]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise SettingsError(f"the place {twice!r} is given twice")
-        self._by_size = sorted(places, key=lambda place: (place.area_km2, place.name))
-        self._areas = _areas(self._by_size) if places else None
+    def __init__(self, fences: Sequence[Geofence] = (), areas: Areas | None = None) -> None:
+        """`fences` are in order of their size, the smallest first; `areas` are their polygons."""
+        self._by_size = list(fences)
+        self._by_name = {fence.name: fence for fence in fences}
+        self._areas = areas
         self._cells: dict[int, Names | list[tuple[int, bool]]] = {}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._by_name)
 
-    def get(self, name: str) -> Place | None:
-        """The place of that name."""
-        return self._places.get(name)
+    def get(self, name: str) -> Geofence | None:
+        """The geofence of that name."""
+        return self._by_name.get(name)
 
     def names(self) -> list[str]:
         """All names, in order."""
-        return sorted(self._places)
+        return sorted(self._by_name)
 
     def kinds(self) -> list[str]:
         """All kinds, in order."""
-        return sorted({place.kind for place in self._places.values()})
+        return sorted({fence.kind for fence in self._by_size})
 
     def at(self, latitude_deg: float, longitude_deg: float) -> str | None:
         """The smallest place that a position lies in."""
@@ -80,7 +80,7 @@ class Places:
         key = row * 1_000_000 + column
         cell = self._cells.get(key)
         if cell is None:
-            cell = self._survey(areas, row, column)
+            cell = self._make_cell(areas, row, column)
             if len(self._cells) >= MAX_CELLS:
                 self._cells.clear()
             self._cells[key] = cell
@@ -92,8 +92,8 @@ class Places:
             if whole or areas.holds(index, latitude_deg, longitude_deg)
         )
 
-    def _survey(self, areas: "Areas", row: int, column: int) -> Names | list[tuple[int, bool]]:
-        """What lies in a cell: names where no border crosses it, else the places and whether they cover all of it."""
+    def _make_cell(self, areas: Areas, row: int, column: int) -> Names | list[tuple[int, bool]]:
+        """The places in a cell: their names where no border crosses it, else indexes and whether each covers it all."""
         south, west = row / CELLS_PER_DEGREE - 90, column / CELLS_PER_DEGREE - 180
         # A little larger than the cell, so that rounding cannot put a position outside its own cell.
         margin, size = 1e-9, 1 / CELLS_PER_DEGREE
@@ -104,33 +104,9 @@ class Places:
 
     def home_km(self, depot: str, latitude_deg: float, longitude_deg: float) -> float | None:
         """Straight distance to a depot's middle, accurate to 1 % up to 300 km; `None` for an unknown place."""
-        home = self._places.get(depot)
+        home = self._by_name.get(depot)
         if home is None:
             return None
         north = home.latitude_deg - latitude_deg
         east = (home.longitude_deg - longitude_deg) * cos(radians((home.latitude_deg + latitude_deg) / 2))
         return KM_PER_DEGREE * hypot(north, east)
-
-
-def parse_places(geojson: str | None, depots: Mapping[str, tuple[float, float]] | None = None) -> Places:
-    """Places of a GeoJSON text, and circles around depots (latitude, longitude) that it does not draw.
-
-    A feature is a Polygon or MultiPolygon, or a Point with `radius_m`. Its properties: `name`; `kind` such as depot,
-    customer or zone (the default); `alert`, by default true except for customers. Raises `SettingsError`.
-    """
-    if geojson is None and not depots:
-        return Places([])
-    from agent.fleet import geofences  # see there why not at the top
-
-    places = [] if geojson is None else geofences.features(geojson)
-    drawn = {place.name for place in places}
-    for name, (latitude_deg, longitude_deg) in (depots or {}).items():
-        if name not in drawn:
-            places.append(geofences.depot(name, latitude_deg, longitude_deg))
-    return Places(places)
-
-
-def _areas(places: list[Place]) -> "Areas":
-    from agent.fleet import geofences
-
-    return geofences.Areas([place.area for place in places])

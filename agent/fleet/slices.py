@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agent.factors.factor_set import Grid
+from agent.factors.figures import Grid
 from agent.fast.attributes import quick_to_set
 from agent.fleet.context import Context
 from agent.fleet.contracts import LOCATION, RESIDUAL, Contract

@@ -5,12 +5,14 @@ from typing import Final
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
 from agent.errors import SettingsError
-from agent.factors.factor_set import FactorSet, load_factor_years
+from agent.factors.factor_set import load_factor_years
+from agent.factors.figures import Factors
 from agent.factors.intensity_files import load_intensity
-from agent.fleet.context import Context, Factors, make_factors
+from agent.factors.year_set import FactorSet
+from agent.fleet.context import Context
 from agent.fleet.contracts import DEPOT, PUBLIC, Contract, Contracts
 from agent.fleet.days import DayZone, Tariff
-from agent.fleet.places import Places, parse_places
+from agent.fleet.places import Places
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 from agent.shard.tags import FleetTags, VanTags
@@ -45,14 +47,7 @@ class Roster:
         self._depots = fleet.depots
         self._defaults = fleet_settings
         self._emissions = emissions
-        self._places = parse_places(
-            _text(fleet_settings.geofences),
-            {
-                name: (depot.latitude_deg, depot.longitude_deg)
-                for name, depot in fleet.depots.items()
-                if depot.latitude_deg is not None and depot.longitude_deg is not None
-            },
-        )
+        self._places = _places(fleet, fleet_settings)
         self._contracts = _contracts(fleet, emissions.market_g_per_kwh, self._places)
         self.thresholds = Thresholds(derived_every_s=derived_every_s)
         try:
@@ -151,9 +146,9 @@ class Roster:
         key = (vehicle.country, vehicle.diesel_class)
         if key not in self._factors:
             self._factors[key] = tuple(
-                make_factors(
-                    factor_set,
-                    vehicle,
+                factor_set.for_van(
+                    country=vehicle.country,
+                    diesel_class=vehicle.diesel_class,
                     intensity=self._intensity,
                     efficiency_ac=self._emissions.charging_efficiency_ac,
                     efficiency_dc=self._emissions.charging_efficiency_dc,
@@ -171,6 +166,21 @@ class Roster:
             tariff=self._tariff,
             contracts=self._contracts,
         )
+
+
+def _places(fleet: FleetFile, fleet_settings: FleetSettings) -> Places:
+    """The geofences of the file, and the depots."""
+    depots = {
+        name: (depot.latitude_deg, depot.longitude_deg)
+        for name, depot in fleet.depots.items()
+        if depot.latitude_deg is not None and depot.longitude_deg is not None
+    }
+    text = _text(fleet_settings.geofences)
+    if text is None and not depots:
+        return Places()
+    from agent.geofence_file import parse_places  # it loads shapely
+
+    return parse_places(text, depots)
 
 
 def _contracts(fleet: FleetFile, market_g_per_kwh: float | None, places: Places) -> Contracts:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from agent.fleet import Context, take_drop, tick
-from agent.fleet.places import parse_places
 from agent.fleet.records import DropRecord, Record, TourRecord
 from agent.fleet.vehicle import Vehicle
+from agent.geofence_file import parse_places
 from agent.readings import DropReading, Reading
 from tests.fleet.drives import KM_PER_DEGREE, START_MS, Van, make_context
 

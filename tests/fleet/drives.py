@@ -4,7 +4,7 @@ from typing import Any
 
 from agent.factors.factor_set import load_factor_set
 from agent.factors.intensity import Intensity
-from agent.fleet import Context, Thresholds, VanState, Vehicle, make_factors, new_state, step, tick
+from agent.fleet import Context, Thresholds, VanState, Vehicle, new_state, step, tick
 from agent.fleet.records import ChargeRecord, EnergyRecord, Record, StopRecord, TripRecord
 from agent.readings import Reading
 
@@ -26,7 +26,7 @@ def make_context(*, battery_kwh: float = 50.0, model: str = "test", **thresholds
     return Context(
         vehicle=vehicle,
         thresholds=Thresholds(**{"curve_slope_per_pct": 0.0, **thresholds}),
-        factors=make_factors(FACTORS, vehicle, intensity=INTENSITY),
+        factors=FACTORS.for_van(country="DE", diesel_class="van_3", intensity=INTENSITY),
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.fleet import alerts
 from agent.fleet.alert_kinds import MESSAGES, SEVERITY, AlertLimits
 from agent.fleet.alerts import AlertsState, Look, active_payload, update
-from agent.fleet.places import parse_places
+from agent.geofence_file import parse_places
 
 LIMITS = AlertLimits()
 MINUTE = 60_000

@@ -1,5 +1,3 @@
-import contextlib
-import json
 from math import cos, radians
 
 import pytest
@@ -7,28 +5,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.errors import SettingsError
 from agent.fleet import places as module
-from agent.fleet.places import KM_PER_DEGREE, parse_places
-
-
-def feature(geometry, **properties):
-    return {"type": "Feature", "properties": properties, "geometry": geometry}
-
-
-def square(west, south, size):
-    east, north = west + size, south + size
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Polygon", "coordinates": [ring]}
-
-
-def point(longitude, latitude):
-    return {"type": "Point", "coordinates": [longitude, latitude]}
-
-
-def geojson(*features):
-    return json.dumps({"type": "FeatureCollection", "features": features})
-
+from agent.geofence_file import parse_places
+from tests.geojson import feature, geojson, point, square
 
 CITY = parse_places(
     geojson(
@@ -73,30 +52,6 @@ def test_around(title, latitude, longitude, around):
     assert CITY.at(latitude, longitude) == (around[0] if around else None)
 
 
-def test_kinds_and_alerts():
-    assert [(CITY.get(name).kind, CITY.get(name).alert) for name in ("city", "depot-north", "shop", "two-halves")] == [
-        ("zone", True),
-        ("depot", True),
-        ("customer", False),
-        ("depot", False),
-    ]
-    assert CITY.get("nowhere") is None
-    assert len(CITY) == 4
-
-
-def test_a_depot_of_which_only_the_position_is_known_is_a_circle():
-    places = parse_places(None, {"home": (48.0, 11.0)})
-    assert places.get("home").kind == "depot"
-    assert places.at(48.0013, 11.0) == "home"
-    assert places.at(48.0014, 11.0) is None
-
-
-def test_a_drawn_depot_stays_as_drawn():
-    places = parse_places(geojson(feature(square(11.0, 48.0, 0.001), name="home", kind="depot")), {"home": (0.0, 0.0)})
-    assert places.at(48.0005, 11.0005) == "home"
-    assert places.at(0.0, 0.0) is None
-
-
 def test_no_places():
     places = parse_places(None)
     assert places.around(48.0, 11.0) == ()
@@ -117,7 +72,6 @@ def test_the_way_home(title, latitude, longitude, km):
     assert places.home_km("home", latitude, longitude) == pytest.approx(km, rel=0.01, abs=0.001), title
 
 
-BOW_TIE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}
 HOLED = {
     "type": "Polygon",
     "coordinates": [square(0.0, 0.0, 1.0)["coordinates"][0], square(0.4, 0.4, 0.2)["coordinates"][0]],
@@ -128,28 +82,6 @@ def test_a_hole_is_outside():
     places = parse_places(geojson(feature(HOLED, name="ring")))
     assert places.at(0.2, 0.2) == "ring"
     assert places.at(0.5, 0.5) is None
-
-
-@pytest.mark.parametrize(
-    ("title", "text", "says"),
-    [
-        ("not JSON", "{", "Invalid JSON"),
-        ("another type", '{"type": "Feature", "features": []}', "type"),
-        ("no name", geojson(feature(square(0, 0, 1))), r"features\.0\.properties\.name"),
-        ("a strange kind", geojson(feature(square(0, 0, 1), name="a", kind="My Depot")), r"features\.0.*kind"),
-        ("a line", geojson(feature({"type": "LineString", "coordinates": [[0, 0], [1, 1]]}, name="a")), "LineString"),
-        ("a point without a radius", geojson(feature(point(0, 0), name="a")), "features.0 'a': a Point needs radius_m"),
-        ("a radius below zero", geojson(feature(point(0, 0), name="a", radius_m=-1)), "radius_m"),
-        ("latitude first", geojson(feature(square(48.0, 111.0, 0.1), name="a")), "longitude, latitude in degrees"),
-        ("a bow tie", geojson(feature(BOW_TIE, name="a")), "not valid: Self-intersection"),
-        ("no coordinates", geojson(feature({"type": "Polygon", "coordinates": []}, name="a")), "empty"),
-        ("no geometry", geojson(feature({"type": "Polygon"}, name="a")), "features.0 'a'"),
-        ("two of one name", geojson(*[feature(square(0, 0, 1), name="a")] * 2), "'a' is given twice"),
-    ],
-)
-def test_a_bad_file_is_refused_with_the_place(title, text, says):
-    with pytest.raises(SettingsError, match=says):
-        parse_places(text)
 
 
 def test_the_table_is_bounded(monkeypatch):
@@ -173,24 +105,3 @@ def test_the_table_answers_as_the_border_does(ring, positions):
     for longitude, latitude in positions * 2:
         inside = bool(shapely.intersects_xy(area, longitude, latitude))
         assert places.at(latitude, longitude) == ("a" if inside else None)
-
-
-def test_degrees_are_as_long_as_the_earth_is_round():
-    assert pytest.approx(2 * 3.14159265 * 6371 / 360, abs=0.001) == KM_PER_DEGREE
-
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers(-200, 200) | st.floats() | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["type", "coordinates", "name"]), inner)
-    ),
-    max_leaves=12,
-)
-
-
-@settings(max_examples=200)
-@given(st.sampled_from(["Polygon", "MultiPolygon", "Point"]), anything, anything)
-def test_any_geometry_is_a_place_or_a_settings_error(kind, coordinates, radius_m):
-    text = geojson(feature({"type": kind, "coordinates": coordinates}, name="a", radius_m=radius_m))
-    with contextlib.suppress(SettingsError):
-        parse_places(text).at(0.0, 0.0)

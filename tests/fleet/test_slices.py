@@ -5,14 +5,15 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from agent.factors.factor_set import Grid
+from agent.factors.figures import Grid
 from agent.factors.intensity import Intensity, Sample
 from agent.fleet import decode_state, encode_state
 from agent.fleet.contracts import Contract, Contracts
 from agent.fleet.days import DayZone, Tariff
-from agent.fleet.places import Places, parse_places
+from agent.fleet.places import Places
 from agent.fleet.records import ChargeSliceRecord
 from agent.fleet.slices import MAX_SLICES, SLICE_MS, Flow, SliceState, close, enter, without_trace
+from agent.geofence_file import parse_places
 from tests.fleet.drives import FACTORS, START_MS, Van, make_context
 
 T0 = 1_750_000_500_000 // SLICE_MS * SLICE_MS
@@ -173,7 +174,7 @@ def test_market_based_by_place(title, holding, latitude_deg, grid, market_g, ins
 
 
 def test_a_van_without_a_position_charges_in_public():
-    contracts = Contracts({"public": GREEN}, Places([]))
+    contracts = Contracts({"public": GREEN}, Places())
     nowhere = flow(0, 15, 3.6, 4.0)._replace(latitude_deg=None, longitude_deg=None)
     (record,) = slices(nowhere, context=context_of(contracts=contracts))
     assert record.instrument == "contract Green 2026"

@@ -5,7 +5,7 @@ import pytest
 
 from agent.factors.factor_set import load_factor_years
 from agent.factors.intensity import Intensity
-from agent.fleet import make_factors, tick
+from agent.fleet import tick
 from agent.fleet.records import EmissionsRecord
 from tests.fleet.drives import START_MS, Van, make_context
 
@@ -18,7 +18,9 @@ def across_the_years(new_year_s: int):
     vehicle = msgspec.structs.replace(context.vehicle, country="GB")
     new_year_ms = START_MS + new_year_s * 1000
     years = tuple(
-        make_factors(YEARS.year(year), vehicle, intensity=Intensity(YEARS), validity=validity)
+        YEARS.year(year).for_van(
+            country="GB", diesel_class=vehicle.diesel_class, intensity=Intensity(YEARS), validity=validity
+        )
         for year, validity in ((2025, (0, new_year_ms)), (2026, (new_year_ms, 2**62)))
     )
     return msgspec.structs.replace(context, vehicle=vehicle, factors=years[-1], years=years)

@@ -1,8 +1,9 @@
-"""Geofences as polygons: reading GeoJSON, and the exact tests on a border. The only part that needs shapely.
+"""Geofences from a GeoJSON file, and their polygons. The only module that needs shapely.
 
-Imported when the first geofence is read: shapely and numpy take 15 MB of memory and a good part of the start.
+Import it only where there are geofences: shapely and numpy take 15 MB of memory and much of the time of a start.
 """
 
+from collections.abc import Mapping
 from math import cos, pi, radians, sin
 from typing import Annotated, Any, Final, Literal
 
@@ -12,7 +13,8 @@ from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from agent.errors import SettingsError
-from agent.fleet.places import KM_PER_DEGREE, Place
+from agent.fleet.places import Geofence, Places
+from agent.fleet.sphere import KM_PER_DEGREE
 
 DEPOT_RADIUS_M: Final = 150.0
 """Size of a depot of which only the position is known."""
@@ -39,8 +41,8 @@ class _Collection(BaseModel):
     features: list[_Feature]
 
 
-class Areas:
-    """The polygons of some places, in their order."""
+class Polygons:
+    """The polygons of some geofences, in their order: `agent.fleet.places.Areas`."""
 
     def __init__(self, areas: list[BaseGeometry]) -> None:
         self._areas = areas
@@ -49,31 +51,51 @@ class Areas:
             shapely.prepare(area)
 
     def touching(self, west: float, south: float, east: float, north: float) -> list[tuple[int, bool]]:
-        """The areas that a box touches, in order, each with whether it covers all of the box."""
+        """The areas that a box touches, in order of the index, each with whether it covers all of the box."""
         box = shapely.box(west, south, east, north)
         found = sorted(self._tree.query(box, predicate="intersects").tolist())
         return [(index, bool(shapely.covers(self._areas[index], box))) for index in found]
 
     def holds(self, index: int, latitude_deg: float, longitude_deg: float) -> bool:
-        """Whether the position lies in the area."""
+        """Whether the position lies in the area or on its border."""
         return bool(shapely.intersects_xy(self._areas[index], longitude_deg, latitude_deg))
 
 
-def features(geojson: str) -> list[Place]:
-    """The places of a GeoJSON text. Raises `SettingsError`."""
+_Drawn = tuple[Geofence, BaseGeometry]
+"""A geofence with its polygon, x = longitude, y = latitude."""
+
+
+def parse_places(geojson: str | None, depots: Mapping[str, tuple[float, float]] | None = None) -> Places:
+    """Places of a GeoJSON text, and circles around depots (latitude, longitude) that it does not draw.
+
+    A feature is a Polygon or MultiPolygon, or a Point with `radius_m`. Its properties: `name`; `kind` such as depot,
+    customer or zone (the default); `alert`, by default true except for customers. Raises `SettingsError`.
+    """
+    drawn = [] if geojson is None else _features(geojson)
+    names = [fence.name for fence, _ in drawn]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"the place {name!r} is given twice")
+    drawn += [_depot(name, *position) for name, position in (depots or {}).items() if name not in names]
+    drawn.sort(key=lambda place: (place[0].area_km2, place[0].name))
+    return Places([fence for fence, _ in drawn], Polygons([area for _, area in drawn]) if drawn else None)
+
+
+def _features(geojson: str) -> list[_Drawn]:
+    """The geofences of a GeoJSON text. Raises `SettingsError`."""
     try:
         collection = _Collection.model_validate_json(geojson)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in detail["loc"])
         raise SettingsError(f"fleet.geofences: {where} {detail['msg']}".replace("  ", " ")) from error
-    places = []
+    drawn = []
     for index, feature in enumerate(collection.features):
         try:
-            places.append(_place(feature.properties, _area(feature)))
+            drawn.append(_geofence(feature.properties, _area(feature)))
         except (ValueError, TypeError, KeyError, IndexError, ShapelyError) as error:
             raise SettingsError(f"fleet.geofences: features.{index} {feature.properties.name!r}: {error}") from error
-    return places
+    return drawn
 
 
 def _area(feature: _Feature) -> BaseGeometry:
@@ -93,10 +115,10 @@ def _area(feature: _Feature) -> BaseGeometry:
     return shape
 
 
-def depot(name: str, latitude_deg: float, longitude_deg: float) -> Place:
+def _depot(name: str, latitude_deg: float, longitude_deg: float) -> _Drawn:
     """A circle around a depot of which only the position is known."""
     circle = _circle(latitude_deg, longitude_deg, DEPOT_RADIUS_M)
-    return _place(_Properties(name=name, kind="depot"), circle)
+    return _geofence(_Properties(name=name, kind="depot"), circle)
 
 
 def _circle(latitude_deg: float, longitude_deg: float, radius_m: float) -> BaseGeometry:
@@ -106,14 +128,14 @@ def _circle(latitude_deg: float, longitude_deg: float, radius_m: float) -> BaseG
     return shapely.Polygon([(longitude_deg + east * cos(a), latitude_deg + north * sin(a)) for a in angles])
 
 
-def _place(properties: _Properties, area: BaseGeometry) -> Place:
+def _geofence(properties: _Properties, area: BaseGeometry) -> _Drawn:
     middle = area.centroid
-    return Place(
+    fence = Geofence(
         name=properties.name,
         kind=properties.kind,
         alert=properties.kind != "customer" if properties.alert is None else properties.alert,
         area_km2=area.area * KM_PER_DEGREE**2 * cos(radians(middle.y)),
         latitude_deg=middle.y,
         longitude_deg=middle.x,
-        area=area,
     )
+    return fence, area
