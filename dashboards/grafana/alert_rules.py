@@ -9,7 +9,7 @@ import json
 from typing import Any, Final, Literal, NamedTuple
 
 from dashboards.grafana.influxql import agent_increase
-from dashboards.grafana.panels import DATA_SOURCE
+from dashboards.grafana.panel import DATA_SOURCE
 
 FOLDER: Final = "Fleet"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dashboards.grafana.influxql import VANS, InfluxQL
-from dashboards.grafana.panels import DATA_SOURCE, Panel
+from dashboards.grafana.panel import DATA_SOURCE, Panel
 from dashboards.grafana.sdk import model
 
 COLUMNS: Final = 24
@@ -27,7 +27,7 @@ TITLES: Final = {
 """The dashboards by name, in the order of their links."""
 
 
-class Row:
+class PanelRow:
     """A titled row of panels."""
 
     def __init__(self, title: str, *panels: Panel) -> None:
@@ -38,7 +38,7 @@ class Row:
 def dashboard(
     name: str,
     description: str,
-    *rows: Row,
+    *rows: PanelRow,
     variables: Sequence[model.VariableModel] = (),
     refresh: str = "1m",
     start: str = "now-24h",
@@ -63,7 +63,7 @@ def dashboard(
     )
 
 
-def _place(rows: Sequence[Row]) -> list[model.Panel | model.RowPanel]:
+def _place(rows: Sequence[PanelRow]) -> list[model.Panel | model.RowPanel]:
     placed: list[model.Panel | model.RowPanel] = []
     top = 0
     for row in rows:

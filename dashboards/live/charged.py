@@ -19,14 +19,14 @@ ALL_AGAIN_S: Final = 600.0
 AMOUNTS: Final = ("grid_kwh", "direct_g", "upstream_g", "losses_g", "market_g")
 
 
-class Site(NamedTuple):
+class ChargeSite(NamedTuple):
     """Where, and by which instrument."""
 
     place: str
     instrument: str
 
 
-Sums = dict[str, float]
+ChargeSums = dict[str, float]
 """The amounts, `metered_kwh`, and `market_scope_2_g`."""
 
 
@@ -35,7 +35,7 @@ class ChargedToday:
 
     def __init__(self) -> None:
         self._today_ms = self._front_ms = 0
-        self._hours: dict[int, dict[Site, Sums]] = {}
+        self._hours: dict[int, dict[ChargeSite, ChargeSums]] = {}
         self._read_s = self._all_read_s = float("-inf")
 
     def due(self) -> bool:
@@ -49,7 +49,7 @@ class ChargedToday:
         if everything:
             self._all_read_s = self._read_s
         again_ms = min(self._front_ms, front_ms) - LATE_MS  # history may have been filled in since
-        hours: dict[int, dict[Site, Sums]] = {}
+        hours: dict[int, dict[ChargeSite, ChargeSums]] = {}
         for hour_ms in range(today_ms, front_ms + 1, HOUR_MS):
             if everything or hour_ms not in self._hours or hour_ms >= again_ms:
                 hours[hour_ms] = await channel.read(partial(_of_hour, start_ms=hour_ms))
@@ -57,41 +57,41 @@ class ChargedToday:
                 hours[hour_ms] = self._hours[hour_ms]
         self._today_ms, self._front_ms, self._hours = today_ms, front_ms, hours
 
-    def total(self) -> Sums:
+    def total(self) -> ChargeSums:
         """All of the day so far; nothing when nothing has been charged."""
-        whole: Sums = {}
+        whole: ChargeSums = {}
         for site, sums in self.sites().items():
             _add(whole, sums)
             if site.instrument.startswith("contract"):
                 _add(whole, {"contract_kwh": sums["grid_kwh"]})
         return whole
 
-    def sites(self) -> dict[Site, Sums]:
+    def sites(self) -> dict[ChargeSite, ChargeSums]:
         """The day so far, in order of places and instruments."""
-        whole: dict[Site, Sums] = {}
+        whole: dict[ChargeSite, ChargeSums] = {}
         for sites in self._hours.values():
             for site, sums in sites.items():
                 _add(whole.setdefault(site, {}), sums)
         return dict(sorted(whole.items()))
 
 
-def sites_of(slices: Iterable[dict[str, Any]]) -> dict[Site, Sums]:
+def sites_of(slices: Iterable[dict[str, Any]]) -> dict[ChargeSite, ChargeSums]:
     """Sums of slices."""
-    sites: dict[Site, Sums] = {}
+    sites: dict[ChargeSite, ChargeSums] = {}
     for piece in slices:
         amounts = {name: piece.get(name, 0.0) for name in AMOUNTS}
         amounts["metered_kwh"] = amounts["grid_kwh"] if piece.get("meter") == "charger" else 0.0
         # Contracts and residual mixes state generation; without one, that of the grid's factor is Scope 2.
         by_location = piece.get("instrument", LOCATION) == LOCATION
         amounts["market_scope_2_g"] = amounts["direct_g"] if by_location else amounts["market_g"]
-        _add(sites.setdefault(Site(piece.get("place", ""), piece.get("instrument", "")), {}), amounts)
+        _add(sites.setdefault(ChargeSite(piece.get("place", ""), piece.get("instrument", "")), {}), amounts)
     return sites
 
 
-def _add(into: Sums, amounts: Sums) -> None:
+def _add(into: ChargeSums, amounts: ChargeSums) -> None:
     for name, value in amounts.items():
         into[name] = into.get(name, 0.0) + value
 
 
-def _of_hour(history: History, start_ms: int) -> dict[Site, Sums]:
+def _of_hour(history: History, start_ms: int) -> dict[ChargeSite, ChargeSums]:
     return sites_of(history.select("charge_slice", start_ms=start_ms, end_ms=start_ms + HOUR_MS))

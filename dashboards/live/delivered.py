@@ -30,7 +30,7 @@ LOAD: Final = ("empty_km", "items", "activity_tkm")
 """Of a tour on which nothing is known to have been on board, all of these are absent."""
 
 
-class Sums(NamedTuple):
+class TourSums(NamedTuple):
     """Sums over tours; an amount that none of them has is missing."""
 
     tours: int
@@ -50,10 +50,10 @@ class Sums(NamedTuple):
         return dividend / divisor if dividend is not None and divisor else None
 
 
-NO_SUMS: Final = Sums(0, {})
+NO_SUMS: Final = TourSums(0, {})
 
 
-def sums_of(tours: Iterable[dict[str, Any]]) -> Sums:
+def sums_of(tours: Iterable[dict[str, Any]]) -> TourSums:
     """Sums of tours."""
     count, amounts = 0, dict[str, float]()
     for tour in tours:
@@ -65,7 +65,7 @@ def sums_of(tours: Iterable[dict[str, Any]]) -> Sums:
         if co2e_g is not None and share_pct is not None:
             found |= {"shared_g": co2e_g, "primary_pct_g": co2e_g * share_pct}
         _add(amounts, found)
-    return Sums(count, amounts)
+    return TourSums(count, amounts)
 
 
 def _add(into: dict[str, float], amounts: dict[str, float]) -> None:
@@ -82,7 +82,7 @@ class Delivered:
         self.drops: Points = []
         self.complete = False
         """Whether all of the days have been read."""
-        self._sums: dict[int, Sums] = {}
+        self._sums: dict[int, TourSums] = {}
         self._tours: dict[int, Points] = {}
         self._due: list[int] = []
         self._front_ms: int | None = None
@@ -118,12 +118,12 @@ class Delivered:
             self._drops_of = self.version
             self.version = self._drops_of = self.version + 1
 
-    def sums(self) -> Sums:
+    def sums(self) -> TourSums:
         """All of the days."""
         amounts: dict[str, float] = {}
         for each in self._sums.values():
             _add(amounts, each.amounts)
-        return Sums(sum(each.tours for each in self._sums.values()), amounts)
+        return TourSums(sum(each.tours for each in self._sums.values()), amounts)
 
     def tours(self) -> Points:
         """The newest tours, newest first."""

@@ -20,7 +20,7 @@ SEVERITIES: Final = ("critical", "warning", "info")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Van:
+class LatestVan:
     """The newest that the store knows of one van; None is unknown."""
 
     vehicle_id: str
@@ -74,7 +74,7 @@ class FleetView:
     """Takes points in any order and any number of times; the newest of each van wins."""
 
     def __init__(self) -> None:
-        self.vans: dict[str, Van] = {}
+        self.vans: dict[str, LatestVan] = {}
         self.version = 0
         self.newest_ms: int | None = None
         """Newest event time of any van."""
@@ -98,7 +98,7 @@ class FleetView:
                 continue
             van = self.vans.get(vehicle_id)
             if van is None:
-                van = self.vans[vehicle_id] = Van(vehicle_id=vehicle_id)
+                van = self.vans[vehicle_id] = LatestVan(vehicle_id=vehicle_id)
             held: dict[str, Any] = getattr(van, measurement)
             time_ms = point["time_ms"]
             if held and held["time_ms"] >= time_ms:
@@ -109,7 +109,7 @@ class FleetView:
             changed += 1
         return changed
 
-    def _take(self, van: Van, measurement: str, held: dict[str, Any], point: Point) -> None:
+    def _take(self, van: LatestVan, measurement: str, held: dict[str, Any], point: Point) -> None:
         if measurement in ("energy", "emissions"):
             held.clear()  # what such a point leaves out is unknown now, not as it was
         held.update(point)
@@ -175,7 +175,7 @@ class FleetView:
             worst.setdefault(point.get("vehicle_id", ""), point.get("severity", "info"))
         return worst
 
-    def changed_since(self, version: int) -> list[Van]:
+    def changed_since(self, version: int) -> list[LatestVan]:
         """Vans that changed after `version`."""
         return [van for van in self.vans.values() if van.version > version]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Final, Literal
 
-from dashboards.live.fleet_view import Van
+from dashboards.live.fleet_view import LatestVan
 
 READY_AT: Final = time(6, 0)
 READY_SOC_PCT: Final = 80.0
@@ -18,7 +18,7 @@ Verdict = Literal["ready", "on time", "late", "not charging", "out", "unknown"]
 class Outlook:
     """One van's state of charge at the hour it leaves."""
 
-    van: Van
+    van: LatestVan
     verdict: Verdict
     power_kw: float | None
     """Into the battery."""
@@ -41,7 +41,7 @@ def next_morning_ms(now_ms: int, zone: tzinfo, ready_at: time = READY_AT) -> int
     return int(morning.timestamp() * 1000)
 
 
-def outlook(van: Van, now_ms: int, morning_ms: int, wanted_pct: float = READY_SOC_PCT) -> Outlook:
+def outlook(van: LatestVan, now_ms: int, morning_ms: int, wanted_pct: float = READY_SOC_PCT) -> Outlook:
     """What becomes of one van until `morning_ms` at the power it charges with now."""
     soc_pct = van.soc_pct
     capacity_kwh = van.energy.get("usable_capacity_kwh")
@@ -65,7 +65,7 @@ def outlook(van: Van, now_ms: int, morning_ms: int, wanted_pct: float = READY_SO
     )
 
 
-def charging_kw(van: Van) -> float | None:
+def charging_kw(van: LatestVan) -> float | None:
     """Power into the battery while it charges; None when it does not, or nobody knows."""
     if van.state != "charging":
         return None
@@ -76,7 +76,7 @@ def charging_kw(van: Van) -> float | None:
     return None if power_kw is None else float(power_kw)
 
 
-def _not_charging(van: Van, *, enough: bool, charging: bool) -> Verdict:
+def _not_charging(van: LatestVan, *, enough: bool, charging: bool) -> Verdict:
     if enough:
         return "ready"
     if charging or van.state is None:

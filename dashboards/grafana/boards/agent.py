@@ -1,8 +1,10 @@
 """Does the agent keep up, and how long would it survive an outage?"""
 
+from dashboards.grafana.charts import series
+from dashboards.grafana.figures import gauge, stat
 from dashboards.grafana.influxql import Query, agent_increase
-from dashboards.grafana.layout import Row, dashboard
-from dashboards.grafana.panels import Panel, gauge, series, stat
+from dashboards.grafana.layout import PanelRow, dashboard
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
 
 POINTS = "The agent's own points, one a minute."
@@ -13,9 +15,9 @@ def build() -> model.Dashboard:
     return dashboard(
         "agent",
         "Rates, lag, journal and store of the agent itself.",
-        Row("Now", *_now()),
-        Row("In the range shown", *_range()),
-        Row("Over time", *_course()),
+        PanelRow("Now", *_now()),
+        PanelRow("In the range shown", *_range()),
+        PanelRow("Over time", *_course()),
         refresh="30s",
         start="now-6h",
     )

@@ -1,21 +1,14 @@
 """How much can the batteries still hold, how hard are they used, and how far do they reach?"""
 
+from dashboards.grafana.charts import histogram, scatter, series
+from dashboards.grafana.columns import MODEL, VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, course, latest, ratio, where
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import (
-    MODEL,
-    VAN,
-    Column,
-    Panel,
-    calculated,
-    histogram,
-    known,
-    scatter,
-    series,
-    stat,
-    table,
-)
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table
+from dashboards.grafana.transformations import calculated, known
 
 
 def build() -> model.Dashboard:
@@ -23,10 +16,10 @@ def build() -> model.Dashboard:
     return dashboard(
         "battery",
         "Usable capacity, state of health, cycles, charge levels, temperatures and range of the batteries.",
-        Row("Summary", *_summary()),
-        Row("Over time", *_course()),
-        Row("What it depends on", *_scatter()),
-        Row("Vans", _vans()),
+        PanelRow("Summary", *_summary()),
+        PanelRow("Over time", *_course()),
+        PanelRow("What it depends on", *_scatter()),
+        PanelRow("Vans", _vans()),
         variables=van_variables(),
         refresh="5m",
         start="now-7d",

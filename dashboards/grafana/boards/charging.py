@@ -1,9 +1,13 @@
 """Who charged where, how much, how fast, with what loss and at what cost?"""
 
+from dashboards.grafana.charts import pie, scatter, series
+from dashboards.grafana.columns import VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, course, latest, per_day, rows, total, where
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import VAN, Column, Panel, pie, scatter, series, stat, table
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table
 
 AC = "\"kind\" = 'ac'"
 DC = "\"kind\" = 'dc'"
@@ -60,11 +64,11 @@ def build() -> model.Dashboard:
     return dashboard(
         "charging",
         "Charges that ended in the range shown, and what is charging now.",
-        Row("Summary", *_summary()),
-        Row("Now", *_now()),
-        Row("Shape", *_shape()),
-        Row("Scopes, by the quarter of an hour", *_scopes()),
-        Row("Charges", *_tables()),
+        PanelRow("Summary", *_summary()),
+        PanelRow("Now", *_now()),
+        PanelRow("Shape", *_shape()),
+        PanelRow("Scopes, by the quarter of an hour", *_scopes()),
+        PanelRow("Charges", *_tables()),
         variables=van_variables(),
         refresh="1m",
         start="now-7d",

@@ -2,6 +2,9 @@
 
 from agent.points.measurements import MEASUREMENTS
 from dashboards.grafana.boards.trips import LONG_ENOUGH
+from dashboards.grafana.charts import pie, series
+from dashboards.grafana.columns import MODEL, VAN, Column
+from dashboards.grafana.figures import stat, text
 from dashboards.grafana.influxql import (
     Query,
     course,
@@ -14,9 +17,10 @@ from dashboards.grafana.influxql import (
     total,
     where,
 )
-from dashboards.grafana.layout import Row, dashboard, text_variable, van_variables
-from dashboards.grafana.panels import MODEL, VAN, Column, Panel, pie, series, stat, table, text
+from dashboards.grafana.layout import PanelRow, dashboard, text_variable, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table
 
 G_PER_KM = "suffix:g/km"
 G_PER_TKM = "suffix:g/t·km"
@@ -43,12 +47,12 @@ def build() -> model.Dashboard:
     return dashboard(
         "emissions",
         "CO2e of the fleet, well-to-wheel, against diesel, with the intensities it follows from.",
-        Row("In the range shown", *_summary()),
-        Row("Per kilometre, tonne-kilometre and item", *_intensities()),
-        Row("Over time", *_course()),
-        Row("By model, country and van", *_tables()),
-        Row("Basis", *_basis()),
-        Row("Corrections by hand", _corrections()),
+        PanelRow("In the range shown", *_summary()),
+        PanelRow("Per kilometre, tonne-kilometre and item", *_intensities()),
+        PanelRow("Over time", *_course()),
+        PanelRow("By model, country and van", *_tables()),
+        PanelRow("Basis", *_basis()),
+        PanelRow("Corrections by hand", _corrections()),
         variables=[
             *van_variables(),
             text_variable("min_km", "Shortest trip (km)", "0", "Trips shorter than this are left out."),

@@ -1,25 +1,14 @@
 """How much energy does a kilometre take, and what does that depend on?"""
 
+from dashboards.grafana.charts import bars, pie, series
+from dashboards.grafana.columns import MODEL, VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, course, increase, increase_course, ratio, total, where
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import (
-    MODEL,
-    VAN,
-    Column,
-    Panel,
-    bars,
-    binned,
-    calculated,
-    grouped,
-    known,
-    pie,
-    positive,
-    series,
-    sorted_by,
-    stat,
-    table,
-)
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table
+from dashboards.grafana.transformations import binned, calculated, grouped, known, positive, sorted_by
 
 PER_100KM = "suffix:kWh/100 km"
 QUARTER = "15m"
@@ -30,10 +19,10 @@ def build() -> model.Dashboard:
     return dashboard(
         "energy",
         "Energy per distance, net and gross, by outside temperature, speed, model and van.",
-        Row("Summary", *_summary()),
-        Row("What it depends on", *_bins()),
-        Row("Over time", *_course()),
-        Row("Models and vans", *_tables()),
+        PanelRow("Summary", *_summary()),
+        PanelRow("What it depends on", *_bins()),
+        PanelRow("Over time", *_course()),
+        PanelRow("Models and vans", *_tables()),
         variables=van_variables(),
         refresh="5m",
         start="now-7d",

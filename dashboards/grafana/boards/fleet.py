@@ -1,21 +1,13 @@
 """Where is the fleet, what is it doing, and what has it used?"""
 
+from dashboards.grafana.charts import series
+from dashboards.grafana.columns import DEPOT, MODEL, VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import DEPOTS, Query, course, increase, latest, rows, sum_of_latest
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import (
-    DEPOT,
-    MODEL,
-    SEVERITY_COLORS,
-    STATE_COLORS,
-    VAN,
-    Column,
-    Panel,
-    series,
-    stat,
-    table,
-    world_map,
-)
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import SEVERITY_COLORS, STATE_COLORS, Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table, world_map
 
 SOC_STEPS: dict[float | None, str] = {None: "red", 15: "orange", 30: "green"}
 
@@ -25,11 +17,11 @@ def build() -> model.Dashboard:
     return dashboard(
         "fleet",
         "Where the vans are, what they are doing, and what the fleet has used in the range shown.",
-        Row("Now", *_now()),
-        Row("In the range shown", *_range()),
-        Row("Vans", *_vans()),
-        Row("Over time", *_course()),
-        Row("Depots and alerts", _depots(), _alerts()),
+        PanelRow("Now", *_now()),
+        PanelRow("In the range shown", *_range()),
+        PanelRow("Vans", *_vans()),
+        PanelRow("Over time", *_course()),
+        PanelRow("Depots and alerts", _depots(), _alerts()),
         variables=van_variables(),
         refresh="30s",
         start="now-12h",

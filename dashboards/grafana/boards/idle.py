@@ -1,9 +1,14 @@
 """What do the vans lose while they stand, and which of them lose most?"""
 
+from dashboards.grafana.charts import scatter, series
+from dashboards.grafana.columns import VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, course, increase, increase_course, per_day, ratio, where
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import VAN, Column, Panel, calculated, known, scatter, series, stat, table
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table
+from dashboards.grafana.transformations import calculated, known
 
 QUARTER = "15m"
 
@@ -13,9 +18,9 @@ def build() -> model.Dashboard:
     return dashboard(
         "idle",
         "Energy lost while parked (idle or vampire drain) in the range shown.",
-        Row("Summary", *_summary()),
-        Row("Over time", *_course()),
-        Row("Vans", *_vans()),
+        PanelRow("Summary", *_summary()),
+        PanelRow("Over time", *_course()),
+        PanelRow("Vans", *_vans()),
         variables=van_variables(),
         refresh="5m",
         start="now-7d",

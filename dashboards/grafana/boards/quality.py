@@ -1,9 +1,13 @@
 """Can the figures be trusted: what came late, twice, wrong or not at all?"""
 
+from dashboards.grafana.charts import pie, series
+from dashboards.grafana.columns import VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, agent_increase, course, latest, rows, total, where
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import VAN, Column, Panel, pie, series, stat, table
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table
 
 RAW = ("soc_pct", "battery_power_kw", "voltage_v", "current_a", "battery_temp_c", "soh_pct", "ambient_temp_c")
 PLACED = ("latitude_deg", "speed_kmh", "odometer_km")
@@ -14,10 +18,10 @@ def build() -> model.Dashboard:
     return dashboard(
         "quality",
         "Late, repeated and refused messages, silent vans, missing fields, and the uncertainty of what follows.",
-        Row("Messages", *_summary()),
-        Row("Over time", *_course()),
-        Row("Vans", *_vans()),
-        Row("Derived figures", *_derived()),
+        PanelRow("Messages", *_summary()),
+        PanelRow("Over time", *_course()),
+        PanelRow("Vans", *_vans()),
+        PanelRow("Derived figures", *_derived()),
         variables=van_variables(),
         refresh="1m",
         start="now-24h",

@@ -1,19 +1,14 @@
 """Where do the vans stop, how often and for how long?"""
 
+from dashboards.grafana.charts import histogram, series
+from dashboards.grafana.columns import VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, course, per_day, ratio, rows, total, where
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import (
-    VAN,
-    Column,
-    Panel,
-    grouped,
-    histogram,
-    series,
-    stat,
-    table,
-    world_map,
-)
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table, world_map
+from dashboards.grafana.transformations import grouped
 
 
 def build() -> model.Dashboard:
@@ -21,9 +16,9 @@ def build() -> model.Dashboard:
     return dashboard(
         "stops",
         "Stops on trips (deliveries) that ended in the range shown.",
-        Row("Summary", *_summary()),
-        Row("Shape", *_shape()),
-        Row("Stops", *_tables()),
+        PanelRow("Summary", *_summary()),
+        PanelRow("Shape", *_shape()),
+        PanelRow("Stops", *_tables()),
         variables=van_variables(),
         refresh="1m",
         start="now-24h",

@@ -2,10 +2,14 @@
 
 from typing import Final
 
+from dashboards.grafana.charts import histogram, pie, scatter
+from dashboards.grafana.columns import TRIP_LINK, VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, rows, total, where
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import TRIP_LINK, VAN, Column, Panel, histogram, pie, scatter, stat, table, world_map
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table, world_map
 
 LOAD_KNOWN: Final = '"empty_km" >= 0'
 """Of a tour on which nothing is known to have been on board, the field is absent."""
@@ -64,9 +68,9 @@ def build() -> model.Dashboard:
     return dashboard(
         "tours",
         "Tours that ended in the range shown, from depot to depot, and what was delivered on them.",
-        Row("Summary", *_summary()),
-        Row("Shape", *_shape()),
-        Row("Tours and drops", *_tables()),
+        PanelRow("Summary", *_summary()),
+        PanelRow("Shape", *_shape()),
+        PanelRow("Tours and drops", *_tables()),
         variables=van_variables(),
         refresh="1m",
         start="now-7d",

@@ -1,21 +1,13 @@
 """Which trips were driven, how far, with how much energy, and how sure is that?"""
 
+from dashboards.grafana.charts import histogram, pie, scatter, series
+from dashboards.grafana.columns import TRIP_LINK, VAN, Column
+from dashboards.grafana.figures import stat
 from dashboards.grafana.influxql import Query, course, per_day, rows, total, where
-from dashboards.grafana.layout import Row, dashboard, text_variable, van_variables
-from dashboards.grafana.panels import (
-    TRIP_LINK,
-    VAN,
-    Column,
-    Panel,
-    histogram,
-    pie,
-    scatter,
-    series,
-    stat,
-    table,
-    world_map,
-)
+from dashboards.grafana.layout import PanelRow, dashboard, text_variable, van_variables
+from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table, world_map
 
 LONG_ENOUGH = '"distance_km" >= $min_km'
 
@@ -52,9 +44,9 @@ def build() -> model.Dashboard:
     return dashboard(
         "trips",
         "Trips that ended in the range shown, of at least the chosen length.",
-        Row("Summary", *_summary()),
-        Row("Shape", *_shape()),
-        Row("Trips", *_tables()),
+        PanelRow("Summary", *_summary()),
+        PanelRow("Shape", *_shape()),
+        PanelRow("Trips", *_tables()),
         variables=[
             *van_variables(),
             text_variable("min_km", "Shortest trip (km)", "0", "Trips shorter than this are left out."),

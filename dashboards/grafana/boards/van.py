@@ -2,21 +2,14 @@
 
 from dashboards.grafana.boards.charging import charge_columns
 from dashboards.grafana.boards.trips import trip_columns
+from dashboards.grafana.charts import series, states
+from dashboards.grafana.columns import Column
+from dashboards.grafana.figures import gauge, stat
 from dashboards.grafana.influxql import course, increase, latest, ratio, rows
-from dashboards.grafana.layout import Row, dashboard, van_variables
-from dashboards.grafana.panels import (
-    SEVERITY_COLORS,
-    STATE_COLORS,
-    Column,
-    Panel,
-    gauge,
-    series,
-    stat,
-    states,
-    table,
-    world_map,
-)
+from dashboards.grafana.layout import PanelRow, dashboard, van_variables
+from dashboards.grafana.panel import SEVERITY_COLORS, STATE_COLORS, Panel
 from dashboards.grafana.sdk import model
+from dashboards.grafana.tables import table, world_map
 
 NEWEST = "Newest value in the range shown."
 
@@ -26,11 +19,11 @@ def build() -> model.Dashboard:
     return dashboard(
         "van",
         "One van: state, charge, power, track, trips, charges, stops and alerts in the range shown.",
-        Row("Now", *_now()),
-        Row("In the range shown", *_range()),
-        Row("Over time", *_course()),
-        Row("Track", *_track()),
-        Row("Trips, charges, stops, alerts", *_tables()),
+        PanelRow("Now", *_now()),
+        PanelRow("In the range shown", *_range()),
+        PanelRow("Over time", *_course()),
+        PanelRow("Track", *_track()),
+        PanelRow("Trips, charges, stops, alerts", *_tables()),
         variables=van_variables(one_van=True),
         refresh="10s",
         start="now-12h",

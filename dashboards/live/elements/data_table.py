@@ -6,11 +6,11 @@ from typing import Any, Literal, NamedTuple
 from nicegui.element import Element
 
 ColumnType = Literal["text", "message", "link", "number", "soc", "state", "severity", "verdict", "time", "age", "span"]
-Row = list[Any]
+DataRow = list[Any]
 """[key, value, value, …], the values in the order of the columns."""
 
 
-class Column(NamedTuple):
+class DataColumn(NamedTuple):
     """A column: what it is called, in which unit, and how it is written."""
 
     label: str
@@ -30,8 +30,8 @@ class DataTable(Element, component="data_table.js"):
 
     def __init__(
         self,
-        columns: Sequence[Column],
-        rows: list[Row],
+        columns: Sequence[DataColumn],
+        rows: list[DataRow],
         *,
         title: str = "",
         nothing: str = "Nothing yet.",
@@ -55,21 +55,21 @@ class DataTable(Element, component="data_table.js"):
         self._props["link"] = link
         self._props["broadcast"] = broadcast
         self._props["page"] = page
-        self._sent: list[Row] = rows
+        self._sent: list[DataRow] = rows
 
-    def patch(self, rows: list[Row]) -> None:
+    def patch(self, rows: list[DataRow]) -> None:
         """Send changed and new rows."""
         if rows:
             self.run_method("patch", self._shown(rows))
 
-    def replace(self, rows: list[Row]) -> None:
+    def replace(self, rows: list[DataRow]) -> None:
         """Send all rows, if they are not what the browser has."""
         rows = self._shown(rows)
         if rows != self._sent:
             self._sent = rows
             self.run_method("replace", rows)
 
-    def _shown(self, rows: list[Row]) -> list[Row]:
+    def _shown(self, rows: list[DataRow]) -> list[DataRow]:
         return [
             [key, *(column.shown(value) for column, value in zip(self._columns, values, strict=True))]
             for key, *values in rows

@@ -6,12 +6,12 @@ from nicegui import ui
 
 from dashboards.live import units
 from dashboards.live.elements.chart import Chart, ChartSeries
-from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
 from dashboards.live.pages.quality import added
 from dashboards.live.units import Figure, number
 
-COUNTERS = (Column("Counter"), Column("Meaning", hide="phone"), Column("Now", "text"))
+COUNTERS = (DataColumn("Counter"), DataColumn("Meaning", hide="phone"), DataColumn("Now", "text"))
 
 _COUNTERS = (
     (
@@ -118,7 +118,7 @@ class AgentPage:
         show("memory", units.bytes_(value("memory_bytes", "vanpulse_memory_bytes")))
 
 
-def line(points: list[dict[str, Any]], field: str, factor: float = 1.0) -> list[Row]:
+def line(points: list[dict[str, Any]], field: str, factor: float = 1.0) -> list[DataRow]:
     """A field over time."""
     return [[point["time_ms"], round(point[field] * factor, 2)] for point in points if field in point]
 

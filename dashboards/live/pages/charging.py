@@ -3,61 +3,64 @@
 from nicegui import ui
 
 from dashboards.live import units
-from dashboards.live.charged import Site as ChargeSite
-from dashboards.live.charged import Sums
-from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.charged import ChargeSite, ChargeSums
+from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.morning import READY_AT, READY_SOC_PCT, Outlook, next_morning_ms, outlook
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
 from dashboards.live.units import Figure, number, thousands
 
 CHARGING = (
-    Column("Van", "link"),
-    Column("SoC", "soc", "%", 1),
-    Column("Power", "number", "kW", 1, help="Into the battery"),
-    Column("80 % at", "time"),
-    Column("By morning", "number", "%", help="If it goes on like this"),
-    Column("Ready", "verdict", hide="phone"),
-    Column("Depot", "text", hide="phone"),
+    DataColumn("Van", "link"),
+    DataColumn("SoC", "soc", "%", 1),
+    DataColumn("Power", "number", "kW", 1, help="Into the battery"),
+    DataColumn("80 % at", "time"),
+    DataColumn("By morning", "number", "%", help="If it goes on like this"),
+    DataColumn("Ready", "verdict", hide="phone"),
+    DataColumn("Depot", "text", hide="phone"),
 )
 AT_RISK = (
-    Column("Van", "link"),
-    Column("Why", "verdict"),
-    Column("SoC", "soc", "%", 1),
-    Column("By morning", "number", "%"),
-    Column("Missing", "number", "kWh", 1, hide="phone", help="Into the battery, up to 80 %"),
-    Column("State", "state", hide="phone"),
-    Column("Depot", "text", hide="phone"),
+    DataColumn("Van", "link"),
+    DataColumn("Why", "verdict"),
+    DataColumn("SoC", "soc", "%", 1),
+    DataColumn("By morning", "number", "%"),
+    DataColumn("Missing", "number", "kWh", 1, hide="phone", help="Into the battery, up to 80 %"),
+    DataColumn("State", "state", hide="phone"),
+    DataColumn("Depot", "text", hide="phone"),
 )
 DONE = (
-    Column("Van", "link"),
-    Column("Ended", "time"),
-    Column("Duration", "span", hide="phone"),
-    Column("Into battery", "number", "kWh", 1),
-    Column("From grid", "number", "kWh", 1, hide="phone"),
-    Column("Max.", "number", "kW", 1, hide="tablet"),
-    Column("SoC from", "number", "%", hide="phone"),
-    Column("to", "number", "%"),
-    Column("Kind", "text"),
-    Column("CO2e", "number", "kg", 2, hide="phone", help="Location-based: at the grid's intensity when it was charged"),
-    Column("Market-based", "number", "kg", 2, hide="tablet", help="By contract, residual mix, else location-based"),
-    Column("Meter", "text", hide="tablet", help="Grid energy by the charger's meter, or modelled by the efficiency"),
-    Column("Place", "text", hide="tablet"),
+    DataColumn("Van", "link"),
+    DataColumn("Ended", "time"),
+    DataColumn("Duration", "span", hide="phone"),
+    DataColumn("Into battery", "number", "kWh", 1),
+    DataColumn("From grid", "number", "kWh", 1, hide="phone"),
+    DataColumn("Max.", "number", "kW", 1, hide="tablet"),
+    DataColumn("SoC from", "number", "%", hide="phone"),
+    DataColumn("to", "number", "%"),
+    DataColumn("Kind", "text"),
+    DataColumn(
+        "CO2e", "number", "kg", 2, hide="phone", help="Location-based: at the intensity of the grid during the charge"
+    ),
+    DataColumn("Market-based", "number", "kg", 2, hide="tablet", help="By contract, residual mix, else location-based"),
+    DataColumn(
+        "Meter", "text", hide="tablet", help="Grid energy: metered by the charger, or modelled with its efficiency"
+    ),
+    DataColumn("Place", "text", hide="tablet"),
 )
 
 
 SCOPES = (
-    Column("Place", "text"),
-    Column("Instrument", "text", help="What market-based is by: contract, residual mix, else the grid's intensity"),
-    Column("From grid", "number", "kWh", 1),
-    Column("Metered", "number", "%", hide="tablet", help="Share of it that chargers have measured"),
-    Column("Scope 2", "number", "kg", 2, help="CO2e of generation, location-based"),
-    Column("3.3 upstream", "number", "kg", 2, hide="phone", help="CO2e of fuels and plants before generation"),
-    Column("3.3 losses", "number", "kg", 2, hide="phone", help="CO2e of transmission and distribution losses"),
-    Column("Market-based", "number", "kg", 2),
+    DataColumn("Place", "text"),
+    DataColumn("Instrument", "text", help="What market-based is by: contract, residual mix, else the grid's intensity"),
+    DataColumn("From grid", "number", "kWh", 1),
+    DataColumn("Metered", "number", "%", hide="tablet", help="Share of it that chargers have measured"),
+    DataColumn("Scope 2", "number", "kg", 2, help="CO2e of generation, location-based"),
+    DataColumn("3.3 upstream", "number", "kg", 2, hide="phone", help="CO2e of fuels and plants before generation"),
+    DataColumn("3.3 losses", "number", "kg", 2, hide="phone", help="CO2e of transmission and distribution losses"),
+    DataColumn("Market-based", "number", "kg", 2),
 )
 
 
-def scope_row(site: ChargeSite, sums: Sums) -> Row:
+def scope_row(site: ChargeSite, sums: ChargeSums) -> DataRow:
     """What was charged at a place by one instrument."""
     grid_kwh = sums["grid_kwh"]
     return [
@@ -70,7 +73,7 @@ def scope_row(site: ChargeSite, sums: Sums) -> Row:
     ]
 
 
-def charging_row(one: Outlook) -> Row:
+def charging_row(one: Outlook) -> DataRow:
     """A van that charges."""
     van = one.van
     return [
@@ -85,7 +88,7 @@ def charging_row(one: Outlook) -> Row:
     ]
 
 
-def risk_row(one: Outlook) -> Row:
+def risk_row(one: Outlook) -> DataRow:
     """A van that somebody has to look after."""
     van = one.van
     capacity_kwh = van.energy.get("usable_capacity_kwh")

@@ -7,28 +7,28 @@ from nicegui import ui
 
 from dashboards.live import units
 from dashboards.live.elements.chart import Chart, ChartSeries
-from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.hours import HOUR_MS, Amounts, Standing, grouped, kwh_per_100km, total
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head, text
 from dashboards.live.units import Figure, kilograms, number, thousands
 
 GROUP_COLUMNS = (
-    Column("Vans", "number"),
-    Column("Distance", "number", "km", 1, hide="phone"),
-    Column("Energy", "number", "kWh", 1),
-    Column("Consumption", "number", "kWh/100 km", 1, hide="phone"),
-    Column("From grid", "number", "kWh", 1, hide="tablet", help="Drawn from the grid while charging"),
-    Column("CO2e", "number", "kg", 1, help="Well-to-wheel, of the energy used"),
-    Column("Diesel", "number", "kg CO2e", 1, hide="phone", help="The same distances with diesel vans"),
-    Column("Avoided", "number", "kg CO2e", 1),
-    Column("NOx", "number", "g", 1, hide="tablet", help="Avoided, by legal limit"),
+    DataColumn("Vans", "number"),
+    DataColumn("Distance", "number", "km", 1, hide="phone"),
+    DataColumn("Energy", "number", "kWh", 1),
+    DataColumn("Consumption", "number", "kWh/100 km", 1, hide="phone"),
+    DataColumn("From grid", "number", "kWh", 1, hide="tablet", help="Drawn from the grid while charging"),
+    DataColumn("CO2e", "number", "kg", 1, help="Well-to-wheel, of the energy used"),
+    DataColumn("Diesel", "number", "kg CO2e", 1, hide="phone", help="The same distances with diesel vans"),
+    DataColumn("Avoided", "number", "kg CO2e", 1),
+    DataColumn("NOx", "number", "g", 1, hide="tablet", help="Avoided, by legal limit"),
 )
 
 BALANCED: Final = 0.001
 """What is charged equals what is used and what the packs hold more, to a thousandth."""
 
 
-def group_rows(today: Standing, group: Callable[[str], str]) -> list[Row]:
+def group_rows(today: Standing, group: Callable[[str], str]) -> list[DataRow]:
     """Today's amounts by depot or country, as the table takes them."""
     counts: dict[str, int] = {}
     for vehicle_id in today:
@@ -98,12 +98,12 @@ class EnergyPage:
             with card("vp-tall"):
                 self.emissions = Chart("CO2e by hour against diesel", "kg", [], note="last 24 h, well-to-wheel")
         with card("vp-gap"):
-            self.depots = DataTable((Column("Depot"), *GROUP_COLUMNS), [], title="Today by depot")
+            self.depots = DataTable((DataColumn("Depot"), *GROUP_COLUMNS), [], title="Today by depot")
         with card("vp-gap"):
-            self.countries = DataTable((Column("Country"), *GROUP_COLUMNS), [], title="Today by country")
+            self.countries = DataTable((DataColumn("Country"), *GROUP_COLUMNS), [], title="Today by country")
         with card():
             self.vans = DataTable(
-                (Column("Van", "link"), *GROUP_COLUMNS[1:]),
+                (DataColumn("Van", "link"), *GROUP_COLUMNS[1:]),
                 [],
                 title="Today by van",
                 page=25,

@@ -5,38 +5,38 @@ from typing import Any
 from nicegui import ui
 
 from dashboards.live import units
-from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.elements.van_map import VanMap
-from dashboards.live.fleet_view import Van
+from dashboards.live.fleet_view import LatestVan
 from dashboards.live.hours import Standing, kwh_per_100km, total
 from dashboards.live.pages.frame import LAND_PATH, Figures, Frame, Site, card, grid, page_head, state_legend, van_mark
 from dashboards.live.units import Figure, kilograms, number, thousands
 
 COLUMNS = (
-    Column("Van", "link"),
-    Column("State", "state"),
-    Column("SoC", "soc", "%", 1, help="State of charge"),
-    Column("Range", "number", "km", hide="phone", help="Projected range"),
-    Column("Power", "number", "kW", 1, help="Positive out of the battery, negative while charging"),
-    Column("Speed", "number", "km/h", hide="phone"),
-    Column("Distance today", "number", "km", 1, hide="tablet"),
-    Column("Energy today", "number", "kWh", 1, hide="tablet", help="Taken out of the battery since midnight"),
-    Column("CO2e today", "number", "kg", 2, hide="tablet", help="Well-to-wheel"),
-    Column("Depot", "text", hide="phone"),
-    Column("Model", "text", hide="tablet"),
-    Column("Alert", "severity", hide="phone", help="The worst that is open"),
-    Column("Heard", "age", "ago", hide="phone", help="Age of the van's newest reading"),
+    DataColumn("Van", "link"),
+    DataColumn("State", "state"),
+    DataColumn("SoC", "soc", "%", 1, help="State of charge"),
+    DataColumn("Range", "number", "km", hide="phone", help="Projected range"),
+    DataColumn("Power", "number", "kW", 1, help="Positive out of the battery, negative while charging"),
+    DataColumn("Speed", "number", "km/h", hide="phone"),
+    DataColumn("Distance today", "number", "km", 1, hide="tablet"),
+    DataColumn("Energy today", "number", "kWh", 1, hide="tablet", help="Taken out of the battery since midnight"),
+    DataColumn("CO2e today", "number", "kg", 2, hide="tablet", help="Well-to-wheel"),
+    DataColumn("Depot", "text", hide="phone"),
+    DataColumn("Model", "text", hide="tablet"),
+    DataColumn("Alert", "severity", hide="phone", help="The worst that is open"),
+    DataColumn("Heard", "age", "ago", hide="phone", help="Age of the van's newest reading"),
 )
 
 ALERT_COLUMNS = (
-    Column("Van", "link"),
-    Column("Severity", "severity"),
-    Column("What", "message"),
-    Column("Since", "time"),
+    DataColumn("Van", "link"),
+    DataColumn("Severity", "severity"),
+    DataColumn("What", "message"),
+    DataColumn("Since", "time"),
 )
 
 
-def van_row(van: Van, today: Standing, worst: dict[str, str]) -> Row:
+def van_row(van: LatestVan, today: Standing, worst: dict[str, str]) -> DataRow:
     """One van as the table takes it."""
     amounts = today.get(van.vehicle_id, {})
     return [
@@ -57,7 +57,7 @@ def van_row(van: Van, today: Standing, worst: dict[str, str]) -> Row:
     ]
 
 
-def alert_rows(points: list[Any]) -> list[Row]:
+def alert_rows(points: list[Any]) -> list[DataRow]:
     """Open alerts as the table takes them."""
     return [
         [

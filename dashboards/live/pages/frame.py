@@ -11,7 +11,7 @@ from nicegui.element import Element
 
 from dashboards.live import units
 from dashboards.live.elements.van_map import Depots
-from dashboards.live.fleet_view import Van
+from dashboards.live.fleet_view import LatestVan
 from dashboards.live.reading import Reader
 
 STATIC_PATH: Final = "/live-static"
@@ -147,7 +147,7 @@ class Figures:
         mark(cell, "vp-ok", on=bad is False)
 
 
-class Progress:
+class CatchingUp:
     """Whether newer readings keep coming, old as they may be: then what was held back is on its way."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class Frame:
         self.site = site
         self.reader = site.reader
         self._updates: list[Callable[[], None]] = []
-        self._progress = Progress()
+        self._progress = CatchingUp()
         self._stack = ExitStack()
         client = ui.context.client
         client.on_delete(self._stack.close)
@@ -310,7 +310,7 @@ _PANELS: Final = {
 }
 
 
-def van_mark(van: Van, severity: str | None) -> list[Any]:
+def van_mark(van: LatestVan, severity: str | None) -> list[Any]:
     """One van as the map takes it."""
     latitude, longitude = van.trail[-1] if van.trail else (None, None)
     return [van.vehicle_id, van.state, van.soc_pct, latitude, longitude, van.location.get("heading_deg"), severity]

@@ -9,7 +9,7 @@ from nicegui import ui
 from agent.errors import REASONS
 from dashboards.live.agent_metrics import Metrics
 from dashboards.live.elements.chart import Chart, ChartSeries
-from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.fleet_view import Point
 from dashboards.live.pages.frame import Figures, Frame, Site, card, grid, page_head
 from dashboards.live.units import Figure, number, thousands
@@ -46,37 +46,37 @@ MEANINGS = {
 }
 
 REJECTED = (
-    Column("Reason"),
-    Column("Meaning", hide="phone"),
-    Column("Messages", "number"),
-    Column("Share", "number", "%", 3),
+    DataColumn("Reason"),
+    DataColumn("Meaning", hide="phone"),
+    DataColumn("Messages", "number"),
+    DataColumn("Share", "number", "%", 3),
 )
 SILENT = (
-    Column("Van", "link"),
-    Column("State", "state"),
-    Column("Heard", "age", "ago"),
-    Column("Last reading", "time", hide="phone"),
-    Column("SoC then", "soc", "%", 1),
-    Column("Depot", "text", hide="phone"),
-    Column("Model", "text", hide="tablet"),
+    DataColumn("Van", "link"),
+    DataColumn("State", "state"),
+    DataColumn("Heard", "age", "ago"),
+    DataColumn("Last reading", "time", hide="phone"),
+    DataColumn("SoC then", "soc", "%", 1),
+    DataColumn("Depot", "text", hide="phone"),
+    DataColumn("Model", "text", hide="tablet"),
 )
 IMPLAUSIBLE = (
-    Column("Van", "link"),
-    Column("Kind"),
-    Column("Now", "text", help="raised: it still sends what cannot be true"),
-    Column("Since", "time"),
-    Column("What", "message", hide="phone"),
-    Column("Depot", "text", hide="tablet"),
+    DataColumn("Van", "link"),
+    DataColumn("Kind"),
+    DataColumn("Now", "text", help="raised: it still sends what cannot be true"),
+    DataColumn("Since", "time"),
+    DataColumn("What", "message", hide="phone"),
+    DataColumn("Depot", "text", hide="tablet"),
 )
 CORRECTED = (
-    Column("Van", "link"),
-    Column("From", "time"),
-    Column("To", "time"),
-    Column("Distance", "number", "km", 1, help="Does not count"),
-    Column("Energy", "number", "kWh", 1, hide="phone", help="Does not count"),
-    Column("CO2e", "number", "kg", 2, hide="phone", help="Does not count"),
-    Column("Reason", "message"),
-    Column("Made", "time", hide="tablet"),
+    DataColumn("Van", "link"),
+    DataColumn("From", "time"),
+    DataColumn("To", "time"),
+    DataColumn("Distance", "number", "km", 1, help="Does not count"),
+    DataColumn("Energy", "number", "kWh", 1, hide="phone", help="Does not count"),
+    DataColumn("CO2e", "number", "kg", 2, hide="phone", help="Does not count"),
+    DataColumn("Reason", "message"),
+    DataColumn("Made", "time", hide="tablet"),
 )
 
 
@@ -170,7 +170,7 @@ class QualityPage:
         lost = counts["sessions_lost_total"]
         show("sessions", Figure(number(lost), ""), "messages may be missing" if lost else "", bad=bool(lost) or None)
 
-    def _silent(self) -> list[Row]:
+    def _silent(self) -> list[DataRow]:
         view = self.reader.view
         limit_ms = self.reader.clock_ms() - SILENT_AFTER_S * 1000
         return [
@@ -188,7 +188,7 @@ class QualityPage:
             if van.state == "offline" or (van.heard_ms or 0) < limit_ms
         ]
 
-    def _corrected(self) -> list[Row]:
+    def _corrected(self) -> list[DataRow]:
         return [
             [
                 f"{each['vehicle_id']}/{each['from_ms']}/{each['made_ms']}",
@@ -205,7 +205,7 @@ class QualityPage:
         ]
 
 
-def implausible_rows(alerts: Iterable[Point]) -> list[Row]:
+def implausible_rows(alerts: Iterable[Point]) -> list[DataRow]:
     """The newest alert of each van and kind about data that cannot be true."""
     return [
         [
@@ -233,9 +233,9 @@ def counters(metrics: Metrics | None, agent: dict[str, Any]) -> dict[str, float 
     return counts
 
 
-def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) -> list[Row]:
+def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) -> list[DataRow]:
     """Every reason of the closed list; a dash where the agent cannot be asked."""
-    rows: list[Row] = []
+    rows: list[DataRow] = []
     for reason in REASONS:
         count = None if by_reason is None else by_reason.get(reason, 0.0)
         everything = (accepted or 0) + sum((by_reason or {}).values())

@@ -2,44 +2,44 @@
 
 from nicegui import ui
 
-from dashboards.live.delivered import DAYS, NEWEST, Sums
-from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.delivered import DAYS, NEWEST, TourSums
+from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.fleet_view import Point
 from dashboards.live.pages.frame import Figures, Frame, Site, card, page_head
 from dashboards.live.units import DASH, Figure, kilograms, number, thousands
 
-VAN = Column("Van", "link")
+VAN = DataColumn("Van", "link")
 TOURS = (
-    Column("Returned", "time"),
-    Column("Duration", "span", hide="phone"),
-    Column("Distance", "number", "km", 1, hide="phone"),
-    Column("Empty", "number", "km", 1, hide="tablet", help="Distance with nothing on board"),
-    Column("Stops", "number", hide="tablet"),
-    Column("Drops", "number"),
-    Column("Items", "number", hide="phone"),
-    Column("Transport", "number", "t·km", 2, hide="tablet", help="Mass times great-circle distance"),
-    Column("Energy", "number", "kWh", 1, hide="phone"),
-    Column("CO2e", "number", "kg", 2, help="Location-based, well-to-wheel, since the tour before"),
-    Column("±", "number", "kg", 2, hide="tablet", help="Half width of the 90 % interval of the CO2e"),
-    Column("per t·km", "number", "g", hide="tablet"),
-    Column("per item", "number", "g"),
-    Column("Primary", "number", "%", hide="tablet", help="Share of the CO2e whose grid energy and mass are measured"),
-    Column("Data", "text", hide="tablet", help="primary, modelled or default, by the method of EN ISO 14083"),
+    DataColumn("Returned", "time"),
+    DataColumn("Duration", "span", hide="phone"),
+    DataColumn("Distance", "number", "km", 1, hide="phone"),
+    DataColumn("Empty", "number", "km", 1, hide="tablet", help="Distance with nothing on board"),
+    DataColumn("Stops", "number", hide="tablet"),
+    DataColumn("Drops", "number"),
+    DataColumn("Items", "number", hide="phone"),
+    DataColumn("Transport", "number", "t·km", 2, hide="tablet", help="Mass times great-circle distance"),
+    DataColumn("Energy", "number", "kWh", 1, hide="phone"),
+    DataColumn("CO2e", "number", "kg", 2, help="Location-based, well-to-wheel, since the tour before"),
+    DataColumn("±", "number", "kg", 2, hide="tablet", help="Half width of the 90 % interval of the CO2e"),
+    DataColumn("per t·km", "number", "g", hide="tablet"),
+    DataColumn("per item", "number", "g"),
+    DataColumn("Primary", "number", "%", hide="tablet", help="Share of CO2e with measured grid energy and mass"),
+    DataColumn("Data", "text", hide="tablet", help="primary, modelled or default, by the method of EN ISO 14083"),
 )
 DROPS = (
-    Column("When", "time"),
-    Column("What", "text", hide="phone"),
-    Column("Consignment", "text"),
-    Column("Customer", "text", hide="phone"),
-    Column("Mass", "number", "kg", 1, hide="phone"),
-    Column("Items", "number"),
-    Column("As the crow flies", "number", "km", 1, hide="tablet"),
-    Column("CO2e", "number", "g", help="Its share of the tour's"),
-    Column("From", "text", hide="tablet", help="message, import, load or default"),
+    DataColumn("When", "time"),
+    DataColumn("What", "text", hide="phone"),
+    DataColumn("Consignment", "text"),
+    DataColumn("Customer", "text", hide="phone"),
+    DataColumn("Mass", "number", "kg", 1, hide="phone"),
+    DataColumn("Items", "number"),
+    DataColumn("As the crow flies", "number", "km", 1, hide="tablet"),
+    DataColumn("CO2e", "number", "g", help="Its share of the tour's"),
+    DataColumn("From", "text", hide="tablet", help="message, import, load or default"),
 )
 
 
-def tour_row(point: Point) -> Row:
+def tour_row(point: Point) -> DataRow:
     """A tour as the table of one van takes it."""
     get = point.get
     return [
@@ -62,7 +62,7 @@ def tour_row(point: Point) -> Row:
     ]
 
 
-def drop_row(point: Point) -> Row:
+def drop_row(point: Point) -> DataRow:
     """A drop as the table of one van takes it."""
     get = point.get
     return [
@@ -79,7 +79,7 @@ def drop_row(point: Point) -> Row:
     ]
 
 
-def with_van(row: Row, point: Point) -> Row:
+def with_van(row: DataRow, point: Point) -> DataRow:
     """The row with its van in front."""
     return [row[0], point.get("vehicle_id"), *row[1:]]
 
@@ -147,7 +147,7 @@ class ToursPage:
         self.tours.replace([with_van(tour_row(point), point) for point in delivered.tours()])
         self.drops.replace([with_van(drop_row(point), point) for point in delivered.drops])
 
-    def _show_figures(self, sums: Sums) -> None:
+    def _show_figures(self, sums: TourSums) -> None:
         show, get = self.figures.set, sums.amounts.get
         show("tours", Figure(number(sums.tours), ""), f"{number(get('distance_km'))} km, {number(get('stops'))} stops")
         show("drops", Figure(number(get("drops")), ""), f"{number(get('items'))} items, {number(get('mass_kg'))} kg")

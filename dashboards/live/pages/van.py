@@ -7,7 +7,7 @@ from nicegui import ui
 
 from dashboards.live import units
 from dashboards.live.elements.chart import Chart, ChartSeries
-from dashboards.live.elements.data_table import Column, DataTable, Row
+from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.elements.van_map import VanMap
 from dashboards.live.fleet_view import Point
 from dashboards.live.hours import kwh_per_100km
@@ -19,35 +19,40 @@ from dashboards.live.van_view import VanView
 RANGES_H: Final = (6, 24, 72)
 
 TRIPS = (
-    Column("Ended", "time"),
-    Column("Duration", "span"),
-    Column("Distance", "number", "km", 1),
-    Column("Energy", "number", "kWh", 2),
-    Column("±", "number", "kWh", 2, hide="phone", help="Half width of the 90 % interval"),
-    Column("Consumption", "number", "kWh/100 km", 1, hide="phone"),
-    Column("SoC from", "number", "%", hide="tablet"),
-    Column("to", "number", "%", hide="tablet"),
-    Column("Stops", "number", hide="phone"),
-    Column("CO2e", "number", "kg", 2),
-    Column("Avoided", "number", "kg", 2, hide="phone"),
-    Column("Data", "text", hide="tablet", help="Of the energy: primary, modelled or default"),
+    DataColumn("Ended", "time"),
+    DataColumn("Duration", "span"),
+    DataColumn("Distance", "number", "km", 1),
+    DataColumn("Energy", "number", "kWh", 2),
+    DataColumn("±", "number", "kWh", 2, hide="phone", help="Half width of the 90 % interval"),
+    DataColumn("Consumption", "number", "kWh/100 km", 1, hide="phone"),
+    DataColumn("SoC from", "number", "%", hide="tablet"),
+    DataColumn("to", "number", "%", hide="tablet"),
+    DataColumn("Stops", "number", hide="phone"),
+    DataColumn("CO2e", "number", "kg", 2),
+    DataColumn("Avoided", "number", "kg", 2, hide="phone"),
+    DataColumn("Data", "text", hide="tablet", help="Of the energy: primary, modelled or default"),
 )
 CHARGES = (
-    Column("Ended", "time"),
-    Column("Duration", "span"),
-    Column("Into battery", "number", "kWh", 1),
-    Column("From grid", "number", "kWh", 1, hide="phone"),
-    Column("Max.", "number", "kW", 1, hide="phone"),
-    Column("SoC from", "number", "%"),
-    Column("to", "number", "%"),
-    Column("Kind", "text"),
-    Column("CO2e", "number", "kg", 2, hide="phone"),
-    Column("Place", "text", hide="tablet"),
+    DataColumn("Ended", "time"),
+    DataColumn("Duration", "span"),
+    DataColumn("Into battery", "number", "kWh", 1),
+    DataColumn("From grid", "number", "kWh", 1, hide="phone"),
+    DataColumn("Max.", "number", "kW", 1, hide="phone"),
+    DataColumn("SoC from", "number", "%"),
+    DataColumn("to", "number", "%"),
+    DataColumn("Kind", "text"),
+    DataColumn("CO2e", "number", "kg", 2, hide="phone"),
+    DataColumn("Place", "text", hide="tablet"),
 )
-ALERTS = (Column("When", "time"), Column("Severity", "severity"), Column("What", "message"), Column("Now", "text"))
+ALERTS = (
+    DataColumn("When", "time"),
+    DataColumn("Severity", "severity"),
+    DataColumn("What", "message"),
+    DataColumn("Now", "text"),
+)
 
 
-def trip_row(point: Point) -> Row:
+def trip_row(point: Point) -> DataRow:
     """A trip as the table takes it."""
     get = point.get
     return [
@@ -67,7 +72,7 @@ def trip_row(point: Point) -> Row:
     ]
 
 
-def charge_row(point: Point) -> Row:
+def charge_row(point: Point) -> DataRow:
     """A charge as the table takes it."""
     get = point.get
     return [

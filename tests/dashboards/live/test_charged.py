@@ -10,7 +10,7 @@ from agent.fleet.records import ChargeSliceRecord
 from agent.points.rows import Series, add_records, empty_rows
 from agent.stores import make_history, make_store
 from dashboards.live.channel import Channel
-from dashboards.live.charged import ChargedToday, Site, sites_of
+from dashboards.live.charged import ChargedToday, ChargeSite, sites_of
 from dashboards.live.hours import HOUR_MS
 from dashboards.live.pages.charging import scope_row
 
@@ -54,10 +54,10 @@ async def test_the_day_so_far_and_what_is_written_late(tmp_path: Path) -> None:
         assert charged.due()
         await charged.read(channel, MIDNIGHT_MS, MIDNIGHT_MS + 6 * HOUR_MS)
         assert not charged.due()
-        assert charged.sites()[Site("", "location")]["grid_kwh"] == 3.0
+        assert charged.sites()[ChargeSite("", "location")]["grid_kwh"] == 3.0
         await write(url, piece(5.75, 4.0))
         await charged.read(channel, MIDNIGHT_MS, MIDNIGHT_MS + 6 * HOUR_MS)
-        assert charged.sites()[Site("", "location")]["grid_kwh"] == 7.0
+        assert charged.sites()[ChargeSite("", "location")]["grid_kwh"] == 7.0
         await charged.read(channel, MIDNIGHT_MS + 24 * HOUR_MS, MIDNIGHT_MS + 25 * HOUR_MS)
         assert charged.sites() == {}
     finally:
@@ -85,7 +85,11 @@ def test_places_and_instruments_apart() -> None:
     fields = [{"place": "north", "instrument": "contract Green", "market_g": 0.0}, {"place": "north"}, {}]
     slices = [msgspec.structs.asdict(piece(1.0, 10.0, **each)) for each in fields]
     sites = sites_of({name: value for name, value in one.items() if value is not None} for one in slices)
-    assert list(sites) == [Site("north", "contract Green"), Site("north", "location"), Site("", "location")]
+    assert list(sites) == [
+        ChargeSite("north", "contract Green"),
+        ChargeSite("north", "location"),
+        ChargeSite("", "location"),
+    ]
 
 
 def test_a_row_of_the_page() -> None:
@@ -97,6 +101,6 @@ def test_a_row_of_the_page() -> None:
         "losses_g": 400.0,
         "market_g": 120.0,
     }
-    row = scope_row(Site("", "contract Green"), sums)
+    row = scope_row(ChargeSite("", "contract Green"), sums)
     assert row[:5] == ["/contract Green", "elsewhere", "contract Green", 10.0, 40.0]
     assert row[5:] == pytest.approx([3.0, 0.6, 0.4, 0.12])

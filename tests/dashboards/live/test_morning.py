@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboards.live.fleet_view import Van
+from dashboards.live.fleet_view import LatestVan
 from dashboards.live.morning import next_morning_ms, outlook
 
 NOW_MS = int(datetime(2026, 11, 22, 20, 0, tzinfo=UTC).timestamp() * 1000)
@@ -12,11 +12,11 @@ MORNING_MS = NOW_MS + 10 * 3_600_000
 
 def van(
     state: str | None, soc_pct: float | None, power_kw: float | None = None, capacity_kwh: float | None = 50.0
-) -> Van:
+) -> LatestVan:
     fields = {"state": state, "power_kw": power_kw, "usable_capacity_kwh": capacity_kwh}
     energy = {"time_ms": NOW_MS, **{name: value for name, value in fields.items() if value is not None}}
     battery = {"time_ms": NOW_MS, "soc_pct": soc_pct} if soc_pct is not None else {}
-    return Van(vehicle_id="a", energy=energy, battery=battery)
+    return LatestVan(vehicle_id="a", energy=energy, battery=battery)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def van(
         ("no state of charge", van("parked", None), "unknown", False, None),
     ],
 )
-def test_outlook(title: str, subject: Van, verdict: str, at_risk: bool, then_pct: float | None) -> None:
+def test_outlook(title: str, subject: LatestVan, verdict: str, at_risk: bool, then_pct: float | None) -> None:
     one = outlook(subject, NOW_MS, MORNING_MS)
     assert (one.verdict, one.at_risk) == (verdict, at_risk)
     assert one.soc_then_pct == (None if then_pct is None else pytest.approx(then_pct))

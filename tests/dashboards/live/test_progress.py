@@ -1,23 +1,23 @@
 """Old readings that keep coming are told from a fleet that has fallen silent."""
 
-from dashboards.live.pages.frame import ADVANCES_FOR_MS, Progress
+from dashboards.live.pages.frame import ADVANCES_FOR_MS, CatchingUp
 
 NOW_MS = 1_795_000_000_000
 HOURS_AGO_MS = NOW_MS - 3 * 3_600_000
 
 
 def test_the_first_look_says_nothing() -> None:
-    assert not Progress().seen(HOURS_AGO_MS, NOW_MS)
+    assert not CatchingUp().seen(HOURS_AGO_MS, NOW_MS)
 
 
 def test_readings_that_keep_coming() -> None:
-    progress = Progress()
+    progress = CatchingUp()
     progress.seen(HOURS_AGO_MS, NOW_MS)
     assert all(progress.seen(HOURS_AGO_MS + n * 60_000, NOW_MS + n * 1000) for n in range(1, 20))
 
 
 def test_it_ends_a_while_after_the_last_one() -> None:
-    progress = Progress()
+    progress = CatchingUp()
     progress.seen(HOURS_AGO_MS, NOW_MS)
     progress.seen(HOURS_AGO_MS + 1, NOW_MS)
     assert progress.seen(HOURS_AGO_MS + 1, NOW_MS + ADVANCES_FOR_MS - 1)
@@ -25,7 +25,7 @@ def test_it_ends_a_while_after_the_last_one() -> None:
 
 
 def test_a_fleet_that_falls_silent_is_not_catching_up() -> None:
-    progress = Progress()
+    progress = CatchingUp()
     progress.seen(NOW_MS - 1, NOW_MS)
     progress.seen(NOW_MS + 999, NOW_MS + 1000)
     assert not progress.seen(NOW_MS + 999, NOW_MS + 121_000)
