@@ -45,7 +45,7 @@ class SimulatedFleet(msgspec.Struct):
     batches: list[Batch]
 
 
-class Recording(msgspec.Struct):
+class RecordedRun(msgspec.Struct):
     """What goes in, and what comes out."""
 
     fleets: list[SimulatedFleet]
@@ -114,14 +114,14 @@ def record(path: Path) -> int:
     fleets = [simulate(dialect, vans) for dialect, vans in DIALECTS]
     lines = [line for fleet in fleets for line in lines_of(fleet)]
     with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(msgspec.msgpack.encode(Recording(fleets, lines)))
+        file.write(msgspec.msgpack.encode(RecordedRun(fleets, lines)))
     return len(lines)
 
 
 def compare(path: Path) -> Iterator[tuple[str | None, str | None]]:
     """The lines that differ: as recorded, as of now; None where there is none."""
     with gzip.open(path, "rb") as file:
-        recording = msgspec.msgpack.decode(file.read(), type=Recording)
+        recording = msgspec.msgpack.decode(file.read(), type=RecordedRun)
     now = (line for fleet in recording.fleets for line in lines_of(fleet))
     return ((before, after) for before, after in zip_longest(recording.lines, now) if before != after)
 

@@ -25,7 +25,7 @@ KEPT_UP = 0.97
 """Share of the wanted rate that the agent has to work through."""
 
 
-class Sample(NamedTuple):
+class ResourceSample(NamedTuple):
     """The agent at one moment."""
 
     seconds: float
@@ -37,12 +37,12 @@ class Sample(NamedTuple):
     backlog: float
 
 
-def sample(agent: Agent, seconds: float) -> Sample:
+def sample(agent: Agent, seconds: float) -> ResourceSample:
     """Ask /proc, the file system and /metrics."""
     process = Path("/proc") / str(agent.pid)
     status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
     metrics = agent.metrics()
-    return Sample(
+    return ResourceSample(
         seconds=seconds,
         memory_mb=int(status["VmRSS"].split()[0]) / 1000,
         handles=sum(1 for _ in (process / "fd").iterdir()),
@@ -53,10 +53,10 @@ def sample(agent: Agent, seconds: float) -> Sample:
     )
 
 
-def soak(directory: Path, *, minutes: float, per_s: float, vans: int) -> list[Sample]:
+def soak(directory: Path, *, minutes: float, per_s: float, vans: int) -> list[ResourceSample]:
     """The samples of one run, printed as they come."""
     seconds = minutes * 60
-    samples: list[Sample] = []
+    samples: list[ResourceSample] = []
     print("| s      | memory MB | handles | threads | journal MB | messages/s | unconfirmed |")
     print("| ------ | --------- | ------- | ------- | ---------- | ---------- | ----------- |")
     with (
@@ -78,9 +78,9 @@ def soak(directory: Path, *, minutes: float, per_s: float, vans: int) -> list[Sa
     return samples
 
 
-def show(samples: list[Sample]) -> None:
+def show(samples: list[ResourceSample]) -> None:
     last = samples[-1]
-    before = samples[-(SAMPLES // ROWS_SHOWN) - 1] if len(samples) > SAMPLES // ROWS_SHOWN else Sample(*[0] * 7)
+    before = samples[-(SAMPLES // ROWS_SHOWN) - 1] if len(samples) > SAMPLES // ROWS_SHOWN else ResourceSample(*[0] * 7)
     rate = (last.journaled - before.journaled) / (last.seconds - before.seconds)
     cells = (
         f"{last.seconds:6.0f}",
@@ -94,7 +94,7 @@ def show(samples: list[Sample]) -> None:
     print("| " + " | ".join(cells) + " |", flush=True)
 
 
-def complaints(samples: list[Sample], *, per_s: float) -> list[str]:
+def complaints(samples: list[ResourceSample], *, per_s: float) -> list[str]:
     """What grew, or fell behind."""
     steady = samples[len(samples) // 3 :]
     times = [each.seconds for each in steady]

@@ -73,7 +73,7 @@ def _environment(name: str) -> str | None:
 
 
 @dataclass
-class Summary:
+class SendSummary:
     """What was sent, and what became of it."""
 
     messages: int = 0
@@ -86,7 +86,7 @@ class Summary:
 class Sender(Protocol):
     """Hands messages to a broker. An async context manager: leaving it without an error waits for every PUBACK."""
 
-    summary: Summary
+    summary: SendSummary
 
     async def __aenter__(self) -> Self: ...
 

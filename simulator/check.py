@@ -19,7 +19,7 @@ GRID_TO_BATTERY: Final = 0.89
 LONGEST_CHARGE_S: Final = 6 * 3600
 
 
-class Result(NamedTuple):
+class CheckResult(NamedTuple):
     """One line: what came out, and between what it has to lie."""
 
     what: str
@@ -97,7 +97,7 @@ def city_kwh_per_100km(
     return float(100.0 * kwh / ((fleet.odometer_m - driven)[heavy].sum() / 1000.0))
 
 
-def check(cycles: Path | None, *, days: bool = True) -> Iterator[Result]:
+def check(cycles: Path | None, *, days: bool = True) -> Iterator[CheckResult]:
     """Every check that the given folder of cycles (`wltc_3b.csv`, `wltc_city_3b.csv`) allows."""
     models = load_models()
     if cycles is not None:
@@ -106,16 +106,15 @@ def check(cycles: Path | None, *, days: bool = True) -> Iterator[Result]:
         if model.published_dc is not None:
             from_pct, to_pct, minutes = model.published_dc
             what = f"{model.name}: DC {from_pct:.0f} to {to_pct:.0f} %"
-            yield Result(what, dc_minutes(model, from_pct, to_pct), 0.85 * minutes, 1.15 * minutes, "min")
+            yield CheckResult(what, dc_minutes(model, from_pct, to_pct), 0.85 * minutes, 1.15 * minutes, "min")
     if days:
         # 2026-07-14 and 2026-01-20, Tuesdays.
-        yield Result("3.5 t vans, a day of deliveries in July", city_kwh_per_100km(1_783_987_200), 20, 24, "kWh/100 km")
-        yield Result(
-            "3.5 t vans, a day of deliveries in January", city_kwh_per_100km(1_768_867_200), 30, 38, "kWh/100 km"
-        )
+        july, january = city_kwh_per_100km(1_783_987_200), city_kwh_per_100km(1_768_867_200)
+        yield CheckResult("3.5 t vans, a day of deliveries in July", july, 20, 24, "kWh/100 km")
+        yield CheckResult("3.5 t vans, a day of deliveries in January", january, 30, 38, "kWh/100 km")
 
 
-def _against_cycles(models: dict[str, Model], cycles: Path) -> Iterator[Result]:
+def _against_cycles(models: dict[str, Model], cycles: Path) -> Iterator[CheckResult]:
     wltc = read_cycle(cycles / "wltc_3b.csv")
     city = read_cycle(cycles / "wltc_city_3b.csv")
     for model in models.values():
@@ -124,7 +123,7 @@ def _against_cycles(models: dict[str, Model], cycles: Path) -> Iterator[Result]:
             published = model.published_kwh_per_100km
             value = consumption_kwh_per_100km(model, wltc) / share
             what = f"{model.name}: WLTC, at the {model.published_at}"
-            yield Result(what, value, 0.9 * published, 1.1 * published, "kWh/100 km")
+            yield CheckResult(what, value, 0.9 * published, 1.1 * published, "kWh/100 km")
     van = models["maxus-edeliver-9-89"]
     for name, cycle, ranges in (
         ("WLTC", wltc, {"mass": (5.0, 9.0), "cold": (4.0, 7.5), "load": (12.0, 17.0)}),
@@ -134,6 +133,6 @@ def _against_cycles(models: dict[str, Model], cycles: Path) -> Iterator[Result]:
         heavy = consumption_kwh_per_100km(van, cycle, extra_kg=500.0)
         cold = consumption_kwh_per_100km(van, cycle, air_c=-7.0)
         load = consumption_kwh_per_100km(van, cycle, extra_load_kw=2.0)
-        yield Result(f"large van, {name}: 500 kg more", 100.0 * (heavy / base - 1.0), *ranges["mass"], "%")
-        yield Result(f"large van, {name}: air of -7 °C", 100.0 * (cold / base - 1.0), *ranges["cold"], "%")
-        yield Result(f"large van, {name}: 2 kW more load", 100.0 * (load / base - 1.0), *ranges["load"], "%")
+        yield CheckResult(f"large van, {name}: 500 kg more", 100.0 * (heavy / base - 1.0), *ranges["mass"], "%")
+        yield CheckResult(f"large van, {name}: air of -7 °C", 100.0 * (cold / base - 1.0), *ranges["cold"], "%")
+        yield CheckResult(f"large van, {name}: 2 kW more load", 100.0 * (load / base - 1.0), *ranges["load"], "%")

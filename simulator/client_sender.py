@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import aiomqtt
 
-from simulator.broker import Broker, OnAcknowledged, Outgoing, Summary, Unreachable, delay_s
+from simulator.broker import Broker, OnAcknowledged, Outgoing, SendSummary, Unreachable, delay_s
 
 ACKNOWLEDGED_WITHIN_S: Final = 30.0
 """A PUBACK that takes longer means a broken connection."""
@@ -30,7 +30,7 @@ class ClientSender:
         retain: bool = False,
     ) -> None:
         self._retain = retain
-        self.summary = Summary()
+        self.summary = SendSummary()
         self._broker = broker
         self._client_id = client_id
         self._in_flight = in_flight

@@ -5,8 +5,8 @@ from math import cos, sin
 from typing import Any, Final, Protocol
 
 from simulator.chance import Keys, one
-from simulator.fleet import Mode
 from simulator.reports import Reading
+from simulator.van_states import Activity
 
 CHANCE: Final = 600
 """Draws for single events; the number of the purpose is added."""
@@ -29,7 +29,7 @@ class ByVan(Protocol):
         ...
 
 
-class Vans(Protocol):
+class ObservedVans(Protocol):
     """What faults look at: the simulated fleet, or vans whose drives were recorded."""
 
     @property
@@ -48,8 +48,8 @@ class Vans(Protocol):
         ...
 
     @property
-    def mode(self) -> ByVan:
-        """What each van does, a `Mode`."""
+    def activity(self) -> ByVan:
+        """What each van does, a `Activity`."""
         ...
 
     @property
@@ -66,7 +66,7 @@ class Vans(Protocol):
 class Distortions:
     """All distortions by name; some remember what a van sent before."""
 
-    def __init__(self, vans: Vans, strikes: Callable[[str, int], bool]) -> None:
+    def __init__(self, vans: ObservedVans, strikes: Callable[[str, int], bool]) -> None:
         """`strikes` says whether a van has the fault of this name."""
         self._vans = vans
         self._strikes = strikes
@@ -110,7 +110,7 @@ class Distortions:
         return one(self._keys[van], CHANCE + purpose, count)
 
     def _parked(self, van: int) -> bool:
-        return bool(self._vans.mode[van] == Mode.PARKED)
+        return bool(self._vans.activity[van] == Activity.PARKED)
 
     def _notice(self, van: int) -> None:
         """A van that is heard of after a silence has been woken up."""

@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.chance import one, unit
-from simulator.distortions import Distortions, Vans
-from simulator.fleet import Mode
+from simulator.distortions import Distortions, ObservedVans
 from simulator.hostile import HOSTILE_PAYLOADS
 from simulator.reports import Reading
+from simulator.van_states import Activity
 
 PURPOSE: Final = 500
 """Draws for faults; the number of the fault is added."""
@@ -76,7 +76,7 @@ EXCLUSIVE: Final = (
 class Faults:
     """Puts faults into readings, second by second. Counts what it did."""
 
-    def __init__(self, names: list[str], vans: Vans) -> None:
+    def __init__(self, names: list[str], vans: ObservedVans) -> None:
         """`names` are those of `WHEN`, or "all"; a wrong one is a ValueError."""
         everything = names == ["all"]
         chosen = NAMES if everything else tuple(names)
@@ -150,13 +150,13 @@ class Faults:
 
     def _offline(self, van: int) -> bool:
         vans = self._vans
-        if not self._strikes("offline-charge", van) or vans.mode[van] != Mode.PARKED:
+        if not self._strikes("offline-charge", van) or vans.activity[van] != Activity.PARKED:
             return False
         return self._chance(van, 2, int(vans.day[van])) < 0.7
 
     def _holding(self, van: int) -> bool:
         """In the first minutes of every third half hour, while the van is out."""
-        if not self._strikes("late-batches", van) or self._vans.mode[van] == Mode.PARKED:
+        if not self._strikes("late-batches", van) or self._vans.activity[van] == Activity.PARKED:
             return False
         window, second = divmod(self._vans.time_s, HALF_HOUR_S)
         return self._chance(van, 3, window) < 0.35 and second < 60 + 200 * self._chance(van, 4, window)

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Self
 
-from simulator.broker import Broker, OnAcknowledged, Outgoing, Summary, Unreachable, delay_s
+from simulator.broker import Broker, OnAcknowledged, Outgoing, SendSummary, Unreachable, delay_s
 from simulator.lean_connection import LeanConnection, Refused
 
 
@@ -26,7 +26,7 @@ class LeanSender:
         retain: bool = False,
     ) -> None:
         self._retain = retain
-        self.summary = Summary()
+        self.summary = SendSummary()
         self._broker = broker
         self._on_acknowledged = on_acknowledged
         self._give_up_s = give_up_s

@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import Final
 
-from simulator.broker import DEFAULT_URL, Broker, OnAcknowledged, Outgoing, Sender, Summary, Unreachable
+from simulator.broker import DEFAULT_URL, Broker, OnAcknowledged, Outgoing, Sender, SendSummary, Unreachable
 from simulator.client_sender import ClientSender
 from simulator.lean_sender import LeanSender
 
@@ -21,8 +21,8 @@ __all__ = [
     "LeanSender",
     "OnAcknowledged",
     "Outgoing",
+    "SendSummary",
     "Sender",
-    "Summary",
     "Unreachable",
     "make_sender",
     "publish",
@@ -63,7 +63,7 @@ async def publish(
     client_id: str | None = None,
     on_acknowledged: OnAcknowledged | None = None,
     give_up_s: float = 60.0,
-) -> Summary:
+) -> SendSummary:
     """Publish at QoS 1 and return when the broker has acknowledged everything.
 
     `messages` are single messages, or (asynchronously) batches of them. `on_acknowledged` gets the number of each

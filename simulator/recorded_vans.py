@@ -6,9 +6,9 @@ from typing import Final
 
 from simulator.chance import van_keys
 from simulator.faults import Faults
-from simulator.fleet import Mode
 from simulator.reports import Reading
 from simulator.tours import DAY_S
+from simulator.van_states import Activity
 
 PARKED_AFTER_MS: Final = 300_000
 """Standing for so long is parking; shorter, it is part of the drive."""
@@ -19,7 +19,7 @@ Timed = tuple[int, Reading]
 
 
 class RecordedVans:
-    """See `simulator.distortions.Vans`. The whole recording is known, so a rest is parking from its first second."""
+    """The `ObservedVans` of a recording. All of it is known, so that a rest is parking from its first second."""
 
     def __init__(self, readings: Sequence[Timed], *, seed: int) -> None:
         """`readings` in the order of time."""
@@ -27,7 +27,7 @@ class RecordedVans:
         self._numbers = {vehicle_id: van for van, vehicle_id in enumerate(self.ids)}
         self.keys = van_keys(seed, len(self.ids))
         self.time_s = 0
-        self.mode = [Mode.DRIVING] * len(self.ids)
+        self.activity = [Activity.DRIVING] * len(self.ids)
         self.day = [0] * len(self.ids)
         self.charging = [False] * len(self.ids)
         self._moves: list[list[int]] = [[] for _ in self.ids]
@@ -46,9 +46,9 @@ class RecordedVans:
         last_ms = moves[after - 1] if after else time_ms - DAY_S * 1000
         next_ms = moves[after] if after < len(moves) else time_ms + DAY_S * 1000
         parked = last_ms < time_ms and next_ms - last_ms > PARKED_AFTER_MS
-        if parked and self.mode[van] == Mode.DRIVING:
+        if parked and self.activity[van] == Activity.DRIVING:
             self.day[van] = self.time_s // DAY_S
-        self.mode[van] = Mode.PARKED if parked else Mode.DRIVING
+        self.activity[van] = Activity.PARKED if parked else Activity.DRIVING
 
 
 def with_faults(readings: Sequence[Timed], names: Sequence[str], *, seed: int) -> Iterator[Timed]:

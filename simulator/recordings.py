@@ -35,7 +35,7 @@ I3_LATITUDE_DEG: Final = 48.2
 I3_LONGITUDE_DEG: Final = 11.0
 I3_ODOMETER_KM: Final = 10_000.0
 
-Row = dict[str, Any]
+NativeFields = dict[str, Any]
 """One native payload without its time: the time is kept beside it."""
 
 
@@ -50,7 +50,7 @@ class Recording:
     path: Path
     vehicle_id: str
     start_ms: int
-    rows: list[tuple[int, Row]]
+    rows: list[tuple[int, NativeFields]]
     rests: bool = True
     """Whether the van stood before and after, unrecorded."""
     laid_out: bool = False
@@ -70,7 +70,7 @@ class Thinning:
     soc_step_pct: float | None = None
     hidden: frozenset[str] = frozenset()
 
-    def rows(self, rows: list[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
+    def rows(self, rows: list[tuple[int, NativeFields]]) -> Iterator[tuple[int, NativeFields]]:
         """The rows that remain: the first, one per period, the last, and the last that has a state of charge."""
         due_ms = -math.inf
         last = len(rows) - 1
@@ -82,7 +82,7 @@ class Thinning:
                 due_ms = time_ms + self.period_s * 1000.0
             yield time_ms, self._row(row)
 
-    def _row(self, row: Row) -> Row:
+    def _row(self, row: NativeFields) -> NativeFields:
         if self.hidden:
             row = {name: value for name, value in row.items() if name not in self.hidden}
         if self.soc_step_pct is not None and isinstance(row.get("soc_pct"), float):
@@ -141,9 +141,9 @@ def timeline(
     return [(time_ms, message) for time_ms, reading in sent for message in encode([reading])]
 
 
-def _one_after_the_other(drives: list[Recording], thinning: Thinning) -> list[tuple[int, Row]]:
+def _one_after_the_other(drives: list[Recording], thinning: Thinning) -> list[tuple[int, NativeFields]]:
     """The rows of all drives on one time line that begins at 0."""
-    line: list[tuple[int, Row]] = []
+    line: list[tuple[int, NativeFields]] = []
     end_ms = 0
     previous: Recording | None = None
     for drive in drives:
@@ -168,7 +168,7 @@ def _one_after_the_other(drives: list[Recording], thinning: Thinning) -> list[tu
     return line
 
 
-def _moved_on(rows: list[tuple[int, Row]], before: Row | None) -> list[tuple[int, Row]]:
+def _moved_on(rows: list[tuple[int, NativeFields]], before: NativeFields | None) -> list[tuple[int, NativeFields]]:
     """The same drive from where the one before ended."""
     if before is None:
         return rows
@@ -180,13 +180,13 @@ def _moved_on(rows: list[tuple[int, Row]], before: Row | None) -> list[tuple[int
     return moved
 
 
-def _at_rest(row: Row) -> Row:
+def _at_rest(row: NativeFields) -> NativeFields:
     """The same, standing: no speed, no power."""
-    still: Row = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
+    still: NativeFields = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
     return {**row, **still}
 
 
-def _kind(row: Row) -> str:
+def _kind(row: NativeFields) -> str:
     position = "latitude_deg" in row and "longitude_deg" in row
     if "soc_pct" in row:
         return "telemetry" if position else "soc"
@@ -221,7 +221,7 @@ def _read_twizy(path: Path) -> list[Recording]:
         return []
     month, day, year = (int(part) for part in Counter(row["Date"] for row in table).most_common(1)[0][0].split("/"))
     midnight = datetime.datetime(year, month, day, tzinfo=datetime.UTC)
-    rows: list[tuple[int, Row]] = []
+    rows: list[tuple[int, NativeFields]] = []
     day_ms = 0
     before_ms = -1
     for row in table:
@@ -264,7 +264,7 @@ def _read_i3(path: Path) -> list[Recording]:
     table = _table(path)
     metres = 0.0
     before_s: float | None = None
-    rows: list[tuple[int, Row]] = []
+    rows: list[tuple[int, NativeFields]] = []
     degrees_per_metre = 1.0 / (METRES_PER_DEGREE * math.cos(math.radians(I3_LATITUDE_DEG)))
     for row in table:
         fields = {ours: float(row[theirs]) for theirs, ours in _I3_FIELDS.items() if row[theirs]}
@@ -300,7 +300,7 @@ def _read_journal(path: Path) -> list[Recording]:
 
 def _from_payloads(path: Path, payloads: Iterable[tuple[str | None, Any]]) -> list[Recording]:
     """Native payloads by van; what is not one is left out."""
-    vans: dict[str, list[tuple[int, Row]]] = {}
+    vans: dict[str, list[tuple[int, NativeFields]]] = {}
     for topic, payload in payloads:
         levels = topic.split("/") if topic else []
         for element in payload if isinstance(payload, list) else [payload]:

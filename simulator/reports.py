@@ -5,9 +5,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from simulator.batteries import settle
 from simulator.chance import Floats, Integers, normal, unit
-from simulator.fleet import Fleet, Mode
+from simulator.fleet import Fleet
 from simulator.tours import Purpose
+from simulator.van_states import Activity
 
 AWAKE_S: Final = 10
 CHARGING_S: Final = 60
@@ -57,7 +59,7 @@ class Reporter:
         """Vans whose load is another now; what became less at a stop was delivered there."""
         self._loads.extend(vans.tolist())
         fleet = self._fleet
-        fewer = (fleet.parcels[vans] < self._parcels[vans]) & (fleet.mode[vans] == Mode.STOPPED)
+        fewer = (fleet.parcels[vans] < self._parcels[vans]) & (fleet.activity[vans] == Activity.STOPPED)
         delivering = vans[fewer & (self._style[vans] != PLAIN)]
         parcel_kg = fleet.tours.parcel_kg(delivering, fleet.day[delivering])
         for van, kg in zip(delivering.tolist(), parcel_kg.tolist(), strict=True):
@@ -91,7 +93,7 @@ class Reporter:
         if self._rate_hz is not None:
             period = np.full(fleet.size, max(1, round(1.0 / self._rate_hz)), dtype=np.int64)
         else:
-            parked = fleet.mode == Mode.PARKED
+            parked = fleet.activity == Activity.PARKED
             period = np.where(parked, np.where(fleet.charging, CHARGING_S, ASLEEP_S), AWAKE_S)
         phase = (self._draw * period).astype(np.int64)
         place = (fleet.time_s - phase) % period
@@ -130,7 +132,7 @@ class Reporter:
     def _telemetry(self, vans: Integers, part: float) -> list[Reading]:
         """Charge, and with it position and all else that the van tells; `part` of a second after the step."""
         fleet = self._fleet
-        fleet.settle(vans[fleet.mode[vans] != Mode.DRIVING])
+        settle(fleet, vans[fleet.activity[vans] != Activity.DRIVING])
         self._sequence[vans] += 1
         soc_pct = self.shown_soc_pct(vans)
         range_km = fleet.soc[vans] * fleet.vehicles.usable_kwh[vans] / self._consumption[vans]

@@ -24,7 +24,7 @@ EAST, WEST, NORTH, SOUTH = 0, 1, 2, 3
 """Directions on the grid: along +u, −u, +v, −v."""
 
 
-class Place(NamedTuple):
+class Positions(NamedTuple):
     """Where vans are and which way they look."""
 
     latitude_deg: Floats
@@ -64,7 +64,7 @@ class Streets:
         metres = np.sqrt(np.where(along_v, df**2 + (1.0 + dg * df) ** 2, 1.0 + dg**2))
         return metres, self._height(x, v + g)
 
-    def place(self, u: Floats, v: Floats, direction: Integers) -> Place:
+    def place(self, u: Floats, v: Floats, direction: Integers) -> Positions:
         """Position, height and heading."""
         f, df = self._bend(v)
         x = u + f
@@ -78,7 +78,7 @@ class Streets:
         east = x * self._cos - y * self._sin
         longitude = self._longitude + east / (METRES_PER_DEGREE * np.cos(np.radians(latitude)))
         heading = np.degrees(np.arctan2(dx * self._cos - dy * self._sin, dx * self._sin + dy * self._cos)) % 360.0
-        return Place(latitude, longitude, self._height(x, y), heading)
+        return Positions(latitude, longitude, self._height(x, y), heading)
 
     def _height(self, x: Floats, y: Floats) -> Floats:
         (hill, hill_length), (mound, mound_length) = _HILLS

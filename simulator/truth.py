@@ -13,14 +13,15 @@ import msgspec
 import numpy as np
 
 from simulator.chance import Integers
-from simulator.fleet import Fleet, Mode
+from simulator.fleet import Fleet
+from simulator.van_states import Activity
 
 PARKED_AFTER_S: Final = 300
 STOP_AFTER_S: Final = 60
 TOTALS_EVERY_S: Final = 600
 
 
-class Truth:
+class TruthWriter:
     """Watches a fleet and writes what it does. A context manager: leaving it writes the last totals."""
 
     def __init__(self, fleet: Fleet, path: Path) -> None:
@@ -30,9 +31,9 @@ class Truth:
         self._encode = msgspec.json.Encoder().encode
         n = fleet.size
         self._start_s = fleet.time_s
-        self._rest_since_s = np.where(fleet.mode == Mode.PARKED, 0, fleet.time_s)
+        self._rest_since_s = np.where(fleet.activity == Activity.PARKED, 0, fleet.time_s)
         self._moving = np.zeros(n, dtype=bool)
-        self._on_trip = fleet.mode != Mode.PARKED
+        self._on_trip = fleet.activity != Activity.PARKED
         self._charging = fleet.charging.copy()
         self._trips = np.zeros(n, dtype=np.int64)
         self._stops = np.zeros(n, dtype=np.int64)
@@ -173,7 +174,7 @@ class Truth:
             soc_start_pct=round(100.0 * begin["soc"], 2),
             soc_end_pct=round(100.0 * end["soc"], 2),
             max_power_kw=round(float(self._peak_kw[van]), 2),
-            current="dc" if fleet.mode[van] == Mode.FAST_CHARGING else "ac",
+            current="dc" if fleet.activity[van] == Activity.FAST_CHARGING else "ac",
             **self._place(van),
         )
 

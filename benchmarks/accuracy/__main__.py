@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from benchmarks.accuracy import estimators, knowable, witness
-from benchmarks.accuracy.estimators import Result
+from benchmarks.accuracy.estimators import EstimatorResult
 from benchmarks.accuracy.recorded import DATA, i3_recordings, twizy_recordings
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     return 0 if held else 1
 
 
-def print_estimators(results: list[Result]) -> bool:
+def print_estimators(results: list[EstimatorResult]) -> bool:
     """The first table; whether all bounds are kept."""
     width = max(len(result.what) for result in results)
     print(f"| {'what':{width}} | {'measured':14} | {'bound':14} |    |")
@@ -42,7 +42,7 @@ def print_estimators(results: list[Result]) -> bool:
     return all(result.held for result in results)
 
 
-def print_faults(rows: list[witness.Row]) -> bool:
+def print_faults(rows: list[witness.FaultResult]) -> bool:
     """The second table; whether all bounds are kept."""
     print()
     print("\n".join(witness.table(rows)))

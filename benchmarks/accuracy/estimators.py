@@ -18,13 +18,13 @@ from benchmarks.accuracy.in_process import feed, processor_for, records
 from benchmarks.accuracy.recorded import DATA, I3_KWH, POWER, TWIZY_KWH, distance_km, i3_recordings, twizy_recordings
 from simulator.recordings import Recording, Thinning, timeline
 from simulator.simulation import Plan, Simulation
-from simulator.truth import Truth
+from simulator.truth import TruthWriter
 
 ONLY_POSITION = POWER | {"speed_kmh", "odometer_km"}
 DRIVES_A_DAY = 5
 
 
-class Result(NamedTuple):
+class EstimatorResult(NamedTuple):
     """A row of the table."""
 
     what: str
@@ -33,9 +33,9 @@ class Result(NamedTuple):
     held: bool
 
 
-def judge(*, recorded: bool, vans: int) -> list[Result]:
+def judge(*, recorded: bool, vans: int) -> list[EstimatorResult]:
     """All rows; those of the recorded drives only where these are there."""
-    results: list[Result] = []
+    results: list[EstimatorResult] = []
     if recorded:
         i3(results)
         twizy(results)
@@ -80,7 +80,7 @@ class Drives:
         return (self.sum_kwh / self.true_kwh - 1) * 100
 
 
-def i3(results: list[Result]) -> None:
+def i3(results: list[EstimatorResult]) -> None:
     """Energy against the integral of measured power."""
     drives = i3_drives()
     coarse = Drives(drives, Thinning(period_s=30, soc_step_pct=1.0, hidden=POWER))
@@ -92,16 +92,18 @@ def i3(results: list[Result]) -> None:
     days = day_errors_pct(drives)
     what = f"i3, SoC at 1 %, {DRIVES_A_DAY} drives chained to a day: day energy, mean of {len(days)} days"
     add(results, what, fmean(days), 3.0)
-    results.append(Result("i3, the same: worst day", f"{max(days):.2f} %", "", held=True))
+    results.append(EstimatorResult("i3, the same: worst day", f"{max(days):.2f} %", "", held=True))
     add(results, "i3, SoC at 1 %, momentary power each 2 s: trip energy, MAPE", dense.mape_pct, 1.5)
     add(results, "i3, SoC at 1 %, momentary power each 10 s: trip energy, MAPE", sparse.mape_pct, 4.0)
     add(results, "i3, SoC at 1 %, momentary power each 10 s: sum of all", abs(sparse.sum_pct), 1.5)
     inside = [hit for run in (coarse, fine, dense, sparse) for hit in run.inside]
     share = 100 * sum(inside) / len(inside)
     text = f"{share:.0f} % of {len(inside)}"
-    results.append(Result("i3: the stated 90 % interval holds the truth", text, "85 to 97 %", 85 <= share <= 97))
+    results.append(
+        EstimatorResult("i3: the stated 90 % interval holds the truth", text, "85 to 97 %", 85 <= share <= 97)
+    )
     charges = coarse.charges + fine.charges + dense.charges + sparse.charges
-    results.append(Result("i3: charges that never were", str(charges), "0", charges == 0))
+    results.append(EstimatorResult("i3: charges that never were", str(charges), "0", charges == 0))
 
 
 def day_errors_pct(drives: Sequence[tuple[Recording, float]]) -> list[float]:
@@ -118,7 +120,7 @@ def day_errors_pct(drives: Sequence[tuple[Recording, float]]) -> list[float]:
     return errors
 
 
-def twizy(results: list[Result]) -> None:
+def twizy(results: list[EstimatorResult]) -> None:
     """Distance from positions, against the integral of the car's own speed."""
     recordings = twizy_recordings()
     true_km = sum(distance_km(recording) for recording in recordings)
@@ -137,18 +139,18 @@ def twizy(results: list[Result]) -> None:
     km = sum(trip["distance_km"] for trip in found["trip"] if not trip["inferred"])
     add(results, "Twizy, everything at 1 Hz: distance of trips", abs(km / true_km - 1) * 100, 3.0)
     longest = max(trip["distance_km"] for trip in found["trip"])
-    results.append(Result("Twizy: longest trip", f"{longest:.1f} km", "60 km", longest <= 60))
+    results.append(EstimatorResult("Twizy: longest trip", f"{longest:.1f} km", "60 km", longest <= 60))
     rejected = processor.totals().positions_rejected
-    results.append(Result("Twizy: impossible positions refused", str(rejected), "at least 4", rejected >= 4))
+    results.append(EstimatorResult("Twizy: impossible positions refused", str(rejected), "at least 4", rejected >= 4))
     charges += sum(1 for charge in found["charge"] if not charge["inferred"])
-    results.append(Result("Twizy: charges that never were", str(charges), "0", charges == 0))
+    results.append(EstimatorResult("Twizy: charges that never were", str(charges), "0", charges == 0))
 
 
 def twizy_processor() -> Shard:
     return processor_for(FleetSettings(battery_kwh=TWIZY_KWH, payload_kg=75.0))
 
 
-def fleet(results: list[Result], *, vans: int, hours: float) -> None:
+def fleet(results: list[EstimatorResult], *, vans: int, hours: float) -> None:
     """A simulated fleet against what the simulator knows, from evening to evening."""
     with tempfile.TemporaryDirectory(prefix="vanpulse-accuracy-") as name:
         directory = Path(name)
@@ -157,7 +159,7 @@ def fleet(results: list[Result], *, vans: int, hours: float) -> None:
         simulation.write_fleet_file(directory / "fleet.toml")
         settings = FleetSettings(file=directory / "fleet.toml")
         processor = processor_for(settings, load_fleet(settings))
-        with Truth(simulation.fleet, directory / "truth.jsonl"):
+        with TruthWriter(simulation.fleet, directory / "truth.jsonl"):
             asyncio.run(store(processor, simulation, directory / "history.db"))
         history = SqliteHistory(directory / "history.db")
         truth = read_truth(directory / "truth.jsonl")
@@ -172,10 +174,10 @@ def fleet(results: list[Result], *, vans: int, hours: float) -> None:
     for what, bound, floor in (("trips", "exact", 1.0), ("stops", "at least 95 %", 0.95)):
         row = rows[what]
         held = row.agent == row.truth if floor == 1.0 else floor <= row.agent / row.truth <= 2 - floor
-        results.append(Result(f"simulated fleet: {what}", f"{row.agent:.0f} of {row.truth:.0f}", bound, held))
+        results.append(EstimatorResult(f"simulated fleet: {what}", f"{row.agent:.0f} of {row.truth:.0f}", bound, held))
     row = rows["charges"]
     held = row.agent == row.truth
-    results.append(Result("simulated fleet: charges", f"{row.agent:.0f} of {row.truth:.0f}", "exact", held))
+    results.append(EstimatorResult("simulated fleet: charges", f"{row.agent:.0f} of {row.truth:.0f}", "exact", held))
 
 
 async def store(processor: Shard, simulation: Simulation, file: Path) -> None:
@@ -187,8 +189,8 @@ async def store(processor: Shard, simulation: Simulation, file: Path) -> None:
     await history.close()
 
 
-def add(results: list[Result], what: str, value_pct: float, bound_pct: float) -> None:
-    results.append(Result(what, f"{value_pct:.2f} %", f"{bound_pct:g} %", value_pct <= bound_pct))
+def add(results: list[EstimatorResult], what: str, value_pct: float, bound_pct: float) -> None:
+    results.append(EstimatorResult(what, f"{value_pct:.2f} %", f"{bound_pct:g} %", value_pct <= bound_pct))
 
 
 def now_ms() -> int:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from simulator.recordings import Recording, Row, load
+from simulator.recordings import NativeFields, Recording, load
 
 DATA: Final = Path(__file__).parents[2].parent / "shared" / "data"
 I3_KWH: Final = 22.2
@@ -33,7 +33,7 @@ LEAST_RISE_PCT: Final = 0.3
 """Less is not worth a charge; the next drive begins where the one before ended."""
 
 
-class Truth(NamedTuple):
+class DriveTruth(NamedTuple):
     """What is known of one van: from its recorded drives, and `charged_kwh` and `parked_h` from what was laid out."""
 
     distance_km: float = 0.0
@@ -46,11 +46,11 @@ class Truth(NamedTuple):
     charges: int = 0
 
 
-class Van(NamedTuple):
+class RecordedVan(NamedTuple):
     """A van that drove some of the recorded drives."""
 
     recording: Recording
-    truth: Truth
+    truth: DriveTruth
 
 
 def i3_recordings() -> list[Recording]:
@@ -74,13 +74,13 @@ def energy_kwh(recording: Recording) -> tuple[float, float]:
     return net, _integral(recording, lambda row: None if (power := _power_kw(row)) is None else max(power, 0.0))
 
 
-def _power_kw(row: Row) -> float | None:
+def _power_kw(row: NativeFields) -> float | None:
     if row.get("voltage_v") is None or row.get("current_a") is None:
         return None
     return float(row["voltage_v"] * row["current_a"] / 1000.0)
 
 
-def _integral(recording: Recording, value: Callable[[Row], float | None]) -> float:
+def _integral(recording: Recording, value: Callable[[NativeFields], float | None]) -> float:
     """Over hours; a missing value is bridged."""
     points = [(time_ms, found) for time_ms, row in recording.rows if (found := value(row)) is not None]
     return sum((after[1] + before[1]) / 2 * (after[0] - before[0]) / 3_600_000 for before, after in pairwise(points))
@@ -92,7 +92,7 @@ def fallen_kwh(recording: Recording, battery_kwh: float) -> float:
     return float((shown[0] - shown[-1]) / 100.0 * battery_kwh)
 
 
-def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6, last_night: bool = True) -> list[Van]:
+def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6, last_night: bool = True) -> list[RecordedVan]:
     """Each drive is driven by the first van whose battery is not fuller than when the drive was recorded.
 
     `charge_kw` goes into the battery at night; `last_night` is one more after the last drive, which fills it up.
@@ -110,17 +110,19 @@ def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6, last_nig
         laid = _Chain(I3_KWH, charge_kw)
         for recording in chain:
             net, back = energy_kwh(recording)
-            laid.drive(recording, Truth(distance_km=distance_km(recording), net_kwh=net, regenerated_kwh=back))
+            laid.drive(recording, DriveTruth(distance_km=distance_km(recording), net_kwh=net, regenerated_kwh=back))
         vans.append(laid.van(f"i3-{number}", last_night=last_night))
     return vans
 
 
-def twizy_vans(recordings: Sequence[Recording], *, charge_kw: float = 2.0, last_night: bool = True) -> list[Van]:
+def twizy_vans(
+    recordings: Sequence[Recording], *, charge_kw: float = 2.0, last_night: bool = True
+) -> list[RecordedVan]:
     """A van for each drive, since one drive does not end where the next begins; otherwise as `i3_vans`."""
     vans = []
     for number, recording in enumerate(recordings):
         laid = _Chain(TWIZY_KWH, charge_kw)
-        laid.drive(recording, Truth(distance_km=distance_km(recording), net_kwh=fallen_kwh(recording, TWIZY_KWH)))
+        laid.drive(recording, DriveTruth(distance_km=distance_km(recording), net_kwh=fallen_kwh(recording, TWIZY_KWH)))
         vans.append(laid.van(f"twizy-{number}", last_night=last_night))
     return vans
 
@@ -131,12 +133,12 @@ class _Chain:
     def __init__(self, battery_kwh: float, charge_kw: float) -> None:
         self._battery_kwh = battery_kwh
         self._charge_kw = charge_kw
-        self._rows: list[tuple[int, Row]] = []
+        self._rows: list[tuple[int, NativeFields]] = []
         self._now_s = 0
         self._out_kwh = self._in_kwh = 0.0
-        self._truth = Truth()
+        self._truth = DriveTruth()
 
-    def drive(self, recording: Recording, truth: Truth) -> None:
+    def drive(self, recording: Recording, truth: DriveTruth) -> None:
         """The next drive, after a night in which the van was charged up to where it begins."""
         first = self._moved_on(recording.rows[0][1])
         if self._rows:
@@ -162,15 +164,15 @@ class _Chain:
             drives=done.drives + 1,
         )
 
-    def van(self, vehicle_id: str, *, last_night: bool) -> Van:
+    def van(self, vehicle_id: str, *, last_night: bool) -> RecordedVan:
         """The van, standing, after a last night or right after its last drive."""
         if last_night:
             self._night(100.0)
         self._stand(self._rows[-1][1], REST_S, REST_PERIOD_S)
         recording = Recording(Path(vehicle_id), vehicle_id, 0, self._rows, rests=False)
-        return Van(recording, self._truth)
+        return RecordedVan(recording, self._truth)
 
-    def _moved_on(self, row: Row) -> Row:
+    def _moved_on(self, row: NativeFields) -> NativeFields:
         """Where a drive without a recorded position begins: where the one before ended."""
         if "odometer_km" not in row:
             return row
@@ -191,13 +193,13 @@ class _Chain:
         self._now_s += NIGHT_S
         self._truth = self._truth._replace(parked_h=self._truth.parked_h + (self._now_s - start_s) / 3600.0)
 
-    def _stand(self, row: Row, seconds: int, period_s: int) -> None:
-        still: Row = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
+    def _stand(self, row: NativeFields, seconds: int, period_s: int) -> None:
+        still: NativeFields = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
         for _ in range(seconds // period_s):
             self._now_s += period_s
             self._add(self._now_s, {**row, **still})
 
-    def _charge(self, row: Row, to_pct: float) -> None:
+    def _charge(self, row: NativeFields, to_pct: float) -> None:
         """At constant power. The voltage stays as it is: only its product with the current counts."""
         soc_pct = row["soc_pct"]
         self._truth = self._truth._replace(charges=self._truth.charges + 1)
@@ -211,7 +213,7 @@ class _Chain:
             self._count(kwh)
             self._truth = self._truth._replace(charged_kwh=self._truth.charged_kwh + kwh)
             self._now_s += CHARGE_PERIOD_S
-            powered: Row = {}
+            powered: NativeFields = {}
             if "battery_power_kw" in row:
                 volt = row["voltage_v"]
                 powered |= {"battery_power_kw": self._charge_kw, "current_a": self._charge_kw * 1000.0 / volt}
@@ -223,8 +225,8 @@ class _Chain:
         self._out_kwh += max(-kwh, 0.0)
         self._in_kwh += max(kwh, 0.0)
 
-    def _add(self, time_s: float, row: Row, *, charging: bool = False) -> None:
-        told: Row = {"charging": charging, "plugged_in": charging}
+    def _add(self, time_s: float, row: NativeFields, *, charging: bool = False) -> None:
+        told: NativeFields = {"charging": charging, "plugged_in": charging}
         if "voltage_v" in row:
             told["energy_out_total_kwh"] = round(self._out_kwh, 3)
             told["energy_in_total_kwh"] = round(self._in_kwh, 3)
@@ -235,5 +237,5 @@ def _last(recording: Recording, name: str) -> Any:
     return _last_of(recording.rows, name)
 
 
-def _last_of(rows: Iterable[tuple[int, Row]], name: str) -> Any:
+def _last_of(rows: Iterable[tuple[int, NativeFields]], name: str) -> Any:
     return next(row[name] for _, row in reversed(list(rows)) if row.get(name) is not None)

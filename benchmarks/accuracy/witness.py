@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from agent.config import FleetFile, FleetSettings, VanEntry
 from benchmarks.accuracy.in_process import Records, Timed, processor_for, records
 from benchmarks.accuracy.knowable import GRID_SHARE, IDLE_W, RETURNED_PCT, Bounds, bounds
-from benchmarks.accuracy.recorded import I3_KWH, POWER, TWIZY_KWH, Truth, Van, i3_vans, twizy_vans
+from benchmarks.accuracy.recorded import I3_KWH, POWER, TWIZY_KWH, DriveTruth, RecordedVan, i3_vans, twizy_vans
 from simulator.faults import NAMES
 from simulator.recordings import Recording, Thinning, timeline
 
@@ -35,14 +35,14 @@ class Setting(NamedTuple):
     charge_kw: float | None = None
 
 
-class Source:
+class DriveSet:
     """Vans of one kind, and what they do not tell."""
 
     def __init__(
         self,
         name: str,
         recordings: Sequence[Recording],
-        make_vans: Callable[..., list[Van]],
+        make_vans: Callable[..., list[RecordedVan]],
         *,
         battery_kwh: float,
         hidden: frozenset[str],
@@ -52,7 +52,7 @@ class Source:
         self._recordings = recordings
         self._make_vans = make_vans
         self._hidden = hidden
-        self._vans: dict[tuple[bool, float | None], list[Van]] = {}
+        self._vans: dict[tuple[bool, float | None], list[RecordedVan]] = {}
         self._plain: dict[Setting, list[Timed]] = {}
 
     def setting(self, fault: str | None) -> Setting:
@@ -63,7 +63,7 @@ class Source:
             return Setting(self._hidden, dialect="ovms", charge_kw=SLOW_CHARGE_KW)
         return Setting(self._hidden, last_night=fault != "offline-charge")
 
-    def vans(self, setting: Setting) -> list[Van]:
+    def vans(self, setting: Setting) -> list[RecordedVan]:
         """The vans, and what is true of them."""
         key = (setting.last_night, setting.charge_kw)
         if key not in self._vans:
@@ -111,34 +111,34 @@ class Found(NamedTuple):
     charges: int
 
 
-class Row(NamedTuple):
+class FaultResult(NamedTuple):
     """A fault and a source: what was found, what was true, and what is wrong with it."""
 
     fault: str | None
     source: str
     found: Found
     bounds: Bounds
-    truth: Truth
+    truth: DriveTruth
     wrong: frozenset[str]
     """Fields of `Found` that are out of their bounds."""
 
 
-def sources(i3: Sequence[Recording], twizy: Sequence[Recording]) -> list[Source]:
+def sources(i3: Sequence[Recording], twizy: Sequence[Recording]) -> list[DriveSet]:
     """The i3 with all it tells, the i3 without power, and the Twizy, which knows neither power nor odometer."""
     return [
-        Source("i3", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS),
-        Source("i3 without power", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS | POWER),
-        Source("Twizy", twizy, twizy_vans, battery_kwh=TWIZY_KWH, hidden=frozenset()),
+        DriveSet("i3", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS),
+        DriveSet("i3 without power", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS | POWER),
+        DriveSet("Twizy", twizy, twizy_vans, battery_kwh=TWIZY_KWH, hidden=frozenset()),
     ]
 
 
-def judge(sources: Sequence[Source], faults: Sequence[str | None] = (None, *NAMES)) -> list[Row]:
+def judge(sources: Sequence[DriveSet], faults: Sequence[str | None] = (None, *NAMES)) -> list[FaultResult]:
     """A row for each fault and source, but for sources that have nothing that the fault could change."""
     rows = [replay(source, fault) for fault in faults for source in sources]
     return [row for row in rows if row is not None]
 
 
-def replay(source: Source, fault: str | None, *, seed: int = SEED) -> Row | None:
+def replay(source: DriveSet, fault: str | None, *, seed: int = SEED) -> FaultResult | None:
     """Replay all drives of a source with this fault; `None` if it changes no message."""
     setting = source.setting(fault)
     sent = source.messages(setting, fault, seed=seed)
@@ -150,12 +150,12 @@ def replay(source: Source, fault: str | None, *, seed: int = SEED) -> Row | None
     processor = processor_for(settings, fleet, dialects=(setting.dialect,))
     truths = {van.recording.vehicle_id: van.truth for van in vans}
     found = compare(truths, records(processor, sent, of=WANTED, tick_ms=TICK_MS))
-    truth = Truth(*(sum(values) for values in zip(*truths.values(), strict=True)))
+    truth = DriveTruth(*(sum(values) for values in zip(*truths.values(), strict=True)))
     limits = bounds(source.name, fault)
-    return Row(fault, source.name, found, limits, truth, wrong(found, limits, truth))
+    return FaultResult(fault, source.name, found, limits, truth, wrong(found, limits, truth))
 
 
-def compare(truths: Mapping[str, Truth], found: Records) -> Found:
+def compare(truths: Mapping[str, DriveTruth], found: Records) -> Found:
     """The last totals of each van, and its trips and charges, beside what is true of it."""
     last: dict[str, dict[str, Any]] = {point["series"].vehicle_id: point for point in found["energy"]}
 
@@ -168,7 +168,7 @@ def compare(truths: Mapping[str, Truth], found: Records) -> Found:
     def trips_kwh(vehicle_id: str) -> float:
         return sum(trip["energy_kwh"] or 0.0 for trip in found["trip"] if trip["series"].vehicle_id == vehicle_id)
 
-    def error_pct(value: Callable[[str], float], true: Callable[[Truth], float]) -> float:
+    def error_pct(value: Callable[[str], float], true: Callable[[DriveTruth], float]) -> float:
         off = sum(abs(value(vehicle_id) - true(truth)) for vehicle_id, truth in truths.items())
         return 100.0 * off / (sum(true(truth) for truth in truths.values()) or 1.0)
 
@@ -192,7 +192,7 @@ def compare(truths: Mapping[str, Truth], found: Records) -> Found:
     )
 
 
-def wrong(found: Found, limits: Bounds, truth: Truth) -> frozenset[str]:
+def wrong(found: Found, limits: Bounds, truth: DriveTruth) -> frozenset[str]:
     """The names of what is out of its bounds."""
     held = {
         "distance_pct": found.distance_pct <= limits.distance_pct,
@@ -208,7 +208,7 @@ def wrong(found: Found, limits: Bounds, truth: Truth) -> frozenset[str]:
     return frozenset(name for name, is_held in held.items() if not is_held)
 
 
-def table(rows: Sequence[Row]) -> list[str]:
+def table(rows: Sequence[FaultResult]) -> list[str]:
     """The rows as lines; in brackets what is allowed or true, and ! behind what is wrong."""
     lines = [HEADER, "|" + "-" * (len(HEADER) - 2) + "|"]
     for row in rows:

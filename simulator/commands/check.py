@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from simulator.check import Result, check
+from simulator.check import CheckResult, check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def line(result: Result) -> str:
+def line(result: CheckResult) -> str:
     """One line of the table."""
     limits = f"{result.low:.1f} to {result.high:.1f}"
     mark = "" if result.passed else "  outside"

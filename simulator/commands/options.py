@@ -6,7 +6,7 @@ import os
 import sys
 
 from agent.readings import Reading
-from simulator.publisher import DEFAULT_URL, Broker, Summary
+from simulator.publisher import DEFAULT_URL, Broker, SendSummary
 
 DEFAULT_PREFIX = "vans"
 
@@ -118,7 +118,7 @@ def topic_prefix(arguments: argparse.Namespace) -> str:
     return arguments.prefix or os.environ.get("VANPULSE_MQTT__PREFIX") or DEFAULT_PREFIX
 
 
-def finish(summary: Summary, *, vans: int) -> None:
+def finish(summary: SendSummary, *, vans: int) -> None:
     """Print the one line that scripts and people read."""
     again = f", {summary.reconnects} reconnects" if summary.reconnects else ""
     line = f"{summary.messages} messages of {vans} vans in {summary.seconds:.1f} s, all acknowledged{again}"

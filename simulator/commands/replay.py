@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from simulator.commands.options import add_broker, broker_url, complain, fields, finish, positive, topic_prefix
-from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
+from simulator.publisher import Outgoing, SendSummary, Unreachable, make_sender
 from simulator.recordings import FORMATS, RecordingError, Thinning, load, timeline
 
 
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _publish(messages: list[tuple[int, Outgoing]], url: str, arguments: argparse.Namespace) -> Summary:
+async def _publish(messages: list[tuple[int, Outgoing]], url: str, arguments: argparse.Namespace) -> SendSummary:
     sender = make_sender(url, connections=arguments.connections)
     async with sender:
         async for batch in _paced(messages, arguments.speedup):

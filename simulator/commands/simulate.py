@@ -21,9 +21,9 @@ from simulator.commands.options import (
     wall_clock,
 )
 from simulator.dialects import DIALECTS
-from simulator.publisher import Outgoing, Summary, Unreachable, make_sender
+from simulator.publisher import Outgoing, SendSummary, Unreachable, make_sender
 from simulator.simulation import DEFAULT_CLOCK, Plan, Simulation
-from simulator.truth import Truth
+from simulator.truth import TruthWriter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.seconds == 0 and arguments.hours == 0:
                 return 0
         url = broker_url(arguments)
-        truth = Truth(simulation.fleet, arguments.truth) if arguments.truth is not None else None
+        truth = TruthWriter(simulation.fleet, arguments.truth) if arguments.truth is not None else None
     except (OSError, ValueError) as error:
         complain("simulate", error)
         return 2
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _publish(simulation: Simulation, url: str, arguments: argparse.Namespace) -> Summary:
+async def _publish(simulation: Simulation, url: str, arguments: argparse.Namespace) -> SendSummary:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

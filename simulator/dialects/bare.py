@@ -74,7 +74,7 @@ FULL_RESEND_S: Final = 1200
 """An OVMS module sends everything anew after this time."""
 
 
-class BareValues:
+class BareValueEncoder:
     """Publishes single values without a time of their own."""
 
     retain = True
@@ -120,11 +120,11 @@ class BareValues:
         return due
 
 
-def make_ovms() -> BareValues:
+def make_ovms() -> BareValueEncoder:
     """`ovms/<vehicle>/<vehicle>/metric/…`, retained: every module signs in at the broker as its van."""
-    return BareValues(OVMS, lambda vehicle_id: f"ovms/{vehicle_id}/{vehicle_id}/metric/", resend_s=FULL_RESEND_S)
+    return BareValueEncoder(OVMS, lambda vehicle_id: f"ovms/{vehicle_id}/{vehicle_id}/metric/", resend_s=FULL_RESEND_S)
 
 
-def make_saic() -> BareValues:
+def make_saic() -> BareValueEncoder:
     """`saic/fleet/vehicles/<VIN>/…`, retained."""
-    return BareValues(SAIC, lambda vehicle_id: f"saic/fleet/vehicles/{vin(vehicle_id)}/")
+    return BareValueEncoder(SAIC, lambda vehicle_id: f"saic/fleet/vehicles/{vin(vehicle_id)}/")

@@ -21,7 +21,7 @@ TWIZY = ("T1_06_30_2021_2", "T2_04_26_2021")
 
 
 @cache
-def sources() -> list[witness.Source]:
+def sources() -> list[witness.DriveSet]:
     i3 = [each for name in I3 for each in load(recorded.DATA / "i3" / f"{name}.csv")]
     twizy = [each for name in TWIZY for each in load(recorded.DATA / "twizy" / f"{name}.csv")]
     return witness.sources(i3, twizy)

@@ -9,7 +9,7 @@ import pytest
 
 from simulator.chance import Floats, Integers
 from simulator.fleet import Fleet
-from simulator.truth import Truth
+from simulator.truth import TruthWriter
 
 NOW_S = 1_795_368_000
 """A moment in November 2026."""
@@ -20,7 +20,7 @@ class Diary:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self.modes: set[tuple[int, int]] = set()
+        self.activities: set[tuple[int, int]] = set()
         self.loads: dict[int, list[float]] = {}
         self.top_mps = 0.0
         self.hardest_mps2 = 0.0
@@ -34,7 +34,7 @@ class Diary:
     def stepped(self) -> None:
         fleet = self.fleet
         if fleet.time_s % 20 == 0:
-            self.modes.update(enumerate(fleet.mode.tolist()))
+            self.activities.update(enumerate(fleet.activity.tolist()))
         self.top_mps = max(self.top_mps, float(fleet.speed_mps.max()))
         self.hardest_mps2 = max(self.hardest_mps2, float(np.abs(fleet.speed_mps - self._speed).max()))
         self._speed = fleet.speed_mps.copy()
@@ -57,7 +57,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     before = {"odometer_m": fleet.odometer_m.copy(), "soc": fleet.soc.copy(), "charged_kwh": fleet.charged_kwh.copy()}
     before["net_kwh"] = fleet.used_kwh - fleet.regenerated_kwh
     diary = Diary(fleet)
-    with Truth(fleet, path):
+    with TruthWriter(fleet, path):
         for _ in range(14 * 3600):
             fleet.step()
     return Day(fleet, diary, before, [msgspec.json.decode(line) for line in path.read_bytes().splitlines()])

@@ -6,25 +6,26 @@ import numpy as np
 import pytest
 
 from simulator.depots import load_depots, utc_offset_s
-from simulator.fleet import Fleet, Mode
+from simulator.fleet import Fleet
 from simulator.fleet_file import fleet_file
 from simulator.models import load_models
 from simulator.simulation import Plan, Simulation
+from simulator.van_states import Activity
 from tests.simulator.conftest import NOW_S, Day
 
 
 def test_a_day_takes_every_van_out_and_home_again(day: Day) -> None:
     fleet, diary, before, _ = day
     driven_km = (fleet.odometer_m - before["odometer_m"]) / 1000.0
-    late = np.array([(van, Mode.PARKED) not in diary.modes for van in range(fleet.size)])
+    late = np.array([(van, Activity.PARKED) not in diary.activities for van in range(fleet.size)])
     assert not late.any()
     for van in range(fleet.size):
-        assert (van, Mode.DRIVING) in diary.modes
-        assert (van, Mode.STOPPED) in diary.modes
-    assert sum((van, Mode.BREAK) in diary.modes for van in range(fleet.size)) >= fleet.size - 2
+        assert (van, Activity.DRIVING) in diary.activities
+        assert (van, Activity.STOPPED) in diary.activities
+    assert sum((van, Activity.BREAK) in diary.activities for van in range(fleet.size)) >= fleet.size - 2
     assert np.all((driven_km > 25.0) & (driven_km < 160.0)), driven_km
     assert np.median(driven_km) < 110.0
-    home = fleet.mode == Mode.PARKED
+    home = fleet.activity == Activity.PARKED
     assert home.sum() >= fleet.size - 2
     assert np.all(np.abs(fleet.u[home]) + np.abs(fleet.v[home]) < 1.0)
 
@@ -37,8 +38,8 @@ def test_at_the_hour_of_the_demo_one_is_out_and_one_charges() -> None:
         before = fleet.parcels.copy()
         fleet.step()
         dropped += int(np.maximum(before - fleet.parcels, 0).sum())
-    assert (fleet.mode != Mode.PARKED).any()
-    assert fleet.charging[fleet.mode == Mode.PARKED].any()
+    assert (fleet.activity != Activity.PARKED).any()
+    assert fleet.charging[fleet.activity == Activity.PARKED].any()
     assert dropped > 100
 
 
@@ -53,7 +54,7 @@ def test_the_load_falls_with_every_delivery(day: Day) -> None:
     for van, loads in diary.loads.items():
         start = int(np.argmax(loads))
         assert all(later <= earlier for earlier, later in zip(loads[start:], loads[start + 1 :], strict=False))
-        assert loads[-1] == 0.0 or fleet.mode[van] != Mode.PARKED
+        assert loads[-1] == 0.0 or fleet.activity[van] != Activity.PARKED
         assert 100.0 < max(loads) <= fleet.models[van].payload_kg
 
 
@@ -89,7 +90,7 @@ def test_nobody_works_on_sundays() -> None:
     sunday_s = 1_795_305_600 + 6 * 3600
     fleet = Fleet(vans=14, seed=1, start_s=sunday_s, clock="real")
     at_home = np.array([depot.country != "CN" for depot in fleet.depots])
-    assert np.all(fleet.mode[at_home] == Mode.PARKED)
+    assert np.all(fleet.activity[at_home] == Activity.PARKED)
     for _ in range(1800):
         fleet.step()
     assert np.all(fleet.speed_mps[at_home] == 0.0)
@@ -97,13 +98,13 @@ def test_nobody_works_on_sundays() -> None:
 
 def test_a_van_that_cannot_make_it_home_tops_up_on_the_way() -> None:
     fleet = Fleet(vans=7, seed=2, start_s=NOW_S, clock="11:00")
-    out = np.nonzero(fleet.mode != Mode.PARKED)[0]
+    out = np.nonzero(fleet.activity != Activity.PARKED)[0]
     assert out.size
     fleet.soc[out] = 0.12
     topped_up = set()
     for _ in range(3600):
         fleet.step()
-        topped_up.update(np.nonzero(fleet.mode == Mode.FAST_CHARGING)[0].tolist())
+        topped_up.update(np.nonzero(fleet.activity == Activity.FAST_CHARGING)[0].tolist())
     assert topped_up
     assert np.all(fleet.soc[sorted(topped_up)] > 0.12)
 
