@@ -80,6 +80,17 @@ class Charging(msgspec.Struct, frozen=True, kw_only=True):
         return self.ac_slow + share * (self.ac_fast - self.ac_slow)
 
 
+class VanTraits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cells, plug and limits of a van model."""
+
+    chemistry: Literal["nmc", "lfp"]
+    ac_limit_kw: float
+    """Battery power beyond this is DC charging."""
+    power_limit_kw: float
+    power_limit_c: float
+    """Largest power in either direction, absolute and over the battery energy (1/h); the larger of the two counts."""
+
+
 class GridIntensity(Protocol):
     """Well-to-wheel grid intensity in g CO2e per kWh at the meter, by country and time."""
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.fleet import counters, evidence, observation, prediction, soc, soc_limits
 from agent.fleet.battery_power import RESTING_OUT_KW, learn_sign, positive_part, possible_kw, stands
-from agent.fleet.context import LEAST_POWER_LIMIT_KW, Context
+from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_COUNTER, SOURCE_POWER, SOURCE_SOC, STORED_SHARE
 from agent.fleet.modes import CHARGING, DRIVING, PARKED, STOPPED
 from agent.fleet.state import VanState
@@ -35,9 +35,8 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         power = reading.voltage_v * reading.current_a / 1000.0
     last = battery.raw_power_kw
     if power is not None:
-        if power > LEAST_POWER_LIMIT_KW or (
-            power < RESTING_OUT_KW and (mode == PARKED or power < -LEAST_POWER_LIMIT_KW)
-        ):
+        limit_kw = context.power_limit_kw
+        if power > limit_kw or (power < RESTING_OUT_KW and (mode == PARKED or power < -limit_kw)):
             power = possible_kw(state, power, context)
         if battery.power_sign < 0 and power is not None:
             power = -power

@@ -21,10 +21,9 @@ class ChargeState(Part):
     co2e_g: float = 0.0
     pending_kwh: float = 0.0
     """Charged and not yet handed to the emissions."""
-    charger_kwh: float = 0.0
-    charger_kw: float | None = None
-    charger_ms: int = 0
-    """These three are kept for the format alone; `meter` has taken their place."""
+    unused_1: float = 0.0
+    unused_2: float | None = None
+    unused_3: int = 0
     max_power_kw: float | None = None
     rise_ms: int = 0
     rise_pct: float = 0.0

@@ -383,4 +383,4 @@ def _samples(state: VanState, kind: Literal["ac", "dc"]) -> list[float]:
 
 
 def _kind(charge: ChargeState, power_kw: float, context: Context) -> Literal["ac", "dc"]:
-    return "dc" if max(charge.max_power_kw or 0.0, power_kw) > context.thresholds.dc_power_kw else "ac"
+    return "dc" if max(charge.max_power_kw or 0.0, power_kw) > context.vehicle.traits.ac_limit_kw else "ac"

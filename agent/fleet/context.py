@@ -15,15 +15,6 @@ from agent.fleet.vehicle import Vehicle
 
 UTC_DAYS: Final = DayZone()
 
-LFP_MODELS: Final = ("farizon-sv-67", "farizon-sv-83", "farizon-v6e", "mercedes-esprinter")
-"""Models with lithium iron phosphate cells, by the beginning of their names."""
-
-
-MOST_C_RATE: Final = 3.0
-"""Power over energy of a battery: fast charging of vans stays below 2, driving below 3."""
-LEAST_POWER_LIMIT_KW: Final = 150.0
-"""Motors of small batteries are as strong (a BMW i3 of 22 kWh: 125 kW)."""
-
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything `step` and `tick` need besides state and reading. Never changed; can be kept as long as the van."""
@@ -70,12 +61,13 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def power_limit_kw(self) -> float:
         """No motor, charger or brake of such a van moves more power than this, in either direction."""
-        return max(LEAST_POWER_LIMIT_KW, MOST_C_RATE * self.vehicle.battery_kwh)
+        traits = self.vehicle.traits
+        return max(traits.power_limit_kw, traits.power_limit_c * self.vehicle.battery_kwh)
 
     @cached_property
     def curve_slope_per_pct(self) -> float:
         """How much more energy 1 % is at a higher state of charge."""
-        lfp = self.vehicle.model.startswith(LFP_MODELS)
+        lfp = self.vehicle.traits.chemistry == "lfp"
         return self.thresholds.lfp_slope_per_pct if lfp else self.thresholds.curve_slope_per_pct
 
     def place_at(self, latitude_deg: float | None, longitude_deg: float | None) -> str | None:

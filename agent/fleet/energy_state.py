@@ -81,7 +81,7 @@ class Totals(Part):
     predicted_kwh: float = 0.0
     idle_from_kwh: float = 0.0
     """Up to which predicted energy idling has been entered."""
-    regeneration_measured: bool = False
+    unused_1: bool = False
     source: int = 0
     emitted_kwh: float = 0.0
     emitted_km: float = 0.0

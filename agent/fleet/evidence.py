@@ -86,11 +86,6 @@ def spread_kwh(capacity: Capacity) -> float | None:
     return median(abs(sample - capacity.battery_kwh) for sample in capacity.samples_kwh)
 
 
-def state_of_health_pct(capacity: Capacity, new_kwh: float) -> float | None:
-    """Usable capacity as learnt over that of the new van; `None` until enough is known."""
-    return None if len(capacity.samples_kwh) < SAMPLES_NEEDED else 100.0 * capacity.battery_kwh / new_kwh
-
-
 def _agrees(kwh: float, expected_kwh: float) -> bool:
     return AGREES[0] <= kwh / expected_kwh <= AGREES[1]
 

@@ -18,7 +18,7 @@ class Motion(Part):
     anchor_latitude_deg: float | None = None
     anchor_longitude_deg: float | None = None
     """The resting place that displacement is judged from."""
-    anchor_ms: int = 0
+    unused_1: int = 0
     wake: Mark = msgspec.field(default_factory=Mark)
     rest: Mark = msgspec.field(default_factory=Mark)
     stand: Mark = msgspec.field(default_factory=Mark)
@@ -42,11 +42,11 @@ class TripState(Part):
 
 @quick_to_set
 class LoadState(Part):
-    """What the van carries. The last four fields are no longer used; they keep the format."""
+    """What the van carries."""
 
     payload_kg: float | None = None
     parcels: int | None = None
-    distance_km: float = 0.0
-    carried_kg_km: float = 0.0
-    carried_km: float = 0.0
-    trip_parcels: int | None = None
+    unused_1: float = 0.0
+    unused_2: float = 0.0
+    unused_3: float = 0.0
+    unused_4: int | None = None

@@ -24,7 +24,7 @@ class Doubt(Part):
     km: float
     """Claimed and not counted."""
     soc_pct: float | None
-    power_kwh: float
+    unused_1: float
     counter_kwh: float
     blind_ms: int
     gross_kwh: float

@@ -12,8 +12,6 @@ RESTING_KW: Final = 8.0
 """The most that a van takes at rest: heating, cooling, a refrigerator."""
 MOST_KWH_PER_KM: Final = 1.0
 """The most that a van takes over a kilometre, uphill and against the wind."""
-UNSEEN_CHARGE_KW: Final = 25.0
-"""What may have come in where the van itself says that it was not charging: an on-board charger."""
 CHARGER_SHOWS_KW: Final = 0.5
 """Power into a battery at rest that says that it charges."""
 EMPTIED_KWH_PER_KM: Final = 0.5
@@ -52,6 +50,7 @@ class Limits(NamedTuple):
 def limits_for(state: VanState, reading: Reading, context: Context) -> Limits:
     """The limits for a state of charge that differs from the last one."""
     battery, g, thresholds = state.soc, state.estimate.pct_per_kwh, context.thresholds
+    ac_limit_kw = context.vehicle.traits.ac_limit_kw  # what may have come in where the van denies that it charged
     # What waits for another sighting has had the time until the first one.
     seen_ms = battery.candidate_from_ms if battery.candidates else reading.time_ms
     since_read_h = max(0, seen_ms - battery.time_ms) / _MS_PER_H
@@ -72,11 +71,11 @@ def limits_for(state: VanState, reading: Reading, context: Context) -> Limits:
     elif not driving:
         if _denied(state, reading):
             # A value that has not changed while the flag said so tells of that charge later.
-            explained_pct = max(UNSEEN_CHARGE_KW * g * since_read_h + slack_pct, fastest_pct_per_h * flagged_h)
+            explained_pct = max(ac_limit_kw * g * since_read_h + slack_pct, fastest_pct_per_h * flagged_h)
             confirmations = 3
         elif state.motion.mode not in (DRIVING, STOPPED) and not battery.lost_pct:
             # Nothing tells of a cable: the value may have stood still all the time that the van charged.
-            frozen_pct = UNSEEN_CHARGE_KW * g * since_change_h
+            frozen_pct = ac_limit_kw * g * since_change_h
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
     elif battery.time_ms <= state.trip.start.time_ms:
         # The van has left, and what it had before is not known yet.
@@ -117,7 +116,7 @@ def silent_charge_kwh(state: VanState, before_pct: float, context: Context) -> f
     slope = context.curve_slope_per_pct
     risen_pct = soc_curve.level_pct(battery.candidate_from_pct, slope) - soc_curve.level_pct(before_pct, slope)
     kwh = risen_pct / state.estimate.pct_per_kwh
-    most_kw = UNSEEN_CHARGE_KW if battery.charging is False else context.power_limit_kw
+    most_kw = context.vehicle.traits.ac_limit_kw if battery.charging is False else context.power_limit_kw
     return kwh if kwh <= most_kw * silence_ms / _MS_PER_H else 0.0
 
 

@@ -1,7 +1,8 @@
-"""Everything the agent remembers of one van: plain, small, serialisable, of constant size.
+"""The state of one van: everything that the agent remembers of it. Its size is constant.
 
-All parts are arrays in MessagePack, so the order of the fields is the format: add at the end with a default, and raise
-`STATE_VERSION` for anything else.
+A state is stored with each checkpoint. It and all its parts are arrays in MessagePack, so the order of the fields is
+the format. A new field goes to the end and has a default. A field that is no longer used keeps its place as
+`unused_N`. Any other change needs a new `STATE_VERSION`.
 """
 
 from enum import IntEnum

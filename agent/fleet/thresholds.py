@@ -70,8 +70,6 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Rise over a silence that is a charge nobody reported."""
     inferred_trip_km: float = 0.5
     """Distance over a silence that is a trip nobody reported."""
-    dc_power_kw: float = 25.0
-    """Battery power beyond what an on-board AC charger gives (22 kW): DC."""
 
     curve_slope_per_pct: float = 0.0019
     """Relative slope of kWh per % state of charge, around 55 %: NMC cells, from a BMW i3 (0.0426 / 22.17)."""

@@ -145,7 +145,7 @@ def _begin(state: VanState, reading: Reading) -> Doubt:
         time_ms=reading.time_ms,
         km=km,
         soc_pct=battery.soc_pct,
-        power_kwh=battery.power_sum_kwh,
+        unused_1=0.0,
         counter_kwh=battery.counter_sum_kwh,
         blind_ms=battery.blind_ms,
         gross_kwh=battery.power_gross_kwh,

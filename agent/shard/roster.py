@@ -8,6 +8,7 @@ from agent.errors import SettingsError
 from agent.factors.factor_set import load_factor_years
 from agent.factors.figures import Factors
 from agent.factors.intensity_files import load_intensity
+from agent.factors.traits import traits_of
 from agent.factors.year_set import FactorSet
 from agent.fleet.context import Context
 from agent.fleet.contracts import DEPOT, PUBLIC, Contract, Contracts
@@ -119,6 +120,7 @@ class Roster:
             or (own and own.payload.value)
             or defaults.payload_kg
             or (general.payload.value if general else ANY_VAN_PAYLOAD_KG),
+            traits=traits_of(model_name),
             diesel_class=chosen_class or self._factor_set.local_class(class_of_model, country),
         )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agent.factors.traits import traits_of
 from agent.fleet import Context, take_drop, tick
 from agent.fleet.records import DropRecord, Record, TourRecord
 from agent.fleet.vehicle import Vehicle
@@ -22,6 +23,7 @@ def depot_context(*depots_km: float, default_load_kg: float | None = None, **fie
         country="DE",
         battery_kwh=50.0,
         payload_kg=1000.0,
+        traits=traits_of("test"),
         diesel_class="van_3",
         default_load_kg=default_load_kg,
     )

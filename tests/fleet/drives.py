@@ -4,6 +4,7 @@ from typing import Any
 
 from agent.factors.factor_set import load_factor_set
 from agent.factors.intensity import Intensity
+from agent.factors.traits import traits_of
 from agent.fleet import Context, Thresholds, VanState, Vehicle, new_state, step, tick
 from agent.fleet.records import ChargeRecord, EnergyRecord, Record, StopRecord, TripRecord
 from agent.readings import Reading
@@ -21,6 +22,7 @@ def make_context(*, battery_kwh: float = 50.0, model: str = "test", **thresholds
         country="DE",
         battery_kwh=battery_kwh,
         payload_kg=1000.0,
+        traits=traits_of(model),
         diesel_class="van_3",
     )
     return Context(

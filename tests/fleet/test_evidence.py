@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.fleet.evidence import spread_kwh, state_of_health_pct
+from agent.fleet.evidence import spread_kwh
 from tests.fleet.drives import Van, make_context
 
 
@@ -38,7 +38,6 @@ def test_the_capacity_is_learnt_from_what_went_through():
     assert capacity.battery_kwh == pytest.approx(50.0, rel=0.02)
     assert len(capacity.samples_kwh) >= 3
     assert spread_kwh(capacity) < 1.0
-    assert state_of_health_pct(capacity, 60.0) == pytest.approx(83.3, rel=0.02)
     assert van.energy.usable_capacity_kwh == capacity.battery_kwh
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, Verdict, decode_state, encode_state, new_state, step
-from agent.fleet.modes import Mode
+from agent.fleet.modes import PARKED
 from agent.fleet.records import DayRecord, EmissionsRecord, EnergyRecord
 from agent.readings import Reading
 from tests.fleet.drives import START_MS, Van, make_context
@@ -418,7 +418,7 @@ def test_the_state_is_small_and_survives_its_encoding():
     encoded = encode_state(van.state)
     assert len(encoded) < 2700
     assert decode_state(encoded) == van.state
-    assert van.state.motion.mode == Mode.PARKED
+    assert van.state.motion.mode == PARKED
 
 
 def test_another_version_is_refused_in_words():
