@@ -1,4 +1,4 @@
-"""What msgspec's structs are given beyond msgspec."""
+"""Setting the attributes of msgspec's structs."""
 
 from typing import TypeVar
 
@@ -8,10 +8,11 @@ StructType = TypeVar("StructType", bound=type[msgspec.Struct])
 
 
 def quick_to_set(struct: StructType) -> StructType:
-    """Class decorator: attributes are set as those of any other class, in 6 instead of 25 ns.
+    """Class decorator: setting an attribute takes 6 ns instead of 25. The plain version is the class undecorated.
 
-    msgspec sets attributes by a function of its own, for which the interpreter has no short way. All it does beyond is
-    to tell the garbage collector; a type with `gc=False` has nothing to tell. Not inherited: to be put on each type.
+    A message sets some 45 attributes, so that this saves a tenth of decode, step and rows. msgspec sets attributes by a
+    C function that the interpreter cannot specialise; this puts CPython's own in its place. msgspec's function also
+    tells the garbage collector, which is not needed with `gc=False`. Not inherited: decorate each class.
     """
     if struct.__struct_config__.gc or struct.__struct_config__.frozen:
         raise TypeError(f"{struct.__name__} is not a mutable struct with gc=False")

@@ -1,9 +1,12 @@
 """What a store is: takes rows, confirms them, and lets them be read again."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from agent.points.rows import Rows
+
+SERIES_KEPT: Final = 262_144
+"""A store's cache by series is emptied when it has so many, some 60 MB, since vans come and go."""
 
 
 class RejectedRow(NamedTuple):

@@ -1,15 +1,13 @@
 """Points as InfluxDB line protocol: `measurement,tag=text field=1.0,other="text" 1700000000000`, times in ms."""
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
-from agent.points.measurements import MEASUREMENTS, Field, Measurement
-from agent.points.rows import PointRow, Rows, Series
-from agent.stores.rowcode import compile_function, variables
+from agent.fast.line_writer import line_writer
+from agent.points.measurements import MEASUREMENTS
+from agent.points.rows import Rows, Series
+from agent.stores.base import SERIES_KEPT
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _SPECIAL_IN_TAG: Final = re.compile(r"([,= ])")
@@ -31,71 +29,37 @@ def escape_text(text: str) -> str:
     return _SPECIAL_IN_TEXT.sub(r"\\\1", _CONTROL.sub(" ", text))
 
 
-class _Prefixes(dict[Series, str]):
-    """The measurement and tags of each series, made once; tags in the order that the server sorts them into."""
-
-    def __init__(self, measurement: str) -> None:
-        super().__init__()
-        self._measurement = measurement
+class _TagTexts(dict[Series, str]):
+    """The escaped tags of each series, as a line has them behind the measurement's name; made at first use."""
 
     def __missing__(self, series: Series) -> str:
+        if len(self) >= SERIES_KEPT:
+            self.clear()
+        # In the order of their names, into which the server would sort them.
         tags = ((name, escape_tag(text)) for name, text in sorted(series.tags()))
-        prefix = ",".join((self._measurement, *(f"{name}={text}" for name, text in tags if text))) + " "
-        self[series] = prefix
-        return prefix
+        self[series] = text = "".join(f",{name}={text}" for name, text in tags if text)
+        return text
 
 
 class LineWriter:
-    """Turns rows into lines; remembers the prefix of every series it has met."""
+    """Turns rows into lines; keeps the escaped tags of the series it has met."""
 
     def __init__(self) -> None:
+        self._tags = _TagTexts()
         self._writers = {
-            name: (_line_writer(measurement), _Prefixes(name)) for name, measurement in MEASUREMENTS.items()
+            measurement.name: line_writer(
+                measurement.name, [(field.name, field.type) for field in measurement.fields], escape_text
+            )
+            for measurement in MEASUREMENTS.values()
         }
 
     def lines(self, rows: Rows) -> list[str]:
-        """One line per row that says anything, in the order of the rows."""
-        found: list[str] = []
+        """One line for each row that has a value, in the order of the rows."""
+        lines: list[str] = []
         for name, points in rows.items():
             if points:
-                write, prefixes = self._writers[name]
-                found += write(points, prefixes)
-        return found
-
-
-def _line_writer(measurement: Measurement) -> Callable[[list[PointRow], dict[Series, str]], list[str]]:
-    """A function from points and prefixes to lines: one expression per field, each with its own comma behind it.
-
-    The numbers and booleans of all points are written by one JSON encoder, which takes a third of the time of `repr`;
-    JSON and line protocol spell them alike. What JSON calls null is absent.
-    """
-    fields = dict(zip(variables(measurement), measurement.fields, strict=True))
-    numbers = [name for name, field in fields.items() if field.type != "text"]
-    expressions = "".join(_field_expression(name, field) for name, field in fields.items())
-    source = (
-        "def write(points, prefixes):\n"
-        "    numbers = []\n"
-        "    extend = numbers.extend\n"
-        f"    for _, _, {', '.join(fields)} in points:\n"
-        f"        extend(({', '.join(numbers)},))\n"
-        "    texts = iter(encode(numbers).decode()[1:-1].split(','))\n"
-        "    lines = []\n"
-        "    append = lines.append\n"
-        f"    rows = zip({', '.join(['texts'] * len(numbers))})\n"
-        f"    for (series, time_ms, {', '.join(fields)}), ({', '.join(numbers)},) in zip(points, rows):\n"
-        f'        fields = f"""{expressions}"""\n'
-        "        if fields:\n"
-        '            append(f"{prefixes[series]}{fields[:-1]} {time_ms}")\n'
-        "    return lines\n"
-    )
-    return compile_function("write", source, {"encode": msgspec.json.encode, "escape": escape_text})
-
-
-def _field_expression(name: str, field: Field) -> str:
-    if field.type == "text":
-        return f"{{'' if {name} is None else f'{field.name}=\"{{escape({name})}}\",'}}"
-    suffix = "i" if field.type == "integer" else ""
-    return f"{{'' if {name} == 'null' else f'{field.name}={{{name}}}{suffix},'}}"
+                lines += self._writers[name](points, self._tags)
+        return lines
 
 
 def measurement_of(line: str) -> str:

@@ -1,7 +1,6 @@
 """The history file: the store that needs no server, and that other processes read while the agent writes."""
 
 import asyncio
-import math
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
-from agent.points.measurements import MEASUREMENTS, Measurement
+from agent.fast.parameters import parameter_maker
+from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow, Rows, Series
-from agent.stores.base import RejectedRow
-from agent.stores.rowcode import compile_function, variables
+from agent.stores.base import SERIES_KEPT, RejectedRow
 from agent.stores.sqlite_schema import (
     ADD_SERIES,
     LAST_POINTS_MS,
@@ -65,6 +64,8 @@ class _SeriesIds(dict[Series, int]):
 
     def __missing__(self, series: Series) -> int:
         assert self._connection is not None  # noqa: S101  # points are written through a connection
+        if len(self) >= SERIES_KEPT:
+            self.clear()
         tags = (series.vehicle_id, series.depot, series.model, series.country)
         known = self._connection.execute(SERIES_NUMBER, tags).fetchone()
         number = known[0] if known else self._connection.execute(ADD_SERIES, tags).lastrowid
@@ -90,7 +91,10 @@ class SqliteStore:
         """Device and inode of the file that is open."""
         self._ids = _SeriesIds()
         self._last = _no_last_points()
-        self._binders = {name: _binder(measurement) for name, measurement in MEASUREMENTS.items()}
+        self._parameters = {
+            name: parameter_maker([field.type for field in measurement.fields])
+            for name, measurement in MEASUREMENTS.items()
+        }
         self._statements = {
             name: [(rows, upsert(measurement, rows)) for rows in _STATEMENT_ROWS]
             for name, measurement in MEASUREMENTS.items()
@@ -222,7 +226,7 @@ class SqliteStore:
         self, connection: sqlite3.Connection, name: str, points: list[PointRow]
     ) -> list[RejectedRow]:
         """Write points that are in order of time."""
-        bind = self._binders[name]
+        parameters = self._parameters[name]
         self._newest_ms = max(self._newest_ms, points[-1][1])
         rejected: list[RejectedRow] = []
         done = 0
@@ -230,7 +234,7 @@ class SqliteStore:
             while len(points) - done >= number:
                 chunk = points[done : done + number]
                 try:
-                    connection.execute(statement, bind(chunk, self._ids))
+                    connection.execute(statement, parameters(chunk, self._ids))
                 except _REFUSALS as error:
                     if number == 1:
                         rejected.append(_rejected(name, chunk[0], error))
@@ -267,7 +271,7 @@ class SqliteStore:
         _, statement = self._statements[name][-1]
         for point in points:
             try:
-                connection.execute(statement, self._binders[name]([point], self._ids))
+                connection.execute(statement, self._parameters[name]([point], self._ids))
             except _REFUSALS as error:
                 rejected.append(_rejected(name, point, error))
         return rejected
@@ -299,28 +303,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _no_last_points() -> "dict[str, array[int]]":
     """By measurement and series number: from when on a point has to be noted in `last_points`."""
     return {name: array("q") for name in MEASUREMENTS}
-
-
-def _binder(measurement: Measurement) -> Callable[[list[PointRow], dict[Series, int]], list[Any]]:
-    """A function from points and series numbers to the parameters of `upsert`, in its order.
-
-    sqlite3 looks for an adapter for every None and every bool, which costs more than the rest of the insert. NaN, which
-    SQLite keeps as NULL in a column of any type, and a plain integer take the short way.
-    """
-    names = variables(measurement)
-    values = ", ".join(
-        f"nan if {name} is None else {'+' if field.type == 'boolean' else ''}{name}"
-        for name, field in zip(names, measurement.fields, strict=True)
-    )
-    source = (
-        "def bind(points, ids):\n"
-        "    parameters = []\n"
-        "    extend = parameters.extend\n"
-        f"    for series, time_ms, {', '.join(names)} in points:\n"
-        f"        extend((time_ms, ids[series], {values}))\n"
-        "    return parameters\n"
-    )
-    return compile_function("bind", source, {"nan": math.nan})
 
 
 def _rejected(name: str, point: PointRow, error: Exception) -> RejectedRow:

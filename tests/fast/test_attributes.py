@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.fast.attributes import quick_to_set
 from agent.fleet import new_state
@@ -9,20 +11,33 @@ from agent.readings import Reading
 from agent.throttle import Bucket
 
 
-@quick_to_set
-class Quick(msgspec.Struct, gc=False):
-    """Any such type."""
+class Plain(msgspec.Struct, gc=False):
+    """Any such type, as msgspec makes it."""
 
     number: float = 0.0
     text: str | None = None
 
 
-def test_attributes_are_set_and_seen_by_msgspec() -> None:
-    quick = Quick()
-    quick.number, quick.text = 1.5, "a"
-    assert msgspec.json.encode(quick) == b'{"number":1.5,"text":"a"}'
-    assert msgspec.json.decode(b'{"number":1.5,"text":"a"}', type=Quick) == quick
-    assert msgspec.structs.replace(quick, text=None) == Quick(1.5)
+@quick_to_set
+class Quick(msgspec.Struct, gc=False):
+    """The same, decorated."""
+
+    number: float = 0.0
+    text: str | None = None
+
+
+CHANGES = st.tuples(st.just("number"), st.floats(allow_nan=False)) | st.tuples(st.just("text"), st.none() | st.text())
+
+
+@given(st.lists(CHANGES))
+def test_a_decorated_struct_is_as_one_that_is_not(changes: list[tuple[str, object]]) -> None:
+    plain, quick = Plain(), Quick()
+    for name, value in changes:
+        setattr(plain, name, value)
+        setattr(quick, name, value)
+    assert msgspec.structs.astuple(quick) == msgspec.structs.astuple(plain)
+    assert msgspec.msgpack.encode(quick) == msgspec.msgpack.encode(plain)
+    assert msgspec.structs.replace(quick, text="a") == Quick(plain.number, "a")
 
 
 def test_no_attribute_can_be_added() -> None:
