@@ -13,8 +13,10 @@ from pathlib import Path
 import mqtt5
 import uvloop
 
+from agent.config import MqttSettings
 from agent.mqtt.base import Delivery, ReceiverCounters
 from agent.mqtt.connect import make_receiver
+from agent.mqtt.options import MqttOptions
 from agent.mqtt.packet_decoder import PacketDecoder
 from agent.mqtt.packets import acknowledgements
 from tests.mqtt.waiting import until
@@ -69,16 +71,14 @@ def decode_alone(count: int) -> float:
 
 async def receive(port: int, count: int, protocol: str) -> tuple[float, float, float]:
     """CPU microseconds per message, messages per delivery, messages per second."""
-    receiver = make_receiver(
+    settings = MqttSettings(
         url=f"mqtt://127.0.0.1:{port}",
         protocol=protocol,
         client_id="benchmark",
-        filters=["vans/#"],
         receive_maximum=WINDOW,
         session_expiry_s=60,
-        keepalive_s=30,
-        max_packet_bytes=65_536,
     )
+    receiver = make_receiver(MqttOptions.from_settings(settings, ["vans/#"]))
     received = deliveries = 0
     done = asyncio.Event()
 

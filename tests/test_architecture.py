@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "fleet": BASE | {"factors"},
     "geofence_file": BASE | {"fleet"},
     "dialects": BASE,
-    "mqtt": BASE | {"backoff"},
+    "mqtt": BASE | {"backoff", "config"},
     "journal": BASE,
     "points": {"fast", "readings", "fleet"},
     "stores": BASE | {"points"},

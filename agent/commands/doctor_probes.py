@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import aiohttp
 import msgspec
@@ -18,8 +18,9 @@ import msgspec
 from agent.config import Settings
 from agent.errors import StoreError
 from agent.mqtt.base import BrokerLimits, Delivery, Receiver
-from agent.mqtt.client311 import forget_session
-from agent.mqtt.connect import broker_address, make_receiver, tls_context
+from agent.mqtt.connect import make_receiver
+from agent.mqtt.forget_session import forget_session
+from agent.mqtt.options import MqttOptions
 from agent.stores import make_store
 from agent.stores.influxdb_address import InfluxAddress
 
@@ -79,7 +80,12 @@ async def look_at_broker(settings: Settings, filters: list[str], *, seconds: flo
         report.qos0 += sum(message.qos == 0 for message in live)
         report.message_bytes += sum(len(message.payload) + len(message.topic) for message in live)
 
-    first = _receiver(settings, filters)
+    options = msgspec.structs.replace(
+        MqttOptions.from_settings(settings.mqtt, filters),
+        client_id=f"{settings.mqtt.client_id}-doctor",
+        session_expiry_s=SESSION_S,
+    )
+    first = make_receiver(options)
     async with _Listening(first, note) as listening:
         report.error = await listening.subscribed()
         report.limits = first.limits
@@ -90,20 +96,20 @@ async def look_at_broker(settings: Settings, filters: list[str], *, seconds: flo
             report.seconds = time.monotonic() - began_s
     if first.limits is None:
         return report
-    again = _receiver(settings, filters, session_expiry_s=settings.mqtt.session_expiry_s)
+    again = make_receiver(msgspec.structs.replace(options, session_expiry_s=settings.mqtt.session_expiry_s))
     async with _Listening(again, lambda _: None) as listening:
         await listening.subscribed()
         if again.limits is not None:
             report.session_kept = again.limits.session_present
             report.session_expiry_s = again.limits.session_expiry_s
-    await _look_at_sys(settings, report)
+    await _look_at_sys(options, report)
     return report
 
 
-async def _look_at_sys(settings: Settings, report: BrokerReport) -> None:
+async def _look_at_sys(options: MqttOptions, report: BrokerReport) -> None:
     """Version and drop counter, where the broker lets us read them; ends the probe's session."""
     values: dict[str, bytes] = {}
-    receiver = _receiver(settings, [SYS_VERSION, SYS_DROPPED], session_expiry_s=0)
+    receiver = make_receiver(msgspec.structs.replace(options, filters=(SYS_VERSION, SYS_DROPPED), session_expiry_s=0))
 
     def note(delivery: Delivery) -> None:
         values.update({message.topic: message.payload for message in delivery.messages})
@@ -111,45 +117,11 @@ async def _look_at_sys(settings: Settings, report: BrokerReport) -> None:
     async with _Listening(receiver, note) as listening:
         if not await listening.subscribed():
             await _until(lambda: len(values) == 2, within_s=2.0)
-    if settings.mqtt.protocol == "3.1.1":
-        host, port, encrypted = broker_address(settings.mqtt.url)
-        await asyncio.to_thread(
-            forget_session, host=host, port=port, tls=_tls(settings, encrypted), **_identity(settings)
-        )
+    if options.protocol == "3.1.1":
+        await asyncio.to_thread(forget_session, options)
     version, dropped = values.get(SYS_VERSION), values.get(SYS_DROPPED, b"")
     report.version = version.decode(errors="replace") if version is not None else None
     report.dropped = int(dropped) if dropped.isdigit() else None
-
-
-def _identity(settings: Settings) -> dict[str, Any]:
-    password = settings.mqtt.password
-    return {
-        "client_id": f"{settings.mqtt.client_id}-doctor",
-        "username": settings.mqtt.username,
-        "password": password.get_secret_value() if password else None,
-    }
-
-
-def _tls(settings: Settings, encrypted: bool) -> Any:  # noqa: FBT001
-    mqtt = settings.mqtt
-    return tls_context(mqtt.ca_file, mqtt.cert_file, mqtt.key_file) if encrypted else None
-
-
-def _receiver(settings: Settings, filters: list[str], *, session_expiry_s: int = SESSION_S) -> Receiver:
-    mqtt = settings.mqtt
-    return make_receiver(
-        url=mqtt.url,
-        protocol=mqtt.protocol,
-        filters=filters,
-        ca_file=mqtt.ca_file,
-        cert_file=mqtt.cert_file,
-        key_file=mqtt.key_file,
-        receive_maximum=mqtt.receive_maximum,
-        session_expiry_s=session_expiry_s,
-        keepalive_s=mqtt.keepalive_s,
-        max_packet_bytes=mqtt.max_packet_bytes,
-        **_identity(settings),
-    )
 
 
 class _Listening:

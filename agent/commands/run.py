@@ -15,6 +15,7 @@ from agent.dialects import Decoder, make_dialects
 from agent.journal import Journal
 from agent.mqtt.base import Receiver
 from agent.mqtt.connect import make_receiver
+from agent.mqtt.options import MqttOptions
 from agent.pipeline import Pipeline
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
@@ -107,23 +108,8 @@ def build(settings: Settings) -> Pipeline:
 
 def make_subscriber(settings: Settings, decoder: Decoder, *, session_expected: bool = False) -> Receiver:
     """The `[mqtt]` settings' receiver for what the dialects subscribe to; it does not connect yet."""
-    mqtt = settings.mqtt
-    return make_receiver(
-        url=mqtt.url,
-        protocol=mqtt.protocol,
-        client_id=mqtt.client_id,
-        filters=decoder.topic_filters(),
-        username=mqtt.username,
-        password=mqtt.password.get_secret_value() if mqtt.password else None,
-        ca_file=mqtt.ca_file,
-        cert_file=mqtt.cert_file,
-        key_file=mqtt.key_file,
-        receive_maximum=mqtt.receive_maximum,
-        session_expiry_s=mqtt.session_expiry_s,
-        keepalive_s=mqtt.keepalive_s,
-        max_packet_bytes=mqtt.max_packet_bytes,
-        session_expected=session_expected,
-    )
+    options = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
+    return make_receiver(options, session_expected=session_expected)
 
 
 def make_decoder(settings: Settings, roster: Roster) -> Decoder:

@@ -1,331 +1,212 @@
-"""One MQTT 5 connection that receives: handshake, subscription, acknowledgements, and its end in words."""
+"""One connection from CONNECT to its end, the same for MQTT 5 and 3.1.1; the protocol itself is its `Wire`.
+
+    CONNECTING ── CONNACK ──▶ SUBSCRIBING ── SUBACK ──▶ SUBSCRIBED
+        │                      │   ▲  │                    │
+        │                      │   └──┘ a filter refused:  │
+        │                      │        after a backoff    │
+        ▼                      ▼                           ▼
+      ENDED ◀── refused, no answer in time, no answer to a ping, socket lost, DISCONNECT, protocol error, stop
+
+Messages are delivered in SUBSCRIBING and SUBSCRIBED: after a reconnect the broker sends those of the session before
+SUBACK, and with one filter refused the others still count. `subscribed_since_ms` is set in SUBSCRIBED only.
+
+Pausing stops the reading of the socket. It takes effect after CONNACK, so that a handshake in progress completes. Pings
+go on while paused, but a missing answer proves nothing then, since it may wait in the socket.
+"""
 
 import asyncio
 import logging
-import socket
 import time
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import mqtt5
 import msgspec
 
+from agent.backoff import Backoff
 from agent.messages import Message
-from agent.mqtt import packets, reasons
+from agent.mqtt import reasons
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
 from agent.mqtt.keepalive import KeepAlive
-from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
-from agent.mqtt.receiver import Ending, Terms
+from agent.mqtt.options import MqttOptions
+from agent.mqtt.wire import NORMAL_DISCONNECTION, QOS, Ending, Wire
 
 log = logging.getLogger("agent.mqtt")
 
 ANSWER_TIMEOUT_S: Final = 10.0
 """How long the broker may take to answer CONNECT and SUBSCRIBE."""
-CLOSE_TIMEOUT_S: Final = 1.0
-GATHER_S: Final = 0.004
-"""Where messages follow each other faster than this, reads are so far apart: brokers send each message on its own, and
-a read, a commit, a write and several wake-ups for every few messages would cost far more than the messages."""
-RESUBSCRIBE_S: Final = (1.0, 30.0)
-"""First and longest wait before a refused subscription is tried again."""
+RESUBSCRIBE_FIRST_S: Final = 1.0
+"""Longest wait before a refused subscription is sent for the second time."""
 
 
-class Connection(asyncio.Protocol):
-    """A `agent.mqtt.receiver.Link`: lives from the socket's connection to its end; `ended` then tells why."""
+class Connection:
+    """Lives from the first attempt to open the socket until `ended` is set; implements `WireEvents`.
+
+    `session_expected`: the broker should still have our session. `is_reconnect`: this run was connected before.
+    """
 
     def __init__(
         self,
-        terms: Terms,
+        options: MqttOptions,
+        wire: type[Wire],
         *,
         generation: int,
         counters: ReceiverCounters,
         on_delivery: Callable[[Delivery], None],
         paused: bool,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        session_expected: bool = False,
+        is_reconnect: bool = False,
     ) -> None:
         self.generation = generation
         self.limits: BrokerLimits | None = None
+        """What the broker granted; None until CONNACK."""
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[Ending] = self._loop.create_future()
-        self.closed = asyncio.Event()
-        self.closed.set()
-        self._terms = terms
+        self._options = options
+        self._wire = wire(options, self, counters)
         self._counters = counters
         self._on_delivery = on_delivery
         self._paused = paused
-        self._now_ms = now_ms
-        self._decoder = PacketDecoder(
-            max_packet_bytes=terms.max_packet_bytes,
-            hard_limit_bytes=terms.hard_limit_bytes,
-            counters=counters,
-            on_control=self._on_control,
-        )
+        self._session_expected = session_expected
+        self._is_reconnect = is_reconnect
         self._keepalive: KeepAlive | None = None
-        self._transport: asyncio.Transport | None = None
-        self._read_at_s = 0.0
-        self._gathering: asyncio.TimerHandle | None = None
-        self._write_blocked = False
-        self._subscription_id = 0
+        self._subscription_id: int | None = None
         self._refused: list[str] = []
-        self._resubscribe_s = RESUBSCRIBE_S[0]
+        self._resubscribe = Backoff(first_s=RESUBSCRIBE_FIRST_S, least=0.5)
         self._timer: asyncio.TimerHandle | None = None
-        """Waits for an answer, or for the time to subscribe again."""
+        """Waits for an answer, or until it is time to subscribe again."""
 
-    # What the receiver calls.
+    # What the session calls.
 
     async def open(self) -> None:
-        """Connect the socket."""
-        await self._loop.create_connection(lambda: self, self._terms.host, self._terms.port, ssl=self._terms.tls)
+        """Connect the socket; what follows shows in `limits` and `ended`. Raises OSError or TimeoutError."""
+        await self._wire.open()
 
-    def acknowledge(self, packet_ids: list[int], refused: frozenset[int] = frozenset()) -> None:
-        """Write all acknowledgements, in order, in one go; those `refused` are negative ones."""
-        if self._transport is not None:
-            self._transport.write(packets.acknowledgements(packet_ids, refused))
+    async def closed(self) -> None:
+        """Return once the socket is closed."""
+        await self._wire.closed.wait()
+
+    def acknowledge(self, packet_ids: list[int], refused: frozenset[int]) -> None:
+        """Send the acknowledgements, in order."""
+        self._wire.acknowledge(packet_ids, refused)
 
     def pause(self) -> None:
-        """Take nothing more from the socket; the handshake, if there is one going on, is finished first."""
+        """Stop reading; before CONNACK it takes effect with CONNACK."""
         self._paused = True
-        if self._keepalive is not None and self._transport is not None and not self.ended.done():
+        if self._keepalive is not None and not self.ended.done():
             self._keepalive.pause()
-            self._read_or_not()
+            self._wire.pause()
 
     def resume(self) -> None:
-        """Read again, beginning with what had already arrived."""
+        """Read again, starting with what had already arrived."""
         self._paused = False
-        if self._keepalive is not None and self._transport is not None and not self.ended.done():
-            self._loop.call_soon(self._take, b"")
-            self._read_or_not()
+        if self._keepalive is not None and not self.ended.done():
+            self._wire.resume()
             self._keepalive.resume()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         """Publish at QoS 0; False when the broker cannot or does not take it now."""
         limits = self.limits
-        if limits is None or self._transport is None or self.ended.done() or self._write_blocked:
+        if limits is None or self.ended.done():
             return False
-        packet = mqtt5.PublishPacket(topic, payload, retain=retain and limits.retain_available is not False).write()
-        if limits.max_packet_bytes is not None and len(packet) > limits.max_packet_bytes:
-            return False
-        self._transport.write(packet)
-        return True
+        retain = retain and limits.retain_available is not False
+        return self._wire.publish(topic, payload, retain=retain, max_packet_bytes=limits.max_packet_bytes)
 
     def disconnect(self, detail: str) -> None:
-        """End in order; the broker keeps the session."""
-        self._end(Ending(detail), mqtt5.DisconnectReasonCode.NORMAL_DISCONNECTION)
+        """End with a DISCONNECT; the broker keeps the session."""
+        self.end(Ending(detail), NORMAL_DISCONNECTION)
 
     def abort(self, detail: str) -> None:
-        """End at once, without another byte."""
-        if not self.ended.done():
-            self._finish(Ending(detail))
-            if self._transport is not None:
-                self._transport.abort()
+        """End at once, without sending anything more; without effect after the end."""
+        self._abort(Ending(detail))
 
-    # What the transport calls.
+    # What the wire reports.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send CONNECT."""
-        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
-        self.closed.clear()
-        if self.ended.done():
-            transport.abort()
-            return
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        terms = self._terms
-        packet = mqtt5.ConnectPacket(
-            terms.client_id,
-            username=terms.username,
-            password=None if terms.password is None else terms.password.encode(),
-            clean_start=False,
-            keep_alive=terms.keepalive_s,
-            session_expiry_interval=terms.session_expiry_s,
-            receive_max=terms.receive_maximum,
-            topic_alias_max=0,
-            max_packet_size=terms.hard_limit_bytes,
-        )
-        transport.write(packet.write())
+    def on_connect_sent(self) -> None:
+        """Wait for CONNACK."""
         self._await_answer("CONNECT")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        self.closed.set()
-        if exc is None:
-            self._finish(Ending("the broker closed the connection", wordless=True))
-        elif isinstance(exc, OSError):
-            self._finish(Ending(reasons.connect_error(exc)))
-        else:
-            self._finish(Ending(f"receiving failed: {exc!r}", error=exc))
-
-    def pause_writing(self) -> None:
-        """The broker does not take our bytes as fast as we write them."""
-        self._write_blocked = True
-
-    def resume_writing(self) -> None:
-        """The broker has caught up."""
-        self._write_blocked = False
-
-    def data_received(self, data: bytes) -> None:
-        """Decode every whole packet and hand the messages over as one delivery."""
+    def on_bytes(self) -> None:
+        """Note that the broker is alive."""
         if self._keepalive is not None:
             self._keepalive.heard = True
-        now_s = self._loop.time()
-        if now_s - self._read_at_s < GATHER_S and self._gathering is None:
-            self._gathering = self._loop.call_later(GATHER_S, self._gathered)
-            self._read_or_not()
-        self._read_at_s = now_s
-        self._take(data)
 
-    def _gathered(self) -> None:
-        self._gathering = None
-        self._read_at_s = self._loop.time()
-        self._read_or_not()
+    def on_accepted(self, limits: BrokerLimits) -> None:
+        """Judge whether the session was kept, start the keep-alive and subscribe."""
+        self._cancel_timer()
+        self.limits = limits
+        self._counters.connected = True
+        self._counters.reconnects += self._is_reconnect
+        if self._session_expected and not limits.session_present:
+            self._counters.sessions_lost += 1
+            log.warning("the broker has forgotten our session: messages sent while we were away may be lost")
+        if limits.session_expiry_s not in {None, self._options.session_expiry_s}:
+            log.warning("the broker keeps our session for only %s s", limits.session_expiry_s)
+        self._keepalive = KeepAlive(limits.keepalive_s, ping=self._wire.ping, on_silence=self.abort)
+        self._keepalive.start(paused=self._paused)
+        self._subscribe()
+        if self._paused:
+            self._wire.pause()
 
-    def _read_or_not(self) -> None:
-        """Read, unless told to pause or gathering."""
-        if self._transport is None or self._transport.is_closing():
-            return
-        if self._gathering is None and not (self._paused and self.limits is not None):
-            self._transport.resume_reading()
-        else:
-            self._transport.pause_reading()
+    def on_refused(self, reason: str) -> None:
+        """End; the session tries again."""
+        self.end(Ending(f"the broker refused the connection: {reason}"))
 
-    def _take(self, data: bytes) -> None:
-        if self.ended.done():
+    def on_suback(self, packet_id: int, codes: Sequence[int], reason: str | None = None) -> None:
+        """Note what was granted; ask again if a filter was refused."""
+        if packet_id != self._subscription_id or self.limits is None:
             return
-        if self._paused and self.limits is not None:
-            self._decoder.hold(data)
+        self._cancel_timer()
+        options, granted = self._options, tuple(codes)
+        self.limits = msgspec.structs.replace(self.limits, granted_qos=granted)
+        refused = [
+            f"{pattern!r}: {reasons.reason_text(reasons.SUBACK, code, reason)}"
+            for pattern, code in zip(options.filters, granted, strict=False)
+            if code >= reasons.REFUSED
+        ]
+        if refused or len(granted) != len(options.filters):
+            self._on_refused_filters(refused or ["it answered for another number of filters"])
             return
-        messages: list[Message] = []
-        packet_ids: list[int] = []
-        try:
-            self._decoder.feed(data, messages, packet_ids)
-        except ProtocolError as error:
-            self._deliver(messages, packet_ids)
-            self._end(Ending(str(error)), error.reason)
-        else:
-            self._deliver(messages, packet_ids)
+        lowered = [pattern for pattern, qos in zip(options.filters, granted, strict=True) if qos < QOS]
+        if lowered:
+            log.warning("the broker delivers %s at QoS 0 only: messages there can be lost", ", ".join(lowered))
+        self._refused = []
+        self._counters.subscribed_since_ms = time.time_ns() // 1_000_000
+        self._counters.last_error = ""
+        session = "continued" if self.limits.session_present else "new"
+        filters = ", ".join(options.filters)
+        log.info("subscribed to %s at %s:%d (session %s)", filters, options.host, options.port, session)
 
-    def _deliver(self, messages: list[Message], packet_ids: list[int]) -> None:
-        if not messages:
-            return
+    def on_messages(self, messages: list[Message], packet_ids: list[int]) -> None:
+        """Count the messages and hand them over as one delivery; an error of the receiving side ends everything."""
         self._counters.received_qos1 += len(packet_ids)
         self._counters.received_qos0 += len(messages) - len(packet_ids)
-        if 0 in packet_ids:  # not a valid id: acknowledging it would end the connection
+        if 0 in packet_ids:  # not a valid id: the broker would end the connection over its acknowledgement
             packet_ids = [packet_id for packet_id in packet_ids if packet_id]
         try:
             self._on_delivery(Delivery(messages, packet_ids, self.generation))
         except Exception as error:
-            self._finish(Ending(f"taking a delivery failed: {error!r}", error=error))
-            if self._transport is not None:
-                self._transport.abort()
+            self._abort(Ending(f"taking a delivery failed: {error!r}", error=error))
 
-    # Everything that is not a PUBLISH.
+    def end(self, ending: Ending, reason_code: int | None = None) -> None:
+        """End in order, with a DISCONNECT if there is a reason code; without effect after the end."""
+        if not self.ended.done():
+            self._finish(ending)
+            self._wire.close(reason_code if self.limits is not None else None)
 
-    def _on_control(self, packet: mqtt5.Packet) -> bool:
-        """Handle a control packet; True when what follows it has to wait."""
-        match packet:
-            case mqtt5.ConnAckPacket() if self.limits is None:
-                self._on_connack(packet)
-            case mqtt5.SubAckPacket():
-                self._on_suback(packet)
-            case mqtt5.PubRelPacket() if self._transport is not None:
-                self._transport.write(packets.completion(packet.packet_id))
-            case mqtt5.PingRespPacket() | mqtt5.PubAckPacket():
-                pass
-            case mqtt5.DisconnectPacket():
-                reason_code = int(packet.reason_code)
-                reason = reasons.reason_text(reasons.DISCONNECT, reason_code, packet.reason_str)
-                taken_over = reason_code == reasons.SESSION_TAKEN_OVER
-                self._end(Ending(f"the broker ended the connection: {reason}", taken_over=taken_over))
-            case _:
-                name = type(packet).__name__.removesuffix("Packet").upper()
-                detail = f"the broker sent a packet that has no meaning here: {name}"
-                self._end(Ending(detail), mqtt5.DisconnectReasonCode.PROTOCOL_ERROR)
-        return self.ended.done() or (self._paused and self.limits is not None)
-
-    def _on_connack(self, packet: mqtt5.ConnAckPacket) -> None:
-        self._cancel_timer()
-        reason_code = int(packet.reason_code)
-        if reason_code:
-            reason = reasons.reason_text(reasons.CONNACK, reason_code, packet.reason_str)
-            self._end(Ending(f"the broker refused the connection: {reason}"))
-            return
-        terms, server_keepalive_s, expiry_s = self._terms, packet.server_keep_alive, packet.session_expiry_interval
-        self.limits = BrokerLimits(
-            session_present=packet.session_present,
-            client_id=packet.assigned_client_id or terms.client_id,
-            keepalive_s=terms.keepalive_s if server_keepalive_s is None else server_keepalive_s,
-            session_expiry_s=terms.session_expiry_s if expiry_s is None else expiry_s,
-            receive_maximum=terms.receive_maximum,
-            max_packet_bytes=packet.max_packet_size,
-            max_qos=int(packet.max_qos),
-            retain_available=packet.retain_available,
-            wildcards_available=packet.wildcard_subscription_available,
-        )
-        self._counters.connected = True
-        self._counters.reconnects += terms.again
-        if terms.session_expected and not packet.session_present:
-            self._counters.sessions_lost += 1
-            log.warning("the broker has forgotten our session: messages sent while we were away may be lost")
-        if self.limits.session_expiry_s != terms.session_expiry_s:
-            log.warning("the broker keeps our session for only %s s", self.limits.session_expiry_s)
-        self._keepalive = KeepAlive(self.limits.keepalive_s, ping=self._ping, on_silence=self.abort)
-        self._keepalive.start(paused=self._paused)
-        self._subscribe()
-        self._read_or_not()
+    # Subscription, timers and the end.
 
     def _subscribe(self) -> None:
-        if self._transport is None:
-            return
-        self._subscription_id += 1
-        filters = [
-            mqtt5.TopicFilter(
-                pattern,
-                max_qos=mqtt5.QoS(self._terms.qos),
-                # As in MQTT 3.1.1: RETAIN then marks what was stored before we subscribed, and nothing else.
-                retain_as_published=False,
-                retain_handling=mqtt5.RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS,
-            )
-            for pattern in self._terms.filters
-        ]
-        self._transport.write(mqtt5.SubscribePacket(self._subscription_id, filters).write())
+        self._subscription_id = self._wire.subscribe()
         self._await_answer("SUBSCRIBE")
 
-    def _on_suback(self, packet: mqtt5.SubAckPacket) -> None:
-        if packet.packet_id != self._subscription_id or self.limits is None:
-            return
-        self._cancel_timer()
-        granted, filters = tuple(int(code) for code in packet.reason_codes), self._terms.filters
-        self.limits = msgspec.structs.replace(self.limits, granted_qos=granted)
-        refused = [
-            f"{pattern!r}: {reasons.reason_text(reasons.SUBACK, code, packet.reason_str)}"
-            for pattern, code in zip(filters, granted, strict=False)
-            if code >= reasons.REFUSED
-        ]
-        if refused or len(granted) != len(filters):
-            self._on_refused(refused or ["it answered for another number of filters"])
-            return
-        lowered = [pattern for pattern, qos in zip(filters, granted, strict=True) if qos < self._terms.qos]
-        if lowered:
-            log.warning("the broker delivers %s at QoS 0 only: messages there are not safe", ", ".join(lowered))
-        self._refused = []
-        self._counters.subscribed_since_ms = self._now_ms()
-        self._counters.last_error = ""
-        session = "continued" if self.limits.session_present else "new"
-        log.info("subscribed to %s at %s:%d (session %s)", filters, self._terms.host, self._terms.port, session)
-
-    def _on_refused(self, refused: list[str]) -> None:
-        """Stay connected for what was granted, and ask again, ever more seldom."""
+    def _on_refused_filters(self, refused: list[str]) -> None:
+        """Stay connected for the filters that were granted, and subscribe again after a backoff."""
         self._counters.subscribed_since_ms = 0
         self._counters.last_error = f"the broker refused to subscribe {'; '.join(refused)}"
         if refused != self._refused:
             self._refused = refused
             log.error("%s; trying again", self._counters.last_error)
-        self._timer = self._loop.call_later(self._resubscribe_s, self._subscribe)
-        self._resubscribe_s = min(2 * self._resubscribe_s, RESUBSCRIBE_S[1])
-
-    def _ping(self) -> None:
-        if self._transport is not None:
-            self._transport.write(packets.PINGREQ)
+        self._timer = self._loop.call_later(self._resubscribe.next_s(), self._subscribe)
 
     def _await_answer(self, to: str) -> None:
         self._cancel_timer()
@@ -335,7 +216,7 @@ class Connection(asyncio.Protocol):
         if self._paused and self.limits is not None:  # the answer may be waiting in the socket
             self._await_answer(to)
         else:
-            hint = ' (if it does not know MQTT 5, set mqtt.protocol = "3.1.1")' if self.limits is None else ""
+            hint = self._wire.no_connack_hint if self.limits is None else ""
             self.abort(f"the broker did not answer {to} within {ANSWER_TIMEOUT_S:g} s{hint}")
 
     def _cancel_timer(self) -> None:
@@ -343,28 +224,14 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
-    # The end.
-
-    def _end(self, ending: Ending, say: mqtt5.DisconnectReasonCode | None = None) -> None:
-        """Say why in a DISCONNECT if there is something to say, and close once the broker has taken it."""
-        if self.ended.done():
-            return
-        self._finish(ending)
-        if self._transport is not None:
-            if say is not None and self.limits is not None:
-                self._transport.write(mqtt5.DisconnectPacket(reason_code=say).write())
-            self._transport.resume_reading()  # the end of the stream has to be seen
-            self._transport.close()
-            self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+    def _abort(self, ending: Ending) -> None:
+        if not self.ended.done():
+            self._finish(ending)
+            self._wire.abort()
 
     def _finish(self, ending: Ending) -> None:
-        if self.ended.done():
-            return
+        """Stop everything that runs on time; nothing is reported to the session after this."""
         self._cancel_timer()
         if self._keepalive is not None:
             self._keepalive.stop()
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        self._decoder.forget()
         self.ended.set_result(ending)

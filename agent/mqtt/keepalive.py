@@ -1,4 +1,4 @@
-"""Keep-alive: pings in time, and notices when the broker has fallen silent."""
+"""Keep-alive: sends pings, and notices when the broker no longer answers."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,14 +7,15 @@ from typing import Final
 PING_AT: Final = 0.75
 ANSWER_WITHIN: Final = 0.5
 GRACE: Final = 0.1
-"""As parts of the keep-alive time: a dead connection is noticed within 1.35 of it; the broker gives us up at 1.5."""
+"""All three as parts of the keep-alive time. A dead connection is noticed within 1.35 of it; the broker drops us at 1.5
+of it."""
 
 
 class KeepAlive:
-    """Calls `ping` regularly and `on_silence` once when nothing at all came for too long after one.
+    """Calls `ping` regularly, and `on_silence` once when nothing at all was read for too long after a ping.
 
-    Whoever reads the socket sets `heard = True`. While reading is paused silence proves nothing: pings go on, the watch
-    does not.
+    The owner sets `heard = True` whenever it has read something. While reading is paused, pings go on but answers are
+    not awaited, because they may wait in the socket.
     """
 
     def __init__(self, keepalive_s: float, *, ping: Callable[[], None], on_silence: Callable[[str], None]) -> None:
@@ -24,55 +25,55 @@ class KeepAlive:
         self._on_silence = on_silence
         self._paused = False
         self._loop = asyncio.get_running_loop()
-        self._beat_timer: asyncio.TimerHandle | None = None
-        self._watch_timer: asyncio.TimerHandle | None = None
+        self._ping_timer: asyncio.TimerHandle | None = None
+        self._answer_timer: asyncio.TimerHandle | None = None
 
     def start(self, *, paused: bool) -> None:
-        """Begin; a keep-alive of 0 means none."""
+        """Begin; a keep-alive of 0 means no pings."""
         self._paused = paused
         if self._keepalive_s:
-            self._beat_timer = self._loop.call_later(PING_AT * self._keepalive_s, self._beat)
+            self._ping_timer = self._loop.call_later(PING_AT * self._keepalive_s, self._on_ping_due)
 
     def pause(self) -> None:
-        """Reading has stopped."""
+        """Reading has stopped: await no answer."""
         self._paused = True
-        self._unwatch()
+        self._cancel_answer_timer()
 
     def resume(self) -> None:
         """Reading goes on: the answers to earlier pings have to come now."""
         self._paused = False
-        if self._beat_timer is not None:
-            self._watch()
+        if self._ping_timer is not None:
+            self._await_answer()
 
     def stop(self) -> None:
-        """No more pings, no more watch."""
-        self._unwatch()
-        if self._beat_timer is not None:
-            self._beat_timer.cancel()
-            self._beat_timer = None
+        """Send no more pings, await no answer."""
+        self._cancel_answer_timer()
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+            self._ping_timer = None
 
-    def _beat(self) -> None:
-        self._beat_timer = self._loop.call_later(PING_AT * self._keepalive_s, self._beat)
+    def _on_ping_due(self) -> None:
+        self._ping_timer = self._loop.call_later(PING_AT * self._keepalive_s, self._on_ping_due)
         self._ping()
         if not self._paused:
-            self._watch()
+            self._await_answer()
 
-    def _watch(self) -> None:
-        self._unwatch()
+    def _await_answer(self) -> None:
+        self._cancel_answer_timer()
         self.heard = False
-        self._watch_timer = self._loop.call_later(ANSWER_WITHIN * self._keepalive_s, self._check)
+        self._answer_timer = self._loop.call_later(ANSWER_WITHIN * self._keepalive_s, self._on_answer_due)
 
-    def _unwatch(self) -> None:
-        if self._watch_timer is not None:
-            self._watch_timer.cancel()
-            self._watch_timer = None
+    def _cancel_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
 
-    def _check(self) -> None:
-        """After a long hold-up of this process, let the waiting bytes be read before they are missed."""
+    def _on_answer_due(self) -> None:
+        """Wait a little longer: if this process was held up, the answer may be in the socket, not read yet."""
         if not self.heard:
-            self._watch_timer = self._loop.call_later(GRACE * self._keepalive_s, self._give_up)
+            self._answer_timer = self._loop.call_later(GRACE * self._keepalive_s, self._on_grace_over)
 
-    def _give_up(self) -> None:
+    def _on_grace_over(self) -> None:
         if not self.heard:
             self._on_silence(
                 f"the broker did not answer a ping within {self._keepalive_s * (ANSWER_WITHIN + GRACE):g} s"

@@ -1,4 +1,4 @@
-"""From bytes to messages: the hot path of receiving."""
+"""MQTT 5 bytes → messages and packet ids. Every received byte passes here, so `feed` is written for speed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,11 @@ import mqtt5
 from agent.messages import Message, MessageKind
 from agent.mqtt import packets
 from agent.mqtt.base import ReceiverCounters
+from agent.mqtt.wire import QOS, QOS_2_REFUSED
 
 
 class ProtocolError(Exception):
-    """The bytes cannot be trusted any further; the connection has to end."""
+    """The bytes that follow cannot be trusted: the connection has to end with this reason code."""
 
     def __init__(self, detail: str, reason: mqtt5.DisconnectReasonCode) -> None:
         super().__init__(detail)
@@ -19,9 +20,9 @@ class ProtocolError(Exception):
 
 
 class PacketDecoder:
-    """Takes the socket's reads, gives whole messages, and keeps the incomplete rest.
+    """Takes the reads of the socket, gives whole messages, and keeps an incomplete packet for the next read.
 
-    A packet longer than `hard_limit_bytes` is refused by its announced length, before it is collected.
+    A packet longer than `hard_limit_bytes` is refused by its announced length, before its bytes are collected.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class PacketDecoder:
         self._hard_limit_bytes = hard_limit_bytes
         self._counters = counters
         self._on_control = on_control
-        """Takes every packet that is no PUBLISH; True holds back what follows it."""
+        """Takes every packet that is no PUBLISH; if it returns True, the bytes behind that packet are held."""
         self._rest = bytearray()
+        """An incomplete packet, or bytes that are held."""
         self._wanted = 0
-        """How many bytes `_rest` must hold before decoding can get any further."""
+        """How long `_rest` must be before decoding can make progress."""
         self._read: Callable[[memoryview], tuple[Any, int]] = mqtt5.read
 
     def hold(self, data: bytes) -> None:
@@ -48,7 +50,7 @@ class PacketDecoder:
         self._wanted = 0
 
     def forget(self) -> None:
-        """Drop the rest."""
+        """Drop what is kept."""
         self._rest.clear()
 
     def feed(self, data: bytes, messages: list[Message], packet_ids: list[int]) -> None:
@@ -66,8 +68,8 @@ class PacketDecoder:
             first = data[position]
             try:
                 packet, length = self._read(view[position:])
-            except BaseException as error:  # the codec also raises a BaseException of its own
-                length = self._unreadable(error, data, position, messages, packet_ids)
+            except BaseException as error:  # a panic of the codec is a BaseException, see _on_unreadable
+                length = self._on_unreadable(error, data, position, messages, packet_ids)
                 if length == 0:
                     return
             else:
@@ -75,13 +77,13 @@ class PacketDecoder:
                     append_message(Message(packet.topic, packet.payload))
                     append_id(packet.packet_id)
                 elif first & 0xF0 == packets.PUBLISH:
-                    self._special(packet, first, length, messages, packet_ids)
+                    self._on_uncommon_publish(packet, first, length, messages, packet_ids)
                 elif self._on_control(packet):
                     self.hold(data[position + length :])
                     return
             position += length
 
-    def _special(
+    def _on_uncommon_publish(
         self, packet: mqtt5.PublishPacket, first: int, length: int, messages: list[Message], packet_ids: list[int]
     ) -> None:
         """Take a PUBLISH that is redelivered, retained, oversize, or not of QoS 1."""
@@ -91,30 +93,36 @@ class PacketDecoder:
             packet.payload,
             MessageKind.PUBLISH,
         )
+        if qos > QOS:
+            raise ProtocolError(QOS_2_REFUSED, mqtt5.DisconnectReasonCode.PROTOCOL_ERROR)
         if length > self._max_packet_bytes:
             payload, kind = payload[: self._max_packet_bytes], MessageKind.OVERSIZE
         messages.append(Message(packet.topic, payload, qos, retained, int(kind)))
         if packet.packet_id is not None:
-            packet_ids.append(packet.packet_id + (packets.QOS2_MARK if qos == 2 else 0))
+            packet_ids.append(packet.packet_id)
         self._counters.redelivered += bool(first & packets.DUPLICATE)
         self._counters.retained += retained
 
-    def _unreadable(
+    def _on_unreadable(
         self, error: BaseException, data: bytes, position: int, messages: list[Message], packet_ids: list[int]
     ) -> int:
-        """How many bytes to skip behind a packet the codec refused; 0: it is not complete yet.
+        """How many bytes to skip after the codec has refused them; 0 if the packet is not complete yet.
 
-        A whole PUBLISH is handed over raw and will be acknowledged: otherwise it would come back for ever.
+        A whole PUBLISH is handed over raw and gets acknowledged; otherwise the broker would send it again for ever.
+
+        The codec is written in Rust. On text that is not UTF-8 it panics instead of raising ValueError. The exception
+        of a panic derives from BaseException, and Rust's bindings export no class to catch it by: it can be recognised
+        only by its name. From the first panic on, this connection checks texts before it calls the codec.
         """
         if type(error).__name__ == "PanicException":
-            self._read = _read_carefully
+            self._read = _read_checked
         elif not isinstance(error, ValueError | IndexError):
             raise error
         try:
             length = packets.frame_length(data, position)
         except ValueError as framing:
             raise ProtocolError(
-                f"the broker's bytes make no sense: {framing}", mqtt5.DisconnectReasonCode.MALFORMED_PACKET
+                f"the broker sent bytes that are not MQTT: {framing}", mqtt5.DisconnectReasonCode.MALFORMED_PACKET
             ) from error
         if length is not None and length > self._hard_limit_bytes:
             raise ProtocolError(
@@ -141,11 +149,11 @@ class PacketDecoder:
         return length
 
 
-def _read_carefully(view: memoryview) -> tuple[Any, int]:
-    """Read one packet, but look at its texts first.
+def _read_checked(view: memoryview) -> tuple[Any, int]:
+    """Read one packet, after a check that its texts are UTF-8.
 
-    The codec panics on a text that is not UTF-8, which costs a trace on stderr each time. Brokers hardly pass one on,
-    so the look is taken only on a connection where it has happened once.
+    Each panic of the codec prints a trace to stderr; this check avoids it. It is used only on a connection where a
+    panic has happened, because it costs time and brokers rarely pass such a text on.
     """
     if view[0] & 0xF0 == packets.PUBLISH:
         head = bytes(view[: packets.LONGEST_HEADER_BYTES])

@@ -1,4 +1,4 @@
-"""The few MQTT 5 bytes that are handled by hand: frame boundaries, acknowledgements, and packets the codec refuses."""
+"""MQTT 5 bytes handled without the codec: frame lengths, acknowledgements, and packets that the codec refuses."""
 
 import struct
 from collections.abc import Sequence
@@ -14,9 +14,6 @@ RETAINED: Final = 0x01
 
 PINGREQ: Final = b"\xc0\x00"
 
-QOS2_MARK: Final = 0x1000_0000
-"""Added to the packet id of a QoS 2 message, so that `acknowledgements` writes PUBREC instead of PUBACK."""
-
 _PUBACK: Final = 0x4002_0000
 _LONGER_BY_ONE: Final = 0x0001_0000
 _QUOTA_EXCEEDED: Final = 0x97
@@ -30,9 +27,9 @@ _SUBSCRIPTION_ID: Final = 0x0B
 
 
 def frame_length(data: bytes | bytearray, position: int = 0) -> int | None:
-    """Whole length in bytes of the packet that begins at `position`; None if even its length is not there yet.
+    """Length in bytes of the whole packet that begins at `position`; None if its length field is incomplete.
 
-    Raises ValueError when the length field is not a valid one, so nothing behind it can be trusted.
+    Raises ValueError when the length field is invalid.
     """
     remaining = 0
     for index in range(_LENGTH_BYTES):
@@ -47,7 +44,7 @@ def frame_length(data: bytes | bytearray, position: int = 0) -> int | None:
 
 
 def publish_packet_id(frame: bytes | bytearray | memoryview) -> int | None:
-    """Packet id of a complete PUBLISH that the codec refused; None when it has none, or not where it ought to be."""
+    """Packet id of a complete PUBLISH that the codec refused; None if there is none, or it cannot be found."""
     if not frame[0] & QOS_BITS:
         return None
     position = 1
@@ -78,7 +75,7 @@ def check_texts(frame: bytes) -> None:
             position += _FIXED_BYTES[identifier]
         elif identifier == _SUBSCRIPTION_ID:
             _, position = _variable_integer(frame, position)
-        else:  # binary data; anything else is the codec's to refuse
+        else:  # binary data; the codec refuses anything else
             position += 2 + int.from_bytes(frame[position : position + 2], "big")
 
 
@@ -104,25 +101,17 @@ def _variable_integer(frame: bytes, position: int) -> tuple[int, int]:
 
 
 def is_connack_311(frame: bytes) -> bool:
-    """Whether this is the answer of a broker that does not know MQTT 5: a CONNACK without properties."""
+    """Whether this is the CONNACK of a broker that does not know MQTT 5: it has no properties."""
     return len(frame) == 4 and frame[:2] == b"\x20\x02"
 
 
 def acknowledgements(packet_ids: Sequence[int], refused: frozenset[int] = frozenset()) -> bytes:
-    """One PUBACK per packet id, in order, as one run of bytes; PUBREC for ids with `QOS2_MARK`.
-
-    The reason is "success", for those that are `refused` "quota exceeded".
-    """
+    """One PUBACK per packet id, in order, joined; "success", or "quota exceeded" for those `refused`."""
     if refused:
         return b"".join([_refusal(each) if each in refused else acknowledgements([each]) for each in packet_ids])
     return struct.pack(f">{len(packet_ids)}I", *[_PUBACK + packet_id for packet_id in packet_ids])
 
 
 def _refusal(packet_id: int) -> bytes:
-    """As an acknowledgement, one byte longer: the reason."""
+    """A PUBACK with a reason code, which makes it one byte longer."""
     return struct.pack(">IB", _PUBACK + packet_id + _LONGER_BY_ONE, _QUOTA_EXCEEDED)
-
-
-def completion(packet_id: int) -> bytes:
-    """The PUBCOMP that answers a PUBREL: the last step of a QoS 2 message."""
-    return struct.pack(">I", 0x7002_0000 + packet_id)

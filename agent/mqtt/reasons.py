@@ -1,4 +1,4 @@
-"""What a broker or the network says in codes, in words that tell the operator what to do."""
+"""MQTT reason codes, network errors and TLS errors as text that tells the operator what to do."""
 
 import errno
 import socket
@@ -94,26 +94,26 @@ _ALERT: Final[tuple[tuple[str, str], ...]] = (
 
 
 def reason_text(table: dict[int, str], value: int, reason: str | None = None) -> str:
-    """The words for a reason code, and the peer's own words where it gave some."""
-    words = table.get(value, f"reason code 0x{value:02X}")
-    return f"{words} (it says {reason!r})" if reason else words
+    """The text for a reason code, with the broker's own text `reason` if it sent one."""
+    text = table.get(value, f"reason code 0x{value:02X}")
+    return f"{text} (it says {reason!r})" if reason else text
 
 
 def _all_refused(error: OSError) -> bool:
-    """Asyncio joins the errors of a name's several addresses into one text."""
+    """Whether every address of the host name refused; asyncio joins the errors of all addresses into one text."""
     text = str(error)
     return text.startswith("Multiple exceptions") and text.count("Errno") == text.count(f"Errno {errno.ECONNREFUSED}]")
 
 
 def connect_error(error: BaseException) -> str:
-    """Why there is no connection, from what the socket or TLS layer raised."""
+    """Why there is no connection, from the exception of the socket or the TLS layer."""
     match error:
         case ssl.SSLCertVerificationError():
             fallback = f"the broker's certificate is not trusted: {error.verify_message}"
             return _CERTIFICATE.get(error.verify_code, fallback)
         case ssl.SSLError():
             reason = error.reason or str(error)
-            return next((words for sign, words in _ALERT if sign in reason), f"TLS failed: {reason}")
+            return next((text for sign, text in _ALERT if sign in reason), f"TLS failed: {reason}")
         case socket.gaierror():
             return "its host name cannot be resolved: check mqtt.url"
         case OSError() if isinstance(error, ConnectionRefusedError) or _all_refused(error):

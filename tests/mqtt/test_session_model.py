@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import mqtt5
 from hypothesis import settings
@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agent.backoff import Backoff
-from agent.mqtt.base import Delivery
-from agent.mqtt.connection import GATHER_S, Connection
-from agent.mqtt.receiver import SessionReceiver, Terms
+from agent.mqtt.base import Delivery, ReceiverCounters
+from agent.mqtt.options import MqttOptions
+from agent.mqtt.session import Session
+from agent.mqtt.wire import WireEvents
+from agent.mqtt.wire5 import GATHER_S, Wire5
+from tests.mqtt.conftest import options_for
 
 WINDOW = 5
 
@@ -52,24 +55,21 @@ class MemoryTransport:
             self.protocol.connection_lost(None)
 
 
-class MemoryConnection(Connection):
-    transport: MemoryTransport
+class MemoryWire(Wire5):
+    """MQTT 5 over a transport in memory."""
+
+    made: ClassVar[list["MemoryWire"]]
+
+    def __init__(self, options: MqttOptions, events: WireEvents, counters: ReceiverCounters) -> None:
+        super().__init__(options, events, counters)
+        self.transport = MemoryTransport(self)
+        self.made.append(self)
 
     async def open(self) -> None:
-        self.transport = MemoryTransport(self)
         self.connection_made(cast("asyncio.BaseTransport", self.transport))
 
 
-class MemoryReceiver(SessionReceiver):
-    links: list[MemoryConnection]
-
-    def _make_link(self, terms: Terms, **rest: Any) -> MemoryConnection:
-        link = MemoryConnection(terms, counters=self.counters, **rest)
-        self.links.append(link)
-        return link
-
-
-class Session(RuleBasedStateMachine):
+class SessionModel(RuleBasedStateMachine):
     """The broker's side: `queue` waits, `inflight` is sent and not acknowledged, per packet id."""
 
     def __init__(self) -> None:
@@ -93,18 +93,9 @@ class Session(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         async def make() -> None:
-            terms = Terms(
-                host="memory",
-                port=1,
-                client_id="agent",
-                filters=["#"],
-                receive_maximum=WINDOW,
-                session_expiry_s=60,
-                keepalive_s=0,
-                max_packet_bytes=4096,
-            )
-            self.receiver = MemoryReceiver(terms, backoff=Backoff(first_s=0.0, cap_s=0.0))
-            self.receiver.links = []
+            MemoryWire.made = []
+            options = options_for(1, filters=("#",), receive_maximum=WINDOW, session_expiry_s=60, keepalive_s=0)
+            self.receiver = Session(options, MemoryWire, backoff=Backoff(first_s=0.0, cap_s=0.0))
             self.task = asyncio.create_task(self.receiver.run(self.delivered.append))
 
         self.loop.run_until_complete(make())
@@ -116,12 +107,17 @@ class Session(RuleBasedStateMachine):
             self.loop.run_until_complete(asyncio.sleep(0))
 
     @property
-    def link(self) -> MemoryConnection:
-        return self.receiver.links[-1]
+    def wire(self) -> MemoryWire:
+        return MemoryWire.made[-1]
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the client has sent its CONNECT and waits for the answer."""
+        return bool(MemoryWire.made and self.wire.transport.written and not self.wire.transport.closing)
 
     def packets(self) -> list[mqtt5.Packet]:
         """What the client has written since the last look."""
-        written, result = bytes(self.link.transport.written), []
+        written, result = bytes(self.wire.transport.written), []
         while self.read_up_to < len(written):
             packet, length = mqtt5.read(memoryview(written)[self.read_up_to :])
             self.read_up_to += length
@@ -130,7 +126,7 @@ class Session(RuleBasedStateMachine):
 
     def flow(self) -> None:
         """Move bytes both ways until nothing moves."""
-        transport = self.link.transport
+        transport = self.wire.transport
         self.turn(2)
         if transport.incoming and not transport.closing:
             if not transport.reading and not self.receiver.counters.paused:
@@ -149,18 +145,18 @@ class Session(RuleBasedStateMachine):
                     transport.incoming += mqtt5.SubAckPacket(packet.packet_id, granted).write()
 
     async def arrive(self, data: bytes) -> None:
-        self.link.data_received(data)
+        self.wire.data_received(data)
 
     def send(self, packet_id: int, payload: bytes, *, duplicate: bool) -> None:
         self.sent.append(packet_id)
         qos = mqtt5.QoS.AT_LEAST_ONCE
         packet = mqtt5.PublishPacket("vans/a/soc", payload, qos=qos, packet_id=packet_id, duplicate=duplicate)
-        self.link.transport.incoming += packet.write()
+        self.wire.transport.incoming += packet.write()
 
     @precondition(lambda self: not self.connected)
     @rule(keep=st.booleans())
     def accept(self, keep: bool) -> None:
-        while len(self.receiver.links) == 0 or self.link.ended.done():
+        while not self.is_connecting:
             self.loop.run_until_complete(asyncio.sleep(0.001))
         self.read_up_to = 0
         self.sent, self.acked = [], []
@@ -172,7 +168,7 @@ class Session(RuleBasedStateMachine):
             self.lost |= set(self.queue) | set(self.inflight.values())
             self.queue, self.inflight, self.next_id = [], {}, 0
         self.session_exists = self.connected = True
-        self.link.transport.incoming += mqtt5.ConnAckPacket(session_present=keep).write()
+        self.wire.transport.incoming += mqtt5.ConnAckPacket(session_present=keep).write()
         for packet_id, payload in self.inflight.items():
             self.send(packet_id, payload, duplicate=True)
         self.flow()
@@ -209,7 +205,7 @@ class Session(RuleBasedStateMachine):
     @rule()
     def drop(self) -> None:
         self.connected = False
-        self.link.transport.abort()
+        self.wire.transport.abort()
         self.turn()
 
     @rule(pause=st.booleans())
@@ -244,5 +240,5 @@ class Session(RuleBasedStateMachine):
         self.loop.close()
 
 
-Session.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
-TestSession: Callable[..., Any] = Session.TestCase
+SessionModel.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestSession: Callable[..., Any] = SessionModel.TestCase

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import SettingsError
-from agent.mqtt import client311
-from agent.mqtt.connect import tls_context
+from agent.mqtt.options import tls_context
+from agent.mqtt.paho_additions import TlsSocket
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import until
 from tests.servers.certificates import Authority, Certificate
@@ -116,13 +116,13 @@ async def test_a_client_certificate_that_is_missing_or_not_known(
 async def test_a_refusal_is_heard_by_a_client_that_writes_too_late(
     tmp_path: Path, certificates: Certificates, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_once = client311._TlsSocket.do_handshake
+    at_once = TlsSocket.do_handshake
 
-    def slowly(self: client311._TlsSocket, block: bool = False) -> None:
+    def slowly(self: TlsSocket, block: bool = False) -> None:
         at_once(self, block)
         time.sleep(0.1)  # until the broker has said no and closed
 
-    monkeypatch.setattr(client311._TlsSocket, "do_handshake", slowly)
+    monkeypatch.setattr(TlsSocket, "do_handshake", slowly)
     with encrypted(tmp_path, certificates.broker, clients_of=certificates.ours) as broker:
         async with running(broker.port, protocol="3.1.1", tls=tls_context(certificates.ours.cert_file)) as subject:
             await until(lambda: subject.counters.last_error)

@@ -14,7 +14,7 @@ from agent import __main__ as entry
 from agent.intake import Intake
 from agent.journal import Journal
 from agent.mqtt.base import Delivery
-from agent.mqtt.session import Mqtt5Receiver
+from agent.mqtt.session import Session
 from agent.shard.shard import Shard
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
@@ -91,7 +91,7 @@ def around_writes(wrap: Callable[[type, str], None]) -> None:
 POINTS: dict[str, Callable[[], None]] = {
     "received, not committed": lambda: before(Journal, "append"),
     "committed, not acknowledged": lambda: after(Journal, "append"),
-    "acknowledged, not processed": lambda: after(Mqtt5Receiver, "acknowledge"),
+    "acknowledged, not processed": lambda: after(Session, "acknowledge"),
     "processed, not written": lambda: after(Shard, "take_rows"),
     "written, not checkpointed": lambda: around_writes(after_awaited),
     "before a checkpoint": lambda: before(Journal, "checkpoint"),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agent.messages import MessageKind
-from agent.mqtt import client311
+from agent.mqtt import connection
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import WITHIN_S, until
 
@@ -128,7 +128,7 @@ async def test_each_refusal_is_told_and_tried_again(broker: Broker, running: Run
 async def test_a_refused_subscription_is_asked_for_again(
     broker: Broker, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client311, "RESUBSCRIBE_S", (0.02, 0.02))
+    monkeypatch.setattr(connection, "RESUBSCRIBE_FIRST_S", 0.02)
     async with running(broker.port, protocol="3.1.1") as subject:
         client = await broker.client()
         await client.accept(granted=b"\x80")
@@ -175,6 +175,20 @@ async def test_a_topic_that_is_not_text(broker: Broker, running: Running) -> Non
         assert await client.packet() == PUBACK + b"\0\x02"
 
 
+async def test_a_message_above_the_granted_qos_ends_the_connection(broker: Broker, running: Running) -> None:
+    async with running(broker.port, protocol="3.1.1") as subject:
+        client = await broker.client()
+        await client.accept()
+        await subject.subscribed()
+        client.send(b"\x34" + publish(5)[1:])
+        assert await client.packet() == b"\x50\x02\x00\x05", "paho answers PUBREC by itself"
+        client.send(b"\x62\x02\x00\x05")
+        await until(lambda: "at QoS 2" in subject.counters.last_error)
+        assert subject.messages == []
+        await (await broker.client()).accept()
+        await subject.subscribed()
+
+
 async def test_a_packet_beyond_the_limit_is_refused_before_it_is_collected(broker: Broker, running: Running) -> None:
     async with running(broker.port, protocol="3.1.1") as subject:
         client = await broker.client()
@@ -199,7 +213,7 @@ async def test_nonsense_ends_the_connection(broker: Broker, running: Running) ->
 async def test_an_unanswered_connect_is_given_up(
     broker: Broker, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client311, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 0.05)
     async with running(broker.port, protocol="3.1.1") as subject:
         await broker.client()
         await until(lambda: "did not answer CONNECT" in subject.counters.last_error)
