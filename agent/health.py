@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent.intake import AckDelay, IntakeCounters
-from agent.journal_thread import JournalThread
+from agent.journal.sqlite_log import SqliteLog
 from agent.mqtt.base import ReceiverCounters
 from agent.shard.shard import Shard
 from agent.worker import Worker
@@ -33,7 +33,7 @@ class Vitals:
         *,
         receiver: ReceiverCounters,
         intake: IntakeCounters,
-        journal: JournalThread,
+        journal: SqliteLog,
         processor: Shard,
         worker: Worker,
         writer: WriterCounters,
@@ -45,11 +45,11 @@ class Vitals:
         self.worker = worker
         self.writer = writer
         self.silent = False
-        """Connected, yet nothing arrives although it used to; the heartbeat sets it."""
+        """Connected, yet nothing arrives although it used to; the self-report sets it."""
         self.clock_behind = False
-        """All readings are from the future, so that our clock is behind; the heartbeat sets it."""
+        """All readings are from the future, so that our clock is behind; the self-report sets it."""
         self.findings = 0
-        """What the dialects find worth a look; the heartbeat sets it."""
+        """What the dialects find worth a look; the self-report sets it."""
 
     def unconfirmed(self) -> int:
         """Messages journaled whose points the store has not confirmed yet."""

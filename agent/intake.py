@@ -10,7 +10,7 @@ import msgspec
 
 from agent.clock import ClockWatch, wall_clock_ms
 from agent.errors import JournalFull
-from agent.journal_thread import JournalThread
+from agent.journal.sqlite_log import SqliteLog
 from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import Delivery, Receiver
 
@@ -79,7 +79,7 @@ class Intake:
     def __init__(
         self,
         receiver: Receiver,
-        journal: JournalThread,
+        journal: SqliteLog,
         *,
         on_batch: Callable[[Batch], None],
         on_full: Callable[[], None] = lambda: None,

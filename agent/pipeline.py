@@ -15,14 +15,14 @@ from agent import health, malloc, systemd
 from agent.clock import ClockWatch
 from agent.errors import JournalFull, SettingsError
 from agent.health import Vitals
-from agent.heartbeat import SHOWN, Heartbeat
 from agent.intake import COMMIT_BYTES, Intake
 from agent.journal import Journal
-from agent.journal.shares import Shares
-from agent.journal_thread import JournalThread
+from agent.journal.sqlite_log import SqliteLog
 from agent.messages import Message
 from agent.mqtt.base import Receiver
+from agent.self_report import SHOWN, SelfReport
 from agent.shard.shard import Shard
+from agent.shares import Shares
 from agent.stores.base import Store
 from agent.throttle import Throttle
 from agent.worker import Worker
@@ -61,7 +61,7 @@ class Pipeline:
         self._receiver = receiver
         self._store = store
         self._processor = processor
-        self._journal = JournalThread(journal)
+        self._journal = SqliteLog(journal)
         self._watch = ClockWatch()
         self._throttle = throttle
         self._shares = Shares(processor.sender_of, journal.counters)
@@ -108,7 +108,7 @@ class Pipeline:
             worker=self._worker,
             writer=self._writer.counters,
         )
-        self._heartbeat = Heartbeat(self.vitals, write_aside=self._writer.write_aside)
+        self._self_report = SelfReport(self.vitals, write_aside=self._writer.write_aside)
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
         """Run until `stop` is set. Raises `JournalBroken`, `JournalCorrupt` or `SettingsError`; survives all else."""
@@ -141,7 +141,7 @@ class Pipeline:
                 intake = tasks.create_task(self._stage("intake", self._intake.run()), name="intake")
                 receiving = self._receiver.run(self._intake.on_delivery)
                 receiver = tasks.create_task(self._stage("receiver", receiving), name="receiver")
-                beat = tasks.create_task(self._beat(), name="heartbeat")
+                beat = tasks.create_task(self._beat(), name="ticker")
                 on_ready()
                 systemd.notify("READY=1")
                 await stop.wait()
@@ -189,10 +189,10 @@ class Pipeline:
         while True:
             await asyncio.sleep(TICK_S - time.time() % TICK_S + TIMER_S)
             self._intake.tick()
-            self._heartbeat.beat()
+            self._self_report.beat()
             await self._count_refused()
             malloc.give_back()
-            self._announcing |= self._heartbeat.broker_is_new()
+            self._announcing |= self._self_report.broker_is_new()
             # Not from states that are older than what was published already.
             if self._announcing and not self._worker.repeating:
                 self._announcing = False

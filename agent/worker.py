@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from agent.journal.attempts import ENDS, Attempts
-from agent.journal_thread import JournalThread
+from agent.journal.sqlite_log import SqliteLog
 from agent.messages import Batch
 from agent.shard.shard import Shard
 from agent.writer import Unit, Writer
@@ -83,7 +83,7 @@ class Worker:
     def __init__(
         self,
         processor: Shard,
-        journal: JournalThread,
+        journal: SqliteLog,
         writer: Writer,
         *,
         batch_points: int,

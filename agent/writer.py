@@ -12,8 +12,8 @@ import msgspec
 
 from agent.backoff import Backoff
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.journal import DeadLetter
-from agent.journal_thread import JournalThread
+from agent.journal.sqlite_log import SqliteLog
+from agent.log import DeadLetter
 from agent.points.rows import PointRow, Rows
 from agent.stores.base import RejectedRow, Store
 
@@ -68,7 +68,7 @@ class Writer:
     def __init__(
         self,
         store: Store,
-        journal: JournalThread,
+        journal: SqliteLog,
         *,
         on_checkpoint: Callable[[], None],
         durable_after_s: float = 0.0,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
-from agent.journal import DeadLetter
+from agent.log import DeadLetter
 from agent.messages import Batch, Message
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
 from agent.points.measurements import MEASUREMENTS

@@ -29,18 +29,19 @@ ALLOWED: dict[str, set[str]] = {
     "geofence_file": BASE | {"fleet"},
     "dialects": BASE,
     "mqtt": BASE | {"backoff", "config"},
-    "journal": BASE,
+    "log": {"errors", "messages"},
+    "shares": BASE | {"journal", "log"},
+    "journal": BASE | {"log", "fleet"},
     "points": {"fast", "readings", "fleet"},
     "stores": BASE | {"points"},
-    "journal_thread": {"errors", "fleet", "journal", "messages"},
-    "shard": BASE | {"config", "dialects", "factors", "fleet", "geofence_file", "journal", "points"},
-    "intake": BASE | {"clock", "journal_thread", "mqtt"},
-    "writer": BASE | {"backoff", "journal", "journal_thread", "points", "stores"},
-    "worker": BASE | {"journal", "journal_thread", "shard", "writer"},
-    "health": {"intake", "journal", "journal_thread", "mqtt", "shard", "worker", "writer"},
-    "heartbeat": {"health", "points", "systemd"},
+    "shard": BASE | {"config", "dialects", "factors", "fleet", "geofence_file", "log", "points"},
+    "intake": BASE | {"clock", "journal", "mqtt"},
+    "writer": BASE | {"backoff", "journal", "log", "points", "stores"},
+    "worker": BASE | {"journal", "shard", "writer"},
+    "health": {"intake", "journal", "mqtt", "shard", "worker", "writer"},
+    "self_report": {"health", "points", "systemd"},
     "pipeline": BASE
-    | {"clock", "dialects", "health", "heartbeat", "intake", "journal", "journal_thread", "malloc", "mqtt", "shard"}
+    | {"clock", "dialects", "health", "intake", "journal", "malloc", "mqtt", "self_report", "shard", "shares"}
     | {"stores", "systemd", "throttle", "worker", "writer"},
 }
 CLOCKS = {"time", "datetime.datetime.now", "random", "asyncio", "socket", "logging", "os"}

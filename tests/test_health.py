@@ -14,20 +14,20 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.health import COMMIT_STALLED_AFTER_S, WRITE_STALLED_AFTER_S, Vitals, make_app
-from agent.heartbeat import POINT_EVERY_S, SILENCE_S, Heartbeat
 from agent.intake import IntakeCounters
 from agent.journal import JournalCounters
 from agent.messages import Batch, Message
 from agent.mqtt.base import ReceiverCounters
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow
+from agent.self_report import POINT_EVERY_S, SILENCE_S, SelfReport
 from agent.shard.shard import Shard
 from agent.writer import WriterCounters
 from tests.doubles import Clock, make_processor
 
 
 @dataclass
-class FakeJournalThread:
+class FakeLog:
     counters: JournalCounters = field(default_factory=lambda: JournalCounters(max_bytes=1000))
     out_of_room: bool = False
 
@@ -56,14 +56,14 @@ class Bench:
         self.vitals = Vitals(
             receiver=ReceiverCounters(connected=True, subscribed_since_ms=1),
             intake=IntakeCounters(),
-            journal=FakeJournalThread(),
+            journal=FakeLog(),
             processor=self.processor,
             worker=FakeWorker(),
             writer=WriterCounters(),
         )
         self.clock = Clock(1_790_000_000.0)
         self.rows: list[tuple[str, PointRow]] = []
-        self.heartbeat = Heartbeat(
+        self.self_report = SelfReport(
             self.vitals, write_aside=lambda name, row: self.rows.append((name, row)), clock_s=self.clock
         )
 
@@ -174,11 +174,11 @@ async def test_metrics_are_what_the_stages_counted(bench: Bench) -> None:
     assert found["vanpulse_memory_bytes",] > 1_000_000
 
 
-# -- the heartbeat
+# -- the self-report
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    messages = [record.message for record in caplog.records if record.name == "agent.heartbeat"]
+    messages = [record.message for record in caplog.records if record.name == "agent.self_report"]
     caplog.clear()
     return messages
 
@@ -186,16 +186,16 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_silence_after_there_was_something_is_said_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench.clock.now_s += 10_000
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert not bench.vitals.silent  # nothing has ever arrived
     bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
     bench.clock.now_s += SILENCE_S + 1
-    bench.heartbeat.beat()
-    bench.heartbeat.beat()
+    bench.self_report.beat()
+    bench.self_report.beat()
     assert bench.vitals.silent
     assert ["nothing has arrived for 301 s" in line for line in said(caplog)] == [True]
     bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert not bench.vitals.silent
     assert said(caplog) == ["messages arrive again, or the connection was lost"]
 
@@ -204,12 +204,12 @@ def test_a_fleet_with_long_pauses_is_not_suspected(bench: Bench) -> None:
     for _ in range(20):
         bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
         bench.clock.now_s += 200
-        bench.heartbeat.beat()
+        bench.self_report.beat()
     bench.clock.now_s += 1500
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert not bench.vitals.silent
     bench.clock.now_s += 500
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert bench.vitals.silent
 
 
@@ -217,7 +217,7 @@ def test_no_connection_is_no_silence(bench: Bench) -> None:
     bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
     bench.vitals.receiver.connected = False
     bench.clock.now_s += 10_000
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert not bench.vitals.silent
 
 
@@ -234,16 +234,16 @@ def test_a_stage_that_hangs_gives_no_sign_of_life(
     bench: Bench, manager: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert manager.recv(100) == b"WATCHDOG=1"
     bench.vitals.intake.commit_started_s = time.monotonic() - COMMIT_STALLED_AFTER_S - 1
-    bench.heartbeat.beat()
-    bench.heartbeat.beat()
+    bench.self_report.beat()
+    bench.self_report.beat()
     with pytest.raises(BlockingIOError):
         manager.recv(100)
     assert ["stalled: journal: a commit" in line for line in said(caplog)] == [True]
     bench.vitals.intake.commit_started_s = None
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert manager.recv(100) == b"WATCHDOG=1"
     assert said(caplog) == ["goes on again: journal: a commit"]
 
@@ -252,20 +252,20 @@ def test_a_van_beyond_its_rate_is_named_once(bench: Bench, caplog: pytest.LogCap
     caplog.set_level(logging.INFO)
     for refused in (20, 50):
         bench.vitals.intake.refused = {"van-1": refused}
-        bench.heartbeat.beat()
+        bench.self_report.beat()
     assert ["van 'van-1' sends more" in line for line in said(caplog)] == [True]
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert said(caplog) == ["van 'van-1' keeps to its rate again; 50 of its messages were refused"]
 
 
 def test_not_ready_and_no_point_while_the_clock_cannot_be_right(bench: Bench) -> None:
     bench.vitals.intake.clock_problem = "it shows 1970-01-01 00:00:12 UTC"
     bench.clock.now_s += POINT_EVERY_S
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert bench.vitals.problems() == ["clock: it shows 1970-01-01 00:00:12 UTC"]
     assert bench.rows == []
     bench.vitals.intake.clock_problem = None
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert bench.vitals.problems() == []
     assert len(bench.rows) == 1
 
@@ -275,15 +275,15 @@ def test_when_all_vans_are_ahead_it_is_our_clock_that_is_behind(bench: Bench, ca
     day_ms = 86_400_000
     for beat in range(3):
         bench.process(*[b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + day_ms + i + beat) for i in range(20)])
-        bench.heartbeat.beat()
+        bench.self_report.beat()
     assert ["the clock of this machine is behind" in line for line in said(caplog)] == [True]
     assert bench.vitals.problems() == [
         "clock: all readings are from the future, so the clock of this machine is behind"
     ]
-    bench.heartbeat.beat()  # nothing has arrived: nothing is known that was not known before
+    bench.self_report.beat()  # nothing has arrived: nothing is known that was not known before
     assert bench.vitals.problems()
     bench.process(*[b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + i * day_ms) for i in range(20)])
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert bench.vitals.problems() == []
 
 
@@ -291,7 +291,7 @@ def test_dropped_messages_are_said_at_their_beginning_and_end(bench: Bench, capl
     caplog.set_level(logging.INFO)
     for dropped in (0, 10, 20, 20, 20):
         bench.vitals.journal.counters.dropped_messages = dropped
-        bench.heartbeat.beat()
+        bench.self_report.beat()
     first, last = said(caplog)
     assert "10 so far" in first
     assert "20 messages were dropped in all" in last
@@ -302,12 +302,12 @@ def test_findings_of_the_dialects_are_said_when_they_change(bench: Bench, caplog
     bench.processor.said = {"gbt32960/van-1": "its clock is 8 hours off"}
     for _ in range(3):
         bench.clock.now_s += POINT_EVERY_S
-        bench.heartbeat.beat()
+        bench.self_report.beat()
     assert said(caplog) == ["gbt32960/van-1: its clock is 8 hours off"]
     assert bench.vitals.findings == 1
     bench.processor.said = {f"ovms/van-{number}": "text" for number in range(100)}
     bench.clock.now_s += POINT_EVERY_S
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     lines = said(caplog)
     assert len(lines) == 21
     assert lines[-1].startswith("80 more")
@@ -316,11 +316,11 @@ def test_findings_of_the_dialects_are_said_when_they_change(bench: Bench, caplog
 def test_its_own_point_each_minute(bench: Bench) -> None:
     bench.vitals.intake.messages = 600
     bench.clock.now_s += POINT_EVERY_S - 1
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert bench.rows == []
     bench.clock.now_s += 1
-    bench.heartbeat.beat()
-    bench.heartbeat.beat()
+    bench.self_report.beat()
+    bench.self_report.beat()
     ((name, row),) = bench.rows
     assert name == "agent"
     values = dict(zip(MEASUREMENTS["agent"].field_names, row[2:], strict=True))
@@ -329,14 +329,14 @@ def test_its_own_point_each_minute(bench: Bench) -> None:
     assert values["messages_per_s"] == pytest.approx(10.0)
     assert values["lag_s"] is None  # nothing has been stored yet: not known
     bench.clock.now_s -= 3600  # a clock that is set back
-    bench.heartbeat.beat()
+    bench.self_report.beat()
     assert len(bench.rows) == 2
 
 
 def test_a_new_connection_is_noticed_once(bench: Bench) -> None:
-    assert bench.heartbeat.broker_is_new()
-    assert not bench.heartbeat.broker_is_new()
+    assert bench.self_report.broker_is_new()
+    assert not bench.self_report.broker_is_new()
     bench.vitals.receiver.subscribed_since_ms = 0
-    assert not bench.heartbeat.broker_is_new()
+    assert not bench.self_report.broker_is_new()
     bench.vitals.receiver.subscribed_since_ms = 2
-    assert bench.heartbeat.broker_is_new()
+    assert bench.self_report.broker_is_new()

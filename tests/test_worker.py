@@ -15,7 +15,7 @@ from agent import worker as module
 from agent.errors import StoreUnavailable
 from agent.journal import Journal
 from agent.journal.file import beside
-from agent.journal_thread import JournalThread
+from agent.journal.sqlite_log import SqliteLog
 from agent.messages import Batch, Message
 from agent.stores.sqlite import SqliteStore
 from agent.worker import TAIL_BYTES, TAIL_MESSAGES, Tail, Worker
@@ -56,7 +56,7 @@ class Bench:
         store: Any = None,
     ) -> None:
         self.journal = Journal.open(path / "journal.db", max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
-        self.thread = JournalThread(self.journal)
+        self.thread = SqliteLog(self.journal)
         self.store = store or FakeStore()
         self.clock = Clock()
         self.notified: list[str] = []

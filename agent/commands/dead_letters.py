@@ -20,9 +20,10 @@ from agent.commands.asking import ask_agent
 from agent.commands.moments import format_moment
 from agent.config import Settings
 from agent.errors import REASONS, VanpulseError
-from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader, Key
+from agent.journal import Journal, JournalInUse, JournalReader
 from agent.journal import requests as journal_requests
 from agent.journal.requests import NOT_REPLAYABLE, Request
+from agent.log import DeadLetter, Key
 from agent.stores import make_store
 from agent.stores.influxdb import InfluxStore
 

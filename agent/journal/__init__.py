@@ -2,7 +2,6 @@
 
 from agent.journal.attempts import Attempts
 from agent.journal.counters import COMMIT_BOUNDS_S, JournalCounters
-from agent.journal.dead_letters import DeadLetter, Key
 from agent.journal.file import JournalInUse
 from agent.journal.journal import Checkpoint, Journal
 from agent.journal.reader import JournalReader
@@ -11,10 +10,8 @@ __all__ = [
     "COMMIT_BOUNDS_S",
     "Attempts",
     "Checkpoint",
-    "DeadLetter",
     "Journal",
     "JournalCounters",
     "JournalInUse",
     "JournalReader",
-    "Key",
 ]

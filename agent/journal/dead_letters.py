@@ -9,12 +9,9 @@ import msgspec
 
 from agent.errors import Reason
 from agent.journal import file
-from agent.journal.losses import OTHERS, Loss, LossTable
+from agent.journal.losses import Loss, LossTable
+from agent.log import OTHERS, DeadLetter, Key
 
-Key = tuple[int, int]
-"""(offset, index): which message; the index is 0, but for letters of versions that kept one for each bad element."""
-
-_OVERHEAD_BYTES: Final = 100
 _MAX_PAYLOAD_SHARE: Final = 8
 """One letter takes at most this fraction of the space for all of them."""
 _EVICT_SHARE: Final = 64
@@ -24,32 +21,6 @@ _EVICT_OWN_SHARE: Final = 8
 _MAX_DETAIL: Final = 1000
 MAX_SENDERS: Final = 16_384
 """Senders whose space is counted apart; further ones share one account."""
-
-
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """One message that could not be used, or not all of it; `payload` as it arrived."""
-
-    offset: int
-    index: int = 0
-    reason: Reason
-    topic: str
-    payload: bytes
-    received_ms: int
-    detail: str
-    sender: str = OTHERS
-    """Whose share of the space the letter takes: the van, or what else the topic says of its sender."""
-    retained: bool = False
-    """The broker had kept the message: nobody knows how old it was when it arrived."""
-
-    @property
-    def key(self) -> Key:
-        """What makes the letter the same letter after a replay of the journal."""
-        return self.offset, self.index
-
-    @property
-    def size(self) -> int:
-        """Bytes that the letter counts for."""
-        return len(self.payload) + len(self.topic) + len(self.detail) + len(self.sender) + _OVERHEAD_BYTES
 
 
 class DeadLetterTable:

@@ -12,8 +12,9 @@ import msgspec
 from agent.errors import JournalCorrupt, JournalFull, Reason, SettingsError
 from agent.journal import batches, bulk, dead_letters, file, requests
 from agent.journal.counters import JournalCounters
-from agent.journal.dead_letters import DeadLetter, DeadLetterTable, Key
+from agent.journal.dead_letters import DeadLetterTable
 from agent.journal.losses import Loss
+from agent.log import DeadLetter, Key
 from agent.messages import Batch, Message, MessageKind
 
 WhenFull = Literal["pause", "drop_oldest"]

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-OTHERS: Final = ""
-"""Stands for the senders that have no row of their own, and for those that nobody can name."""
+from agent.log import OTHERS
+
 MAX_ROWS: Final = 100
 
 

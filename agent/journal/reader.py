@@ -7,8 +7,8 @@ from typing import Self
 
 from agent.errors import Reason
 from agent.journal import dead_letters, file
-from agent.journal.dead_letters import DeadLetter, Key
 from agent.journal.losses import Loss, select_losses
+from agent.log import DeadLetter, Key
 
 
 class JournalReader:

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from agent.errors import Reason
-from agent.journal.dead_letters import DeadLetter, Key
 from agent.journal.file import beside
+from agent.log import DeadLetter, Key
 from agent.messages import Batch, Message, MessageKind
 
 NOT_REPLAYABLE: Final[dict[Reason, str]] = {

@@ -16,7 +16,7 @@ from agent.errors import REASONS, Rejected
 from agent.fleet import Verdict, corrections, step, take_drop, tick
 from agent.fleet.corrections import Correction
 from agent.fleet.records import Record
-from agent.journal import DeadLetter
+from agent.log import DeadLetter
 from agent.messages import Batch, Message, MessageKind
 from agent.points.rows import Rows, Series, add_reading, add_records, empty_rows, partial_row
 from agent.readings import DropReading, Reading

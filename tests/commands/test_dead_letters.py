@@ -9,7 +9,8 @@ import pytest
 
 from agent.__main__ import main
 from agent.errors import Reason
-from agent.journal import DeadLetter, Journal
+from agent.journal import Journal
+from agent.log import DeadLetter
 from agent.messages import Message, MessageKind
 from tests.servers.influxdb import MISSING, FrontEnd, InfluxServer, influx_server
 

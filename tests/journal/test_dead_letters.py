@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.journal import DeadLetter, Journal, JournalReader
+from agent.journal import Journal, JournalReader
 from agent.journal.dead_letters import DeadLetterTable
 from agent.journal.file import beside
 from agent.journal.losses import Loss, LossTable
+from agent.log import DeadLetter
 from tests.journal.wal import largest_transaction_bytes
 
 MIB = 1 << 20

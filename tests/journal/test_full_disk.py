@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import JournalBroken, JournalFull
-from agent.journal import DeadLetter, Journal
+from agent.journal import Journal
+from agent.log import DeadLetter
 from agent.messages import Batch, Message
 
 MIB = 1 << 20

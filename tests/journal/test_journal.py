@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent.errors import JournalCorrupt, JournalFull, SettingsError
-from agent.journal import DeadLetter, Journal, JournalInUse, JournalReader
+from agent.journal import Journal, JournalInUse, JournalReader
 from agent.journal import requests as journal_requests
+from agent.log import DeadLetter
 from agent.messages import Batch, Message, MessageKind
 
 MIB = 1 << 20

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agent.errors import JournalFull
-from agent.journal import DeadLetter, Journal
+from agent.journal import Journal
+from agent.log import DeadLetter
 from agent.messages import Message
 
 LIMIT = 1 << 20

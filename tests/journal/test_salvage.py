@@ -5,8 +5,9 @@ import pytest
 
 from agent.__main__ import main
 from agent.errors import JournalCorrupt, SettingsError
-from agent.journal import DeadLetter, Journal
+from agent.journal import Journal
 from agent.journal.salvage import salvage
+from agent.log import DeadLetter
 from agent.messages import Batch, Message
 
 MIB = 1 << 20

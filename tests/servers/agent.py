@@ -15,7 +15,8 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.commands.ports import free_port
-from agent.journal import DeadLetter, JournalReader
+from agent.journal import JournalReader
+from agent.log import DeadLetter
 from agent.stores import make_history
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from agent.errors import JournalFull
 from agent.fleet.state import STATE_VERSION
-from agent.journal import DeadLetter, Journal, JournalCounters
+from agent.journal import Journal, JournalCounters
 from agent.journal.journal import PAGE_VANS
+from agent.log import DeadLetter
 from agent.messages import Batch, Message
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ ROOM_RETRY_S = 1.0
 _Call = tuple["asyncio.Future[Any]", Callable[[], Any]]
 
 
-class JournalThread:
+class SqliteLog:
     """Keeps the event loop from ever waiting for the disk.
 
     The thread is our own, since every batch passes through it: an executor of the standard library takes a tenth of the

@@ -3,8 +3,8 @@
 import pytest
 
 from agent.journal import JournalCounters
-from agent.journal.shares import Shares
 from agent.messages import Message
+from agent.shares import Shares
 
 KIB = 1 << 10
 

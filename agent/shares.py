@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agent.journal.counters import JournalCounters
-from agent.journal.losses import OTHERS
+from agent.log import OTHERS
 from agent.messages import Message
 
 COUNTED_FROM: Final = 0.25

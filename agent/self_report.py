@@ -25,7 +25,7 @@ _SERIES = Series()
 _FIELDS = MEASUREMENTS["agent"].field_names
 
 
-class Heartbeat:
+class SelfReport:
     """Called every few seconds; never raises. Says what has changed, once."""
 
     def __init__(

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agent import journal_thread as module
 from agent.errors import JournalBroken, JournalFull
-from agent.journal import DeadLetter, Journal
-from agent.journal_thread import JournalThread
+from agent.journal import Journal
+from agent.journal import sqlite_log as module
+from agent.journal.sqlite_log import SqliteLog
+from agent.log import DeadLetter
 from agent.messages import Message
 
 LETTER = DeadLetter(offset=0, reason="schema", topic="t", payload=b"p", received_ms=1, detail="d")
@@ -49,7 +50,7 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReluctantJournal
 async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
     journal: ReluctantJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    thread = JournalThread(journal)
+    thread = SqliteLog(journal)
     journal.failures.extend([JournalFull("disk full")] * 3)
     with caplog.at_level(logging.INFO):
         await thread.add_dead_letters([LETTER])
@@ -62,7 +63,7 @@ async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
 
 
 async def test_a_broken_disk_is_not_tried_again(journal: ReluctantJournal) -> None:
-    thread = JournalThread(journal)
+    thread = SqliteLog(journal)
     journal.failures.append(JournalBroken("I/O error"))
     with pytest.raises(JournalBroken):
         await thread.checkpoint(0, states={})
@@ -70,7 +71,7 @@ async def test_a_broken_disk_is_not_tried_again(journal: ReluctantJournal) -> No
 
 
 async def test_an_append_is_refused_at_once(journal: ReluctantJournal) -> None:
-    thread = JournalThread(journal)
+    thread = SqliteLog(journal)
     journal.failures.append(JournalFull("disk full"))
     with pytest.raises(JournalFull):
         await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
@@ -80,7 +81,7 @@ async def test_an_append_is_refused_at_once(journal: ReluctantJournal) -> None:
 
 
 async def test_calls_are_carried_out_in_order_also_when_nobody_waits(journal: ReluctantJournal) -> None:
-    thread = JournalThread(journal)
+    thread = SqliteLog(journal)
     first = asyncio.create_task(thread.append([Message("t", b"1")], received_ms=1, listening_since_ms=1))
     second = asyncio.create_task(thread.append([Message("t", b"2")], received_ms=1, listening_since_ms=1))
     await asyncio.sleep(0)
@@ -94,7 +95,7 @@ async def test_calls_are_carried_out_in_order_also_when_nobody_waits(journal: Re
 
 
 async def test_no_letters_cost_nothing(journal: ReluctantJournal) -> None:
-    thread = JournalThread(journal)
+    thread = SqliteLog(journal)
     journal.failures.append(JournalBroken("would be raised by any call"))
     await thread.add_dead_letters([])
     journal.failures.clear()
