@@ -21,7 +21,7 @@ class MessageKind(IntEnum):
     TAGS = 5
     """The fleet's tags from here on: no topic; the payload is `agent.shard.tags.FleetTags` encoded."""
     CORRECTION = 6
-    """A correction by hand: no topic; the payload is `agent.fleet.corrections.Correction` as JSON."""
+    """A correction by hand: no topic; the payload is `agent.fleet.books.corrections.Correction` as JSON."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):

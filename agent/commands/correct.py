@@ -18,8 +18,8 @@ from agent.commands.moments import add_period, format_moment, period
 from agent.commands.report_findings import LONGEST_CORRECTION_MS, corrections_of
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError, VanpulseError
+from agent.fleet.books.corrections import Correction, Day, Slice, slice_start_ms
 from agent.fleet.correction_state import Amounts
-from agent.fleet.corrections import Correction, Day, Slice, slice_start_ms
 from agent.journal import Journal, JournalInUse
 from agent.journal import requests as journal_requests
 from agent.journal.requests import Request

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from agent.errors import SettingsError
-from agent.fleet.days import DayZone
+from agent.fleet.day_zone import DayZone
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from agent.commands.report_scopes import scopes_of
 from agent.config import Settings, load_fleet
 from agent.factors.factor_set import load_factor_years
 from agent.factors.year_set import FactorSet
-from agent.fleet.days import DayZone
+from agent.fleet.day_zone import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points.measurements import MEASUREMENTS
 from agent.shard.roster import Roster

@@ -1,10 +1,10 @@
 """The van core: pure. `step` works a reading into a van's state, `tick` the passing of time; both return records."""
 
+from agent.fleet.books import take_drop
 from agent.fleet.context import Context
 from agent.fleet.state import STATE_VERSION, VanState, Verdict, decode_state, encode_state, new_state
 from agent.fleet.step import step, tick
 from agent.fleet.thresholds import Thresholds
-from agent.fleet.tour_drops import take_drop
 from agent.fleet.vehicle import Vehicle
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import ledger, soc_limits
+from agent.fleet import soc_limits
 from agent.fleet.context import Context
 from agent.fleet.modes import PARKED, STOPPED
 from agent.fleet.state import VanState
@@ -39,7 +39,15 @@ def learn_sign(state: VanState, before_kw: float, power_kw: float, hours: float)
         battery.braked_kwh += returned_kwh
         battery.driven_kwh += returned_kwh - energy_kwh
     if battery.driven_kwh >= SURE_KWH and battery.driven_kwh >= SURE_RATIO * battery.braked_kwh:
-        ledger.book_regeneration(state)
+        confirm_sign(state)
+
+
+def confirm_sign(state: VanState) -> None:
+    """The sign of power is known for sure: post what braking has returned so far as regenerated energy."""
+    battery = state.soc
+    battery.sign_is_sure = True
+    state.totals.regenerated_kwh += battery.braked_kwh
+    battery.braked_kwh = battery.driven_kwh = 0.0
 
 
 def stands(state: VanState, reading: Reading, context: Context) -> bool:

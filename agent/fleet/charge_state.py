@@ -3,9 +3,57 @@
 import msgspec
 
 from agent.fast.attributes import quick_to_set
-from agent.fleet.charger import MeterState
-from agent.fleet.slices import SliceState
+from agent.fleet.contracts import LOCATION
 from agent.fleet.state_part import Mark, Part
+
+
+@quick_to_set
+class MeterState(msgspec.Struct, array_like=True, gc=False):
+    """What the charger has said during the charge under way."""
+
+    power_kw: float | None = None
+    time_ms: int = 0
+    is_whole: bool = True
+    """All powers so far were whole kW."""
+    waiting_kwh: float = 0.0
+    waiting_ms: int = 0
+    """Metered since grid energy was entered last, and for how long."""
+    gap_kwh: float = 0.0
+    gap_ms: int = 0
+    """The same between readings that are far apart: to be held against what went into the battery."""
+    covered_ms: int = 0
+    metered_kwh: float = 0.0
+    battery_kwh: float = 0.0
+    grid_kwh: float = 0.0
+    """Of the covered time so far: by the charger, into the battery, and as entered."""
+
+
+@quick_to_set
+class SliceState(msgspec.Struct, array_like=True, gc=False):
+    """The slice under way, and the sums of those of this charge; `end_ms` = 0: none is under way."""
+
+    start_ms: int = 0
+    end_ms: int = 0
+    battery_kwh: float = 0.0
+    grid_kwh: float = 0.0
+    metered_kwh: float = 0.0
+    direct_g: float = 0.0
+    upstream_g: float = 0.0
+    losses_g: float = 0.0
+    market_g: float = 0.0
+    hourly_kwh: float = 0.0
+    cost: float | None = None
+    instrument: str = LOCATION
+    waiting_ms: int = 0
+    waiting_battery_kwh: float = 0.0
+    waiting_grid_kwh: float = 0.0
+    waiting_metered_kwh: float = 0.0
+    """Since when, and what, is still to be entered."""
+    charge_metered_kwh: float = 0.0
+    charge_market_g: float = 0.0
+    charge_cost: float | None = None
+    charge_primary_g: float = 0.0
+    charge_hourly_g: float = 0.0
 
 
 @quick_to_set

@@ -8,8 +8,9 @@ import msgspec
 from agent.factors.figures import Factors
 from agent.fleet.alert_kinds import AlertLimits
 from agent.fleet.contracts import NO_CONTRACTS, Contract, Contracts
-from agent.fleet.days import DayZone, Tariff
+from agent.fleet.day_zone import DayZone
 from agent.fleet.places import Places
+from agent.fleet.tariff import Tariff
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 

@@ -7,7 +7,7 @@ tell about the same energy. Over a long one they tell how many kWh the battery h
 from statistics import median
 from typing import Final
 
-from agent.fleet import ledger
+from agent.fleet.battery_power import confirm_sign
 from agent.fleet.context import Context
 from agent.fleet.energy_state import Capacity
 from agent.fleet.modes import CHARGING
@@ -95,7 +95,7 @@ def _judge_power(state: VanState, ratio: float) -> None:
     battery = state.soc
     battery.power_trusted = AGREES[0] <= ratio <= AGREES[1]
     if battery.power_trusted and not battery.sign_is_sure:
-        ledger.book_regeneration(state)
+        confirm_sign(state)
     if not -AGREES[1] <= ratio <= -AGREES[0]:
         battery.reversals = 0
         return
@@ -105,7 +105,7 @@ def _judge_power(state: VanState, ratio: float) -> None:
         battery.power_trusted = True
         battery.reversals = 0
         battery.braked_kwh, battery.driven_kwh = battery.driven_kwh, battery.braked_kwh
-        ledger.book_regeneration(state)
+        confirm_sign(state)
 
 
 def _heal(state: VanState, expected_kwh: float) -> None:

@@ -12,10 +12,10 @@ import msgspec
 
 from agent.errors import JournalCorrupt
 from agent.fast.attributes import quick_to_set
-from agent.fleet.alerts import AlertsState
+from agent.fleet.alert_state import AlertsState
 from agent.fleet.charge_state import ChargeState
 from agent.fleet.correction_state import CorrectionsState
-from agent.fleet.days import DayState
+from agent.fleet.day_state import DayState
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.energy_state import Capacity, Consumption, Estimate, Totals
 from agent.fleet.modes import PARKED

@@ -12,8 +12,9 @@ from agent.factors.traits import traits_of
 from agent.factors.year_set import FactorSet
 from agent.fleet.context import Context
 from agent.fleet.contracts import DEPOT, PUBLIC, Contract, Contracts
-from agent.fleet.days import DayZone, Tariff
+from agent.fleet.day_zone import DayZone
 from agent.fleet.places import Places
+from agent.fleet.tariff import Tariff
 from agent.fleet.thresholds import Thresholds
 from agent.fleet.vehicle import Vehicle
 from agent.shard.tags import FleetTags, VanTags

@@ -13,8 +13,9 @@ from agent.dialects import Decoder
 from agent.dialects.bad_elements import BadElements
 from agent.dialects.base import first_levels
 from agent.errors import REASONS, Rejected
-from agent.fleet import Verdict, corrections, step, take_drop, tick
-from agent.fleet.corrections import Correction
+from agent.fleet import Verdict, step, take_drop, tick
+from agent.fleet.books import corrections
+from agent.fleet.books.corrections import Correction
 from agent.fleet.records import Record
 from agent.log import DeadLetter
 from agent.messages import Batch, Message, MessageKind
@@ -341,7 +342,7 @@ class Shard:
         van = self._awake.get(vehicle_id) or self.vans.wake(vehicle_id)
         if van is None:
             raise Rejected("unknown_vehicle", f"a correction for {vehicle_id!r}, which was never heard of")
-        records = corrections.take(van.state, correction, van.context)
+        records = corrections.take_correction(van.state, correction, van.context)
         self.vans.touch(van)
         self._add_records(van, records)
         for day in correction.days if records else ():

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from agent.fleet.days import QUIET_MS
+from agent.fleet.books.days import QUIET_MS
 from agent.fleet.emissions import imbalance_g
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, STOPPED
 from agent.fleet.state import VanState

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from agent.commands.ports import free_port
-from agent.fleet.corrections import Correction
+from agent.fleet.books.corrections import Correction
 from agent.journal import Journal
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS

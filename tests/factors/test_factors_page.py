@@ -9,7 +9,7 @@ from agent.commands.factors import run
 from agent.config import load
 from agent.factors.factor import UNITS
 from agent.factors.factor_set import load_factor_years
-from agent.fleet.slices import market_factor
+from agent.fleet.books.slices import market_factor
 
 PAGE = Path(__file__).parents[2] / "docs" / "factors.md"
 TEXT = PAGE.read_text(encoding="utf-8")

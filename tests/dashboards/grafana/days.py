@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from agent.fleet.books.corrections import Correction, Slice
 from agent.fleet.correction_state import Amounts
-from agent.fleet.corrections import Correction, Slice
 from agent.messages import Batch, Message, MessageKind
 
 START_MS = 1_789_948_800_000  # 2026-09-21, a Monday, 00:00 UTC

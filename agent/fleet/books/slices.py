@@ -7,10 +7,8 @@ written once, when energy is known to its end.
 
 from typing import Final, NamedTuple
 
-import msgspec
-
 from agent.factors.figures import Grid
-from agent.fast.attributes import quick_to_set
+from agent.fleet.charge_state import SliceState
 from agent.fleet.context import Context
 from agent.fleet.contracts import LOCATION, RESIDUAL, Contract
 from agent.fleet.emissions import Carbon
@@ -22,34 +20,6 @@ MAX_SLICES: Final = 672
 
 TRACE_KWH: Final = 0.001
 """So little makes no slice of its own."""
-
-
-@quick_to_set
-class SliceState(msgspec.Struct, array_like=True, gc=False):
-    """The slice under way, and the sums of those of this charge; `end_ms` = 0: none is under way."""
-
-    start_ms: int = 0
-    end_ms: int = 0
-    battery_kwh: float = 0.0
-    grid_kwh: float = 0.0
-    metered_kwh: float = 0.0
-    direct_g: float = 0.0
-    upstream_g: float = 0.0
-    losses_g: float = 0.0
-    market_g: float = 0.0
-    hourly_kwh: float = 0.0
-    cost: float | None = None
-    instrument: str = LOCATION
-    waiting_ms: int = 0
-    waiting_battery_kwh: float = 0.0
-    waiting_grid_kwh: float = 0.0
-    waiting_metered_kwh: float = 0.0
-    """Since when, and what, is still to be entered."""
-    charge_metered_kwh: float = 0.0
-    charge_market_g: float = 0.0
-    charge_cost: float | None = None
-    charge_primary_g: float = 0.0
-    charge_hourly_g: float = 0.0
 
 
 class Flow(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from agent.fleet.consignments import (
+from agent.fleet.books.consignments import (
     Allocation,
     Consignment,
     Place,

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.fleet import decode_state, encode_state
-from agent.fleet.days import DayZone, Tariff
+from agent.fleet.day_zone import DayZone
 from agent.fleet.records import DayRecord, Record
 from agent.fleet.state import Verdict
+from agent.fleet.tariff import Tariff
 from tests.fleet.courier import Courier, depot_context
 
 

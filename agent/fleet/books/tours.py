@@ -8,14 +8,14 @@ its last trip once the van has rested for PARKED_FOR_MS, or is out for LONGEST_M
 from typing import Final
 
 from agent.fleet import kalman
-from agent.fleet.consignments import Place, great_circle_km
+from agent.fleet.books.consignments import Place, great_circle_km
+from agent.fleet.books.tour_drops import drops_of_closed, take_back
+from agent.fleet.books.tour_records import records_of
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.records import Record
 from agent.fleet.state import VanState
 from agent.fleet.state_part import Mark
-from agent.fleet.tour_drops import drops_of_closed, take_back
-from agent.fleet.tour_records import records_of
 from agent.fleet.tour_state import (
     KEPT_POINTS,
     KEPT_TOURS,
@@ -43,7 +43,7 @@ YARD_KM: Final = 0.5
 """A shorter trip from a depot to itself, without a stop or a drop, is moving the van in the yard: no tour."""
 
 
-def departed(state: VanState, context: Context, start: Mark) -> None:
+def begin_trip(state: VanState, context: Context, start: Mark) -> None:
     """A trip has begun: the first of a tour, or one more."""
     tour = state.tour
     if tour.under_way:
@@ -56,14 +56,14 @@ def departed(state: VanState, context: Context, start: Mark) -> None:
     _begin(state, context, start)
 
 
-def stopped(state: VanState, stand: Mark, end_ms: int) -> None:
+def add_stop(state: VanState, stand: Mark, end_ms: int) -> None:
     """A stop of a trip is over."""
     tour = state.tour
     tour.stops += 1
     _add_point(tour, stand.time_ms, end_ms, stand.distance_km, stand.latitude_deg, stand.longitude_deg)
 
 
-def arrived(state: VanState, context: Context, end: Mark) -> list[Record]:
+def end_trip(state: VanState, context: Context, end: Mark) -> list[Record]:
     """A trip has ended, and with it the tour when the van is at a depot again."""
     tour = state.tour
     if not tour.under_way:
@@ -86,7 +86,7 @@ def arrived(state: VanState, context: Context, end: Mark) -> list[Record]:
     return []
 
 
-def due(state: VanState, event_ms: int, context: Context) -> list[Record]:
+def close_due_tours(state: VanState, event_ms: int, context: Context) -> list[Record]:
     """Time has passed: close a tour that does not return, and say again what late drops have changed."""
     tour = state.tour
     if tour.under_way and tour.rest_ms and event_ms >= _gives_up_ms(tour):
@@ -100,7 +100,7 @@ def trip_cost(state: VanState, energy_kwh: float) -> float | None:
     return None if price is None else energy_kwh * price
 
 
-def charged(state: VanState, *, content_kwh: float, stored_kwh: float, cost: float) -> None:
+def add_charge(state: VanState, *, content_kwh: float, stored_kwh: float, cost: float) -> None:
     """Energy was stored beside `content_kwh`, and has cost so much: a kWh in the battery has the mean price of both."""
     tour = state.tour
     _enter_cost(tour, state.totals.net_kwh)

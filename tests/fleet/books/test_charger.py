@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.fleet import charger
-from agent.fleet.charger import MeterState
+from agent.fleet.books import charger
+from agent.fleet.books.charger import MeterState
 from tests.fleet.drives import Van
 
 MINUTE_MS = 60_000

@@ -16,9 +16,7 @@ Powers are in kW, energies in kWh. "Covered" is the time for which the charger's
 
 from typing import Final, NamedTuple
 
-import msgspec
-
-from agent.fast.attributes import quick_to_set
+from agent.fleet.charge_state import MeterState
 
 HIGHEST_EFFICIENCY: Final = 0.97
 """No charger loses less: the best on-board chargers and stations together lose 6 % (ADAC 2022)."""
@@ -38,27 +36,6 @@ WHOLE_LOW_KW: Final = 0.5
 WHOLE_HIGH_KW: Final = 1.0
 """A power shown as n kW is at least n - 0.5 (rounded) and less than n + 1 (cut off)."""
 _MS_PER_H: Final = 3_600_000.0
-
-
-@quick_to_set
-class MeterState(msgspec.Struct, array_like=True, gc=False):
-    """What the charger has said during the charge under way."""
-
-    power_kw: float | None = None
-    time_ms: int = 0
-    is_whole: bool = True
-    """All powers so far were whole kW."""
-    waiting_kwh: float = 0.0
-    waiting_ms: int = 0
-    """Metered since grid energy was entered last, and for how long."""
-    gap_kwh: float = 0.0
-    gap_ms: int = 0
-    """The same between readings that are far apart: to be held against what went into the battery."""
-    covered_ms: int = 0
-    metered_kwh: float = 0.0
-    battery_kwh: float = 0.0
-    grid_kwh: float = 0.0
-    """Of the covered time so far: by the charger, into the battery, and as entered."""
 
 
 class Draw(NamedTuple):

@@ -7,8 +7,8 @@ import pytest
 
 from agent.errors import Rejected
 from agent.fleet import VanState, decode_state, encode_state, new_state
+from agent.fleet.books.corrections import MOST_STRETCHES, Correction, Slice, take_correction
 from agent.fleet.correction_state import Amounts
-from agent.fleet.corrections import MOST_STRETCHES, Correction, Slice, take
 from agent.fleet.records import CorrectionRecord, DayRecord, EnergyRecord
 from tests.fleet.drives import START_MS, Van
 
@@ -29,7 +29,7 @@ def correction(from_s: int, to_s: int, *, made_ms: int = START_MS, **more: Any) 
 
 
 def enter(van: Van, asked: Correction) -> list[Any]:
-    records = take(van.state, asked, van.context)
+    records = take_correction(van.state, asked, van.context)
     van.records += records
     return records
 

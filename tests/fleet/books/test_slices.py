@@ -8,11 +8,12 @@ import pytest
 from agent.factors.figures import Grid
 from agent.factors.intensity import Intensity, Sample
 from agent.fleet import decode_state, encode_state
+from agent.fleet.books.slices import MAX_SLICES, SLICE_MS, Flow, SliceState, close, enter, without_trace
 from agent.fleet.contracts import Contract, Contracts
-from agent.fleet.days import DayZone, Tariff
+from agent.fleet.day_zone import DayZone
 from agent.fleet.places import Places
 from agent.fleet.records import ChargeSliceRecord
-from agent.fleet.slices import MAX_SLICES, SLICE_MS, Flow, SliceState, close, enter, without_trace
+from agent.fleet.tariff import Tariff
 from agent.geofence_file import parse_places
 from tests.fleet.drives import FACTORS, START_MS, Van, make_context
 

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from agent.errors import Rejected
-from agent.fleet import emissions, ledger
+from agent.fleet import emissions
+from agent.fleet.books import ledger
 from agent.fleet.context import Context
 from agent.fleet.correction_state import Amounts, CorrectionsState, Stretch
 from agent.fleet.records import CorrectionRecord, Record
@@ -64,7 +65,7 @@ def slice_start_ms(time_ms: int, from_ms: int) -> int:
     return max(from_ms, (time_ms - 1) // HOUR_MS * HOUR_MS)
 
 
-def take(state: VanState, correction: Correction, context: Context) -> list[Record]:
+def take_correction(state: VanState, correction: Correction, context: Context) -> list[Record]:
     """Enter a correction, and return what there is to say. Asked for twice, it is entered once.
 
     Raises `Rejected` for one that overlaps another of the same van.
@@ -94,7 +95,7 @@ def take(state: VanState, correction: Correction, context: Context) -> list[Reco
     return records
 
 
-def cut(state: VanState, time_ms: int, context: Context) -> list[Record]:
+def cut_corrections(state: VanState, time_ms: int, context: Context) -> list[Record]:
     """End the slices that are over before a reading of this time is entered."""
     known = state.corrections
     if known is None:
@@ -139,7 +140,7 @@ def _due_ms(stretch: Stretch) -> int:
 
 def _totals(state: VanState, context: Context) -> Amounts:
     """The totals as they would be published now."""
-    ledger.emit(state)
+    ledger.post_emissions(state)
     totals, own = state.totals, state.emissions
     now = Amounts(
         totals.distance_km,

@@ -2,28 +2,15 @@
 
 from typing import Final
 
-import msgspec
-
-from agent.fleet import (
-    charging,
-    emissions,
-    ledger,
-    motion,
-    observation,
-    odometer,
-    prediction,
-    soc,
-    trips,
-    witnesses,
-)
+from agent.fleet import books, observation, odometer, prediction, soc, witnesses
 from agent.fleet.context import Context
-from agent.fleet.energy_state import SOURCE_COUNTER, SOURCE_SOC, STORED_SHARE
+from agent.fleet.energy_state import SOURCE_SOC
 from agent.fleet.fixes import CONFIRM_FROM_KM, DUE_SHARE
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
+from agent.fleet.position_state import Position
 from agent.fleet.records import Record
 from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
-from agent.fleet.state_part import Mark
 from agent.readings import Reading
 
 OTHER_STREAM_MS: Final = 60_000
@@ -42,19 +29,9 @@ USUAL_KMH: Final = 20.0
 """The same in a city: by it the departure is dated of a van that is found on its way after a longer silence."""
 ONE_WAY: Final = 0.5
 """A place at least so far away, of the way driven, says that this was one way and not several."""
+JUMP_DEG: Final = 0.005
+"""A fix this far away, 300 m and more, is worth a closer look."""
 _MS_PER_H: Final = 3_600_000.0
-
-
-def fall_silent(state: VanState, context: Context) -> list[Record]:
-    """Nothing was heard for so long that the trip is over: it ended with the last reading."""
-    if state.position.conflict == witnesses.STUCK and state.motion.standing_ms:
-        return trips.end(state, context, state.motion.stand)  # all that it said since was not so
-    observation.observe_now(state, context)
-    ledger.settle(state)
-    end = ledger.mark(state, Mark(), state.time_ms)
-    ledger.weigh_trip(state, end, 0.0)
-    motion.anchor(state)
-    return trips.end(state, context, end)
 
 
 def go_offline(state: VanState, context: Context) -> list[Record]:
@@ -62,14 +39,35 @@ def go_offline(state: VanState, context: Context) -> list[Record]:
     records: list[Record] = []
     mode = state.motion.mode
     if mode in (DRIVING, STOPPED):
-        records = fall_silent(state, context)
+        records = books.close_trip_in_silence(state, context)
     if mode == CHARGING:
         return []
     state.motion.mode = OFFLINE
     return records
 
 
-def is_back(state: VanState, reading: Reading, context: Context) -> bool:
+def jumps(position: Position, reading: Reading) -> bool:
+    """Whether the odometer or the fix of a reading is suddenly elsewhere. A cheap test: `end_silence` decides."""
+    odometer_km, latitude, before = reading.odometer_km, reading.latitude_deg, position.latitude_deg
+    if odometer_km == position.odometer_km and latitude == position.raw_latitude_deg:
+        return False
+    if odometer_km is not None and odometer_km != position.odometer_km:
+        return True
+    if latitude is None or before is None:
+        return False
+    return not -JUMP_DEG < latitude - before < JUMP_DEG or not (
+        -JUMP_DEG < (reading.longitude_deg or 0.0) - (position.longitude_deg or 0.0) < JUMP_DEG
+    )
+
+
+def end_silence(state: VanState, reading: Reading, context: Context, *, silent: bool) -> list[Record]:
+    """The van is heard after a silence. `silent`: nothing arrived before; else it may have sent repeated values."""
+    if _was_repeated(state, reading, context) or silent:
+        return _open_gap(state, reading.time_ms, context)
+    return []
+
+
+def _was_repeated(state: VanState, reading: Reading, context: Context) -> bool:
     """Whether a van whose every word has been the same for a while is suddenly elsewhere.
 
     A cloud that has lost a van repeats what it knew. What it says then is from the time when it last changed.
@@ -103,15 +101,13 @@ def is_back(state: VanState, reading: Reading, context: Context) -> bool:
     return jumps
 
 
-def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
+def _open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     """A reading after a silence: end what ended by it, and remember how things stood."""
     records: list[Record] = []
     mode = state.motion.mode
     gap_ms = time_ms - state.time_ms
     if state.time_ms == 0:
-        factors = context.factors
-        state.emissions = emissions.start(factors.grid, factors.charging.efficiency("ac") * STORED_SHARE)
-        state.returned_ms = time_ms
+        books.open_books(state, time_ms, context)
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
@@ -124,18 +120,17 @@ def open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     if state.returned_ms:
         if state.position.raw_pending or _rise_waits(state, time_ms):
             return records  # the same silence, for all that is known
-        records = close_gap(state, state.time_ms, context, at_once=True)
+        records = bridge_gap(state, state.time_ms, context, at_once=True)
     if mode in (DRIVING, STOPPED) and not witnesses.is_held(state, time_ms):
-        records += fall_silent(state, context)
+        records += books.close_trip_in_silence(state, context)
     if mode == OFFLINE:
         state.motion.mode = PARKED
     held = state.motion.mode in (DRIVING, STOPPED)
-    state.returned_ms = time_ms
-    state.gap_from = ledger.mark(state, Mark(), witnesses.last_word_ms(state) if held else state.time_ms)
+    books.open_gap(state, witnesses.last_word_ms(state) if held else state.time_ms, time_ms)
     return records
 
 
-def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool = False) -> list[Record]:
+def bridge_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool = False) -> list[Record]:
     """The first reading after the silence has been worked in: take what it tells about the time before.
 
     `at_once`: the next silence has begun, so that nothing more is waited for.
@@ -156,34 +151,33 @@ def close_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool 
     if alone and (_moved_km(state) or 0.0) <= witnesses.SAME_PLACE_KM:
         km = 0.0  # where it seemed to be for a while it was not
     if before.time_ms == 0:
-        motion.wake_up(state, time_ms, context)
+        books.wake_up(state, time_ms, context)
         return records
     if _is_another_van(state):
         observation.restart(state, context)
-        motion.anchor(state)
+        books.set_resting_place(state)
         before.soc_pct, km = state.soc.soc_pct, 0.0
     soc_pct = state.soc.soc_pct
     rise = soc_pct - before.soc_pct if soc_pct is not None and before.soc_pct is not None else 0.0
     if state.motion.mode in (DRIVING, STOPPED):
         if km == 0.0:
-            return records  # its words are still the same
+            return records  # the van still repeats its values
         if km >= FILLED_KMH * (returned_ms - before.time_ms) / _MS_PER_H:
-            _resume(state, km, rise, returned_ms, context)
+            _enter_distance(state, km, rise, returned_ms)
+            books.continue_trip_over_gap(state, context)
             return records
-        records += trips.end(state, context, state.motion.stand)
+        records += books.close_trip(state, context, state.motion.stand)
     if km == 0.0:
         km = _despite_odometer_km(state, rise)
     if km > 0.0 and _enter_distance(state, km, rise, returned_ms) and state.motion.mode != CHARGING:
         if _is_on_its_way(state, km, rise, returned_ms, context):
-            _go_on(state, km, returned_ms, context)
+            books.open_trip_in_gap(state, returned_ms - round(km / USUAL_KMH * _MS_PER_H), context)
             return records
-        records += _infer_trip(state, rise, time_ms, context)
+        if state.totals.distance_km - before.distance_km >= context.thresholds.inferred_trip_km:
+            records += books.book_trip_in_gap(state, rise, time_ms, context)
         state.motion.rest_ms = 0  # what the state of charge has lost by then is not idling
-    records += _infer_charge(state, rise, time_ms, context)
-    place_waits = 0 < state.location_time_ms <= before.time_ms
-    if rise <= -2.0 * state.soc.step_pct and km < context.thresholds.inferred_trip_km and not place_waits:
-        _absorb(state, -_lost_y(state, context), context)
-    motion.wake_up(state, time_ms, context)
+    records += _book_change(state, km, rise, time_ms, context)
+    books.wake_up(state, time_ms, context)
     return records
 
 
@@ -289,7 +283,7 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: in
     ):
         if by_odometer:
             odometer.lose(position)
-        motion.anchor(state)
+        books.set_resting_place(state)
         return False
     state.totals.distance_km += km
     if state.soc.changed_ms > before.time_ms:
@@ -301,24 +295,6 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: in
         position.late_km += km
         return -rise_pct >= max(2.0 * state.soc.step_pct, witnesses.LEAST_KWH_PER_KM * km * state.estimate.pct_per_kwh)
     return True
-
-
-def _infer_trip(state: VanState, rise: float, time_ms: int, context: Context) -> list[Record]:
-    before = state.gap_from
-    if state.totals.distance_km - before.distance_km < context.thresholds.inferred_trip_km:
-        return []
-    state.motion.rest = msgspec.structs.replace(before)
-    state.motion.wake.time_ms = 0
-    if rise <= 0.0:
-        observation.observe_now(state, context)  # before anything is entered: a long silence is predicted badly
-    trips.begin(state, context)
-    state.trip.inferred = True
-    ledger.post(state)
-    end = ledger.mark(state, Mark(), time_ms)
-    ledger.weigh_trip(state, end, 0.0)
-    records = trips.end(state, context, end)
-    motion.anchor(state)
-    return records
 
 
 def _is_on_its_way(state: VanState, km: float, rise: float, returned_ms: int, context: Context) -> bool:
@@ -334,16 +310,6 @@ def _is_on_its_way(state: VanState, km: float, rise: float, returned_ms: int, co
     return moved_km is not None and moved_km >= ONE_WAY * km
 
 
-def _resume(state: VanState, km: float, rise_pct: float, returned_ms: int, context: Context) -> None:
-    """The van that was lost on its way has been on its way all along: its trip goes on."""
-    state.motion.mode = DRIVING
-    state.motion.standing_ms = 0
-    _enter_distance(state, km, rise_pct, returned_ms)
-    observation.observe_now(state, context)
-    ledger.post(state)
-    motion.anchor(state)
-
-
 def _moves(state: VanState, returned_ms: int, context: Context) -> bool:
     """Whether the van moves: by its speed, else by a second fix that is another one than the first."""
     speed_kmh = state.position.speed_kmh
@@ -352,50 +318,25 @@ def _moves(state: VanState, returned_ms: int, context: Context) -> bool:
     return returned_ms < state.location_time_ms == state.position.fix_changed_ms
 
 
-def _go_on(state: VanState, km: float, returned_ms: int, context: Context) -> None:
-    """The trip that began in the silence is not over: it ends like any other."""
-    start = state.motion.rest = msgspec.structs.replace(state.gap_from)
-    start.time_ms = max(start.time_ms, returned_ms - round(km / USUAL_KMH * _MS_PER_H))
-    state.motion.wake.time_ms = 0
-    trips.begin(state, context)
-    observation.observe_now(state, context)
-    ledger.post(state)
-    motion.anchor(state)
+def _book_change(state: VanState, km: float, rise_pct: float, time_ms: int, context: Context) -> list[Record]:
+    """Book what the state of charge has changed by over the silence, beside a trip of `km`."""
+    battery = state.soc
+    if rise_pct > 0.0:
+        goes_on = battery.charging is True
+        if state.motion.mode != CHARGING and not goes_on and rise_pct <= context.thresholds.inferred_charge_pct:
+            # A correction that carries no energy.
+            observation.restart(state, context)
+            battery.gained_pct += rise_pct
+            return []
+        return books.book_charge_in_gap(state, rise_pct, time_ms, context, goes_on=goes_on)
+    place_waits = 0 < state.location_time_ms <= state.gap_from.time_ms
+    if rise_pct <= -2.0 * battery.step_pct and km < context.thresholds.inferred_trip_km and not place_waits:
+        books.book_change_in_gap(state, -_lost_pct(state, context), context)
+    return []
 
 
-def _infer_charge(state: VanState, rise: float, time_ms: int, context: Context) -> list[Record]:
-    if rise <= 0.0:
-        return []
-    was_charging = state.motion.mode == CHARGING
-    goes_on = state.soc.charging is True
-    if not was_charging and not goes_on and rise <= context.thresholds.inferred_charge_pct:
-        observation.restart(state, context)
-        state.soc.gained_pct += rise
-        return []
-    if not was_charging:
-        charging.begin(state, msgspec.structs.replace(state.gap_from), flagged=goes_on)
-    if state.totals.source == SOURCE_COUNTER:
-        ledger.post(state)  # the counters have told of it
-    else:
-        _absorb(state, rise, context)
-    if was_charging or goes_on:
-        return []
-    return charging.end(state, context, time_ms, inferred=True)
-
-
-def _lost_y(state: VanState, context: Context) -> float:
+def _lost_pct(state: VanState, context: Context) -> float:
     """By how much the state of charge is lower than the estimate has it, the silence as predicted included."""
     e = state.estimate
     low, high = soc.interval(state.soc, context.curve_slope_per_pct)
     return max(0.0, e.level_pct - e.pct_per_kwh * (e.pending_kwh + e.kwh_per_km * e.pending_km) - 0.5 * (low + high))
-
-
-def _absorb(state: VanState, rise_pct: float, context: Context) -> None:
-    """Let the estimate follow a change that no prediction could know."""
-    e = state.estimate
-    kwh = rise_pct / e.pct_per_kwh
-    e.pending_kwh -= kwh
-    state.totals.predicted_kwh -= kwh
-    e.pending_var_kwh2 += (0.5 * state.soc.step_pct / e.pct_per_kwh) ** 2
-    observation.observe_now(state, context)
-    ledger.post(state)
