@@ -17,7 +17,7 @@ from agent.interrupts import interruptible
 
 
 class Command(NamedTuple):
-    """Where a command lives; its module is only imported when it is called."""
+    """A command and its module, which is imported only when the command is called."""
 
     module: str
     help: str
@@ -25,20 +25,22 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "run": Command("agent.commands.run", "the daemon: receive, journal, compute, store"),
-    "demo": Command("agent.commands.demo", "a simulated fleet, a broker, the agent and the live page, all in one"),
-    "simulate": Command("simulator.commands.simulate", "send what simulated vans would", needs_settings=False),
-    "replay": Command("simulator.commands.replay", "send recorded drives", needs_settings=False),
-    "live": Command("agent.commands.live", "the live page"),
-    "export": Command("agent.commands.export", "points of a measurement as CSV or JSON lines"),
-    "report": Command("agent.commands.report", "energy and emissions of a period, with method and factors"),
-    "correct": Command("agent.commands.correct", "take a stretch of a van out of the totals, and say why; list these"),
-    "import": Command("agent.commands.import_command", "take over what another program has recorded"),
-    "deadletters": Command("agent.commands.dead_letters", "messages that could not be used: list, show, replay"),
-    "salvage": Command("agent.commands.salvage", "copy what a damaged journal still holds", needs_settings=False),
-    "compare": Command("agent.commands.compare", "what the simulator knows against what the agent computed"),
-    "factors": Command("agent.commands.factors", "the emission factors in force, each with its source"),
-    "doctor": Command("agent.commands.doctor", "check everything; say how long an outage is survived"),
+    "run": Command("agent.commands.run", "run the agent: receive, journal, compute, store"),
+    "demo": Command("agent.commands.demo", "run a simulated fleet, a broker, the agent and the live page"),
+    "simulate": Command(
+        "simulator.commands.simulate", "publish the messages of a simulated fleet", needs_settings=False
+    ),
+    "replay": Command("simulator.commands.replay", "publish the messages of recorded drives", needs_settings=False),
+    "live": Command("agent.commands.live", "serve the live page"),
+    "export": Command("agent.commands.export", "export the points of a measurement as CSV or JSON lines"),
+    "report": Command("agent.commands.report", "report energy and emissions of a period, with method and factors"),
+    "correct": Command("agent.commands.correct", "exclude a period of a van from its totals; list these corrections"),
+    "import": Command("agent.commands.import_command", "import messages or deliveries that another program recorded"),
+    "deadletters": Command("agent.commands.dead_letters", "list, show or replay the messages that could not be used"),
+    "salvage": Command("agent.commands.salvage", "copy what is readable of a damaged journal", needs_settings=False),
+    "compare": Command("agent.commands.compare", "compare the simulator's true values with what the agent computed"),
+    "factors": Command("agent.commands.factors", "show the emission factors in use, each with its source"),
+    "doctor": Command("agent.commands.doctor", "check broker, disk and store; compute how long an outage may last"),
     "check-config": Command("agent.commands.check_config", "check the settings and the fleet file"),
 }
 
@@ -46,25 +48,25 @@ OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """End with one line instead of the whole usage."""
+        """Write one line instead of the whole usage and exit."""
         self.exit(WRONG_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """The command line; only the chosen command's options are filled in."""
+    """The parser of the command line, with the options of the chosen command only."""
     parser = Parser(
         prog="vanpulse",
         description="Live energy, trips and emissions of electric delivery vans.",
-        epilog="vanpulse COMMAND --help explains a command.",
+        epilog="Run vanpulse COMMAND --help for the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"vanpulse {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=command.help[0].upper() + command.help[1:] + ".")
-        sub.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: vanpulse.toml, if there)")
+        sub.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: vanpulse.toml, if any)")
         if name == chosen:
             importlib.import_module(command.module).add_arguments(sub)
     return parser
@@ -91,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return FAILED
     except BrokenPipeError:
-        # The reader of our output has seen enough. Closing stdout at exit must not complain either.
+        # Whoever read our output has closed the pipe. Closing stdout at exit must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:
@@ -102,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
-    """Import the command and read its settings; what is returned runs it."""
+    """Import the command and read its settings; returns the function that runs it."""
     module: Any = importlib.import_module(command.module)
     from agent import config  # pydantic is not needed for --help
 
@@ -117,7 +119,7 @@ def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
 
 
 def _name_broker(arguments: argparse.Namespace, mqtt: Any) -> None:
-    """The simulator knows no settings: where its command line says nothing, it is told the settings' broker."""
+    """The simulator reads no settings. Without options on its command line, it gets the broker of the settings."""
     if "broker" not in arguments:
         return
     if arguments.broker is None:
@@ -130,14 +132,14 @@ def _name_broker(arguments: argparse.Namespace, mqtt: Any) -> None:
 
 
 def _write_utf8() -> None:
-    """Print UTF-8 in every locale: an old one must neither end a command nor change an export."""
+    """Print UTF-8 whatever the locale is, so that an export is always the same."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in {"utf-8", "utf8"}:
             stream.reconfigure(encoding="utf-8")
 
 
 def start_logging(level: str) -> None:
-    """Log to stderr: changes of state, one line each."""
+    """Log to stderr, one line for each change of state."""
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
     )
@@ -149,7 +151,7 @@ def _complain(error: BaseException | str) -> None:
 
 
 def _complain_about_group(group: BaseExceptionGroup[BaseException]) -> int:
-    """Several stages failed together; the first known error says it best. Raises what is not ours."""
+    """Report the first of our own errors of a group. Raises the group if it has an error that is not ours."""
     known, unknown = group.split(VanpulseError)
     if unknown is not None or known is None:
         raise group
@@ -158,7 +160,7 @@ def _complain_about_group(group: BaseExceptionGroup[BaseException]) -> int:
         first = first.exceptions[0]
     _complain(first)
     if isinstance(first, JournalBroken):
-        # Not even the orderly close of the file: after a failed sync nobody knows what a further one would make of it.
+        # Without closing the file: after a failed sync, the result of a further write is unknown.
         sys.stderr.flush()
         os._exit(FAILED)
     return WRONG_USAGE if isinstance(first, SettingsError) else FAILED

@@ -1,15 +1,24 @@
-"""What can go wrong, and what the caller can do about it.
+"""Every error that this program raises on purpose, and what the caller can do about it.
 
 VanpulseError
-├── SettingsError         a setting is wrong: correct it and start again (exit status 2)
-├── Rejected              one message is unusable: it becomes a dead letter, the rest goes on
+├── SettingsError            a setting is wrong: correct it and start again (exit status 2)
+├── Rejected                 a message cannot be used: it becomes a dead letter, the others are processed
 ├── JournalError
-│   ├── JournalFull       no room: stop reading until the store has taken something, then go on
-│   ├── JournalBroken     the disk failed under a commit: stop the process, never retry
-│   └── JournalCorrupt    the file is not what was written: report, salvage by hand
-└── StoreError
-    ├── StoreUnavailable  the store cannot take it now: keep everything, wait, try the same bytes again
-    └── StoreMisconfigured  address, rights or bucket are wrong: keep everything, tell somebody, try slowly
+│   ├── JournalFull          no room: stop receiving until the store has caught up, then go on
+│   ├── JournalBroken        a commit failed on the disk: end the process, never retry
+│   ├── JournalCorrupt       the file is damaged or not ours: report it; `vanpulse salvage` copies what is readable
+│   └── JournalInUse         another process has the journal open: ask it, or wait
+├── StoreError
+│   ├── StoreUnavailable     the store cannot write now: keep everything, wait, write the same rows again
+│   └── StoreMisconfigured   wrong address, rights or bucket: keep everything, report it, try at long intervals
+├── NoSuchLetter             `deadletters`: a key without a dead letter
+├── CannotCorrect            `correct`: the correction was not made
+├── BadManifest              `import drops`: nothing was imported
+├── ImportRefused            `import messages`: nothing was imported
+└── DemoError                `demo`: a part did not start, or ended early
+
+The last five and JournalInUse are defined where they are raised. `tests/test_errors.py` compares this tree with the
+classes.
 """
 
 from typing import Literal, get_args
@@ -28,21 +37,21 @@ Reason = Literal[
     "journal_corrupt",
     "rejected_by_store",
 ]
-"""Why a message became a dead letter: the closed list of the public contract."""
+"""Why a message became a dead letter. The list is part of the public contract."""
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 class VanpulseError(Exception):
-    """Base of everything this program raises on purpose."""
+    """Base of every error that this program raises on purpose."""
 
 
 class SettingsError(VanpulseError):
-    """A setting is missing, unknown or out of range; the text names the key and the value."""
+    """A setting is missing, unknown or out of range. The text names the key and the value."""
 
 
 class Rejected(VanpulseError):
-    """One message, or one element of an array, cannot be used."""
+    """A message, or an element of an array in it, cannot be used."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -51,27 +60,27 @@ class Rejected(VanpulseError):
 
 
 class JournalError(VanpulseError):
-    """Base of what the journal reports."""
+    """Base of the journal's errors."""
 
 
 class JournalFull(JournalError):
-    """The journal's own limit, or the disk, has no room for the batch; nothing of it was written."""
+    """The batch exceeds the journal's limit or the disk's free space. None of it was written."""
 
 
 class JournalBroken(JournalError):
-    """The disk refused a commit or a sync; what it still holds is unknown, so the process has to end."""
+    """A commit or a sync failed. What is on disk is unknown, so that the process has to end."""
 
 
 class JournalCorrupt(JournalError):
-    """The journal file is damaged, foreign, or written by a newer version."""
+    """The journal file is damaged, belongs to another program, or was written by a newer version."""
 
 
 class StoreError(VanpulseError):
-    """Base of what a store reports; nothing that raised it may be forgotten."""
+    """Base of a store's errors. Rows whose write raised one have to be written again."""
 
 
 class StoreUnavailable(StoreError):
-    """The store did not answer, or asked for a pause; `has_forgotten`: what it confirmed lately may be lost."""
+    """The store did not answer, or asked for a pause. `has_forgotten`: recently confirmed rows may be lost."""
 
     def __init__(self, detail: str, *, retry_after_s: float | None = None, has_forgotten: bool = False) -> None:
         super().__init__(detail)
@@ -80,4 +89,4 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMisconfigured(StoreError):
-    """The store answered that it will not have us: wrong token, rights, bucket or path."""
+    """The store refuses all writes: wrong token, rights, bucket or path."""

@@ -1,4 +1,4 @@
-"""Ctrl-C while modules are loaded."""
+"""Ctrl-C while modules are imported."""
 
 import contextlib
 import signal
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C in here ends the process at once, without a `KeyboardInterrupt`.
+    """Within this block, Ctrl-C ends the process at once, without a `KeyboardInterrupt`.
 
-    Python drops one that is raised in a destructor or in a weak reference's callback, and whoever imports with a
-    fallback may take it for a module that is not there. Where the signal is ignored or handled already, it stays so.
+    Python drops a `KeyboardInterrupt` that is raised in a destructor or a weak reference's callback, and an import with
+    a fallback may take it for a missing module. A signal that is already ignored or handled stays so.
     """
     handled = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     if handled or threading.current_thread() is not threading.main_thread():

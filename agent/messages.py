@@ -1,4 +1,4 @@
-"""What the broker handed over, before anybody knows what it means."""
+"""Messages as the broker delivered them, not yet decoded, and the batches in which the journal keeps them."""
 
 from enum import IntEnum
 
@@ -6,26 +6,26 @@ import msgspec
 
 
 class MessageKind(IntEnum):
-    """What a journaled message is."""
+    """What a message in the journal is: a publish of a van, or an event that the agent itself journaled."""
 
     PUBLISH = 0
     """A payload under a topic, as published."""
     TICK = 1
-    """The passing of time: no topic; the payload is the time, milliseconds since the epoch in decimal digits."""
+    """A clock tick. No topic; the payload is the time, milliseconds since the epoch in decimal digits."""
     MALFORMED_PACKET = 2
-    """An MQTT packet that the codec refused; the payload is the raw packet."""
+    """An MQTT packet that could not be parsed; the payload is the raw packet."""
     OVERSIZE = 3
-    """A publish beyond `mqtt.max_packet_bytes`; the payload is its beginning."""
+    """A publish larger than `mqtt.max_packet_bytes`; the payload is its beginning."""
     REPLAYED = 4
-    """A dead letter that is processed again, as it was published; its batch has the time of its first arrival."""
+    """A dead letter that is processed again, as it was published. Its batch has the time of its first arrival."""
     TAGS = 5
-    """The fleet's tags from here on: no topic; the payload is `agent.shard.tags.FleetTags` encoded."""
+    """The fleet's tags, valid from this message on. No topic; the payload is `agent.shard.tags.FleetTags` encoded."""
     CORRECTION = 6
-    """A correction by hand: no topic; the payload is `agent.fleet.books.corrections.Correction` as JSON."""
+    """A correction by hand. No topic; the payload is `agent.fleet.books.corrections.Correction` as JSON."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One message as the journal keeps it. Messages are never changed."""
+    """One message as the journal keeps it, immutable."""
 
     topic: str
     payload: bytes
@@ -33,19 +33,19 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     retained: bool = False
     kind: int = MessageKind.PUBLISH
     other_arrival_ms: int = 0
-    """Another time at which it may have arrived, which its event time is judged by too; 0: none.
+    """A second time against which the event time is checked; 0: none.
 
-    Of a dead letter it is when the letter was handed back; of a message that arrives after our clock was set back, what
-    the clock would show if it had not been.
+    For a replayed dead letter, the time of the replay. For a message that arrives after our clock was set back, the
+    time that the clock would show without that.
     """
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
-    """Messages committed together: the unit of everything behind the receiver.
+    """Messages that were committed together. Every stage behind the receiver works in batches.
 
     `offset` is the journal offset of the first message; the i-th message has `offset + i`.
     `received_ms` is the arrival time of the whole batch, milliseconds since the epoch.
-    `listening_since_ms` is when the receiver last became subscribed: silence before it means nothing.
+    `listening_since_ms` is when the receiver last subscribed: that a van was silent before then means nothing.
     """
 
     offset: int

@@ -1,14 +1,13 @@
-"""The canonical reading: what every dialect turns a payload into, and the only input of the van core.
+"""Readings: every dialect decodes payloads into them, and the van core takes nothing else.
 
-Signs and units are fixed here, once. Battery power and current are positive **into** the battery (COVESA VSS). Time is
-the reading's own, in integer milliseconds since the epoch, UTC. A value that is not known is `None`, never 0.
+Signs and units are defined here. Battery power and current are positive **into** the battery (COVESA VSS). The time is
+the reading's own, in integer milliseconds since the epoch, UTC. An unknown value is `None`, never 0.
 """
 
 from typing import Final, Literal
 
 import msgspec
 
-from agent.errors import Rejected
 from agent.fast.attributes import quick_to_set
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
@@ -41,20 +40,20 @@ DROP_RANGES: Final[dict[str, tuple[float, float]]] = {
     "latitude_deg": RANGES["latitude_deg"],
     "longitude_deg": RANGES["longitude_deg"],
 }
-"""The same for the fields of a drop."""
+"""The accepted range of each numeric field of a drop."""
 
 VEHICLE_ID_PATTERN: Final = r"^[A-Za-z0-9._-]{1,64}$"
 
 
 @quick_to_set
 class Reading(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
-    """What one van said about itself at one moment; any field but the first two may be missing."""
+    """What one van reported for one time; every field but the first two may be missing."""
 
     vehicle_id: str
     time_ms: int
     seq: int | None = None
     stale: bool = False
-    """A retained value without a time of its own: shows the last known state, counts for nothing."""
+    """A retained value without a time of its own: it shows the last known state and changes no totals."""
 
     soc_pct: float | None = None
     soh_pct: float | None = None
@@ -69,7 +68,7 @@ class Reading(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
     energy_out_total_kwh: float | None = None
     energy_in_total_kwh: float | None = None
     charger_power_kw: float | None = None
-    """Drawn from the grid, as the charger or the on-board charger reports it."""
+    """Power from the grid, as the charger or the on-board charger reports it."""
 
     latitude_deg: float | None = None
     longitude_deg: float | None = None
@@ -84,26 +83,18 @@ class Reading(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
 
 
 class DropReading(msgspec.Struct, gc=False, kw_only=True):
-    """Goods loaded into a van or unloaded from it; said by the van, its driver's device, or a manifest."""
+    """Goods loaded into a van or unloaded from it, as the van, the driver's device or a manifest reports."""
 
     vehicle_id: str
     time_ms: int
     action: Literal["load", "unload"]
     imported: bool = False
-    """It comes from a manifest that was imported."""
+    """It comes from an imported manifest."""
     seq: int | None = None
     mass_kg: float | None = None
-    """With the shipper's packaging."""
+    """Mass including the shipper's packaging."""
     items: int | None = None
     consignment_id: str | None = None
     customer_id: str | None = None
     latitude_deg: float | None = None
     longitude_deg: float | None = None
-
-
-def check_ranges(reading: Reading) -> None:
-    """Raise `Rejected("out_of_range")` for the first field outside `RANGES`; NaN and infinity are outside."""
-    for name, (low, high) in RANGES.items():
-        value = getattr(reading, name)
-        if value is not None and not low <= value <= high:
-            raise Rejected("out_of_range", f"{name} = {value!r} is not within {low:g} to {high:g}")

@@ -1,4 +1,4 @@
-"""Moments in time as people write them in a command, and as commands write them."""
+"""Times and dates: how people write them as options, and how commands print them."""
 
 import argparse
 import contextlib
@@ -12,19 +12,19 @@ from agent.fleet.day_zone import DayZone
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(3000, 1, 1, tzinfo=UTC)
-"""What lies outside is a slip of the pen."""
+"""A time outside these limits is a typing error."""
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def add_period(parser: argparse.ArgumentParser) -> None:
     """`--from` and `--to`."""
-    moment = "a date or RFC 3339 (without zone: in fleet.timezone), ms since the epoch, or how long ago, like 6h or 7d"
-    parser.add_argument("--from", dest="start", metavar="T", help=f"first moment: {moment}")
-    parser.add_argument("--to", dest="end", metavar="T", help="first moment after it, likewise")
+    time = "date or RFC 3339 time, in fleet.timezone if it has no zone; ms since the epoch; or how long ago, such as 6h"
+    parser.add_argument("--from", dest="start", metavar="T", help=f"start of the period: {time}")
+    parser.add_argument("--to", dest="end", metavar="T", help="end of the period, which is not included")
 
 
 def period(arguments: argparse.Namespace, timezone: str) -> tuple[int | None, int | None]:
-    """The first moment and the first after it, ms since the epoch; `None` is open. Raises `SettingsError`."""
+    """Start and end of the period, ms since the epoch; `None` means open. Raises `SettingsError`."""
     start_ms = None if arguments.start is None else parse_moment(arguments.start, "--from", timezone)
     end_ms = None if arguments.end is None else parse_moment(arguments.end, "--to", timezone)
     if start_ms is not None and end_ms is not None and start_ms >= end_ms:
@@ -33,17 +33,17 @@ def period(arguments: argparse.Namespace, timezone: str) -> tuple[int | None, in
 
 
 def parse_moment(text: str, option: str, timezone: str = "UTC") -> int:
-    """Milliseconds since the epoch; a date is its midnight, and what names no zone is meant in `timezone`.
+    """Milliseconds since the epoch. A date means its midnight; a time without a zone is in `timezone`.
 
-    A number is milliseconds if it is too long for a date, a year or seconds. Raises `SettingsError`, which names the
-    `option`.
+    A number of 11 digits or more is milliseconds; a shorter one would be a date, a year or seconds. Raises
+    `SettingsError`, which names the `option`.
     """
     with contextlib.suppress(ValueError, OverflowError):
         moment = _moment(text, timezone)
         if _FIRST < moment < _LAST:
             return (moment - _EPOCH) // timedelta(milliseconds=1)
     raise SettingsError(
-        f"{option} {text!r} is no moment: use 2026-06-01, 2026-06-01T08:00:00Z, milliseconds, or 6h for so long ago"
+        f"{option} {text!r} is not a date. Use 2026-11-28, an RFC 3339 time, 6h for six hours ago, or milliseconds."
     )
 
 

@@ -377,7 +377,7 @@ async def test_an_empty_history(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--from", "yesterday"), "--from 'yesterday' is no moment"),
+        (("--from", "yesterday"), "--from 'yesterday' is not a date"),
         (("--from", "2026-06-02", "--to", "2026-06-01"), "is not before"),
     ],
 )
