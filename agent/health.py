@@ -34,14 +34,14 @@ class Vitals:
         receiver: ReceiverCounters,
         intake: IntakeCounters,
         journal: SqliteLog,
-        processor: Shard,
+        shard: Shard,
         worker: Worker,
         writer: WriterCounters,
     ) -> None:
         self.receiver = receiver
         self.intake = intake
         self.journal = journal
-        self.processor = processor
+        self.shard = shard
         self.worker = worker
         self.writer = writer
         self.silent = False
@@ -99,7 +99,7 @@ class _Collector(Collector):
         """All metrics, freshly read."""
         yield from _receiver_metrics(self._vitals)
         yield from _journal_metrics(self._vitals)
-        yield from _processor_metrics(self._vitals)
+        yield from _shard_metrics(self._vitals)
         yield from _writer_metrics(self._vitals)
         yield from _process_metrics()
 
@@ -180,8 +180,8 @@ def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("dead_letters_evicted", "Dead letters that gave way to newer ones.", counters.dead_letters_evicted)
 
 
-def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
-    counters, totals = vitals.processor.counters, vitals.processor.totals()
+def _shard_metrics(vitals: Vitals) -> Iterator[Metric]:
+    counters, totals = vitals.shard.counters, vitals.shard.totals()
     yield _counter("readings_accepted", "Readings taken.", counters.accepted)
     yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
     yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
@@ -193,7 +193,7 @@ def _processor_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("soc_rejected", "States of charge that cannot be.", totals.soc_rejected)
     yield _counter("odometer_rejected", "Odometer readings that cannot be.", totals.odometer_rejected)
     yield _counter("power_rejected", "Powers and lifetime energy counters that cannot be.", totals.power_rejected)
-    yield _gauge("vans", "Vans known.", len(vitals.processor.vans))
+    yield _gauge("vans", "Vans known.", len(vitals.shard.vans))
     yield _gauge(
         "dialect_findings", "Vans whose data a dialect finds worth a look; the log says what.", vitals.findings
     )

@@ -48,7 +48,7 @@ class Pipeline:
         *,
         receiver: Receiver,
         journal: Journal,
-        processor: Shard,
+        shard: Shard,
         store: Store,
         batch_points: int,
         flush_s: float,
@@ -60,11 +60,11 @@ class Pipeline:
     ) -> None:
         self._receiver = receiver
         self._store = store
-        self._processor = processor
+        self._shard = shard
         self._journal = SqliteLog(journal)
         self._watch = ClockWatch()
         self._throttle = throttle
-        self._shares = Shares(processor.sender_of, journal.counters)
+        self._shares = Shares(shard.sender_of, journal.counters)
         self._over_their_share: set[str] = set()
         self._writer = Writer(
             store,
@@ -73,7 +73,7 @@ class Pipeline:
             durable_after_s=durable_after_s,
         )
         self._worker = Worker(
-            processor,
+            shard,
             self._journal,
             self._writer,
             batch_points=batch_points,
@@ -104,7 +104,7 @@ class Pipeline:
             receiver=receiver.counters,
             intake=self._intake.counters,
             journal=self._journal,
-            processor=processor,
+            shard=shard,
             worker=self._worker,
             writer=self._writer.counters,
         )
@@ -123,16 +123,16 @@ class Pipeline:
         started = time.monotonic()
         await self._store.open()
         await self._worker.restore()
-        self._watch.seen_ms = self._processor.seen_ms
+        self._watch.seen_ms = self._shard.seen_ms
         self._intake.look_at_clock()
-        tags = self._processor.tags_to_journal(backlog=self._worker.backlog > 0)
+        tags = self._shard.tags_to_journal(backlog=self._worker.backlog > 0)
         if tags is not None:
             self._intake.announce(tags)
         # What is alive now lives as long as the process: collections need not look at it again.
         gc.collect()
         gc.freeze()
         malloc.give_back()
-        log.info("%d vans restored in %.1f s", len(self._processor.vans), time.monotonic() - started)
+        log.info("%d vans restored in %.1f s", len(self._shard.vans), time.monotonic() - started)
         async with contextlib.AsyncExitStack() as stack:
             await self._serve_health(stack)
             async with asyncio.TaskGroup() as tasks:
@@ -197,7 +197,7 @@ class Pipeline:
             if self._announcing and not self._worker.repeating:
                 self._announcing = False
                 unsent, self._unsent = self._unsent, {}
-                await self._publish_alerts(list(dict.fromkeys((*self._processor.alerting_vans(), *unsent))))
+                await self._publish_alerts(list(dict.fromkeys((*self._shard.alerting_vans(), *unsent))))
 
     def _refuse(self, messages: list[Message], now_s: float) -> list[int]:
         """Which messages, by their index, are not taken in: beyond the rate, or beyond the share of the journal."""
@@ -217,6 +217,6 @@ class Pipeline:
     async def _publish_alerts(self, vehicle_ids: list[str]) -> None:
         """The active alerts of these vans, retained until they clear; what cannot be sent waits for the broker."""
         for vehicle_id in vehicle_ids:
-            payload = self._processor.active_alerts(vehicle_id)
+            payload = self._shard.active_alerts(vehicle_id)
             if not await self._receiver.publish(f"{self._alert_prefix}/{vehicle_id}", payload, retain=True):
                 self._unsent[vehicle_id] = None

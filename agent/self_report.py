@@ -104,7 +104,7 @@ class SelfReport:
 
     def _watch_for_a_clock_behind(self) -> None:
         """One van from the future has a wrong clock; where all are, it is ours that is behind."""
-        counters = self._vitals.processor.counters
+        counters = self._vitals.shard.counters
         seen = counters.rejected["in_future"], counters.accepted
         ahead, accepted = (now - before for now, before in zip(seen, self._judged, strict=True))
         if ahead or accepted:
@@ -119,7 +119,7 @@ class SelfReport:
         self._judged = seen
 
     def _watch_for_findings(self) -> None:
-        findings = self._vitals.processor.findings()
+        findings = self._vitals.shard.findings()
         new = [key for key, text in findings.items() if self._findings.get(key) != text]
         for key in new[:SHOWN]:
             log.warning("%s: %s", key, findings[key])
@@ -150,10 +150,10 @@ class SelfReport:
         messages = vitals.intake.messages
         values = {
             "messages_total": messages,
-            "accepted_total": vitals.processor.counters.accepted,
-            "duplicates_total": vitals.processor.counters.duplicates,
-            "late_total": vitals.processor.counters.late,
-            "dead_letters_total": sum(vitals.processor.counters.rejected.values()),
+            "accepted_total": vitals.shard.counters.accepted,
+            "duplicates_total": vitals.shard.counters.duplicates,
+            "late_total": vitals.shard.counters.late,
+            "dead_letters_total": sum(vitals.shard.counters.rejected.values()),
             "points_total": vitals.writer.points,
             "store_retries_total": vitals.writer.retries_unavailable + vitals.writer.retries_misconfigured,
             "sessions_lost_total": vitals.receiver.sessions_lost,
@@ -163,7 +163,7 @@ class SelfReport:
             "journal_bytes": vitals.journal.counters.bytes_used,
             "journal_limit_bytes": vitals.journal.counters.max_bytes,
             "backlog": vitals.worker.backlog,
-            "vans": len(vitals.processor.vans),
+            "vans": len(vitals.shard.vans),
             "memory_bytes": memory_bytes(),
         }
         self._last_point_s, self._last_messages = now_s, messages

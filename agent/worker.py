@@ -1,4 +1,4 @@
-"""From the journal to the writer: slices of batches through the processor, gathered into units.
+"""From the journal to the writer: slices of batches through the shard, gathered into units.
 
 When the store is away for longer than the units in hand can bridge, the worker runs **ahead**: vans stay live and
 alerts go out, but the points are let go. Once the store is back it **rewinds** to the last checkpoint and goes the same
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from agent.journal.attempts import ENDS, Attempts
 from agent.journal.sqlite_log import SqliteLog
 from agent.messages import Batch
+from agent.shard.output import ShardOutput
 from agent.shard.shard import Shard
 from agent.writer import Unit, Writer
 
@@ -82,7 +83,7 @@ class Worker:
 
     def __init__(
         self,
-        processor: Shard,
+        shard: Shard,
         journal: SqliteLog,
         writer: Writer,
         *,
@@ -94,7 +95,10 @@ class Worker:
         self.position = 0
         self.ahead = False
         self.rewinds = 0
-        self._processor = processor
+        self._shard = shard
+        self._output = ShardOutput()
+        """What the shard has made since the last unit."""
+        self._error_logged = False
         self._journal = journal
         self._writer = writer
         self._batch_points = batch_points
@@ -120,7 +124,7 @@ class Worker:
         offset, states = await self._journal.load()
         if self._attempts is None:
             self._attempts = self._note_attempts(offset)
-        self._processor.restore(states)
+        self._shard.restore(states)
         self.position = self._checkpoint_offset = offset
         self._writer.counters.confirmed_offset = max(self._writer.counters.confirmed_offset, offset)
         self._tail.end = self._journal.journal.counters.next_offset
@@ -232,41 +236,48 @@ class Worker:
         """Work through messages of a batch, and leave a note meanwhile of which; returns where it stopped."""
         attempts = self._attempts
         if attempts is None:
-            self._processor.process(batch, start, stop, again=again)
+            self._after_process(self._shard.process(batch, start, stop, again=again))
             return stop
         first = batch.offset + start
         last = attempts.limit(first, batch.offset + stop)
         stop = last - batch.offset
         if attempts.is_aside(first):
-            self._processor.set_aside(batch, start, _SET_ASIDE, again=again)
+            self._after_process(self._shard.set_aside(batch, start, _SET_ASIDE, again=again))
         else:
             attempts.begin(first, last)
-            self._processor.process(batch, start, stop, again=again)
+            self._after_process(self._shard.process(batch, start, stop, again=again))
             attempts.end()
         return stop
 
+    def _after_process(self, output: ShardOutput) -> None:
+        self._output.add(output)
+        if output.error is not None and not self._error_logged:
+            self._error_logged = True
+            what, error = output.error
+            log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
+
     async def _after_slice(self) -> None:
-        if len(self._processor.letters) >= LETTERS_AT_ONCE:
-            await self._journal.add_dead_letters(self._processor.take_letters())
-        alerting = self._processor.take_alerting()
+        if len(self._output.dead_letters) >= LETTERS_AT_ONCE:
+            await self._journal.add_dead_letters(self._output.take_dead_letters())
+        alerting, self._output.alerting = list(self._output.alerting), {}
         if alerting and self.position > self._seen:
             await self._notify(alerting)
         if self._rested and self.position >= self._seen:
             rested, self._rested = self._rested, []
             await self._notify(rested)
         self._seen = max(self._seen, self.position)
-        if not self.ahead and self._processor.broken_vans():
+        if not self.ahead and self._shard.broken_vans():
             self._run_ahead("an error of this program has left a van half-changed")
         if self.ahead:
-            self._processor.discard_rows()
-        elif self._processor.points >= self._batch_points or self._flush_due():
+            self._output.take_rows()
+        elif self._output.row_count >= self._batch_points or self._flush_due():
             await self._hand_over()
         await asyncio.sleep(0)
 
     async def _hand_over(self) -> None:
         """Seal the unit if the writer is free; let it grow while it is not; run ahead when the store stays away."""
-        await self._journal.add_dead_letters(self._processor.take_letters())
-        if self._writer.busy and self._processor.points < self._batch_points * UNIT_POINTS_LIMIT:
+        await self._journal.add_dead_letters(self._output.take_dead_letters())
+        if self._writer.busy and self._output.row_count < self._batch_points * UNIT_POINTS_LIMIT:
             return
         while self._writer.busy and not self.ahead:
             if self._writer.failing_for_s() > AHEAD_AFTER_S:
@@ -277,7 +288,7 @@ class Worker:
 
     def _run_ahead(self, reason: str) -> None:
         self.ahead = True
-        self._processor.discard_rows()
+        self._output.take_rows()
         log.warning("%s: vans and alerts stay live, points wait in the journal", reason)
 
     def _flush_due(self) -> bool:
@@ -285,10 +296,10 @@ class Worker:
 
     async def _seal(self, *, checkpoint: bool = False) -> None:
         """Hand everything up to the position to the writer, with a checkpoint if one is due."""
-        await self._journal.add_dead_letters(self._processor.take_letters())
+        await self._journal.add_dead_letters(self._output.take_dead_letters())
         self._unit_since_s = None
         if self.ahead:
-            self._processor.discard_rows()
+            self._output.take_rows()
             return
         now = time.monotonic()
         due = (
@@ -302,11 +313,11 @@ class Worker:
             self._checkpoint_s = now
             self._checkpoint_offset = self.position
             states = {}
-            for chunk in self._processor.snapshot():
+            for chunk in self._shard.snapshot():
                 states.update(chunk)
                 await asyncio.sleep(0)
-        rows, points = self._processor.take_rows()
-        unit = Unit(rows=rows, points=points, end=self.position, newest_ms=self._processor.newest_ms, states=states)
+        rows, points = self._output.take_rows()
+        unit = Unit(rows=rows, points=points, end=self.position, newest_ms=self._shard.newest_ms, states=states)
         await self._writer.put(unit)
 
     async def _rewind(self) -> None:
@@ -314,10 +325,10 @@ class Worker:
         reached = self.position
         self.ahead = False
         self.rewinds += 1
-        self._processor.discard_rows()
+        self._output.take_rows()
         self._writer.start_anew()
         self._read_batches.clear()
-        self._rested += self._processor.broken_vans()
+        self._rested += self._shard.broken_vans()
         await self.restore()
         log.info(
             "the agent is back at the last checkpoint: %d messages are worked through again", reached - self.position

@@ -77,7 +77,7 @@ def _tick(time_ms: int) -> Message:
     return Message("", b"%d" % time_ms, qos=0, kind=MessageKind.TICK)
 
 
-def _new_processor(fleet: SimulatedFleet) -> Shard:
+def _new_shard(fleet: SimulatedFleet) -> Shard:
     roster = Roster(
         FleetFile.model_validate(tomllib.loads(fleet.fleet_file)),
         fleet_settings=FleetSettings(),
@@ -89,23 +89,23 @@ def _new_processor(fleet: SimulatedFleet) -> Shard:
 
 def lines_of(fleet: SimulatedFleet) -> Iterator[str]:
     """Each row, dead letter and changed alert as one line, in the order in which they come."""
-    processor = _new_processor(fleet)
+    shard = _new_shard(fleet)
     states: dict[str, bytes] = {}
     for number, batch in enumerate(fleet.batches, 1):
-        processor.process(batch, 0, len(batch.messages))
-        for measurement, rows in processor.take_rows()[0].items():
+        out = shard.process(batch)
+        for measurement, rows in out.rows.items():
             for series, *values in rows:
                 yield f"{fleet.dialect} {measurement} {series.tags()} {values}"
-        for letter in processor.take_letters():
+        for letter in out.dead_letters:
             yield f"{fleet.dialect} letter {letter.offset} {letter.reason} {letter.topic!r} {letter.detail!r}"
-        for vehicle_id in processor.take_alerting():
-            yield f"{fleet.dialect} alerts {vehicle_id} {processor.active_alerts(vehicle_id)!r}"
+        for vehicle_id in out.alerting:
+            yield f"{fleet.dialect} alerts {vehicle_id} {shard.active_alerts(vehicle_id)!r}"
         if number % RESTART_EVERY == 0:
-            for part in processor.snapshot():
+            for part in shard.snapshot():
                 states.update(part)
-            processor = _new_processor(fleet)
-            processor.restore(states.items())
-        if processor.counters.internal_errors:
+            shard = _new_shard(fleet)
+            shard.restore(states.items())
+        if shard.counters.internal_errors:
             raise RuntimeError("the agent met errors of its own")
 
 

@@ -153,7 +153,7 @@ class FakeStore:
         return {key: values for key, values in self.points.items() if key[0] == measurement}
 
 
-def make_processor(
+def make_shard(
     *, awake_vans: int = 10_000, dialects: Sequence[str] = ("native",), settings: Settings | None = None
 ) -> Shard:
     """The real one, with native vans that nobody has named."""

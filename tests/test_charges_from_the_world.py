@@ -12,6 +12,7 @@ from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
+from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 
@@ -23,12 +24,13 @@ Said = tuple[float, str, str]
 def charges(dialect: str, said: Iterator[Said]) -> list[dict[str, float]]:
     """The charges of all that was said, and nothing being said for an hour after."""
     roster = Roster(FleetFile(), fleet_settings=FleetSettings(), emissions=EmissionsSettings(), derived_every_s=10.0)
-    processor = Shard(Decoder(make_dialects([dialect])), roster)
+    shard = Shard(Decoder(make_dialects([dialect])), roster)
+    out = ShardOutput()
     offset, tick_ms = 0, BASE_MS
 
     def take(received_ms: int, message: Message) -> None:
         nonlocal offset
-        processor.process(Batch(offset, received_ms, BASE_MS - 600_000, [message]), 0, 1)
+        out.add(shard.process(Batch(offset, received_ms, BASE_MS - 600_000, [message])))
         offset += 1
 
     def pass_time(until_ms: int) -> None:
@@ -43,10 +45,9 @@ def charges(dialect: str, said: Iterator[Said]) -> list[dict[str, float]]:
         pass_time(received_ms)
         take(received_ms, Message(topic, payload.encode(), qos=1))
     pass_time(received_ms + 3_600_000)
-    assert processor.counters.internal_errors == 0
+    assert shard.counters.internal_errors == 0
     names = ("time_ms", *MEASUREMENTS["charge"].field_names)
-    rows, _ = processor.take_rows()
-    return [dict(zip(names, row[1:], strict=True)) for row in rows["charge"]]
+    return [dict(zip(names, row[1:], strict=True)) for row in out.rows["charge"]]
 
 
 def teslamate(hours: float, wall_kw: float, efficiency: float, shown_kw: int) -> Iterator[Said]:

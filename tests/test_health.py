@@ -23,7 +23,7 @@ from agent.points.rows import PointRow
 from agent.self_report import POINT_EVERY_S, SILENCE_S, SelfReport
 from agent.shard.shard import Shard
 from agent.writer import WriterCounters
-from tests.doubles import Clock, make_processor
+from tests.doubles import Clock, make_shard
 
 
 @dataclass
@@ -39,7 +39,7 @@ class FakeWorker:
     rewinds: int = 0
 
 
-class FindingProcessor(Shard):
+class FindingShard(Shard):
     """With dialects that have something to say."""
 
     said: dict[str, str]
@@ -50,14 +50,14 @@ class FindingProcessor(Shard):
 
 class Bench:
     def __init__(self) -> None:
-        self.processor = make_processor()
-        self.processor.__class__ = FindingProcessor
-        self.processor.said = {}
+        self.shard = make_shard()
+        self.shard.__class__ = FindingShard
+        self.shard.said = {}
         self.vitals = Vitals(
             receiver=ReceiverCounters(connected=True, subscribed_since_ms=1),
             intake=IntakeCounters(),
             journal=FakeLog(),
-            processor=self.processor,
+            shard=self.shard,
             worker=FakeWorker(),
             writer=WriterCounters(),
         )
@@ -70,7 +70,7 @@ class Bench:
     def process(self, *payloads: bytes, topic: str = "vans/van-1/soc") -> None:
         messages = [Message(topic, payload) for payload in payloads]
         now_ms = round(self.clock() * 1000)
-        self.processor.process(Batch(0, now_ms, now_ms, messages), 0, len(messages))
+        self.shard.process(Batch(0, now_ms, now_ms, messages), 0, len(messages))
 
 
 @pytest.fixture
@@ -299,13 +299,13 @@ def test_dropped_messages_are_said_at_their_beginning_and_end(bench: Bench, capl
 
 def test_findings_of_the_dialects_are_said_when_they_change(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    bench.processor.said = {"gbt32960/van-1": "its clock is 8 hours off"}
+    bench.shard.said = {"gbt32960/van-1": "its clock is 8 hours off"}
     for _ in range(3):
         bench.clock.now_s += POINT_EVERY_S
         bench.self_report.beat()
     assert said(caplog) == ["gbt32960/van-1: its clock is 8 hours off"]
     assert bench.vitals.findings == 1
-    bench.processor.said = {f"ovms/van-{number}": "text" for number in range(100)}
+    bench.shard.said = {f"ovms/van-{number}": "text" for number in range(100)}
     bench.clock.now_s += POINT_EVERY_S
     bench.self_report.beat()
     lines = said(caplog)

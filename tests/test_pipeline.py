@@ -22,7 +22,7 @@ from agent.journal.journal import WhenFull
 from agent.messages import Message
 from agent.mqtt.base import Delivery
 from agent.pipeline import Pipeline
-from tests.doubles import FakeReceiver, FakeStore, make_processor, until
+from tests.doubles import FakeReceiver, FakeStore, make_shard, until
 from tests.servers.publishing import drive
 
 FRESH_MS = time.time_ns() // 1_000_000 - 6 * 3_600_000
@@ -38,7 +38,7 @@ class Bench:
         self.pipeline = Pipeline(
             receiver=self.receiver,
             journal=self.journal,
-            processor=make_processor(),
+            shard=make_shard(),
             store=self.store,
             batch_points=1000,
             flush_s=0.01,
@@ -206,7 +206,7 @@ async def test_alerts_reach_the_broker_also_when_it_was_away(bench: Bench, monke
     # The broker is away while the alert clears.
     bench.receiver.reachable = False
     bench.deliver(low(40, minute=80))
-    await until(lambda: bench.pipeline.vitals.processor.counters.accepted == 3)
+    await until(lambda: bench.pipeline.vitals.shard.counters.accepted == 3)
     await until(lambda: bench.pipeline._unsent)
     bench.receiver.reachable = True
     bench.receiver.counters.subscribed_since_ms += 1
@@ -239,7 +239,7 @@ async def test_an_unsent_alert_of_a_van_known_only_from_dropped_messages(
     beyond = bench.journal.counters.next_offset + 2 * worker_module.TAIL_BYTES // 50_000  # nor is it in memory
     await send_until(lambda: bench.journal.counters.dropped_messages >= beyond)
     bench.store.away = None
-    await until(lambda: "van-1" not in list(bench.pipeline.vitals.processor.vans))
+    await until(lambda: "van-1" not in list(bench.pipeline.vitals.shard.vans))
     bench.receiver.reachable = True
     bench.receiver.counters.subscribed_since_ms += 1
     await until(lambda: bench.receiver.published or bench.task.done())

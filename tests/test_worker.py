@@ -20,7 +20,7 @@ from agent.messages import Batch, Message
 from agent.stores.sqlite import SqliteStore
 from agent.worker import TAIL_BYTES, TAIL_MESSAGES, Tail, Worker
 from agent.writer import Writer
-from tests.doubles import Clock, FakeStore, make_processor, until
+from tests.doubles import Clock, FakeStore, make_shard, until
 from tests.journal.wal import largest_transaction_bytes
 from tests.servers.publishing import drive
 
@@ -43,7 +43,7 @@ LOW = encoded(
 
 
 class Bench:
-    """A real journal, processor and writer around the worker; the store is a stand-in."""
+    """A real journal, shard and writer around the worker; the store is a stand-in."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Bench:
         self.store = store or FakeStore()
         self.clock = Clock()
         self.notified: list[str] = []
-        self.processor = make_processor()
+        self.shard = make_shard()
         self.writer = Writer(
             self.store,
             self.thread,
@@ -70,7 +70,7 @@ class Bench:
             sleep=self.clock.sleep,
         )
         self.worker = Worker(
-            self.processor,
+            self.shard,
             self.thread,
             self.writer,
             batch_points=20,
@@ -179,7 +179,7 @@ async def test_only_duplicates_move_the_checkpoint_too(make: Make) -> None:
     await bench.done()
     await bench.append(DRIVE[-5:])
     await until(lambda: bench.writer.counters.checkpoint_offset == 185)
-    assert bench.processor.counters.duplicates == 5
+    assert bench.shard.counters.duplicates == 5
     await bench.finish()
 
 
@@ -195,9 +195,9 @@ async def test_ahead_of_an_absent_store_and_back(make: Make, tmp_path: Path, cap
         await bench.append(messages[60:], size=10)
         await until(lambda: bench.worker.ahead and not bench.worker.backlog)
         # The vans are live and who waits for alerts has been told.
-        assert bench.processor.vans.state("van-2").soc.soc_pct == 40
+        assert bench.shard.vans.state("van-2").soc.soc_pct == 40
         assert bench.notified == ["van-2"]
-        assert bench.processor.points == 0
+        assert bench.worker._output.row_count == 0
         bench.store.away = None
         await until(lambda: not bench.worker.ahead)
         await bench.done()
@@ -208,7 +208,7 @@ async def test_ahead_of_an_absent_store_and_back(make: Make, tmp_path: Path, cap
     }
     # Nobody is told twice, and nothing is counted twice.
     assert bench.notified == ["van-2"]
-    assert bench.processor.counters.accepted == bench.processor.counters.messages == len(messages)
+    assert bench.shard.counters.accepted == bench.shard.counters.messages == len(messages)
     said = [record.message for record in caplog.records if record.name == "agent.worker"]
     assert ["stays away" in said[0], "is back" in said[1]] == [True, True]
 
@@ -306,7 +306,7 @@ async def test_what_was_dropped_from_the_journal_is_passed_over(make: Make) -> N
     await bench.finish()
     assert len(bench.store.of("battery")) == 180
     # What is dropped while it is still in memory is worked through all the same.
-    assert 60 + 180 - bench.journal.counters.dropped_messages <= bench.processor.counters.messages < 60 + 180
+    assert 60 + 180 - bench.journal.counters.dropped_messages <= bench.shard.counters.messages < 60 + 180
 
 
 async def test_a_full_journal_is_emptied_although_nothing_more_comes(make: Make) -> None:

@@ -89,7 +89,7 @@ def build(settings: Settings) -> Pipeline:
     return Pipeline(
         receiver=receiver,
         journal=journal,
-        processor=Shard(decoder, roster),
+        shard=Shard(decoder, roster),
         throttle=Throttle(
             decoder.sender,
             rate_per_s=settings.fleet.messages_per_s,

@@ -1,6 +1,7 @@
-"""Roll-ups: all vans of a depot as one point each full minute.
+"""The roll-up: all vans of a depot as one point each full minute.
 
-Sums are exact (`math.fsum`), so they do not depend on the order of the vans, which a restart may change.
+Sums are exact (`math.fsum`), so they do not depend on the order of the vans, which a restart may change. The roll-up
+covers the vans of one shard.
 """
 
 from array import array
@@ -11,14 +12,14 @@ from agent.fleet.records import FleetRecord
 from agent.shard.summary import VanSummary
 
 
-class FleetTable:
-    """A row of figures for each van, in flat columns: a tenth of the room that objects would take.
+class RollUp:
+    """A row of figures for each van, in flat columns. They take a tenth of the memory that objects would take.
 
-    `NaN` stands for what is not known, as nothing else can in such a column.
+    The columns are arrays of floats, so NaN stands for "unknown" in them; it becomes None in a record.
     """
 
     def __init__(self) -> None:
-        self.depots: list[str] = []
+        self._depots: list[str] = []
         self._modes = bytearray()
         self._soc_pct = array("d")
         self._power_kw = array("d")
@@ -38,14 +39,14 @@ class FleetTable:
         )
 
     def append(self, depot: str) -> None:
-        """A row for one more van; it is not to be rolled up before it was `put`."""
-        self.depots.append(depot)
+        """Add a row for one more van. `put` has to be called for it before `records`."""
+        self._depots.append(depot)
         self._modes.append(OFFLINE)
         for column in self._columns:
             column.append(nan)
 
     def put(self, row: int, van: VanSummary) -> None:
-        """Enter where a van stands. One that is offline adds to the totals, not to the power."""
+        """Enter the figures of a van. One that is offline adds to the totals, not to the power."""
         self._modes[row] = van.mode
         self._soc_pct[row] = nan if van.soc_pct is None else van.soc_pct
         self._power_kw[row] = nan if van.power_kw is None or van.mode == OFFLINE else van.power_kw
@@ -55,10 +56,14 @@ class FleetTable:
         self._co2e_g[row] = van.co2e_g
         self._avoided_co2e_g[row] = van.avoided_co2e_g
 
-    def roll_up(self, time_ms: int) -> list[FleetRecord]:
+    def move(self, row: int, depot: str) -> None:
+        """The van belongs to this depot from now on."""
+        self._depots[row] = depot
+
+    def records(self, time_ms: int) -> list[FleetRecord]:
         """One record per depot, in order of their names."""
         rows: dict[str, list[int]] = {}
-        for row, depot in enumerate(self.depots):
+        for row, depot in enumerate(self._depots):
             rows.setdefault(depot, []).append(row)
         return [self._record(depot, rows[depot], time_ms) for depot in sorted(rows)]
 

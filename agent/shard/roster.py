@@ -63,30 +63,20 @@ class Roster:
         self._tariff = None if price is None else Tariff(price, self._day_zone)
         self._factors: dict[tuple[str, str], tuple[Factors, ...]] = {}
         self._contexts: dict[Vehicle, Context] = {}
-        self._unknown: set[str] = set()
         self.identities: dict[str, str] = {
             identity: vehicle_id for vehicle_id, van in fleet.vans.items() for identity in van.identities
         }
         for vehicle_id in ("", *fleet.vans):
             self.context(vehicle_id)
 
-    def admits(self, vehicle_id: str) -> bool:
-        """Whether readings of this van are taken: it is in the fleet file, or there is room for one that is not."""
-        if vehicle_id in self._vans or vehicle_id in self._unknown:
-            return True
-        if self._defaults.unknown_vehicles == "reject" or len(self._unknown) >= self._defaults.max_unknown_vehicles:
-            return False
-        self._unknown.add(vehicle_id)
-        return True
+    def names(self, vehicle_id: str) -> bool:
+        """Whether the fleet file names this van."""
+        return vehicle_id in self._vans
 
-    def forget_unknown(self) -> None:
-        """Start counting unnamed vans anew, before their states are restored."""
-        self._unknown.clear()
-
-    def restored(self, vehicle_id: str) -> None:
-        """Count a van whose state was there: it stays, whatever the limit is now."""
-        if vehicle_id not in self._vans:
-            self._unknown.add(vehicle_id)
+    @property
+    def max_unnamed(self) -> int:
+        """How many vans that the fleet file does not name a shard may take in."""
+        return 0 if self._defaults.unknown_vehicles == "reject" else self._defaults.max_unknown_vehicles
 
     def vehicle(self, vehicle_id: str) -> Vehicle:
         """Master data: the van's own entry, then its depot, its model, the fleet settings."""

@@ -1,27 +1,25 @@
-"""What is to be known of a van without its state: when a tick has something to do, and what a roll-up adds up."""
-
-from typing import Final
+"""What has to be known of a van without decoding its state: when a tick is due for it, and what a roll-up adds up."""
 
 import msgspec
 
-from agent.fleet.books.days import QUIET_MS
+from agent.fleet import quiet
 from agent.fleet.emissions import imbalance_g
-from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, STOPPED
 from agent.fleet.state import VanState
 from agent.fleet.thresholds import Thresholds
 
-NEVER_MS: Final = 2**62
-
 
 class VanSummary(msgspec.Struct, array_like=True, gc=False):
-    """A few values of a `VanState`, stored beside it in a checkpoint: add at the end with a default."""
+    """A few values of a `VanState`, stored beside it in a checkpoint. A new field goes to the end, with a default."""
 
     version: int
-    """Of the state."""
+    """Version of the state."""
     arrival_ms: int
+    """When the van was heard last."""
     time_ms: int
+    """Event time of its newest reading."""
     mode: int
     standing: bool
+    """Whether it stands, on a trip or after one."""
     alerts_due_ms: int
     day_end_ms: int
     alerting: bool
@@ -37,18 +35,31 @@ class VanSummary(msgspec.Struct, array_like=True, gc=False):
     co2e_g: float
     avoided_co2e_g: float
     carbon_mg: int = 0
-    """Carbon that has entered the van's books; whole mg, so that sums over vans are exact."""
+    """Carbon that has entered the van's books. Whole milligrams, so sums over vans are exact."""
     imbalance_mg: int = 0
+    """Carbon that the books cannot explain; never negative."""
     adjusted_mg: int = 0
-    """Of that: what the books cannot explain, and what came or went without a charge; never negative."""
+    """Carbon that came or went without a charge; never negative."""
     tour_due_ms: int = 0
     odometer_rejected: int = 0
     power_rejected: int = 0
-    """Powers and readings of lifetime counters."""
+    """Rejected powers and readings of lifetime energy counters."""
+
+    def quiet_ms(self, thresholds: Thresholds) -> int:
+        """The shortest silence at which `tick` has something to do for the van; see `agent.fleet.quiet`."""
+        return quiet.quiet_ms(
+            thresholds,
+            mode=self.mode,
+            standing=self.standing,
+            time_ms=self.time_ms,
+            alerts_due_ms=self.alerts_due_ms,
+            day_end_ms=self.day_end_ms,
+            tour_due_ms=self.tour_due_ms,
+        )
 
 
 def summarize(state: VanState) -> VanSummary:
-    """The state at a glance."""
+    """The summary of a state."""
     motion, soc, totals, emissions, alerts = state.motion, state.soc, state.totals, state.emissions, state.alerts
     power_kw = soc.power_kw
     return VanSummary(
@@ -76,20 +87,3 @@ def summarize(state: VanState) -> VanSummary:
         state.position.odometer_rejected,
         soc.power_rejected,
     )
-
-
-def patience_ms(van: VanSummary, thresholds: Thresholds) -> int:
-    """The silence from which on `tick` has something to do; with less it would leave the state as it is."""
-    mode = van.mode
-    patience = NEVER_MS
-    if mode == STOPPED or (mode == DRIVING and van.standing):
-        patience = thresholds.parked_after_ms
-    elif mode not in (OFFLINE, CHARGING) and van.time_ms:
-        patience = thresholds.offline_after_ms
-    if van.alerts_due_ms > 0:
-        patience = min(patience, van.alerts_due_ms - van.time_ms)
-    if van.day_end_ms > 0:
-        patience = min(patience, van.day_end_ms + QUIET_MS - van.time_ms)
-    if van.tour_due_ms > 0:
-        patience = min(patience, van.tour_due_ms - van.time_ms)
-    return patience

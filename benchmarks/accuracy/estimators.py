@@ -14,7 +14,7 @@ from agent.config import FleetSettings, load_fleet
 from agent.shard.shard import Shard
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite_history import SqliteHistory
-from benchmarks.accuracy.in_process import feed, processor_for, records
+from benchmarks.accuracy.in_process import feed, records, shard_for
 from benchmarks.accuracy.recorded import DATA, I3_KWH, POWER, TWIZY_KWH, distance_km, i3_recordings, twizy_recordings
 from simulator.recordings import Recording, Thinning, timeline
 from simulator.simulation import Plan, Simulation
@@ -59,8 +59,8 @@ class Drives:
         self.charges = 0
         self.sum_kwh = self.true_kwh = 0.0
         for recording, true_kwh in drives:
-            processor = processor_for(FleetSettings(battery_kwh=I3_KWH, payload_kg=300.0))
-            found = records(processor, timeline([recording], end_ms=now_ms(), thinning=thinning))
+            shard = shard_for(FleetSettings(battery_kwh=I3_KWH, payload_kg=300.0))
+            found = records(shard, timeline([recording], end_ms=now_ms(), thinning=thinning))
             energy = sum(trip["energy_kwh"] or 0.0 for trip in found["trip"])
             margin = sum((trip["uncertainty_kwh"] or 0.0) ** 2 for trip in found["trip"]) ** 0.5
             self.errors.append(energy / true_kwh - 1)
@@ -111,10 +111,10 @@ def day_errors_pct(drives: Sequence[tuple[Recording, float]]) -> list[float]:
     errors = []
     for first in range(0, len(drives) - DRIVES_A_DAY + 1, DRIVES_A_DAY):
         day = drives[first : first + DRIVES_A_DAY]
-        processor = processor_for(FleetSettings(battery_kwh=I3_KWH, payload_kg=300.0))
+        shard = shard_for(FleetSettings(battery_kwh=I3_KWH, payload_kg=300.0))
         thinning = Thinning(period_s=30, soc_step_pct=1.0, hidden=POWER)
         messages = timeline([recording for recording, _ in day], end_ms=now_ms(), thinning=thinning)
-        found = records(processor, messages)
+        found = records(shard, messages)
         true_kwh = sum(energy for _, energy in day)
         errors.append(100 * abs(sum(trip["energy_kwh"] for trip in found["trip"]) / true_kwh - 1))
     return errors
@@ -129,25 +129,25 @@ def twizy(results: list[EstimatorResult]) -> None:
         thinning = Thinning(period_s=period_s, hidden=ONLY_POSITION)
         km = 0.0
         for recording in recordings:
-            found = records(twizy_processor(), timeline([recording], end_ms=now_ms(), thinning=thinning))
+            found = records(twizy_shard(), timeline([recording], end_ms=now_ms(), thinning=thinning))
             km += max(point["distance_km_total"] for point in found["energy"])
             charges += len(found["charge"])
         error = abs(km / true_km - 1) * 100
         add(results, f"Twizy, positions only, each {period_s:.0f} s: distance", error, 3.0)
-    processor = twizy_processor()
-    found = records(processor, timeline(recordings, end_ms=now_ms()))
+    shard = twizy_shard()
+    found = records(shard, timeline(recordings, end_ms=now_ms()))
     km = sum(trip["distance_km"] for trip in found["trip"] if not trip["inferred"])
     add(results, "Twizy, everything at 1 Hz: distance of trips", abs(km / true_km - 1) * 100, 3.0)
     longest = max(trip["distance_km"] for trip in found["trip"])
     results.append(EstimatorResult("Twizy: longest trip", f"{longest:.1f} km", "60 km", longest <= 60))
-    rejected = processor.totals().positions_rejected
+    rejected = shard.totals().positions_rejected
     results.append(EstimatorResult("Twizy: impossible positions refused", str(rejected), "at least 4", rejected >= 4))
     charges += sum(1 for charge in found["charge"] if not charge["inferred"])
     results.append(EstimatorResult("Twizy: charges that never were", str(charges), "0", charges == 0))
 
 
-def twizy_processor() -> Shard:
-    return processor_for(FleetSettings(battery_kwh=TWIZY_KWH, payload_kg=75.0))
+def twizy_shard() -> Shard:
+    return shard_for(FleetSettings(battery_kwh=TWIZY_KWH, payload_kg=75.0))
 
 
 def fleet(results: list[EstimatorResult], *, vans: int, hours: float) -> None:
@@ -158,9 +158,9 @@ def fleet(results: list[EstimatorResult], *, vans: int, hours: float) -> None:
         simulation = Simulation(plan)
         simulation.write_fleet_file(directory / "fleet.toml")
         settings = FleetSettings(file=directory / "fleet.toml")
-        processor = processor_for(settings, load_fleet(settings))
+        shard = shard_for(settings, load_fleet(settings))
         with TruthWriter(simulation.fleet, directory / "truth.jsonl"):
-            asyncio.run(store(processor, simulation, directory / "history.db"))
+            asyncio.run(store(shard, simulation, directory / "history.db"))
         history = SqliteHistory(directory / "history.db")
         truth = read_truth(directory / "truth.jsonl")
         rows = {row.what: row for row in compare(truth, history, list(truth.totals))}
@@ -180,11 +180,11 @@ def fleet(results: list[EstimatorResult], *, vans: int, hours: float) -> None:
     results.append(EstimatorResult("simulated fleet: charges", f"{row.agent:.0f} of {row.truth:.0f}", "exact", held))
 
 
-async def store(processor: Shard, simulation: Simulation, file: Path) -> None:
+async def store(shard: Shard, simulation: Simulation, file: Path) -> None:
     history = SqliteStore(file)
     await history.open()
     timed = ((time_s * 1000, message) for time_s, messages in simulation.history() for message in messages)
-    for rows in feed(processor, timed):
+    for rows in feed(shard, timed):
         await history.write(rows)
     await history.close()
 

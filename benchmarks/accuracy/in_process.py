@@ -8,6 +8,7 @@ from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import Rows
+from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 
@@ -18,7 +19,7 @@ Timed = tuple[int, tuple[str, bytes]]
 Records = dict[str, list[dict[str, Any]]]
 
 
-def processor_for(
+def shard_for(
     settings: FleetSettings, fleet: FleetFile | None = None, *, dialects: tuple[str, ...] = ("native",)
 ) -> Shard:
     """The agent's own, with default settings but for the fleet's."""
@@ -32,8 +33,9 @@ def processor_for(
     return Shard(Decoder(made), roster)
 
 
-def feed(processor: Shard, messages: Iterable[Timed], *, tick_ms: int = TICK_MS) -> Iterable[Rows]:
+def feed(shard: Shard, messages: Iterable[Timed], *, tick_ms: int = TICK_MS) -> Iterable[Rows]:
     """Work the messages through, each arriving at its own time, with ticks in between and a silence at the end."""
+    out = ShardOutput()
     offset, ticked_ms = 0, 0
     for time_ms, (topic, payload) in messages:
         ticked_ms = ticked_ms or time_ms
@@ -42,20 +44,20 @@ def feed(processor: Shard, messages: Iterable[Timed], *, tick_ms: int = TICK_MS)
             ticked_ms += tick_ms
             batch.append(Message("", b"%d" % ticked_ms, qos=0, kind=MessageKind.TICK))
         batch.append(Message(topic, payload))
-        processor.process(Batch(offset, time_ms, 0, batch), 0, len(batch))
+        out.add(shard.process(Batch(offset, time_ms, 0, batch)))
         offset += len(batch)
-        if processor.points > 5000:
-            yield processor.take_rows()[0]
+        if out.row_count > 5000:
+            yield out.take_rows()[0]
     end_ms = ticked_ms + SILENCE_MS
     last = Batch(offset, end_ms, 0, [Message("", b"%d" % end_ms, qos=0, kind=MessageKind.TICK)])
-    processor.process(last, 0, 1)
-    yield processor.take_rows()[0]
-    if processor.counters.internal_errors:
+    out.add(shard.process(last))
+    yield out.rows
+    if shard.counters.internal_errors:
         raise RuntimeError("the agent met errors of its own")
 
 
 def records(
-    processor: Shard,
+    shard: Shard,
     messages: Iterable[Timed],
     *,
     of: Container[str] = MEASUREMENTS,
@@ -63,7 +65,7 @@ def records(
 ) -> Records:
     """What comes out, as points by measurement; `of` says which are wanted."""
     found: Records = {name: [] for name in MEASUREMENTS if name in of}
-    for rows in feed(processor, messages, tick_ms=tick_ms):
+    for rows in feed(shard, messages, tick_ms=tick_ms):
         for name, some in rows.items():
             if name in found:
                 names = ("series", "time_ms", *MEASUREMENTS[name].field_names)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from agent.config import FleetFile, FleetSettings, VanEntry
-from benchmarks.accuracy.in_process import Records, Timed, processor_for, records
+from benchmarks.accuracy.in_process import Records, Timed, records, shard_for
 from benchmarks.accuracy.knowable import GRID_SHARE, IDLE_W, RETURNED_PCT, Bounds, bounds
 from benchmarks.accuracy.recorded import I3_KWH, POWER, TWIZY_KWH, DriveTruth, RecordedVan, i3_vans, twizy_vans
 from simulator.faults import NAMES
@@ -147,9 +147,9 @@ def replay(source: DriveSet, fault: str | None, *, seed: int = SEED) -> FaultRes
     vans = source.vans(setting)
     fleet = FleetFile(vans={van.recording.vehicle_id: VanEntry() for van in vans})
     settings = FleetSettings(battery_kwh=source.battery_kwh, payload_kg=300.0)
-    processor = processor_for(settings, fleet, dialects=(setting.dialect,))
+    shard = shard_for(settings, fleet, dialects=(setting.dialect,))
     truths = {van.recording.vehicle_id: van.truth for van in vans}
-    found = compare(truths, records(processor, sent, of=WANTED, tick_ms=TICK_MS))
+    found = compare(truths, records(shard, sent, of=WANTED, tick_ms=TICK_MS))
     truth = DriveTruth(*(sum(values) for values in zip(*truths.values(), strict=True)))
     limits = bounds(source.name, fault)
     return FaultResult(fault, source.name, found, limits, truth, wrong(found, limits, truth))

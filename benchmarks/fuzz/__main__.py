@@ -151,7 +151,7 @@ def coverage_guided(runs: int) -> int:
 
 
 def report(name: str, count: int, seconds: float, agent: Agent, packets: Counter[str]) -> None:
-    counters = agent.processor.counters
+    counters = agent.shard.counters
     used = {
         "accepted": counters.accepted,
         "late": counters.late,

@@ -13,6 +13,7 @@ from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import ReceiverCounters
 from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
 from agent.points.measurements import MEASUREMENTS
+from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 
@@ -42,7 +43,7 @@ class Agent:
             derived_every_s=10.0,
         )
         decoder = Decoder(make_dialects(NAMES, identities=roster.identities, max_vans=VANS_LIMIT))
-        self.processor = Shard(decoder, roster)
+        self.shard = Shard(decoder, roster)
 
     def take(self, messages: list[Message], received_ms: int) -> None:
         """Work through these messages and a tick, and check everything that comes out."""
@@ -50,15 +51,16 @@ class Agent:
             messages = [*messages, Message("", b"%d" % received_ms, kind=int(MessageKind.TICK))]
         batch = Batch(self._offset, received_ms, 0, messages)
         self._offset = batch.end
-        before = self.processor.counters.internal_errors
+        before = self.shard.counters.internal_errors
+        out = ShardOutput()
         for index in range(len(messages)):
             started = time.process_time()
-            self.processor.process(batch, index, index + 1)
+            out.add(self.shard.process(batch, index, index + 1))
             taken = time.process_time() - started
             if taken > self.slowest_s:
                 self.slowest_s = taken
-        letters = self.processor.take_letters()
-        if self.processor.counters.internal_errors != before:
+        letters = out.dead_letters
+        if self.shard.counters.internal_errors != before:
             letter = next(each for each in letters if each.detail.startswith("internal error"))
             raise Violation(f"{letter.detail} for {letter.topic!r} {letter.payload!r}")
         if self.slowest_s > SLOWEST_S:
@@ -67,21 +69,20 @@ class Agent:
         for letter in letters:
             if len(letter.detail) > 1000:
                 raise Violation(f"a detail of {len(letter.detail)} characters: {letter.detail[:200]}")
-        self._check_rows()
+        self._check_rows(out)
 
     def check_states(self) -> int:
         """The size of the largest van state in a checkpoint, and whether all can be restored."""
-        states = {key: value for chunk in self.processor.snapshot() for key, value in chunk.items()}
-        self.processor.restore(states.items())
+        states = {key: value for chunk in self.shard.snapshot() for key, value in chunk.items()}
+        self.shard.restore(states.items())
         largest = max(map(len, states.values()))
         if largest > LARGEST_STATE_BYTES or len(states) > VANS_LIMIT * (len(NAMES) + 1):
             raise Violation(f"{len(states)} states, the largest of {largest} bytes")
         return largest
 
-    def _check_rows(self) -> None:
-        rows, count = self.processor.take_rows()
-        self.points += count
-        for name, table in rows.items():
+    def _check_rows(self, out: ShardOutput) -> None:
+        self.points += out.row_count
+        for name, table in out.rows.items():
             types = [field.type for field in MEASUREMENTS[name].fields]
             for _, time_ms, *values in table:
                 if type(time_ms) is not int:

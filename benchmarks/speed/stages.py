@@ -17,6 +17,7 @@ from agent.dialects import Decoder, make_dialects
 from agent.journal import Journal
 from agent.messages import Batch, Message
 from agent.points.rows import Rows
+from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.base import Store
@@ -53,7 +54,7 @@ def calibration_ns() -> float:
     return min(loop() for _ in range(100)) / CALIBRATION_TURNS * 1e9
 
 
-def new_processor() -> Shard:
+def new_shard() -> Shard:
     settings = Settings()
     roster = Roster(
         FleetFile(),
@@ -98,20 +99,20 @@ def process_s(
     The units are let go unless they are to be kept: the agent's are gone once written, and memory that is new each time
     would be measured instead.
     """
-    processor = new_processor()
-    processor.process(Batch(0, now_ms, 0, warm_up), 0, len(warm_up))
-    processor.take_rows()
+    shard = new_shard()
+    shard.process(Batch(0, now_ms, 0, warm_up))
+    out = ShardOutput()
     spent, units = [], []
     for start in range(0, len(load), BATCH):
         batch = Batch(start, now_ms, 0, load[start : start + BATCH])
         began = time.process_time()
-        processor.process(batch, 0, len(batch.messages))
+        out.add(shard.process(batch))
         spent.append(time.process_time() - began)
-        if processor.points >= UNIT_POINTS:
-            units = [*units, processor.take_rows()[0]] if keep else [processor.take_rows()[0]]
-    units.append(processor.take_rows()[0])
-    if processor.counters.accepted != len(load) + len(warm_up):
-        raise RuntimeError(f"only {processor.counters.accepted} of {len(load) + len(warm_up)} readings were accepted")
+        if out.row_count >= UNIT_POINTS:
+            units = [*units, out.take_rows()[0]] if keep else [out.take_rows()[0]]
+    units.append(out.rows)
+    if shard.counters.accepted != len(load) + len(warm_up):
+        raise RuntimeError(f"only {shard.counters.accepted} of {len(load) + len(warm_up)} readings were accepted")
     return spent, units
 
 

@@ -14,7 +14,7 @@ from agent.fleet.books.corrections import Correction
 from agent.journal import Journal
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
-from tests.doubles import make_processor
+from tests.doubles import make_shard
 from tests.servers.agent import Agent, wait_for
 from tests.servers.publishing import drive
 
@@ -148,15 +148,15 @@ def test_a_request_of_a_correction_is_journaled_once(tmp_path: Path) -> None:
 
 
 def test_a_correction_that_cannot_be_entered_is_a_dead_letter_and_the_rest_goes_on() -> None:
-    processor = make_processor()
+    shard = make_shard()
     asked = Correction("van-9", 1, 2, 3, "wheel swapped", "ann")
     payloads = [b"{", json.dumps({"vehicle_id": "van-1"}).encode(), msgspec.json.encode(asked)]
     messages = [Message("", payload, qos=0, kind=MessageKind.CORRECTION) for payload in payloads]
     (topic, values), *_ = drive("van-1", start_ms=FIRST_MS)
     messages.append(Message(topic, json.dumps(values).encode()))
-    processor.process(Batch(0, FIRST_MS, FIRST_MS, messages), 0, len(messages))
-    assert [letter.reason for letter in processor.take_letters()] == ["malformed", "malformed", "unknown_vehicle"]
-    assert processor.counters.accepted == 1
+    out = shard.process(Batch(0, FIRST_MS, FIRST_MS, messages))
+    assert [letter.reason for letter in out.dead_letters] == ["malformed", "malformed", "unknown_vehicle"]
+    assert shard.counters.accepted == 1
 
 
 def test_a_restart_in_the_middle_of_a_stretch_changes_nothing() -> None:
@@ -165,19 +165,17 @@ def test_a_restart_in_the_middle_of_a_stretch_changes_nothing() -> None:
     messages = [Message(topic, json.dumps(values).encode()) for topic, values in drive("van-1", start_ms=FIRST_MS)]
     messages.insert(60, Message("", msgspec.json.encode(asked), qos=0, kind=MessageKind.CORRECTION))
     batch = Batch(0, FIRST_MS + DAY_MS, FIRST_MS, messages)
-    whole, restarted = make_processor(), make_processor()
-    whole.process(batch, 0, len(messages))
+    whole, restarted = make_shard(), make_shard()
+    rows = whole.process(batch).rows
     kept: dict[str, bytes] = {}
     found: dict[str, list[Any]] = {}
     for number in range(len(messages)):
-        restarted.process(batch, number, number + 1)
-        for name, rows in restarted.take_rows()[0].items():
-            found.setdefault(name, []).extend(row[1:] for row in rows)
+        for name, some in restarted.process(batch, number, number + 1).rows.items():
+            found.setdefault(name, []).extend(row[1:] for row in some)
         for chunk in restarted.snapshot():
             kept |= chunk
-        restarted = make_processor()
+        restarted = make_shard()
         restarted.restore(kept.items())
-    rows, _ = whole.take_rows()
     assert found == {name: [row[1:] for row in each] for name, each in rows.items()}
     # From a minute behind the departure to its fifth: 24 readings of 0.1 km.
     distance = MEASUREMENTS["correction"].field_names.index("distance_km")

@@ -9,6 +9,7 @@ import pytest
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
+from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from simulator.dialects import make_encoder
@@ -79,22 +80,23 @@ def work(dialect: str, encode: Encode, **settings: Any) -> dict[str, Day]:
     fleet = simulated_day()[1]
     roster = Roster(fleet, fleet_settings=FleetSettings(), emissions=EmissionsSettings(), derived_every_s=10.0)
     decoder = Decoder(make_dialects([dialect], identities=roster.identities, **settings))
-    processor = Shard(decoder, roster)
+    shard = Shard(decoder, roster)
+    out = ShardOutput()
     for batch in batches(encode):
-        processor.process(batch, 0, len(batch.messages))
-    assert not processor.take_letters()
-    rows, _ = processor.take_rows()
+        out.add(shard.process(batch))
+    assert not out.dead_letters
+    rows = out.rows
     counts = {name: [series.vehicle_id for series, *_ in rows[name]] for name in ("trip", "charge")}
     return {
         vehicle_id: Day(
-            used_kwh=processor.vans.state(vehicle_id).totals.used_kwh,
-            regenerated_kwh=processor.vans.state(vehicle_id).totals.regenerated_kwh,
-            charged_kwh=processor.vans.state(vehicle_id).totals.charged_kwh,
-            distance_km=processor.vans.state(vehicle_id).totals.distance_km,
+            used_kwh=shard.vans.state(vehicle_id).totals.used_kwh,
+            regenerated_kwh=shard.vans.state(vehicle_id).totals.regenerated_kwh,
+            charged_kwh=shard.vans.state(vehicle_id).totals.charged_kwh,
+            distance_km=shard.vans.state(vehicle_id).totals.distance_km,
             trips=counts["trip"].count(vehicle_id),
             charges=counts["charge"].count(vehicle_id),
         )
-        for vehicle_id in processor.vans
+        for vehicle_id in shard.vans
     }
 
 

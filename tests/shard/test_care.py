@@ -16,9 +16,9 @@ import pytest
 from agent.config import Settings
 from agent.errors import StoreUnavailable
 from agent.messages import Batch, Message, MessageKind
-from agent.shard import shard as module
+from agent.shard import stepper as module
 from agent.shard.care import WATCH_ALL_FROM
-from tests.doubles import make_processor, until
+from tests.doubles import make_shard, until
 from tests.servers.publishing import drive
 from tests.test_worker import LOW, START_MS, Bench, encoded, undisturbed
 
@@ -81,7 +81,7 @@ async def test_a_poison_message_is_set_aside_and_changes_nothing(
     )
     assert letter.detail.startswith("set aside after 3 tries: ZeroDivisionError: division by zero")
     assert bench.worker.rewinds == 1
-    counters = bench.processor.counters
+    counters = bench.shard.counters
     assert (counters.messages, counters.rejected["malformed"], counters.internal_errors) == (361, 1, 1)
     # A further one is met with care: nothing has to be worked through again.
     await bench.append([message("van-1", reading("van-1", POISON_MS, 2.0))])
@@ -135,11 +135,11 @@ async def test_while_the_store_is_away_only_the_poisoned_van_rests(
     await bench.append([*DRIVES[:100], POISON, *DRIVES[100:]])
     await until(lambda: bench.worker.ahead and not bench.worker.backlog)
     end_ms = START_MS + 179 * 10_000
-    assert bench.processor.vans.state("van-2").time_ms == end_ms > bench.processor.vans.state("van-1").time_ms
+    assert bench.shard.vans.state("van-2").time_ms == end_ms > bench.shard.vans.state("van-1").time_ms
     bench.store.away = None
     await until(lambda: not bench.worker.ahead)
     await bench.done()
-    assert bench.processor.vans.state("van-1").time_ms == end_ms
+    assert bench.shard.vans.state("van-1").time_ms == end_ms
     assert bench.store.points == expected
     await bench.finish()
 
@@ -151,7 +151,7 @@ async def test_alerts_of_a_van_that_rested_are_told_afterwards(bench: Bench, mon
     await bench.done()
     await until(lambda: bench.notified)
     assert bench.notified == ["van-2"]
-    assert b"soc_low" in bench.processor.active_alerts("van-2")
+    assert b"soc_low" in bench.shard.active_alerts("van-2")
     await bench.finish()
 
 
@@ -190,14 +190,14 @@ async def test_a_tick_that_fails_for_one_van_passes_for_the_others(
     await bench.start()
     await bench.append([*DRIVES, Message("", b"%d" % silent_ms, qos=0, kind=MessageKind.TICK)])
     await bench.done()
-    assert bench.processor.totals().offline == 1
-    assert bench.processor.vans.state("van-1").totals.distance_km > 1.0
-    assert bench.processor.counters.internal_errors == 1
+    assert bench.shard.totals().offline == 1
+    assert bench.shard.vans.state("van-1").totals.distance_km > 1.0
+    assert bench.shard.counters.internal_errors == 1
     await bench.finish()
 
 
 async def test_a_decoder_that_fails_is_asked_three_times(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = bench.processor._decoder
+    decoder = bench.shard._decoder
     real = decoder.decode
     tried = Counter[bytes]()
 
@@ -260,12 +260,12 @@ async def test_a_message_that_ends_the_process_is_set_aside_after_three_ends(
 def test_a_tick_that_completes_the_values_of_a_van_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ended the agent, and again after each restart, since value and tick are in the journal."""
     monkeypatch.setenv("VANPULSE_FLEET__UNKNOWN_VEHICLES", "reject")
-    processor = make_processor(dialects=["native", "ovms"], settings=Settings())
+    shard = make_shard(dialects=["native", "ovms"], settings=Settings())
     messages = [
         Message("ovms/van-x/van-x/metric/v/b/soc", b"50"),
         Message("", b"%d" % (START_MS + 10_000), qos=0, kind=MessageKind.TICK),
     ]
-    processor.process(Batch(0, START_MS, START_MS, messages), 0, 2)
-    assert processor.counters.messages == 2
-    assert processor.counters.rejected["unknown_vehicle"] == 1
-    assert list(processor.vans) == []
+    shard.process(Batch(0, START_MS, START_MS, messages), 0, 2)
+    assert shard.counters.messages == 2
+    assert shard.counters.rejected["unknown_vehicle"] == 1
+    assert list(shard.vans) == []

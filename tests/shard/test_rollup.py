@@ -3,7 +3,7 @@ import random
 import pytest
 
 from agent.fleet.modes import STATES
-from agent.shard.rollup import FleetTable
+from agent.shard.rollup import RollUp
 from agent.shard.summary import VanSummary
 
 
@@ -13,11 +13,11 @@ def van(depot="north", state="parked", *, soc=50.0, power=0.0, used=1.0, grid=2.
 
 
 def roll_up(vans, time_ms):
-    table = FleetTable()
+    table = RollUp()
     for row, (depot, seen) in enumerate(vans):
         table.append(depot)
         table.put(row, seen)
-    return table.roll_up(time_ms)
+    return table.records(time_ms)
 
 
 def test_no_vans_no_points():

@@ -77,21 +77,6 @@ def test_an_unknown_model_is_fine_where_its_battery_is_known() -> None:
     assert (van.model, van.battery_kwh) == ("hovercraft", 30.0)
 
 
-def test_unnamed_vans_are_taken_up_to_a_number() -> None:
-    known = roster({"vans": {"named": {}}}, max_unknown_vehicles=2)
-    assert [known.admits(name) for name in ("a", "b", "c", "a", "named")] == [True, True, False, True, True]
-    known.forget_unknown()
-    known.restored("c")
-    known.restored("d")
-    known.restored("e")  # stays, whatever the limit is now
-    assert [known.admits(name) for name in ("c", "e", "a")] == [True, True, False]
-
-
-def test_unnamed_vans_can_be_refused() -> None:
-    known = roster({"vans": {"named": {}}}, unknown_vehicles="reject")
-    assert [known.admits(name) for name in ("a", "named")] == [False, True]
-
-
 def test_other_names_of_a_van() -> None:
     known = roster({"vans": {"a": {"identities": ["LSV123", "module-7"]}}})
     assert known.identities == {"LSV123": "a", "module-7": "a"}

@@ -8,9 +8,10 @@ import pytest
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
+from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
-from tests.doubles import make_processor
+from tests.doubles import make_shard
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -19,24 +20,26 @@ NOON_MS = 1_790_000_000_000 // DAY_MS * DAY_MS + 12 * HOUR_MS
 
 
 class Desk:
-    """A processor that is handed batches one after the other."""
+    """A shard that is handed batches one after the other."""
 
-    def __init__(self, processor: Shard | None = None) -> None:
-        self.processor = processor or make_processor()
+    def __init__(self, shard: Shard | None = None) -> None:
+        self.shard = shard or make_shard()
+        self.out = ShardOutput()
+        """Everything since it was last taken."""
         self.offset = 0
         self.listening_since_ms = NOON_MS - HOUR_MS
 
     def process(self, received_ms: int, *messages: Message) -> None:
         batch = Batch(self.offset, received_ms, self.listening_since_ms, list(messages))
         self.offset = batch.end
-        self.processor.process(batch, 0, len(messages))
+        self.out.add(self.shard.process(batch))
 
     def tick(self, now_ms: int) -> None:
         self.process(now_ms, Message("", b"%d" % now_ms, qos=0, kind=MessageKind.TICK))
 
     def rows(self, measurement: str) -> list[tuple[object, ...]]:
         """The rows of one measurement since the last call; all others are let go."""
-        return self.processor.take_rows()[0][measurement]
+        return self.out.take_rows()[0][measurement]
 
 
 def telemetry(time_ms: int, *, van: str = "van-1", **fields: object) -> Message:
@@ -55,8 +58,8 @@ def test_fleet_points_go_on_at_once_when_the_clock_is_set_back() -> None:
     for minute in (60, 61):
         desk.tick(NOON_MS + minute * MINUTE_MS)
     assert minutes_of(desk.rows("fleet")) == [60, 61]
-    states = {key: state for chunk in desk.processor.snapshot() for key, state in chunk.items()}
-    desk.processor.restore(states.items())
+    states = {key: state for chunk in desk.shard.snapshot() for key, state in chunk.items()}
+    desk.shard.restore(states.items())
     for seconds in range(120, 301, 10):
         desk.tick(NOON_MS + seconds * 1000)
     assert minutes_of(desk.rows("fleet")) == [2, 3, 4, 5]
@@ -92,14 +95,14 @@ def test_what_is_counted_of_the_vans_never_falls_on_a_rewind(counter: str) -> No
             desk.process(time_ms, telemetry(time_ms, **(good | (IMPOSSIBLE[counter](second) if bad else {}))))
 
     send(*range(30), bad=False)
-    states = {key: state for chunk in desk.processor.snapshot() for key, state in chunk.items()}
+    states = {key: state for chunk in desk.shard.snapshot() for key, state in chunk.items()}
     send(30, 31, bad=True)
-    totals = desk.processor.totals()
+    totals = desk.shard.totals()
     assert {name: getattr(totals, name) for name in IMPOSSIBLE} == {name: 2 * (name == counter) for name in IMPOSSIBLE}
-    desk.processor.restore(states.items())
-    assert getattr(desk.processor.totals(), counter) == 2
+    desk.shard.restore(states.items())
+    assert getattr(desk.shard.totals(), counter) == 2
     send(30, 31, 32, bad=True)
-    assert getattr(desk.processor.totals(), counter) == 3
+    assert getattr(desk.shard.totals(), counter) == 3
 
 
 # -- replayed dead letters
@@ -122,7 +125,7 @@ def test_a_replayed_letter_reaches_the_van_whatever_it_has_sent_meanwhile() -> N
         old = telemetry(now_ms - age_ms - 3000)
         desk.process(now_ms - age_ms, replayed(old, at_ms=now_ms))
     assert [row[1] for row in desk.rows("battery")] == [now_ms - age_ms - 3000 for age_ms in ages_ms]
-    assert desk.processor.counters.late == 3
+    assert desk.shard.counters.late == 3
 
 
 def test_an_old_message_never_sends_a_driving_van_offline() -> None:
@@ -137,7 +140,7 @@ def test_an_old_message_never_sends_a_driving_van_offline() -> None:
     desk.process(now_ms - 2 * HOUR_MS, replayed(old, at_ms=now_ms))
     desk.tick(now_ms + 5000)
     assert [row[2] for row in desk.rows("energy")][-1] == "driving"
-    assert desk.processor.take_rows()[0]["trip"] == []
+    assert desk.out.take_rows()[0]["trip"] == []
 
 
 def test_letters_of_a_wrong_clock_are_taken_in_once_it_is_right() -> None:
@@ -147,12 +150,12 @@ def test_letters_of_a_wrong_clock_are_taken_in_once_it_is_right() -> None:
     sent = [telemetry(NOON_MS + 10_000 * number) for number in range(30)]
     for message in sent:
         desk.process(behind_ms, message)
-    assert [letter.reason for letter in desk.processor.take_letters()] == ["in_future"] * 30
+    assert [letter.reason for letter in desk.out.take_dead_letters()] == ["in_future"] * 30
     right_ms = NOON_MS + 400_000
     desk.process(right_ms, telemetry(right_ms - 500))
     for message in sent:
         desk.process(behind_ms, replayed(message, at_ms=right_ms + 60_000))
-    assert desk.processor.take_letters() == []
+    assert desk.out.take_dead_letters() == []
     assert len(desk.rows("battery")) == 31
 
 
@@ -160,7 +163,7 @@ def test_what_is_refused_again_keeps_its_first_arrival() -> None:
     desk = Desk()
     broken = Message("vans/van-1/soc", b"{")
     desk.process(NOON_MS, replayed(broken, at_ms=NOON_MS + HOUR_MS, retained=True))
-    (letter,) = desk.processor.take_letters()
+    (letter,) = desk.out.take_dead_letters()
     assert (letter.reason, letter.received_ms, letter.retained) == ("malformed", NOON_MS, True)
 
 
@@ -172,7 +175,7 @@ def test_a_stale_value_stays_stale_in_a_replay() -> None:
     value = Message("saic/user/vehicles/LSJTEST0000000001/drivetrain/soc", b"55.0")
     desk.process(NOON_MS, replayed(value, at_ms=NOON_MS + HOUR_MS, retained=True))
     desk.tick(NOON_MS + HOUR_MS + 10_000)
-    assert desk.processor.counters.stale == 1
+    assert desk.shard.counters.stale == 1
     assert desk.rows("battery") == []
 
 
@@ -191,8 +194,8 @@ def test_a_clock_set_back_by_an_hour_silences_nobody() -> None:
         now_ms = NOON_MS + number * 10_000
         desk.process(now_ms, telemetry(now_ms - 500))
         desk.tick(now_ms + 5000)
-    assert desk.processor.counters.accepted == 240
-    rows = desk.processor.take_rows()[0]
+    assert desk.shard.counters.accepted == 240
+    rows = desk.out.take_rows()[0]
     assert len(rows["battery"]) == 240
     assert {row[2] for row in rows["energy"]} == {"parked"}
 
@@ -209,8 +212,8 @@ def test_a_clock_wrongly_set_back_by_an_hour_refuses_nobody() -> None:
         desk.listening_since_ms = NOON_MS + 600_000 - HOUR_MS
         desk.process(now_ms - HOUR_MS, Message(sent.topic, sent.payload, other_arrival_ms=now_ms))
         desk.tick(now_ms - HOUR_MS + 5000)
-    assert desk.processor.counters.accepted == 120
-    assert desk.processor.take_letters() == []
+    assert desk.shard.counters.accepted == 120
+    assert desk.out.take_dead_letters() == []
     assert {row[2] for row in desk.rows("energy")} == {"parked"}
 
 
@@ -223,4 +226,4 @@ def test_a_van_that_falls_silent_as_the_clock_is_set_back_is_missed_in_time() ->
     desk.listening_since_ms = now_ms
     for minute in range(1, 31):
         desk.tick(now_ms + minute * MINUTE_MS)
-    assert desk.processor.totals().offline == 1
+    assert desk.shard.totals().offline == 1

@@ -19,7 +19,7 @@ from agent.stores.sqlite import SqliteStore
 from tests.shard.test_shard import MINUTE_MS, NOON_MS, Desk, telemetry
 
 
-def processor(depot: str) -> Shard:
+def shard(depot: str) -> Shard:
     """An agent whose fleet file has `van-1` in this depot; `van-2` is in none."""
     fleet = FleetFile.model_validate({"vans": {"van-1": {"depot": depot, "battery_kwh": 60.0}}})
     settings = FleetSettings(depot=f"beside-{depot}", battery_kwh=60.0)
@@ -39,10 +39,10 @@ class Journaled:
 
     def start(self, depot: str) -> None:
         """From the last checkpoint, as the pipeline does: what lies behind it is worked through again."""
-        self.desk = Desk(processor(depot))
-        self.desk.processor.restore(self.stored.items())
+        self.desk = Desk(shard(depot))
+        self.desk.shard.restore(self.stored.items())
         backlog = self.journal[self.confirmed :]
-        tags = self.desk.processor.tags_to_journal(backlog=bool(backlog))
+        tags = self.desk.shard.tags_to_journal(backlog=bool(backlog))
         for received_ms, message in backlog:
             self.desk.process(received_ms, message)
         if tags is not None:
@@ -61,10 +61,10 @@ class Journaled:
             self.take(now_ms, Message("", b"%d" % now_ms, qos=0, kind=1))
 
     def write(self) -> None:
-        self.given.append(self.desk.processor.take_rows()[0])
+        self.given.append(self.desk.out.take_rows()[0])
 
     def checkpoint(self) -> None:
-        for chunk in self.desk.processor.snapshot():
+        for chunk in self.desk.shard.snapshot():
             self.stored |= chunk
         self.confirmed = len(self.journal)
 
@@ -124,7 +124,7 @@ def test_a_van_first_heard_behind_the_checkpoint_keeps_the_tags_of_then() -> Non
     agents.checkpoint()
     agents.drive(0, 10)
     agents.start("south")
-    rows = agents.desk.processor.take_rows()[0]
+    rows = agents.desk.out.take_rows()[0]
     assert {row[0].depot for row in rows["battery"]} == {"north", "beside-north"}
 
 
@@ -138,7 +138,7 @@ def test_a_change_and_its_undoing_before_the_checkpoint_moves_on() -> None:
     agents.drive(10, 20)
     agents.start("north")
     agents.drive(20, 30)
-    rows = agents.desk.processor.take_rows()[0]
+    rows = agents.desk.out.take_rows()[0]
     depots = [row[0].depot for row in rows["battery"] if row[0].vehicle_id == "van-1"]
     assert depots == ["south"] * 10 + ["north"] * 10
 
@@ -158,7 +158,7 @@ def test_a_sleeping_van_is_moved_too_and_its_closed_day_stays_as_it_was_written(
     agents.drive(0, 30)
     for hour in range(1, 32):
         agents.take(0, Message("", b"%d" % (NOON_MS + hour * 60 * MINUTE_MS), qos=0, kind=1))
-    assert len(agents.desk.processor.vans.awake) == 0
+    assert len(agents.desk.shard.vans.awake) == 0
     (first, _) = agents.desk.rows("day")
     agents.checkpoint()
     agents.start("south")

@@ -15,7 +15,7 @@ from agent.intake import Intake
 from agent.journal import Journal
 from agent.mqtt.base import Delivery
 from agent.mqtt.session import Session
-from agent.shard.shard import Shard
+from agent.shard.output import ShardOutput
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
 from agent.writer import Unit, Writer
@@ -92,7 +92,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "received, not committed": lambda: before(Journal, "append"),
     "committed, not acknowledged": lambda: after(Journal, "append"),
     "acknowledged, not processed": lambda: after(Session, "acknowledge"),
-    "processed, not written": lambda: after(Shard, "take_rows"),
+    "processed, not written": lambda: after(ShardOutput, "take_rows"),
     "written, not checkpointed": lambda: around_writes(after_awaited),
     "before a checkpoint": lambda: before(Journal, "checkpoint"),
     "inside a checkpoint": inside_checkpoint,

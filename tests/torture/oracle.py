@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.config import FleetFile, Settings
 from agent.dialects import Decoder, make_dialects
+from agent.log import DeadLetter
 from agent.messages import Batch, Message
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow
@@ -36,17 +37,18 @@ def undisturbed(messages: Iterable[tuple[str, bytes]]) -> dict[str, dict[Key, Va
     """The points of a run in which nothing ever went wrong, by measurement and (vehicle, time)."""
     settings = Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
-    processor = Shard(Decoder(make_dialects(["native"])), roster)
+    shard = Shard(Decoder(make_dialects(["native"])), roster)
     found: dict[str, dict[Key, Values]] = {name: {} for name in COMPARED}
     now_ms = time.time_ns() // 1_000_000
     batch: list[Message] = []
+    letters: list[DeadLetter] = []
     offset = 0
 
     def work() -> None:
-        processor.process(Batch(offset, now_ms, now_ms, batch), 0, len(batch))
-        rows, _ = processor.take_rows()
+        out = shard.process(Batch(offset, now_ms, now_ms, batch))
+        letters.extend(out.dead_letters)
         for name in COMPARED:
-            for row in rows[name]:
+            for row in out.rows[name]:
                 found[name][_key(row)] = _values(name, row)
 
     for topic, payload in messages:
@@ -56,8 +58,8 @@ def undisturbed(messages: Iterable[tuple[str, bytes]]) -> dict[str, dict[Key, Va
             offset += len(batch)
             batch.clear()
     work()
-    if processor.letters or processor.counters.internal_errors:
-        raise AssertionError(f"the load itself is not clean: {processor.letters[:3]}")
+    if letters or shard.counters.internal_errors:
+        raise AssertionError(f"the load itself is not clean: {letters[:3]}")
     return found
 
 

@@ -13,6 +13,7 @@ from agent.config import Settings, load, load_fleet
 from agent.journal import batches
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
+from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.sqlite import SqliteStore
@@ -85,9 +86,9 @@ TOTALS: Final = ("used_kwh_total", "charged_kwh_total", "grid_kwh_total", "dista
 class History:
     """What the store holds after a life, and what the agent counted."""
 
-    def __init__(self, points: dict[str, list[dict[str, Any]]], processor: Shard, letters: int) -> None:
+    def __init__(self, points: dict[str, list[dict[str, Any]]], shard: Shard, letters: int) -> None:
         self._points = points
-        self.counters = processor.counters
+        self.counters = shard.counters
         self.letters = letters
 
     def rows(self, measurement: str) -> list[dict[str, Any]]:
@@ -144,17 +145,17 @@ def live(messages: Iterable[senders.Message], where: Path, *, toml: str = "") ->
     settings_file = where / "vanpulse.toml"
     settings_file.write_text(toml)
     settings = load(settings_file)
-    processor = _processor(settings)
-    processor.restore([])
-    taker = _Taker(processor)
+    shard = _shard(settings)
+    shard.restore([])
+    taker = _Taker(shard)
     for message in sorted(messages, key=lambda each: each.arrival_s):
         taker.arrive(message)
     taker.let_pass(taker.now_ms + TICKS_ON_S * 1000)
-    points = asyncio.run(_stored(processor, where / "history.db"))
-    return History(points, processor, len(processor.take_letters()))
+    points = asyncio.run(_stored(taker.out, where / "history.db"))
+    return History(points, shard, len(taker.out.dead_letters))
 
 
-def _processor(settings: Settings) -> Shard:
+def _shard(settings: Settings) -> Shard:
     roster = Roster(
         load_fleet(settings.fleet),
         fleet_settings=settings.fleet,
@@ -165,10 +166,11 @@ def _processor(settings: Settings) -> Shard:
 
 
 class _Taker:
-    """Hands messages and ticks to the processor in the form in which the journal keeps them."""
+    """Hands messages and ticks to the shard in the form in which the journal keeps them."""
 
-    def __init__(self, processor: Shard) -> None:
-        self._processor = processor
+    def __init__(self, shard: Shard) -> None:
+        self.out = ShardOutput()
+        self._shard = shard
         self._offset = 0
         self._next_tick_ms = 0
         self.now_ms = START_MS
@@ -189,16 +191,15 @@ class _Taker:
 
     def _take(self, message: Message) -> None:
         messages = _UNPACK(batches.pack([message]))
-        self._processor.process(Batch(self._offset, self.now_ms, START_MS - 600_000, messages), 0, 1)
+        self.out.add(self._shard.process(Batch(self._offset, self.now_ms, START_MS - 600_000, messages)))
         self._offset += 1
 
 
-async def _stored(processor: Shard, path: Path) -> dict[str, list[dict[str, Any]]]:
-    rows, _ = processor.take_rows()
+async def _stored(out: ShardOutput, path: Path) -> dict[str, list[dict[str, Any]]]:
     store = SqliteStore(path)
     await store.open()
     try:
-        assert await store.write(rows) == []
+        assert await store.write(out.rows) == []
     finally:
         await store.close()
     history = SqliteHistory(path)

@@ -22,8 +22,8 @@ LINES_AT_ONCE = 5000
 AGENT = Series()
 
 
-def processor(folder: Path) -> Shard:
-    """The agent's processor for the vans of `days`, with geofences, a tariff and hourly intensities for one country."""
+def shard(folder: Path) -> Shard:
+    """The agent's shard for the vans of `days`, with geofences, a tariff and hourly intensities for one country."""
     geofences = folder / "geofences.json"
     geofences.write_text(json.dumps(days.GEOFENCES))
     intensities = folder / "intensities.csv"
@@ -38,7 +38,7 @@ def processor(folder: Path) -> Shard:
 
 
 def agent_row(each: Shard, now_ms: int, points: int) -> PointRow:
-    """The agent's own point: its counters are the processor's, the rest what an undisturbed agent would say."""
+    """The agent's own point: its counters are the shard's, the rest what an undisturbed agent would say."""
     counters = each.counters
     values = {
         "messages_total": counters.messages,
@@ -62,16 +62,14 @@ def agent_row(each: Shard, now_ms: int, points: int) -> PointRow:
 
 
 def all_rows(folder: Path) -> Iterator[Rows]:
-    each = processor(folder)
+    each = shard(folder)
     points = 0
     for batch in days.batches():
-        each.process(batch, 0, len(batch.messages))
-        each.take_letters()
-        rows, count = each.take_rows()
-        points += count
+        out = each.process(batch)
+        points += out.row_count
         if batch.received_ms % 60_000 == 0:
-            rows["agent"].append(agent_row(each, batch.received_ms, points))
-        yield rows
+            out.rows["agent"].append(agent_row(each, batch.received_ms, points))
+        yield out.rows
 
 
 def write(server: InfluxServer, lines: list[str], database: str = DATABASE) -> None:

@@ -40,14 +40,13 @@ def rows_of(messages: Timed, fleet: FleetFile) -> Iterator[Rows]:
         while next_tick_ms <= time_ms:
             batch.insert(-1, Message("", b"%d" % next_tick_ms, kind=MessageKind.TICK))
             next_tick_ms += TICK_MS
-        each.process(Batch(offset, time_ms, start_ms, batch), 0, len(batch))
+        out = each.process(Batch(offset, time_ms, start_ms, batch))
+        assert not out.dead_letters
         offset += len(batch)
-        rows, count = each.take_rows()
-        points += count
+        points += out.row_count
         if len(batch) > 1:
-            rows["agent"].append(agent_row(each, time_ms - time_ms % TICK_MS, points))
-        yield rows
-    assert not each.take_letters()
+            out.rows["agent"].append(agent_row(each, time_ms - time_ms % TICK_MS, points))
+        yield out.rows
 
 
 def fill(server: InfluxServer, database: str, messages: Timed, fleet: FleetFile) -> str:

@@ -12,13 +12,15 @@ from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects import Decoder, make_dialects
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
+from agent.fleet.quiet import quiet_ms_of
 from agent.fleet.state import VanState, condense
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
+from agent.shard.registry import ASLEEP_AFTER_MS
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
-from agent.shard.summary import patience_ms, summarize
-from agent.shard.vans import QUIET_MS, StoredVan
+from agent.shard.stored_van import StoredVan
+from agent.shard.summary import summarize
 from tests.fleet.drives import make_context
 
 START_MS = 1_790_000_000_000
@@ -30,7 +32,7 @@ FLEET = FleetFile.model_validate(
         "vans": {name: {"depot": depot} for name, depot in zip(VANS, ["north", "south", "north"], strict=False)},
     }
 )
-ALL_AWAKE = 1000
+ALL_AWAKE = None
 
 
 class Turn(NamedTuple):
@@ -44,7 +46,7 @@ class Turn(NamedTuple):
 
 
 def turns() -> st.SearchStrategy[list[Turn]]:
-    pauses = [0, 1000, 20_000, QUIET_MS, 16 * MINUTE_MS, 70 * MINUTE_MS, 9 * 60 * MINUTE_MS, 30 * 60 * MINUTE_MS]
+    pauses = [0, 1000, 20_000, ASLEEP_AFTER_MS, 16 * MINUTE_MS, 70 * MINUTE_MS, 9 * 60 * MINUTE_MS, 30 * 60 * MINUTE_MS]
     does = ["drive", "drive", "stand", "charge", "drain", "strange", "bad", "again", "checkpoint", "restart", "deaf"]
     does += ["load", "drop", "manifest"]
     one = st.builds(
@@ -58,7 +60,7 @@ def turns() -> st.SearchStrategy[list[Turn]]:
     return st.lists(one, min_size=3, max_size=25)
 
 
-def new_processor(awake_vans: int) -> Shard:
+def new_shard(awake_vans: int | None) -> Shard:
     fleet_settings = FleetSettings(energy_price_per_kwh=0.3, unknown_vehicles="accept", max_unknown_vehicles=3)
     roster = Roster(FLEET, fleet_settings=fleet_settings, emissions=EmissionsSettings(), derived_every_s=10.0)
     return Shard(Decoder(make_dialects(["native"])), roster, awake_vans=awake_vans)
@@ -67,12 +69,10 @@ def new_processor(awake_vans: int) -> Shard:
 class Life:
     """One agent and its fleet, seen from outside."""
 
-    def __init__(self, awake_vans: int, *, restarts: bool = True) -> None:
+    def __init__(self, awake_vans: int | None, *, restarts: bool = True) -> None:
         self.awake_vans = awake_vans
         self.restarts = restarts
-        self.processor = new_processor(awake_vans)
-        if awake_vans == ALL_AWAKE:
-            self.processor.vans.settle = lambda _now_ms: None
+        self.shard = new_shard(awake_vans)
         self.said: list[object] = []
         self.stored: dict[str, bytes] = {}
         self.now_ms = START_MS
@@ -106,7 +106,7 @@ class Life:
             case "restart":
                 self.checkpoint()
                 if self.restarts:
-                    self.processor.restore(self.stored.items())
+                    self.shard.restore(self.stored.items())
             case "deaf":
                 self.listening_since_ms = self.now_ms
             case "again":
@@ -154,20 +154,19 @@ class Life:
         return message
 
     def process(self, messages: list[Message]) -> None:
-        processor = self.processor
+        shard = self.shard
         batch = Batch(self.offset, self.now_ms, self.listening_since_ms, messages)
         self.offset = batch.end
-        processor.process(batch, 0, len(messages))
-        rows, points = processor.take_rows()
-        self.said.append([(row[0].tags(), *row[1:]) for found in rows.values() for row in found])
-        self.said.append((points, processor.take_letters()))
-        self.said += [processor.active_alerts(vehicle_id) for vehicle_id in processor.take_alerting()]
-        self.most_asleep = max(self.most_asleep, len(processor.vans) - len(processor.vans.awake))
+        out = shard.process(batch)
+        self.said.append([(row[0].tags(), *row[1:]) for found in out.rows.values() for row in found])
+        self.said.append((out.row_count, out.dead_letters))
+        self.said += [shard.active_alerts(vehicle_id) for vehicle_id in out.alerting]
+        self.most_asleep = max(self.most_asleep, len(shard.vans) - len(shard.vans.awake))
 
     def checkpoint(self) -> None:
-        for chunk in self.processor.snapshot():
+        for chunk in self.shard.snapshot():
             self.stored |= chunk
-        self.said.append((self.processor.totals(), self.processor.alerting_vans(), len(self.processor.vans)))
+        self.said.append((self.shard.totals(), self.shard.alerting_vans(), len(self.shard.vans)))
 
     def outcome(self) -> tuple[object, ...]:
         """All that may be seen from outside, and what a restart would begin with."""
@@ -175,10 +174,10 @@ class Life:
         kept = {name: msgspec.msgpack.decode(encoded, type=StoredVan) for name, encoded in states.items()}
         for each in kept.values():
             assert each.summary == summarize(decode_state(each.state))
-        states_of_all = [encode_state(self.processor.vans.state(name)) for name in self.processor.vans]
+        states_of_all = [encode_state(self.shard.vans.state(name)) for name in self.shard.vans]
         return (
             self.said,
-            vars(self.processor.counters),
+            vars(self.shard.counters),
             list(self.stored),
             [(name, encode_state(decode_state(each.state))) for name, each in kept.items()],
             states_of_all,
@@ -219,12 +218,12 @@ def test_the_life_above_has_all_that_matters() -> None:
     ]
     life = Life(3).live(what)
     assert life.most_asleep >= 4
-    counters = life.processor.counters
+    counters = life.shard.counters
     assert counters.rejected["malformed"] == counters.rejected["unknown_topic"] == 1
     assert counters.rejected["unknown_vehicle"] == 2
     assert counters.duplicates
     assert counters.internal_errors == 0
-    totals = life.processor.totals()
+    totals = life.shard.totals()
     columns = 2 + len(MEASUREMENTS["tour"].fields)
     tours = [
         row
@@ -237,22 +236,23 @@ def test_the_life_above_has_all_that_matters() -> None:
     assert totals.offline
     assert totals.positions_rejected
     assert totals.soc_rejected
-    assert life.processor.alerting_vans()
+    assert life.shard.alerting_vans()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(turns(), st.sampled_from([-1, -60_000, -10_000_000]))
-def test_a_tick_does_nothing_until_patience_ends(what: list[Turn], beyond_ms: int) -> None:
+def test_a_tick_does_nothing_while_the_van_may_be_quiet(what: list[Turn], beyond_ms: int) -> None:
     context = make_context()
     life = Life(ALL_AWAKE)
     for turn in what:
         life.take(turn)
-        for vehicle_id in life.processor.vans:
-            state = life.processor.vans.state(vehicle_id)
+        for vehicle_id in life.shard.vans:
+            state = life.shard.vans.state(vehicle_id)
             before = encode_state(state)
-            patience = patience_ms(summarize(state), context.thresholds)
-            silence_ms = max(0, min(patience, 10**9) + beyond_ms)
-            if silence_ms < patience:
+            quiet_ms = summarize(state).quiet_ms(context.thresholds)
+            assert quiet_ms == quiet_ms_of(state, context.thresholds)
+            silence_ms = max(0, min(quiet_ms, 10**9) + beyond_ms)
+            if silence_ms < quiet_ms:
                 copy = decode_state(before)
                 assert tick(copy, 0, silence_ms, context) == []
                 assert encode_state(copy) == before
@@ -288,27 +288,27 @@ def test_what_an_earlier_version_kept_is_taken_up() -> None:
     before.checkpoint()
     kept = msgspec.msgpack.decode(before.stored["van-1"], type=StoredVan)
     after = Life(3)
-    after.processor.restore([("van-1", msgspec.msgpack.encode((kept.state, [3.58e12, 1_790_000_000_000, 0, False])))])
-    assert after.processor.vans.state("van-1") == before.processor.vans.state("van-1")
-    assert after.processor.totals() == before.processor.totals()
+    after.shard.restore([("van-1", msgspec.msgpack.encode((kept.state, [3.58e12, 1_790_000_000_000, 0, False])))])
+    assert after.shard.vans.state("van-1") == before.shard.vans.state("van-1")
+    assert after.shard.totals() == before.shard.totals()
 
 
-@pytest.mark.parametrize("with_glance", [True, False])
-def test_a_state_of_another_version_is_refused_at_the_start(with_glance: bool) -> None:
+@pytest.mark.parametrize("with_summary", [True, False])
+def test_a_state_of_another_version_is_refused_at_the_start(with_summary: bool) -> None:
     state: VanState = new_state("van-1")
     state.version = STATE_VERSION + 1
-    kept = StoredVan(encode_state(state), summary=summarize(state) if with_glance else None)
+    kept = StoredVan(encode_state(state), summary=summarize(state) if with_summary else None)
     with pytest.raises(JournalCorrupt, match="version 2, this program reads version 1"):
-        new_processor(3).restore([("van-1", msgspec.msgpack.encode(kept))])
+        new_shard(3).restore([("van-1", msgspec.msgpack.encode(kept))])
 
 
 def test_what_cannot_be_read_is_refused_at_the_start() -> None:
     with pytest.raises(JournalCorrupt, match="'van-1' cannot be read"):
-        new_processor(3).restore([("van-1", b"\x93nonsense")])
+        new_shard(3).restore([("van-1", b"\x93nonsense")])
 
 
 def test_vans_of_which_the_same_is_known_share_it() -> None:
-    vans = new_processor(10).vans
+    vans = new_shard(10).vans
     assert vans.add("van-8").context is vans.add("van-9").context
     assert vans.add("van-0").context is not vans.add("van-1").context
 
@@ -318,6 +318,6 @@ def test_the_tags_of_a_van_are_one_object_whatever_happens() -> None:
     for van in ("van-0", "van-1", "van-0"):
         life.take(Turn(0, van, "stand", 1, 1000))
         life.take(Turn(0, van, "restart", 1, 1000))
-    series = life.processor.vans.wake("van-0").series
-    life.processor.restore(life.stored.items())
-    assert life.processor.vans.wake("van-0").series is series
+    series = life.shard.vans.wake("van-0").series
+    life.shard.restore(life.stored.items())
+    assert life.shard.vans.wake("van-0").series is series
