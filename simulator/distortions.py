@@ -1,4 +1,4 @@
-"""Distortions: values of a reading as a van with that fault would send them. The reading stays a good one."""
+"""Faults that change values of a reading as a van with that fault would send them. The reading is still valid."""
 
 from collections.abc import Callable
 from math import cos, sin
@@ -9,20 +9,20 @@ from simulator.reports import Reading
 from simulator.van_states import Activity
 
 CHANCE: Final = 600
-"""Draws for single events; the number of the purpose is added."""
+"""First number of the random draws for single events. The number of the purpose is added."""
 FIX_HELD_MS: Final = 15_000
 BEHIND_KM: Final = 0.6
-"""How far the second source of the odometer is behind."""
+"""By how much the second source of the odometer is behind."""
 ASLEEP_S: Final = 1800
-"""A control unit sleeps when its van has been parked for so long."""
+"""The control unit of a van sleeps after the van has been parked for this long."""
 CHARGER_EFFICIENCY: Final = 0.89
-"""Battery over grid energy, for a charger that reports what it draws (ADAC 2022: 6 to 10 % loss at 11 kW)."""
+"""Battery energy over grid energy, for a charger that reports grid power (ADAC 2022: 6 to 10 % loss at 11 kW)."""
 LARGEST_KW: Final = 999.0
 METRES_PER_DEGREE: Final = 111_195.0
 
 
 class ByVan(Protocol):
-    """Something known of each van, by its number."""
+    """A value per van, by the number of the van."""
 
     def __getitem__(self, van: int, /) -> Any:
         """The value of this van."""
@@ -30,11 +30,11 @@ class ByVan(Protocol):
 
 
 class ObservedVans(Protocol):
-    """What faults look at: the simulated fleet, or vans whose drives were recorded."""
+    """The state of vans that faults depend on. The simulated fleet has it, and so have recorded vans."""
 
     @property
     def keys(self) -> Keys:
-        """A key to each van's chance."""
+        """The key of each van for random numbers."""
         ...
 
     @property
@@ -49,7 +49,7 @@ class ObservedVans(Protocol):
 
     @property
     def activity(self) -> ByVan:
-        """What each van does, a `Activity`."""
+        """The `Activity` of each van."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class ObservedVans(Protocol):
 
 
 class Distortions:
-    """All distortions by name; some remember what a van sent before."""
+    """All distortions by name. Some depend on earlier readings of the van."""
 
     def __init__(self, vans: ObservedVans, strikes: Callable[[str, int], bool]) -> None:
         """`strikes` says whether a van has the fault of this name."""
@@ -100,7 +100,7 @@ class Distortions:
         )
 
     def apply(self, van: int, reading: Reading) -> None:
-        """Change what the van's faults change."""
+        """Apply the faults of this van to its reading."""
         self._notice(van)
         for name, distort in self._by_name:
             if self._strikes(name, van):
@@ -113,7 +113,7 @@ class Distortions:
         return bool(self._vans.activity[van] == Activity.PARKED)
 
     def _notice(self, van: int) -> None:
-        """A van that is heard of after a silence has been woken up."""
+        """Note that a van has sent a reading. After a silence this means that it has been woken up."""
         now_s = self._vans.time_s
         if not self._parked(van):
             self._parked_s.pop(van, None)
@@ -125,7 +125,7 @@ class Distortions:
         self._heard_s[van] = now_s
 
     def _off_s(self, van: int) -> int | None:
-        """For how long the van has been parked and not been woken up."""
+        """Seconds since the van was parked; None if it is not parked or has been woken up."""
         since_s = self._parked_s.get(van)
         return None if since_s is None or van in self._woken else self._vans.time_s - since_s
 
@@ -164,7 +164,7 @@ class Distortions:
         reading["longitude_deg"] = round(reading["longitude_deg"] + 0.00017 * cos(1.3 * angle), 6)
 
     def _gps_noise(self, van: int, reading: Reading) -> None:
-        """Parked: some metres off, and in some half minutes on the move, 25 to 44 m away at 8 to 14 km/h."""
+        """A parked van is a few metres off. In some half minutes it seems to move: 25 to 44 m away, at 8 to 14 km/h."""
         if "latitude_deg" not in reading or not self._parked(van):
             return
         second = reading["time"] // 1000
@@ -190,7 +190,7 @@ class Distortions:
     # ── odometer ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _odometer_from(self, van: int, reading: Reading) -> float | None:
-        """The odometer at one of the first half hours of driving, from when on there is something wrong with it."""
+        """The odometer value from which on it is wrong. It is drawn while the van drives."""
         origin: float | None = self._kept.get(("odometer", van))
         driving = "odometer_km" in reading and reading.get("speed_kmh", 0.0) > 0.0
         if origin is None and driving and self._chance(van, 1, self._vans.time_s // 60) <= 0.03:
@@ -208,7 +208,7 @@ class Distortions:
             reading["odometer_km"] = min(reading["odometer_km"], largest)
 
     def _odometer_two_sources(self, van: int, reading: Reading) -> None:
-        """Each fourth value is from a source that is behind."""
+        """Every fourth value comes from a source that is behind."""
         if "odometer_km" in reading:
             count = self._kept["odometers", van] = self._kept.get(("odometers", van), 0) + 1
             if count % 4 == 0:
@@ -235,14 +235,14 @@ class Distortions:
             reading.update(self._kept.get(("power", van), {}))
 
     def _power_unit(self, van: int, reading: Reading) -> None:
-        """In units of 100 W, or a thousand times too low, as the van's maker would have it."""
+        """Half of the vans send power in units of 100 W, the others a thousand times too low."""
         if "battery_power_kw" in reading:
             factor = 10.0 if self._chance(van, 25, 0) < 0.5 else 0.001
             power = reading["battery_power_kw"] * factor
             reading["battery_power_kw"] = round(max(-LARGEST_KW, min(LARGEST_KW, power)), 5)
 
     def _counter_zero(self, van: int, reading: Reading) -> None:
-        """The counters of a young van, which read 0 now and then."""
+        """The counters of a new van, which sometimes read 0."""
         zero = self._chance(van, 26, reading["time"] // 10_000) < 0.004
         for name, young_kwh in (("energy_out_total_kwh", 180.0), ("energy_in_total_kwh", 60.0)):
             if name in reading:

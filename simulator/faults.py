@@ -1,9 +1,15 @@
-"""What goes wrong in real vans, each by its name, put into the readings of simulated or recorded ones.
+"""Faults of real vans, each with a name, applied to the readings of simulated or recorded vans.
 
-Three kinds. *Distortions* change values of a reading as a van with that fault would send them (`distortions.py`); the
-reading stays a good one. *Extras* are messages more: wrong ones, foreign ones, old ones; each lies between two good
-readings in time, so that whoever drops it loses nothing. *Delays* hold readings back: for minutes, to be sent later as
-an array, or for good, while a van is offline at its depot. No fault takes the place of a good reading.
+There are three kinds of faults:
+
+* Distortions change values of a reading as a van with that fault would send them (`distortions.py`). The reading is
+  still valid.
+* Extras are additional messages that are wrong, foreign or old. Each lies between two valid readings in time, so that a
+  receiver that drops it loses nothing.
+* Delays hold readings back: for minutes, after which they are sent as an array, or for good, while a van is offline at
+  its depot.
+
+No fault replaces a valid reading by an invalid one.
 """
 
 from typing import Any, Final
@@ -17,52 +23,52 @@ from simulator.reports import Reading
 from simulator.van_states import Activity
 
 PURPOSE: Final = 500
-"""Draws for faults; the number of the fault is added."""
+"""First number of the random draws for faults. The number of the fault is added."""
 HALF_HOUR_S: Final = 1800
 BEFORE_MS: Final = 100
-"""An extra comes this long before the good reading it goes with."""
+"""The time of an extra is this long before the valid reading that follows it."""
 DELIVERIES: Final = ("load", "drop")
-"""Kinds that no sensor sends: they are not distorted."""
+"""Kinds that do not come from sensors of the van. They are not distorted."""
 SLEPT_MS: Final = 120_000
 ECHO_S: Final = 30
 SHARE_OF_ALL: Final = 0.3
-"""With `all`, each fault strikes this share of the vans; alone it strikes every van."""
+"""With `all`, each fault affects this share of the vans. A fault that is named affects every van."""
 
-WHEN: Final = {
-    "soc-steps": "the state of charge comes in whole percents",
-    "wake-up-zero": "a van that wakes up says 0 % first",
-    "sentinels": "255 and 65535 where a value is not known",
+SYMPTOMS: Final = {
+    "soc-steps": "the state of charge has a resolution of 1 %",
+    "wake-up-zero": "a van that wakes up first sends a state of charge of 0 %",
+    "sentinels": "255 and 65535 instead of unknown values",
     "repeated-fixes": "the same position for up to 15 s while the van drives on",
-    "teleports": "a position far away, and one off the earth, between good ones",
-    "zero-position": "0, 0; and latitude 0 with the right longitude",
-    "drift": "the position of a parked van wanders",
-    "late-batches": "silent for minutes, then everything at once, in an array",
-    "duplicates": "a message again: at once, or half a minute later",
-    "clock-skew": "a clock that is up to 90 s wrong",
+    "teleports": "a position far away and an impossible position between valid ones",
+    "zero-position": "position 0, 0, or latitude 0 with the right longitude",
+    "drift": "the position of a parked van drifts",
+    "late-batches": "silence for minutes, then all readings at once in an array",
+    "duplicates": "a message is sent twice: immediately or half a minute later",
+    "clock-skew": "the clock of the van is wrong by up to 90 s",
     "local-time": "a time with a two-digit year and without a zone",
-    "odometer-reset": "the odometer begins again at 0",
-    "odometer-whole": "the odometer comes in whole kilometres",
+    "odometer-reset": "the odometer restarts at 0",
+    "odometer-whole": "the odometer has a resolution of 1 km",
     "swapped-sign": "power and current with the wrong sign",
     "frozen-power": "power stays at its last charging value while the van drives",
     "flag-while-driving": "the charging flag is set while the van drives",
-    "full-early": "100 % is shown from 99.35 % on",
-    "offline-charge": "silent from the return to the depot to the next departure, and charged then",
-    "stale": "an old reading again, as a retained message would bring it",
-    "hostile": "payloads that are no reading: cut, mistyped, out of range, foreign, huge",
+    "full-early": "a state of charge of 99.35 % and more is sent as 100 %",
+    "offline-charge": "the van is silent from its return to the depot until the next departure, and charges in between",
+    "stale": "an old reading is sent again, like a retained message",
+    "hostile": "invalid payloads: truncated, of wrong type, out of range, foreign, huge",
     "odometer-zero-off": "the odometer is 0 while the van is off",
-    "odometer-saturated": "the odometer stands still from a value on, though the van drives",
-    "odometer-two-sources": "each fourth odometer comes from a source that is 0.6 km behind",
+    "odometer-saturated": "the odometer stops at a largest value while the van drives on",
+    "odometer-two-sources": "every fourth odometer value comes from a source that is 0.6 km behind",
     "soc-frozen": "the state of charge of the last rest is sent during the whole drive",
     "soc-zero-asleep": "0 % from 30 min after parking until the van wakes up",
     "flag-flicker": "the charging flag is off in one reading of twenty while the van charges",
     "speed-kept": "the last speed of the drive is sent until the next drive",
-    "gps-noise": "a parked van is some metres off, and now and then moves at 8 to 14 km/h for half a minute",
-    "counter-zero": "the lifetime counters of a young van read 0 once in a while",
+    "gps-noise": "a parked van is a few metres off, and sometimes seems to move at 8 to 14 km/h for half a minute",
+    "counter-zero": "the lifetime energy counters of a new van sometimes read 0",
     "charger-whole-kw": "the charger reports its power in whole kW, rounded down; only some dialects carry it (ovms)",
-    "power-unit": "battery power ten times too high, or a thousand times too low",
+    "power-unit": "battery power is ten times too high or a thousand times too low",
 }
-"""Every fault by name, and what is seen."""
-NAMES: Final = tuple(WHEN)
+"""What a receiver sees of each fault, by the name of the fault."""
+NAMES: Final = tuple(SYMPTOMS)
 EXCLUSIVE: Final = (
     ("swapped-sign", "frozen-power", "power-unit"),
     ("odometer-reset", "odometer-zero-off", "odometer-saturated", "odometer-two-sources"),
@@ -70,17 +76,17 @@ EXCLUSIVE: Final = (
     ("repeated-fixes", "drift", "gps-noise"),
     ("speed-kept", "gps-noise"),
 )
-"""A van has the first of these faults at most: two of them together would be something that no van does."""
+"""A van has at most one fault of each group, the first that it draws. No real van shows two of them together."""
 
 
 class Faults:
-    """Puts faults into readings, second by second. Counts what it did."""
+    """Applies faults to readings, second by second, and counts the effects."""
 
     def __init__(self, names: list[str], vans: ObservedVans) -> None:
-        """`names` are those of `WHEN`, or "all"; a wrong one is a ValueError."""
+        """`names` are keys of `SYMPTOMS`, or "all". Raises ValueError for an unknown name."""
         everything = names == ["all"]
         chosen = NAMES if everything else tuple(names)
-        unknown = [name for name in chosen if name not in WHEN]
+        unknown = [name for name in chosen if name not in SYMPTOMS]
         if unknown:
             raise ValueError(f"unknown fault {', '.join(unknown)}; known are all, {', '.join(NAMES)}")
         self._vans = vans
@@ -102,14 +108,14 @@ class Faults:
         self._echoes: list[tuple[int, Reading]] = []
         self._kept: dict[int, tuple[int, Reading]] = {}
         self.good = 0
-        """Readings that a correct receiver takes."""
+        """Readings that a correct receiver accepts."""
         self.extras = 0
-        """Messages that it refuses or counts as repeated."""
+        """Messages that a correct receiver rejects or counts as duplicates."""
         self.silenced = 0
         """Readings that were never sent."""
 
     def apply(self, readings: list[Reading]) -> list[Reading]:
-        """What is sent in this second instead of these readings."""
+        """The messages that the vans send in this second instead of these readings."""
         sent: list[Reading] = []
         for reading in readings:
             van = self._numbers[reading["vehicle_id"]]
@@ -136,7 +142,7 @@ class Faults:
         return sent
 
     def remaining(self) -> list[Reading]:
-        """What is still held back, when the simulation ends."""
+        """The readings that are still held back when the simulation ends."""
         return [batch for van in sorted(self._held) for batch in self._released(van)]
 
     def _strikes(self, name: str, van: int) -> bool:
@@ -155,7 +161,7 @@ class Faults:
         return self._chance(van, 2, int(vans.day[van])) < 0.7
 
     def _holding(self, van: int) -> bool:
-        """In the first minutes of every third half hour, while the van is out."""
+        """Whether readings are held back: in the first minutes of about every third half hour, unless parked."""
         if not self._strikes("late-batches", van) or self._vans.activity[van] == Activity.PARKED:
             return False
         window, second = divmod(self._vans.time_s, HALF_HOUR_S)
@@ -173,7 +179,7 @@ class Faults:
     # ── extras ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _before(self, van: int, reading: Reading) -> list[Reading]:
-        """Wrong messages that come just before a good one."""
+        """The wrong messages that are sent immediately before a valid reading."""
         kind = reading["kind"]
         if kind in DELIVERIES:
             return []
@@ -210,7 +216,7 @@ class Faults:
         return extras
 
     def _after(self, van: int, reading: Reading) -> list[Reading]:
-        """The same again, at once or later; or something old."""
+        """Duplicates of this reading, sent immediately or later, and old readings."""
         extras: list[Reading] = []
         if self._strikes("duplicates", van):
             draw = self._chance(van, 11, self._vans.time_s)

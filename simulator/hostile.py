@@ -1,4 +1,4 @@
-"""Payloads that are no reading, by accident or on purpose. None of them is valid, whatever their topic."""
+"""Invalid payloads, accidental or malicious. None of them is valid on any topic."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Vans whose drives were recorded, as faults look at them: who is parked, drives or charges at the present second."""
+"""The state of recorded vans that faults depend on: whether a van is parked, drives or charges now."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -11,18 +11,18 @@ from simulator.tours import DAY_S
 from simulator.van_states import Activity
 
 PARKED_AFTER_MS: Final = 300_000
-"""Standing for so long is parking; shorter, it is part of the drive."""
+"""A rest of this length or more is parking. A shorter rest is part of the drive."""
 MOVING_KMH: Final = 0.5
 
 Timed = tuple[int, Reading]
-"""A reading and when it is sent, in ms."""
+"""The time at which a reading is sent, in ms, and the reading."""
 
 
 class RecordedVans:
-    """The `ObservedVans` of a recording. All of it is known, so that a rest is parking from its first second."""
+    """The `ObservedVans` of a recording. All of it is known, so a rest counts as parking from its beginning."""
 
     def __init__(self, readings: Sequence[Timed], *, seed: int) -> None:
-        """`readings` in the order of time."""
+        """`readings` are in the order of time."""
         self.ids = sorted({reading["vehicle_id"] for _, reading in readings})
         self._numbers = {vehicle_id: van for van, vehicle_id in enumerate(self.ids)}
         self.keys = van_keys(seed, len(self.ids))
@@ -31,13 +31,13 @@ class RecordedVans:
         self.day = [0] * len(self.ids)
         self.charging = [False] * len(self.ids)
         self._moves: list[list[int]] = [[] for _ in self.ids]
-        """When each van was seen to move, in ms."""
+        """The times at which each van moves, in ms."""
         for time_ms, reading in readings:
             if reading.get("speed_kmh", 0.0) > MOVING_KMH:
                 self._moves[self._numbers[reading["vehicle_id"]]].append(time_ms)
 
     def look(self, time_ms: int, reading: Reading) -> None:
-        """The present is when this reading is sent."""
+        """Set the present to the time at which this reading is sent."""
         van = self._numbers[reading["vehicle_id"]]
         self.time_s = time_ms // 1000
         self.charging[van] = reading.get("charging") is True
@@ -52,7 +52,7 @@ class RecordedVans:
 
 
 def with_faults(readings: Sequence[Timed], names: Sequence[str], *, seed: int) -> Iterator[Timed]:
-    """The readings as vans with these faults would send them. Raises ValueError for a fault that does not exist."""
+    """The readings as vans with these faults would send them. Raises ValueError for an unknown fault."""
     vans = RecordedVans(readings, seed=seed)
     faults = Faults(list(names), vans)
     for time_ms, reading in readings:

@@ -1,20 +1,20 @@
-"""What each fault leaves to be known of a recorded drive, and the bound that follows from it.
+"""The information that each fault leaves about a recorded drive, and the largest error that follows from it.
 
-No bound follows from what the agent computes. Without a fault:
+No bound is derived from results of the agent. Without a fault:
 
-* distance: 1 % by an odometer that is read each 10 s; 3 % by momentary speed each 10 s, and by fixes;
-* energy: 3 %, the bound of a day in the first table: SoC in steps of 1 % and less, the stated capacity, the curve;
-  in total and as the sum of a van's trips;
-* energy of the Twizy: 4 %, since no power was recorded and the truth is its SoC times the stated capacity, without
-  the curve, which makes up to 1.4 % between 97 and 15 %;
-* charged energy: 3 %, by SoC in the same way. It is not recorded but laid out, see `recorded`.
+* distance: 1 % with an odometer that is read every 10 s; 3 % with momentary speed every 10 s, or with positions;
+* energy: 3 %, the bound of a day in the first table: SoC in steps of 1 % and less, the stated capacity, the curve.
+  It holds for the total and for the sum of a van's trips;
+* energy of the Twizy: 4 %. No power was recorded, so the true value is its SoC times the stated capacity, without the
+  curve. The curve makes up to 1.4 % between 97 and 15 %;
+* charged energy: 3 %, from SoC in the same way. It is not recorded but added, see `recorded`.
 """
 
 from typing import Final, NamedTuple
 
 
 class Bounds(NamedTuple):
-    """Largest errors in %."""
+    """Largest allowed errors in %."""
 
     distance_pct: float
     energy_pct: float
@@ -23,7 +23,7 @@ class Bounds(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What a fault leaves, in words, and where that is less than without it."""
+    """The information that a fault leaves, in words, and the bounds that are larger than without the fault."""
 
     left: str
     distance_pct: float = 0.0
@@ -39,69 +39,75 @@ BASE: Final = {
     "Twizy": Bounds(3.0, 4.0, 4.0, 3.0),
 }
 IDLE_W: Final = 50.0
-"""Between drives the vans use nothing. A standby load of so much is a fair assumption where SoC cannot tell."""
+"""Between drives the vans use nothing. The agent may assume this standby load if SoC is too coarse."""
 RETURNED_PCT: Final = 30.0
-"""Energy returned by braking, of the net energy used: 21 % was recorded over all i3 drives."""
+"""Energy returned by braking, in % of the net energy used. 21 % was recorded over all i3 drives."""
 GRID_SHARE: Final = (1.0, 1.25)
-"""Grid energy over battery energy: never less than what went in; charging efficiencies below 80 % are not known."""
+"""Range of grid energy over battery energy: at least 1, and no charging efficiency below 80 % is known."""
 SPEED_PCT: Final = 3.0
 UNHEARD_PCT: Final = 4.7
-"""The 3 % of a day, and what vans take from waking up until their first word on the road: 1.1 % of the energy of all
-drives of the i3, 1.7 % of those that the tests take (recorded SoC before departure less the first that is sent)."""
+"""The 3 % of a day, and the energy that vans use from waking up until their first reading on the road.
 
-ALL: Final = "everything: good readings come before and after each wrong one"
+That energy is 1.1 % of the energy of all drives of the i3 and 1.7 % of those in the tests: recorded SoC before
+departure minus the first SoC that is sent.
+"""
+
+ALL: Final = "everything: valid readings come before and after each wrong one"
 FAULTS: Final[dict[str | None, Fault]] = {
     None: Fault("everything"),
     "soc-steps": Fault(
-        "SoC to half a percent at each end: 4.5 % of a trip as in the first table, 1 % more for a charge and the Twizy",
+        "SoC within half a percent at each end: 4.5 % of a trip as in the first table, "
+        "1 % more for a charge and the Twizy",
         trips_pct=4.5,
         charged_pct=4.0,
         twizy_energy_pct=5.0,
     ),
-    "wake-up-zero": Fault("everything: a fall from any charge to 0 % and back within minutes is beyond the battery"),
+    "wake-up-zero": Fault("everything: no battery can fall to 0 % and recover within minutes"),
     "sentinels": Fault(ALL),
-    "repeated-fixes": Fault("everything but the place: odometer and speed go on"),
+    "repeated-fixes": Fault("everything except the position: odometer and speed continue"),
     "teleports": Fault(ALL),
     "zero-position": Fault(ALL),
-    "drift": Fault("everything: speed and odometer say that the van stands"),
-    "late-batches": Fault("everything, later: the readings have their own times"),
-    "duplicates": Fault("everything, once"),
-    "clock-skew": Fault("everything: the clock is wrong by the same time always"),
+    "drift": Fault("everything: speed and odometer show that the van stands"),
+    "late-batches": Fault("everything, but later: each reading has its own time"),
+    "duplicates": Fault("everything: each duplicate can be recognised"),
+    "clock-skew": Fault("everything: the error of the clock is constant"),
     "local-time": Fault(ALL),
-    "odometer-reset": Fault("everything but the reading in which it jumps"),
-    "odometer-whole": Fault("speed each 10 s", distance_pct=SPEED_PCT),
-    "swapped-sign": Fault("everything: SoC tells which way energy flows"),
-    "frozen-power": Fault("energy by SoC"),
-    "flag-while-driving": Fault("everything: who drives does not charge"),
-    "full-early": Fault("charged energy but for the last 0.65 %"),
+    "odometer-reset": Fault("everything except the reading in which it jumps"),
+    "odometer-whole": Fault("speed every 10 s", distance_pct=SPEED_PCT),
+    "swapped-sign": Fault("everything: SoC shows the direction of the energy"),
+    "frozen-power": Fault("energy from SoC"),
+    "flag-while-driving": Fault("everything: a van that drives does not charge"),
+    "full-early": Fault("charged energy except for the last 0.65 %"),
     "offline-charge": Fault(
-        "charged energy by SoC before the night and at the first word on the road; what the van takes until then is "
-        "not told, 1.1 % of the energy of the i3's drives; the last night is not judged",
+        "charged energy from SoC before the night and at the first reading on the road; the energy used before that "
+        "reading is unknown, 1.1 % of the energy of the i3's drives; the last night is not judged",
         energy_pct=UNHEARD_PCT,
         trips_pct=UNHEARD_PCT,
         charged_pct=UNHEARD_PCT,
     ),
-    "stale": Fault("everything: the time tells what is old"),
+    "stale": Fault("everything: the time shows which readings are old"),
     "hostile": Fault(ALL),
     "odometer-zero-off": Fault("everything: the odometer is right while the van drives"),
-    "odometer-saturated": Fault("speed each 10 s and fixes", distance_pct=SPEED_PCT),
-    "odometer-two-sources": Fault("speed each 10 s and fixes; last less first odometer", distance_pct=SPEED_PCT),
-    "soc-frozen": Fault("energy by power; else by SoC before and after the drive"),
+    "odometer-saturated": Fault("speed every 10 s and positions", distance_pct=SPEED_PCT),
+    "odometer-two-sources": Fault(
+        "speed every 10 s and positions; last minus first odometer value", distance_pct=SPEED_PCT
+    ),
+    "soc-frozen": Fault("energy from power; otherwise from SoC before and after the drive"),
     "soc-zero-asleep": Fault("everything: the same SoC before and after, no plug, no power"),
-    "flag-flicker": Fault("everything: plug, power and SoC go on"),
-    "speed-kept": Fault("everything: fixes, odometer and power say that the van stands"),
-    "gps-noise": Fault("everything: no fix is 80 m away; while the van drives nothing is wrong"),
-    "counter-zero": Fault("everything: power, SoC, and the counters before and after"),
-    "charger-whole-kw": Fault("everything but grid energy, which is at least what went in; 1.7 kW reads 1"),
-    "power-unit": Fault("energy by SoC, or by voltage and current"),
+    "flag-flicker": Fault("everything: plug, power and SoC continue"),
+    "speed-kept": Fault("everything: positions, odometer and power show that the van stands"),
+    "gps-noise": Fault("everything: no position is 80 m away, and nothing is wrong while the van drives"),
+    "counter-zero": Fault("everything: power, SoC, and the counter values before and after"),
+    "charger-whole-kw": Fault("everything except grid energy, which is at least the battery energy; 1.7 kW reads as 1"),
+    "power-unit": Fault("energy from SoC, or from voltage and current"),
 }
-"""Every fault of the simulator, in its order."""
+"""All faults of the simulator, in the order of `simulator.faults`."""
 
 
-def bounds(source: str, fault: str | None) -> Bounds:
-    """The largest errors for vans of this source with this fault."""
-    base, left = BASE[source], FAULTS[fault]
-    twizy_pct = left.twizy_energy_pct if source == "Twizy" else 0.0
+def bounds(drive_set: str, fault: str | None) -> Bounds:
+    """The largest allowed errors for this set of drives with this fault."""
+    base, left = BASE[drive_set], FAULTS[fault]
+    twizy_pct = left.twizy_energy_pct if drive_set == "Twizy" else 0.0
     return Bounds(
         max(base.distance_pct, left.distance_pct),
         max(base.energy_pct, left.energy_pct, twizy_pct),

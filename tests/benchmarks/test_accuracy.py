@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy import knowable, recorded, witness
-from simulator.faults import NAMES, WHEN
+from simulator.faults import NAMES, SYMPTOMS
 from simulator.recordings import load
 
 needs_recordings = pytest.mark.skipif(
@@ -44,7 +44,7 @@ def test_it_is_said_of_every_fault_what_it_leaves() -> None:
         words |= {"trips": left.trips_pct, "charged": left.charged_pct}
         words["energy of the Twizy"] = left.twizy_energy_pct
         said = ", ".join(f"{word} {percent:g} %" for word, percent in words.items() if percent)
-        assert f"| `{name}` | {WHEN[name]} | {left.left} | {said} |" in page
+        assert f"| `{name}` | {SYMPTOMS[name]} | {left.left} | {said} |" in page
 
 
 @needs_recordings

@@ -10,7 +10,7 @@ import pytest
 from agent.dialects.native import NativeDialect
 from agent.errors import REASONS, Rejected
 from agent.messages import Message
-from simulator.faults import EXCLUSIVE, NAMES, WHEN, Faults
+from simulator.faults import EXCLUSIVE, NAMES, SYMPTOMS, Faults
 from simulator.fleet import Fleet
 from simulator.hostile import HOSTILE_PAYLOADS
 from simulator.reports import Reading
@@ -133,7 +133,7 @@ def test_no_van_has_two_faults_that_exclude_each_other() -> None:
 
 
 def test_every_fault_is_described() -> None:
-    assert all(len(text) > 20 for text in WHEN.values())
+    assert all(len(text) > 20 for text in SYMPTOMS.values())
 
 
 def readings(**values: Any) -> list[Reading]:
