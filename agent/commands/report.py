@@ -11,10 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from agent.commands.moments import add_period, period
-from agent.commands.report_figures import Sums, VanFigures, figures_of, gather
+from agent.commands.report_figures import figures_of
 from agent.commands.report_findings import Corrections, corrections_of, implausible
 from agent.commands.report_format import as_csv, as_json, as_markdown
+from agent.commands.report_gather import gather
 from agent.commands.report_scopes import scopes_of
+from agent.commands.report_sums import Sums, VanFigures
 from agent.config import Settings, load_fleet
 from agent.factors.factor_set import load_factor_years
 from agent.factors.year_set import FactorSet
