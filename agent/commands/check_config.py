@@ -3,13 +3,12 @@
 import argparse
 import sys
 
+from agent.commands.components import decoder_of, receiver_of, roster_of
 from agent.commands.live import time_zone
-from agent.commands.run import make_decoder, make_subscriber
+from agent.commands.storage import store_of
 from agent.config import Settings, load_fleet
 from agent.factors.year_set import EU_CLASS, UK
 from agent.fleet.vehicle import Vehicle
-from agent.shard.roster import Roster
-from agent.stores import make_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,17 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(_arguments: argparse.Namespace, settings: Settings) -> int:
     """Raise `SettingsError` for the first thing wrong; print what was found otherwise."""
     fleet = load_fleet(settings.fleet)
-    roster = Roster(
-        fleet,
-        fleet_settings=settings.fleet,
-        emissions=settings.emissions,
-        derived_every_s=settings.store.derived_every_s,
-    )
+    roster = roster_of(settings, fleet)
     abroad = [f"van {name!r}: {text}" for name in fleet.vans if (text := _class_abroad(roster.vehicle(name)))]
     if settings.fleet.diesel_class and (text := _class_abroad(roster.vehicle(""))):
         abroad.append(f"vans that the fleet file does not name: {text}")
-    make_subscriber(settings, make_decoder(settings, roster))
-    make_store(settings.store.url, batch_points=settings.store.batch_points)
+    receiver_of(settings, decoder_of(settings, roster))
+    store_of(settings.store)
     time_zone(settings.live.timezone)
     sys.stdout.write(
         f"settings are fine: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "

@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from agent.commands.storage import history_of
 from agent.config import Settings
 from agent.errors import SettingsError
 from agent.fleet.energy_state import STORED_SHARE
-from agent.stores import History, make_history
+from agent.stores import History
 
 OVERLAP_S: Final = 600.0
 """An event of the agent belongs to a true one if they overlap, or lie at most this far apart."""
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         if arguments.vehicle not in truth.totals:
             raise SettingsError(f"{arguments.truth} knows no vehicle {arguments.vehicle!r}")
         vans = [arguments.vehicle]
-    history = make_history(settings.store.url, token=_token(settings))
+    history = history_of(settings.store)
     try:
         groups = [[van] for van in vans] if arguments.by_vehicle else [vans]
         for group in groups:
@@ -217,8 +218,3 @@ def table(heading: str, rows: list[Comparison]) -> str:
         for row in rows
     ]
     return "\n".join(lines) + "\n\n"
-
-
-def _token(settings: Settings) -> str:
-    token = settings.store.token
-    return token.get_secret_value() if token is not None else ""

@@ -14,18 +14,18 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.commands.components import roster_of
 from agent.commands.moments import add_period, format_moment, period
 from agent.commands.report_findings import LONGEST_CORRECTION_MS, corrections_of
-from agent.config import Settings, load_fleet
+from agent.commands.storage import history_of, open_journal
+from agent.config import Settings
 from agent.errors import SettingsError, VanpulseError
 from agent.fleet.books.corrections import Correction, Day, Slice, slice_start_ms
 from agent.fleet.correction_state import Amounts
-from agent.journal import Journal, JournalInUse
+from agent.journal import JournalInUse
 from agent.journal import requests as journal_requests
 from agent.journal.requests import Request
 from agent.points.measurements import TAGS
-from agent.shard.roster import Roster
-from agent.stores import make_history
 from agent.stores.base import History
 
 DAY_MS: Final = 86_400_000
@@ -60,8 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Make a correction, or list them."""
     start_ms, end_ms = period(arguments, settings.fleet.timezone)
-    token = settings.store.token.get_secret_value() if settings.store.token else ""
-    with closing(make_history(settings.store.url, token=token)) as history:
+    with closing(history_of(settings.store)) as history:
         if arguments.list:
             return _list(history, arguments.van, start_ms, end_ms)
         if arguments.van is None or start_ms is None or end_ms is None or arguments.reason is None:
@@ -161,12 +160,7 @@ def _standing(newest: Mapping[str, Mapping[str, Any]]) -> Amounts:
 
 def _days(history: History, settings: Settings, vehicle_id: str, slices: list[Slice]) -> Iterator[Day]:
     """The stored records of days that the slices lie in, without them."""
-    roster = Roster(
-        load_fleet(settings.fleet),
-        fleet_settings=settings.fleet,
-        emissions=settings.emissions,
-        derived_every_s=settings.store.derived_every_s,
-    )
+    roster = roster_of(settings)
     zone = roster.context(vehicle_id).day_zone
     first_ms = slices[0].start_ms - 2 * DAY_MS
     for day in history.select("day", vehicle_id=vehicle_id, start_ms=first_ms, end_ms=slices[-1].start_ms + 1):
@@ -204,12 +198,7 @@ def _journal(correction: Correction, settings: Settings) -> bool:
         raise CannotCorrect(f"there is no journal {path}: corrections are made where the agent runs, with its settings")
     request = Request(corrections=[(correction.made_ms, msgspec.json.encode(correction))])
     try:
-        journal = Journal.open(
-            path,
-            max_bytes=settings.journal.max_bytes,
-            when_full=settings.journal.when_full,
-            dead_letter_bytes=settings.journal.dead_letter_bytes,
-        )
+        journal = open_journal(settings.journal)
     except JournalInUse:
         if not _within(lambda: journal_requests.ask(path, request)):
             raise CannotCorrect("an earlier request still waits for the agent: try again in a moment") from None

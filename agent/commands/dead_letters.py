@@ -18,13 +18,13 @@ import msgspec
 
 from agent.commands.asking import ask_agent
 from agent.commands.moments import format_moment
+from agent.commands.storage import open_journal, store_of
 from agent.config import Settings
 from agent.errors import REASONS, VanpulseError
-from agent.journal import Journal, JournalInUse, JournalReader
+from agent.journal import JournalInUse, JournalReader
 from agent.journal import requests as journal_requests
 from agent.journal.requests import NOT_REPLAYABLE, Request
 from agent.log import DeadLetter, Key
-from agent.stores import make_store
 from agent.stores.influxdb import InfluxStore
 
 _LIST_PAYLOAD: Final = 60
@@ -172,12 +172,7 @@ def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
     if not wanted:
         return set()
     try:
-        journal = Journal.open(
-            path,
-            max_bytes=settings.journal.max_bytes,
-            when_full=settings.journal.when_full,
-            dead_letter_bytes=settings.journal.dead_letter_bytes,
-        )
+        journal = open_journal(settings.journal)
     except JournalInUse:
         ask_agent(path, request)
     else:
@@ -192,8 +187,7 @@ def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
 
 async def _write_again(letters: Sequence[DeadLetter], settings: Settings) -> list[Key]:
     """Offer refused lines to the store once more; returns the letters whose lines it took."""
-    token = settings.store.token.get_secret_value() if settings.store.token else ""
-    store = make_store(settings.store.url, token=token, batch_points=settings.store.batch_points)
+    store = store_of(settings.store)
     if not isinstance(store, InfluxStore):
         return []
     await store.open()

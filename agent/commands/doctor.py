@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from agent.commands.components import decoder_of, roster_of
 from agent.commands.doctor_outage import WISHED_RESTART_S, Outage, duration
 from agent.commands.doctor_probes import (
     FRAME_BYTES,
@@ -20,9 +21,7 @@ from agent.commands.doctor_probes import (
     look_at_disk,
     look_at_store,
 )
-from agent.commands.run import make_decoder
-from agent.config import Settings, load_fleet
-from agent.shard.roster import Roster
+from agent.config import Settings
 
 Status = Literal["good", "note", "weak", "broken"]
 Origin = Literal["measured", "configured", "assumed", "computed"]
@@ -93,13 +92,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _look(arguments: argparse.Namespace, settings: Settings) -> tuple[BrokerReport, DiskReport, StoreReport]:
-    roster = Roster(
-        load_fleet(settings.fleet),
-        fleet_settings=settings.fleet,
-        emissions=settings.emissions,
-        derived_every_s=settings.store.derived_every_s,
-    )
-    filters = make_decoder(settings, roster).topic_filters()
+    roster = roster_of(settings)
+    filters = decoder_of(settings, roster).topic_filters()
     seconds = 1.0 if arguments.rate else arguments.seconds
     broker, store = await asyncio.gather(
         look_at_broker(settings, filters, seconds=seconds),

@@ -15,13 +15,13 @@ from typing import Final, Self
 import aiohttp
 import msgspec
 
+from agent.commands.storage import store_of
 from agent.config import Settings
 from agent.errors import StoreError
 from agent.mqtt.base import BrokerLimits, Delivery, Receiver
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.forget_session import forget_session
 from agent.mqtt.options import MqttOptions
-from agent.stores import make_store
 from agent.stores.influxdb_address import InfluxAddress
 
 ANSWER_WITHIN_S: Final = 15.0
@@ -218,8 +218,7 @@ def _filesystem(directory: Path) -> str:
 async def look_at_store(settings: Settings) -> StoreReport:
     """Ask the store to take nothing: address, rights and room are checked on the way."""
     report = StoreReport()
-    token = settings.store.token
-    store = make_store(settings.store.url, token=token.get_secret_value() if token else "", timeout_s=ANSWER_WITHIN_S)
+    store = store_of(settings.store, timeout_s=ANSWER_WITHIN_S)
     try:
         await store.open()
         await store.check()

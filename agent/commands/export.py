@@ -9,9 +9,9 @@ from typing import Any, Final, TextIO
 import msgspec
 
 from agent.commands.moments import add_period, format_moment, period
+from agent.commands.storage import history_of
 from agent.config import Settings
 from agent.points.measurements import MEASUREMENTS, Measurement
-from agent.stores import make_history
 
 _SHOW_EVERY: Final = 20_000
 
@@ -31,8 +31,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         sys.stderr.write(f"vanpulse: {measurement.name} has no vans; leave --vehicle out\n")
         return 2
     start_ms, end_ms = period(arguments, settings.fleet.timezone)
-    token = settings.store.token.get_secret_value() if settings.store.token else ""
-    history = make_history(settings.store.url, token=token)
+    history = history_of(settings.store)
     try:
         points = history.select(measurement.name, vehicle_id=arguments.vehicle, start_ms=start_ms, end_ms=end_ms)
         write = write_csv if arguments.format == "csv" else write_jsonl

@@ -16,11 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from agent.commands.asking import ask_agent
+from agent.commands.storage import open_journal
 from agent.config import FleetFile, Settings, load_fleet
 from agent.dialects.drops import MANIFEST, drop_of
 from agent.dialects.identity import is_vehicle_id
 from agent.errors import Rejected, VanpulseError
-from agent.journal import Journal, JournalInUse
+from agent.journal import JournalInUse
 from agent.journal.requests import Request
 from agent.messages import Message
 from agent.readings import DropReading
@@ -57,12 +58,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     drops = read(file, settings, load_fleet(settings.fleet), now_ms)
     request = Request(append=list(as_messages(drops)))
     try:
-        journal = Journal.open(
-            settings.journal.path,
-            max_bytes=settings.journal.max_bytes,
-            when_full=settings.journal.when_full,
-            dead_letter_bytes=settings.journal.dead_letter_bytes,
-        )
+        journal = open_journal(settings.journal)
     except JournalInUse:
         taken = ask_agent(settings.journal.path, request)
     else:

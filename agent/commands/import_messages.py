@@ -17,10 +17,11 @@ from typing import BinaryIO, Final
 import msgspec
 
 from agent.commands.moments import format_moment, parse_moment
+from agent.commands.storage import open_journal
 from agent.config import Settings
 from agent.errors import JournalFull, SettingsError, VanpulseError
 from agent.intake import COMMIT_BYTES, COMMIT_MESSAGES
-from agent.journal import Journal, JournalInUse
+from agent.journal import JournalInUse
 from agent.journal.bulk import Arrival
 from agent.messages import Message, MessageKind
 from agent.shard.shard import MINUTE_KEY
@@ -90,12 +91,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             max_packet_bytes=settings.mqtt.max_packet_bytes,
         )
         try:
-            journal = Journal.open(
-                path,
-                max_bytes=settings.journal.max_bytes,
-                when_full=settings.journal.when_full,
-                dead_letter_bytes=settings.journal.dead_letter_bytes,
-            )
+            journal = open_journal(settings.journal)
         except JournalInUse as error:
             raise ImportRefused(f"an agent has the journal {path} open: stop it, import, and start it again") from error
         try:

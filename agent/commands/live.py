@@ -25,14 +25,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal. Raises `SettingsError` when the address or a setting will not do."""
     with interruptible():
         # The web framework takes a second to import, which no other command should pay.
-        from agent.stores import make_history
+        from agent.commands.storage import history_of
         from dashboards.live.server import LivePage, serve
 
-    token = settings.store.token.get_secret_value() if settings.store.token else ""
     password = settings.live.password.get_secret_value() if settings.live.password else None
     serve(
         LivePage(
-            open_history=lambda: make_history(settings.store.url, token=token),
+            open_history=lambda: history_of(settings.store),
             host=arguments.host,
             port=arguments.port,
             password=password,

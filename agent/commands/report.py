@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.commands.components import roster_of
 from agent.commands.moments import add_period, period
 from agent.commands.report_figures import figures_of
 from agent.commands.report_findings import Corrections, corrections_of, implausible
@@ -17,14 +18,13 @@ from agent.commands.report_format import as_csv, as_json, as_markdown
 from agent.commands.report_gather import gather
 from agent.commands.report_scopes import scopes_of
 from agent.commands.report_sums import Sums, VanFigures
-from agent.config import Settings, load_fleet
+from agent.commands.storage import history_of
+from agent.config import Settings
 from agent.factors.factor_set import load_factor_years
 from agent.factors.year_set import FactorSet
 from agent.fleet.day_zone import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points.measurements import MEASUREMENTS
-from agent.shard.roster import Roster
-from agent.stores import make_history
 from agent.stores.base import History
 
 BLOCKS: Final = (
@@ -63,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the report."""
     start_ms, end_ms = period(arguments, settings.fleet.timezone)
-    token = settings.store.token.get_secret_value() if settings.store.token else ""
-    with closing(make_history(settings.store.url, token=token)) as history:
+    with closing(history_of(settings.store)) as history:
         report = make_report(history, settings, start_ms=start_ms, end_ms=end_ms, block=arguments.block)
     write = {"md": as_markdown, "csv": as_csv, "json": as_json}[arguments.format]
     for text in write(report, arguments.block):
@@ -79,12 +78,7 @@ def make_report(
     emissions = settings.emissions
     years = load_factor_years(emissions.factor_set, DayZone(settings.fleet.timezone).tzinfo)
     factors = years.newest if end_ms is None else years.at(end_ms - 1)
-    roster = Roster(
-        load_fleet(settings.fleet),
-        fleet_settings=settings.fleet,
-        emissions=emissions,
-        derived_every_s=settings.store.derived_every_s,
-    )
+    roster = roster_of(settings)
     charging = factors.charging(ac=emissions.charging_efficiency_ac, dc=emissions.charging_efficiency_dc)
     corrections = corrections_of(history, start_ms=start_ms, end_ms=end_ms)
     vans = gather(

@@ -10,16 +10,11 @@ import sys
 
 import uvloop
 
+from agent.commands.components import decoder_of, receiver_of, roster_of
+from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
-from agent.dialects import Decoder, make_dialects
-from agent.journal import Journal
-from agent.mqtt.base import Receiver
-from agent.mqtt.connect import make_receiver
-from agent.mqtt.options import MqttOptions
 from agent.pipeline import Pipeline
-from agent.shard.roster import Roster
 from agent.shard.shard import Shard
-from agent.stores import make_store
 from agent.throttle import LEAST_BURST, Throttle
 
 log = logging.getLogger(__name__)
@@ -65,26 +60,11 @@ def build(settings: Settings) -> Pipeline:
     fleet = load_fleet(settings.fleet)
     for depot, vehicle_id in fleet.depots_without_entry().items():
         log.warning("fleet.file: van %r is of depot %r, which has no entry", vehicle_id, depot)
-    roster = Roster(
-        fleet,
-        fleet_settings=settings.fleet,
-        emissions=settings.emissions,
-        derived_every_s=settings.store.derived_every_s,
-    )
-    decoder = make_decoder(settings, roster)
-    store = make_store(
-        settings.store.url,
-        token=settings.store.token.get_secret_value() if settings.store.token else "",
-        batch_points=settings.store.batch_points,
-        keep_days=settings.store.keep_days,
-    )
-    journal = Journal.open(
-        settings.journal.path,
-        max_bytes=settings.journal.max_bytes,
-        when_full=settings.journal.when_full,
-        dead_letter_bytes=settings.journal.dead_letter_bytes,
-    )
-    receiver = make_subscriber(settings, decoder, session_expected=journal.counters.next_offset > 0)
+    roster = roster_of(settings, fleet)
+    decoder = decoder_of(settings, roster)
+    store = store_of(settings.store)
+    journal = open_journal(settings.journal)
+    receiver = receiver_of(settings, decoder, session_expected=journal.counters.next_offset > 0)
     host, _, port = settings.http.listen.rpartition(":")
     return Pipeline(
         receiver=receiver,
@@ -104,26 +84,3 @@ def build(settings: Settings) -> Pipeline:
         alert_prefix=f"{settings.mqtt.prefix}-alerts",
         listen=(host.strip("[]"), int(port)),
     )
-
-
-def make_subscriber(settings: Settings, decoder: Decoder, *, session_expected: bool = False) -> Receiver:
-    """The `[mqtt]` settings' receiver for what the dialects subscribe to; it does not connect yet."""
-    options = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
-    return make_receiver(options, session_expected=session_expected)
-
-
-def make_decoder(settings: Settings, roster: Roster) -> Decoder:
-    """What `mqtt.dialects` names, with the fleet file's table of identities."""
-    mqtt, fleet = settings.mqtt, settings.fleet
-    dialects = make_dialects(
-        mqtt.dialects,
-        prefix=mqtt.prefix,
-        identities=roster.identities,
-        max_age_ms=round(fleet.max_age_s * 1000),
-        max_ahead_ms=round(fleet.max_ahead_s * 1000),
-        gbt32960_utc_offset=mqtt.gbt32960_utc_offset,
-        gbt32960_coordinates=mqtt.gbt32960_coordinates,
-        gbt32960_current_sign=mqtt.gbt32960_current_sign,
-        ovms_counters=mqtt.ovms_counters,
-    )
-    return Decoder(dialects)

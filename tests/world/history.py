@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from agent.commands.run import make_decoder
+from agent.commands.components import decoder_of
 from agent.config import Settings, load, load_fleet
 from agent.journal import batches
 from agent.messages import Batch, Message, MessageKind
@@ -162,7 +162,7 @@ def _shard(settings: Settings) -> Shard:
         emissions=settings.emissions,
         derived_every_s=settings.store.derived_every_s,
     )
-    return Shard(make_decoder(settings, roster), roster)
+    return Shard(decoder_of(settings, roster), roster)
 
 
 class _Taker:
