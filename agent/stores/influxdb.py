@@ -1,26 +1,25 @@
-"""InfluxDB, and whatever else takes line protocol at `/api/v2/write`: 1.8 and later, 2.x, 3 Core, VictoriaMetrics.
+"""InfluxDB, and every other server that takes line protocol at `/api/v2/write`.
 
-What an answer means is decided in `_classify`, and only there:
+Those are InfluxDB 1.8 and later, 2.x, 3 Core, and VictoriaMetrics. `influxdb_answers.py` tells what each status means.
 
-    200, 201, 204            stored
-    400, 422 with "beyond retention policy dropped=N"
-                             the N oldest lines are older than the bucket keeps: returned as rejected, the rest stored
-    400, 406, 422            some line is bad: found by halving, returned as rejected, everything else stored
-    413                      too much at once: halved, and the smaller size remembered
-    408, 429, 5xx, no answer the same lines again later (`StoreUnavailable`)
-    everything else          address, token, rights or bucket are wrong (`StoreMisconfigured`): nothing is given up
+One call of `write` is one attempt; the caller repeats it for as long as it takes. A write that is refused is handled so
+that each good line gets stored:
+
+1. Too much at once: halve it, and remember the smaller size.
+2. Lines older than the bucket keeps: reject that many of the oldest lines, and send the rest again.
+3. A bad line: first send again some lines that this server has accepted lately. If those are refused now, the lines are
+   not the reason: raise `StoreMisconfigured`. Otherwise find the bad lines by halving, and reject them one by one.
+4. Too many rejected lines are no bad lines but a wrong set-up: raise `StoreMisconfigured`.
+
+Rejected rows are returned and become dead letters. `StoreMisconfigured` rejects nothing.
 """
 
 import asyncio
-import re
 import ssl
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from enum import Enum
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -29,50 +28,36 @@ from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.points.rows import Rows
 from agent.stores.base import RejectedRow
 from agent.stores.influxdb_address import InfluxAddress
+from agent.stores.influxdb_answers import Answer, Verdict, aged_lines, read_answer
 from agent.stores.line_protocol import LineWriter, measurement_of, time_of, vehicle_of
 
 MAX_REFUSALS: Final = 64
-"""Lines of one write, or of one measurement in a row, that may be refused before it is taken for a wrong set-up."""
-_RETRY_AFTER_LIMIT_S: Final = 60.0
+"""Bad lines in one write, or in a row of one measurement, beyond which the set-up is taken to be wrong."""
+PROBE_AGE_S: Final = 1800.0
+"""How long an accepted line can be used as a probe. A bucket's retention is at least an hour."""
 _HALVE_AFTER_ERRORS: Final = 3
-_ANSWER_BYTES: Final = 1 << 16
-WITNESS_S: Final = 1800.0
-"""For how long a line that was taken bears witness: no retention is shorter than an hour."""
-_BEYOND_RETENTION: Final = re.compile(r"beyond retention policy dropped=(\d+)")
 _GZIP: Final = 31
 """zlib's window bits for a gzip header."""
 
 
-class _Verdict(Enum):
-    STORED = "stored"
-    REFUSED = "refused"
-    AGED = "older than the bucket keeps"
-    TOO_LARGE = "too large"
-
-
-class _Witness(NamedTuple):
-    """A line that this server has taken, and when."""
+class _Accepted(NamedTuple):
+    """A line that this server has stored, and when."""
 
     line: str
     stored_s: float
 
 
 class _Rejected(NamedTuple):
-    """What one write has found out: lines refused one by one, and lines older than the bucket keeps."""
+    """The rejected lines of one write: bad ones, found one by one, and lines older than the bucket keeps."""
 
     refused: list[RejectedRow]
     aged: list[RejectedRow]
 
 
-class _Answer(NamedTuple):
-    verdict: _Verdict
-    text: str
-
-
 class InfluxStore:
-    """Writes lines; one call of `write` is one attempt, which the caller repeats for as long as it takes.
+    """Writes points as line protocol over HTTP; implements `Store`.
 
-    Lines are compressed unless the server is on this machine; `compress` decides otherwise.
+    Requests are compressed unless the server is on this machine; `compress` decides otherwise.
     """
 
     def __init__(
@@ -83,26 +68,25 @@ class InfluxStore:
         batch_points: int = 5000,
         timeout_s: float = 30.0,
         compress: bool | None = None,
-        max_refusals: int = MAX_REFUSALS,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = InfluxAddress.parse(url)
+        self.requests = 0
         self._compress = not self.address.is_local if compress is None else compress
         self._headers = {"Content-Type": "text/plain; charset=utf-8"}
         if token:
             self._headers["Authorization"] = f"Token {token}"
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._max_refusals = max_refusals
         self._largest = batch_points
         self._size = batch_points
         self._server_errors = 0
         self._writer = LineWriter()
         self._clock_s = clock_s
-        self._known_good: dict[str, _Witness] = {}
+        self._accepted: dict[str, _Accepted] = {}
+        """The last line of each measurement known to be stored."""
         self._refused_in_a_row: Counter[str] = Counter()
+        """Bad lines of each measurement since one of its lines was stored."""
         self._session: aiohttp.ClientSession | None = None
-        self.requests = 0
-        self.bisections = 0
 
     async def open(self) -> None:
         """Make ready; nothing is sent."""
@@ -113,19 +97,19 @@ class InfluxStore:
         return await self.write_lines(await asyncio.to_thread(self._writer.lines, rows))
 
     async def write_lines(self, lines: list[str]) -> list[RejectedRow]:
-        """Post lines that are made already, in requests of bounded size, one after the other."""
+        """Post lines in requests of bounded size, one after the other."""
         rejected = _Rejected([], [])
         start = 0
         while start < len(lines):
             part = lines[start : start + self._size]
             answer = await self._send(part)
-            if answer.verdict is not _Verdict.STORED:
-                await self._separate(part, answer, rejected)
+            if answer.verdict is not Verdict.STORED:
+                await self._store_the_good(part, answer, rejected)
             start += len(part)
         return [*rejected.refused, *rejected.aged]
 
     async def check(self) -> None:
-        """Post nothing: address, token, rights and bucket are looked at before the empty body is."""
+        """Post an empty body: the server checks address, token, rights and bucket before it looks at the body."""
         await self._send([])
 
     async def close(self) -> None:
@@ -134,9 +118,10 @@ class InfluxStore:
             await self._session.close()
             self._session = None
 
-    # -- one request
+    # One request.
 
-    async def _send(self, lines: list[str]) -> _Answer:
+    async def _send(self, lines: list[str]) -> Answer:
+        """Post the lines once. Raises StoreUnavailable or StoreMisconfigured; any other verdict is returned."""
         if self._session is None:
             raise StoreUnavailable("the store is not open")
         headers = self._headers
@@ -148,89 +133,76 @@ class InfluxStore:
             async with self._session.post(
                 self.address.write_url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                answer = await self._classify(response)
+                answer = await read_answer(response, self.address.base)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
             raise StoreMisconfigured(f"{self.address.base}: {error}") from error
         except TimeoutError as error:
             raise StoreUnavailable(f"{self.address.base} did not answer in {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise StoreUnavailable(f"{self.address.base}: {str(error) or type(error).__name__}") from error
-        if answer.verdict is _Verdict.STORED and lines:
+        if answer.verdict is Verdict.UNAVAILABLE:
+            self._note_server_error(answer.status)
+            raise StoreUnavailable(answer.detail, retry_after_s=answer.retry_after_s)
+        if answer.verdict is Verdict.MISCONFIGURED:
+            raise StoreMisconfigured(answer.detail)
+        if answer.verdict is Verdict.STORED and lines:
             self._note_stored(lines)
         return answer
-
-    async def _classify(self, response: aiohttp.ClientResponse) -> _Answer:
-        status = response.status
-        text = (await _beginning(response)).strip()
-        detail = f"{self.address.base} answered {status}: {text[:300] or response.reason}"
-        of_a_database = "html" not in response.headers.get("Content-Type", "")
-        if status == 204 or (status in {200, 201} and of_a_database):
-            return _Answer(_Verdict.STORED, text)
-        if status == 413:
-            return _Answer(_Verdict.TOO_LARGE, text)
-        if status in {400, 422} and _BEYOND_RETENTION.search(text):
-            return _Answer(_Verdict.AGED, text)
-        if status in {400, 406, 422} and of_a_database:
-            return _Answer(_Verdict.REFUSED, text)
-        if status in {408, 429} or status >= 500:
-            self._note_server_error(status)
-            raise StoreUnavailable(detail, retry_after_s=_retry_after_s(response))
-        raise StoreMisconfigured(detail)
 
     def _note_stored(self, lines: list[str]) -> None:
         self._server_errors = 0
         self._size = min(self._largest, max(self._size, 2 * len(lines)))
-        # A sample will do, unless somebody waits to hear that a measurement is taken again.
+        # A sample of the lines is enough, unless a measurement had refusals: then its next stored line must be seen.
         step = 1 if self._refused_in_a_row else 50
         now_s = self._clock_s()
-        stored = {measurement_of(line): _Witness(line, now_s) for line in (*lines[::step], lines[-1])}
-        self._known_good |= stored
+        stored = {measurement_of(line): _Accepted(line, now_s) for line in (*lines[::step], lines[-1])}
+        self._accepted |= stored
         for name in stored:
             del self._refused_in_a_row[name]
 
     def _note_server_error(self, status: int) -> None:
-        """A server that fails on one request again and again may manage half of it."""
+        """Halve the size after several errors in a row: the server may fail on this much and manage less."""
         if status in {408, 429, 503}:
             return
         self._server_errors += 1
         if self._server_errors % _HALVE_AFTER_ERRORS == 0:
             self._size = max(1, self._size // 2)
 
-    # -- finding the bad line
+    # A refused write.
 
-    async def _separate(self, lines: list[str], answer: _Answer, rejected: _Rejected) -> None:
-        """Store every line that can be stored; add to `rejected` those that are refused singly, or too old.
+    async def _store_the_good(self, lines: list[str], answer: Answer, rejected: _Rejected) -> None:
+        """Store every line that can be stored; add the others to `rejected`.
 
-        Good lines may be written several times on the way, which changes nothing. Raises `StoreMisconfigured` when it
-        is not the lines: a line that was taken before is refused now, or too many are.
+        Good lines may be written several times on the way, which does not change the store. Raises `StoreMisconfigured`
+        when the lines are not the reason.
         """
-        self.bisections += 1
-        if answer.verdict is _Verdict.REFUSED:
+        if answer.verdict is Verdict.REFUSED:
             await self._probe(lines, answer)
-        waiting = self._sort_out(lines, answer, rejected)
+        waiting = self._reject_or_split(lines, answer, rejected)
         while waiting:
             part = waiting.pop()
             answer = await self._send(part)
-            if answer.verdict is _Verdict.STORED:
+            if answer.verdict is Verdict.STORED:
                 continue
-            waiting += self._sort_out(part, answer, rejected)
-            if len(rejected.refused) > self._max_refusals:
-                raise self._misconfigured(answer, f"more than {self._max_refusals} lines of one write are refused")
+            waiting += self._reject_or_split(part, answer, rejected)
+            if len(rejected.refused) > MAX_REFUSALS:
+                raise self._misconfigured(answer, f"more than {MAX_REFUSALS} lines of one write are refused")
 
-    def _sort_out(self, lines: list[str], answer: _Answer, rejected: _Rejected) -> list[list[str]]:
-        """Note what this answer says for good; the lines that are left, in parts to try again."""
-        if answer.verdict is _Verdict.AGED:
-            aged, rest = _oldest(lines, answer.text)
-            rejected.aged.extend([_rejected_row(line, answer) for line in aged])
-            return [rest] if rest else []
+    def _reject_or_split(self, lines: list[str], answer: Answer, rejected: _Rejected) -> list[list[str]]:
+        """Reject what this answer decides; returns the other lines, in parts to send next."""
+        if answer.verdict is Verdict.AGED:
+            number = max(1, aged_lines(answer.text) or 1)
+            oldest_first = sorted(lines, key=time_of)
+            rejected.aged.extend([_rejected_row(line, answer) for line in oldest_first[:number]])
+            return [oldest_first[number:]] if number < len(lines) else []
         if len(lines) == 1:
             rejected.refused.append(self._reject(lines[0], answer))
             return []
         return self._split(lines, answer)
 
-    def _split(self, lines: list[str], answer: _Answer) -> list[list[str]]:
-        """Smaller parts to try: the lines that the server has named apart from the rest, otherwise halves."""
-        if answer.verdict is _Verdict.TOO_LARGE:
+    def _split(self, lines: list[str], answer: Answer) -> list[list[str]]:
+        """Smaller parts: the lines that the server has named apart from the rest, otherwise two halves."""
+        if answer.verdict is Verdict.TOO_LARGE:
             self._largest = self._size = max(1, min(self._largest, len(lines) // 2))
         else:
             named = [line for line in lines if line in answer.text]
@@ -239,47 +211,39 @@ class InfluxStore:
         middle = len(lines) // 2
         return [lines[middle:], lines[:middle]]
 
-    async def _probe(self, lines: list[str], refused: _Answer) -> None:
-        """Write lines again that this server has taken; when they are refused now, the new lines are not the reason.
+    async def _probe(self, lines: list[str], refused: Answer) -> None:
+        """Send accepted lines again. If they are refused now, the new lines are not the reason: StoreMisconfigured.
 
-        A line that was taken long ago, or that is older by now than the bucket keeps, says nothing.
+        A line proves nothing if it was accepted long ago, or if it is older by now than the bucket keeps.
         """
-        since_s = self._clock_s() - WITNESS_S
-        self._known_good = {name: each for name, each in self._known_good.items() if each.stored_s >= since_s}
+        since_s = self._clock_s() - PROBE_AGE_S
+        self._accepted = {name: each for name, each in self._accepted.items() if each.stored_s >= since_s}
         names = dict.fromkeys(map(measurement_of, lines))
-        good = {name: self._known_good[name].line for name in names if name in self._known_good}
-        good = good or {name: each.line for name, each in list(self._known_good.items())[:1]}
-        if not good:
+        probes = {name: self._accepted[name].line for name in names if name in self._accepted}
+        probes = probes or {name: each.line for name, each in list(self._accepted.items())[:1]}
+        if not probes:
             return
-        answer = await self._send(list(good.values()))
-        if answer.verdict is _Verdict.AGED:
-            for name in good:
-                self._known_good.pop(name, None)
-        elif answer.verdict is not _Verdict.STORED:
-            raise self._misconfigured(refused, "lines that were taken before are refused now")
+        answer = await self._send(list(probes.values()))
+        if answer.verdict is Verdict.AGED:
+            for name in probes:
+                self._accepted.pop(name, None)
+        elif answer.verdict is not Verdict.STORED:
+            raise self._misconfigured(refused, "lines that were accepted before are refused now")
 
-    def _reject(self, line: str, answer: _Answer) -> RejectedRow:
+    def _reject(self, line: str, answer: Answer) -> RejectedRow:
         name = measurement_of(line)
         self._refused_in_a_row[name] += 1
-        if self._refused_in_a_row[name] > self._max_refusals:
-            raise self._misconfigured(answer, f"no line of {name!r} is taken any more")
+        if self._refused_in_a_row[name] > MAX_REFUSALS:
+            raise self._misconfigured(answer, f"no line of {name!r} is accepted any more")
         return _rejected_row(line, answer)
 
-    def _misconfigured(self, answer: _Answer, reason: str) -> StoreMisconfigured:
+    def _misconfigured(self, answer: Answer, reason: str) -> StoreMisconfigured:
         return StoreMisconfigured(f"{self.address.base}: {reason}; it says: {answer.text[:300]}")
 
 
-def _rejected_row(line: str, answer: _Answer) -> RejectedRow:
+def _rejected_row(line: str, answer: Answer) -> RejectedRow:
     text = answer.text[:1000] or answer.verdict.value
     return RejectedRow(measurement_of(line), line, text, vehicle_of(line))
-
-
-def _oldest(lines: list[str], text: str) -> tuple[list[str], list[str]]:
-    """The lines that the server has dropped for their age, by their number, and the rest."""
-    found = _BEYOND_RETENTION.search(text)
-    number = max(1, int(found[1])) if found else len(lines)
-    in_order = sorted(lines, key=time_of)
-    return in_order[:number], in_order[number:]
 
 
 def _encode(lines: list[str], *, compress: bool) -> bytes:
@@ -288,28 +252,3 @@ def _encode(lines: list[str], *, compress: bool) -> bytes:
         return body
     packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
     return packer.compress(body) + packer.flush()
-
-
-async def _beginning(response: aiohttp.ClientResponse) -> str:
-    content = bytearray()
-    async for chunk in response.content.iter_chunked(4096):
-        content += chunk
-        if len(content) >= _ANSWER_BYTES:
-            break
-    return content.decode("utf-8", "replace")
-
-
-def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
-    """`Retry-After` in seconds or as a date, the latter against the server's own clock; at most a minute."""
-    text = response.headers.get("Retry-After", "").strip()
-    if not text:
-        return None
-    if text.isdecimal():
-        return min(float(text), _RETRY_AFTER_LIMIT_S)
-    try:
-        until = parsedate_to_datetime(text)
-        date = response.headers.get("Date")
-        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
-        return min(max((until - now).total_seconds(), 0.0), _RETRY_AFTER_LIMIT_S)
-    except (ValueError, TypeError):
-        return None

@@ -1,4 +1,4 @@
-"""`influxdb://HOST:8086?org=O&bucket=B`, taken apart."""
+"""Parses `store.url` of the form `influxdb://HOST:8086?org=O&bucket=B`."""
 
 from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -7,7 +7,7 @@ from agent.errors import SettingsError
 
 
 class InfluxAddress(NamedTuple):
-    """Where an InfluxDB is, and which bucket is ours."""
+    """The server and the bucket."""
 
     base: str
     """`http://host:port`, and a path when the server is behind one."""
@@ -17,7 +17,7 @@ class InfluxAddress(NamedTuple):
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Raises `SettingsError` for anything else than `influxdb://` or `influxdbs://` (TLS) with a bucket."""
+        """Raises `SettingsError` unless the URL is `influxdb://` or `influxdbs://` (TLS) with a bucket."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or 8086
@@ -40,7 +40,7 @@ class InfluxAddress(NamedTuple):
 
     @property
     def write_url(self) -> str:
-        """Where lines are posted; the precision is always said, since servers guess differently."""
+        """Where lines are posted. The precision is always given, because the servers' defaults differ."""
         query = {"org": self.org, "bucket": self.bucket, "precision": "ms"}
         return f"{self.base}/api/v2/write?{urlencode(query)}"
 

@@ -1,4 +1,4 @@
-"""Reading points back from InfluxDB with InfluxQL, the query language that 1.x, 2.x and 3 Core all answer."""
+"""Reads points from InfluxDB with InfluxQL, the query language that 1.x, 2.x and 3 Core have in common."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ _CHUNK_POINTS: Final = 5000
 
 
 class InfluxHistory:
-    """Streams one measurement at a time; the bucket is the database of the same name."""
+    """Streams one measurement at a time; implements `History`. In InfluxQL the bucket is the database of that name."""
 
     def __init__(self, url: str, *, token: str = "", timeout_s: float = 60.0) -> None:
         self.address = InfluxAddress.parse(url)
@@ -60,12 +60,12 @@ class InfluxHistory:
                 point: dict[str, Any] = {"time_ms": values[0], **tags}
                 for name, value in zip(names[1:], values[1:], strict=True):
                     if value is not None and value != "":
-                        # JSON has one kind of number: 80.0 comes back as 80.
+                        # JSON does not tell 80.0 from 80.
                         point[name] = float(value) if name in floats else value
                 yield point
 
     def query(self, query: str) -> Iterator[dict[str, Any]]:
-        """The series of an InfluxQL query, as they arrive; times in milliseconds."""
+        """Yields the series of an InfluxQL query as they arrive; times in milliseconds."""
         parameters = {
             "db": self.address.bucket,
             "epoch": "ms",
@@ -88,7 +88,7 @@ class InfluxHistory:
             raise StoreUnavailable(f"{self.address.base}: {getattr(reason, 'strerror', None) or reason}") from error
 
     def close(self) -> None:
-        """Nothing is kept open between queries."""
+        """Nothing to release: no connection stays open between queries."""
 
 
 def _series(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,9 @@ from itertools import count
 
 import pytest
 
+from agent.stores.influxdb import InfluxStore
 from tests.servers.influxdb import MISSING, FrontEnd, InfluxServer, influx_server
+from tests.stores.influx import opened
 
 _NUMBERS = count()
 
@@ -27,3 +29,9 @@ def bucket(influxd: InfluxServer) -> str:
 async def front_end(influxd: InfluxServer) -> AsyncIterator[FrontEnd]:
     async with FrontEnd(influxd) as front_end:
         yield front_end
+
+
+@pytest.fixture
+async def store(front_end: FrontEnd, bucket: str) -> AsyncIterator[InfluxStore]:
+    async with opened(front_end.store_url(bucket)) as store:
+        yield store
