@@ -1,4 +1,4 @@
-"""The battery side of a reading: power, counters and state of charge, joined into the energy estimate."""
+"""What a reading tells of the battery: power, counters and the state of charge go into the energy estimate."""
 
 from typing import Final
 
@@ -7,19 +7,25 @@ from agent.fleet.battery_power import RESTING_OUT_KW, learn_sign, positive_part,
 from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_COUNTER, SOURCE_POWER, SOURCE_SOC, STORED_SHARE
 from agent.fleet.modes import CHARGING, DRIVING, PARKED, STOPPED
+from agent.fleet.soc_state import SocState
 from agent.fleet.state import VanState
 from agent.readings import Reading
 
 FROZEN_READINGS: Final = 3
-BRIDGE_SHARE: Final = 1.0 / 12.0
-"""Variance of the energy between two samples, over the square of their difference: a Brownian bridge, while power
-remembers; half the square more where two samples have nothing to do with each other any longer."""
-POWER_MEMORY_MS: Final = 10_000
-"""How long the power of driving remembers."""
+"""Power into the battery that is the same in so many readings of a drive is the last value of a charge."""
+CORRELATED_SHARE: Final = 1.0 / 12.0
+INDEPENDENT_SHARE: Final = 0.5
+"""Variance of the energy between two samples of power, over the square of (power difference x time).
+
+Samples at short intervals are correlated: between them power moves as a Brownian bridge, whose mean has the variance
+1/12. Over long intervals power takes values that neither sample shows, and the variance grows by up to 1/2.
+"""
+CORRELATION_MS: Final = 10_000
+"""Correlation time of the power of a drive."""
 POWER_ERROR: Final = 1e-4
-"""Variance of a sensor's own error of 1 %."""
+"""Relative variance of the energy by power: the sensor has an error of 1 %."""
 COUNTER_ERROR: Final = 1e-5
-"""Variance of a counter's own error of 0.3 %."""
+"""Relative variance of the energy by counters: they have an error of 0.3 %."""
 ON_TRIP: Final = (DRIVING, STOPPED)
 _MS_PER_H: Final = 3_600_000.0
 
@@ -27,7 +33,8 @@ _MS_PER_H: Final = 3_600_000.0
 def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context) -> bool:
     """Take power, counters and state of charge of a reading, `elapsed_ms` after the one before of this stream.
 
-    Returns whether the state of charge shows a charge that nobody saw, and that no silence under way accounts for.
+    Returns whether the state of charge shows an unreported charge that is not part of a silence being assessed.
+    Nearly every line runs for every reading. What is rare is in functions of its own.
     """
     battery, totals, mode = state.soc, state.totals, state.motion.mode
     power = reading.battery_power_kw
@@ -42,11 +49,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
             power = -power
     battery.raw_power_kw = power
     if power == last and power is not None and power > 0.0 and mode in ON_TRIP:
-        # Power into the battery that does not change while driving is the last value of a charge, long gone. Where the
-        # van stands it may well be the same each time, with a sign that is not known yet.
-        if not state.motion.standing_ms:
-            battery.frozen_readings += 1
-        if battery.frozen_readings >= FROZEN_READINGS:
+        if _is_frozen(state):
             power = None
     elif battery.frozen_readings:
         battery.frozen_readings = 0
@@ -62,7 +65,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         if mode == CHARGING:
             energy *= STORED_SHARE
         spread = (power - last) * hours
-        unseen = BRIDGE_SHARE + 0.5 * elapsed_ms / (elapsed_ms + POWER_MEMORY_MS)
+        unseen = CORRELATED_SHARE + INDEPENDENT_SHARE * elapsed_ms / (elapsed_ms + CORRELATION_MS)
         variance = spread * spread * unseen + POWER_ERROR * energy * energy
         battery.power_sum_kwh += energy
         if state.position.conflict:
@@ -79,11 +82,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     totals.source = source
     if source == SOURCE_SOC:
         if battery.time_ms:
-            known = power is not None and last is not None and trusted
-            asleep_kw = prediction.asleep_kw(power, last) if known else prediction.PARKED_KW
-            if reading.soc_pct is not None and reading.soc_pct > (battery.soc_pct or 0.0) + battery.step_pct:
-                asleep_kw = 0.0  # what has come in since the last reading is net of what the van took meanwhile
-            prediction.add_time(state, elapsed_ms, asleep_kw, context, charging=reading.charging is not False)
+            _predict(state, reading, power, last, elapsed_ms, context)
     else:
         e = state.estimate
         e.pending_kwh += energy
@@ -115,16 +114,34 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
     return _take_soc(state, reading, soc_pct, context)
 
 
+def _is_frozen(state: VanState) -> bool:
+    """Whether power into the battery that does not change on a trip is the last value of a charge.
+
+    Readings at a standstill do not count: there power may be constant, and its sign may not be known yet.
+    """
+    if not state.motion.standing_ms:
+        state.soc.frozen_readings += 1
+    return state.soc.frozen_readings >= FROZEN_READINGS
+
+
+def _predict(
+    state: VanState, reading: Reading, power: float | None, last: float | None, elapsed_ms: int, context: Context
+) -> None:
+    """No source measures the energy: predict what time accounts for."""
+    battery = state.soc
+    known = power is not None and last is not None and battery.power_trusted
+    asleep_kw = prediction.asleep_kw(power, last) if known else prediction.PARKED_KW
+    if reading.soc_pct is not None and reading.soc_pct > (battery.soc_pct or 0.0) + battery.step_pct:
+        asleep_kw = 0.0  # the rise since the last reading is already net of the standby
+    prediction.add_time(state, elapsed_ms, asleep_kw, context, charging=reading.charging is not False)
+
+
 def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Context) -> bool:
-    """A state of charge that differs from the last one; returns whether it shows a charge that nobody saw."""
+    """Take a state of charge that differs from the last one; returns the same as `update`."""
     battery = state.soc
     if soc.accept_small(battery, soc_pct, reading.time_ms):
-        km = state.totals.distance_km - battery.changed_km
-        if km > 0.0 or battery.owed_pct:
-            owed_pct = battery.owed_pct + soc_limits.EMPTIED_KWH_PER_KM * km * state.estimate.pct_per_kwh
-            owed_pct += soc_pct - (battery.before_pct or 0.0)
-            battery.owed_pct = min(soc_limits.MOST_OWED_PCT, owed_pct) if owed_pct > 0.0 else 0.0
-        _changed(state, reading.time_ms, soc_pct)
+        _count_owed(state, soc_pct)
+        _note_change(state, reading.time_ms, soc_pct)
         return False
     before_pct, before_ms = battery.soc_pct, battery.time_ms
     limits = soc_limits.limits_for(state, reading, context)
@@ -132,27 +149,19 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     if what == soc.REJECTED:
         state.rejected_soc += 1
         return False
-    _changed(state, reading.time_ms, soc_pct)
+    _note_change(state, reading.time_ms, soc_pct)
     if what == soc.CHANGED and before_pct is not None and 0.0 < before_pct - soc_pct <= battery.gained_pct:
         battery.gained_pct -= before_pct - soc_pct
         observation.restart(state, context)
         return False
-    on_trip = state.motion.mode in (DRIVING, STOPPED)
-    leaves = (
-        not on_trip
-        and state.motion.mode != CHARGING
-        and not state.returned_ms
-        and (state.motion.fast_readings > 0 or state.position.moved_ms >= battery.candidate_from_ms)
-    )
-    has_left = on_trip and before_ms <= state.trip.start.time_ms
-    if what == soc.CHANGED or (what == soc.CONFIRMED and not has_left and not leaves):
+    if what == soc.CHANGED or (what == soc.CONFIRMED and not _has_left(state, battery, before_ms)):
         return False
     if state.motion.mode != CHARGING:
-        state.charge.low_pct = None  # a jump is no rise
+        state.charge.low_pct = None  # a jump is not a rise
     elif soc_pct < state.charge.rise_pct:
         state.charge.rise_pct = soc_pct
     if what == soc.JUMPED and state.returned_ms and before_pct is not None and state.gap_from.soc_pct is not None:
-        state.gap_from.soc_pct += soc_pct - before_pct  # nor is it one over a silence
+        state.gap_from.soc_pct += soc_pct - before_pct  # nor is it a rise over the silence under way
     found = False
     if before_pct is not None and soc_pct > before_pct and not state.returned_ms:
         battery.time_ms = before_ms
@@ -165,22 +174,44 @@ def _take_soc(state: VanState, reading: Reading, soc_pct: float, context: Contex
     return found
 
 
-def _changed(state: VanState, time_ms: int, soc_pct: float) -> None:
-    """How things stand at a change of the state of charge."""
+def _count_owed(state: VanState, soc_pct: float) -> None:
+    """Add to `owed_pct` what the van may have used since the last change, and subtract what the value has fallen by."""
+    battery = state.soc
+    km = state.totals.distance_km - battery.changed_km
+    if km > 0.0 or battery.owed_pct:
+        owed_pct = battery.owed_pct + soc_limits.EMPTIED_KWH_PER_KM * km * state.estimate.pct_per_kwh
+        owed_pct += soc_pct - (battery.before_pct or 0.0)
+        battery.owed_pct = min(soc_limits.MOST_OWED_PCT, owed_pct) if owed_pct > 0.0 else 0.0
+
+
+def _has_left(state: VanState, battery: SocState, before_ms: int) -> bool:
+    """Whether a rise was confirmed only after the van has left, or while it is leaving, the place of the charge."""
+    motion = state.motion
+    if motion.mode in ON_TRIP:
+        return before_ms <= state.trip.start.time_ms
+    return (
+        motion.mode != CHARGING
+        and not state.returned_ms
+        and (motion.fast_readings > 0 or state.position.moved_ms >= battery.candidate_from_ms)
+    )
+
+
+def _note_change(state: VanState, time_ms: int, soc_pct: float) -> None:
+    """Remember time, distance and energy at a change of the state of charge."""
     battery, e = state.soc, state.estimate
     battery.changed_ms = time_ms
     battery.changed_km = state.totals.distance_km
-    battery.changed_kwh = e.base_kwh + e.out_kwh + e.pending_kwh + e.kwh_per_km * e.pending_km
-    battery.changed_k = e.kwh_per_km
+    battery.changed_kwh = observation.traced_kwh(state)
+    battery.changed_kwh_per_km = e.kwh_per_km
     if battery.frozen:
         battery.frozen = False
-        e.time_ms = 0  # what was guessed meanwhile is corrected at once, before it counts
+        e.time_ms = 0  # observe at once, so that the guess made meanwhile is corrected before it counts
     if battery.flagged_ms and (battery.before_pct is None or soc_pct > battery.before_pct):
         battery.flagged_ms = 0
 
 
 def note(state: VanState, reading: Reading) -> None:
-    """Keep what is only looked at now and then."""
+    """Keep temperatures and the plug as last sent."""
     battery = state.soc
     if reading.ambient_temp_c is not None:
         battery.ambient_temp_c = reading.ambient_temp_c

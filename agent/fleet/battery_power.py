@@ -1,4 +1,4 @@
-"""Battery power: what is possible, which way it flows, what braking returns."""
+"""Battery power: what is possible, which sign it has, and what braking returns."""
 
 from typing import Final
 
@@ -9,18 +9,18 @@ from agent.fleet.state import VanState
 from agent.readings import Reading
 
 RESTING_OUT_KW: Final = -soc_limits.RESTING_KW
-"""More power than this does not flow out of a van that is parked."""
+"""A parked van draws no more power than this."""
 SURE_KWH: Final = 0.3
 SURE_RATIO: Final = 2.0
-"""So much energy out on trips, and so many times what came in, says that the sign of power is as agreed."""
+"""The sign of power is sure after so much energy out on trips, if it is at least so many times the energy in."""
 
 
 def possible_kw(state: VanState, power_kw: float, context: Context) -> float | None:
-    """Power that may be too much for such a van, or for one that is parked; `None`, and counted: it is."""
+    """The power if it is possible for such a van, or for a parked one; otherwise `None`, and the reading is counted."""
     battery = state.soc
     limit_kw = context.power_limit_kw
     if -limit_kw <= power_kw <= limit_kw:
-        # Power that no parked van takes is the last value of a drive, or in another unit, where its sign is known.
+        # Where the sign is known, power that no parked van draws is the last value of a drive, or in another unit.
         stale = not state.motion.fast_readings and (battery.sign_is_sure or battery.power_sign < 0)
         if not (power_kw < RESTING_OUT_KW and state.motion.mode == PARKED and stale):
             return power_kw
@@ -29,7 +29,7 @@ def possible_kw(state: VanState, power_kw: float, context: Context) -> float | N
 
 
 def learn_sign(state: VanState, before_kw: float, power_kw: float, hours: float) -> None:
-    """Which way energy flows on trips: over a while, and not only downhill, more goes out than braking returns."""
+    """Learn the sign of power from trips: except on a descent, more energy goes out than braking returns."""
     battery = state.soc
     energy_kwh = 0.5 * (before_kw + power_kw) * hours
     if before_kw <= 0.0 and power_kw <= 0.0:
@@ -51,9 +51,9 @@ def confirm_sign(state: VanState) -> None:
 
 
 def stands(state: VanState, reading: Reading, context: Context) -> bool:
-    """Whether what came into the battery came while the van stood: from a charger, then, and not from braking."""
+    """Whether the van stood while energy came in: then it came from a charger, not from braking."""
     speed = reading.speed_kmh if reading.speed_kmh is not None else state.position.speed_kmh
-    if speed is None:  # fixes alone show late that a van moves
+    if speed is None:  # without a speed, movement shows late
         return reading.charging is not False and state.motion.mode == STOPPED
     if speed >= context.thresholds.standing_speed_kmh:
         return False
@@ -61,7 +61,7 @@ def stands(state: VanState, reading: Reading, context: Context) -> bool:
 
 
 def positive_part(a: float, b: float) -> float:
-    """Mean of the positive part of a line from a to b."""
+    """Mean of the positive part of a straight line from a to b."""
     if a >= 0.0 and b >= 0.0:
         return 0.5 * (a + b)
     high = a if a > b else b

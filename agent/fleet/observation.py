@@ -1,4 +1,9 @@
-"""The state of charge corrects the energy estimate."""
+"""When and how a reading of the state of charge corrects the energy estimate.
+
+An observation (`agent.fleet.kalman.observe`) is made where the reading has changed, since the true value then lies near
+the edge between two steps, or where the prediction has left the step of an unchanged reading. An unchanged reading is
+not used again and again: that would count one piece of information many times.
+"""
 
 from typing import Final
 
@@ -9,25 +14,25 @@ from agent.fleet.prediction import PER_KM_SIGMA
 from agent.fleet.state import VanState
 
 CONSUMPTION_KWH_PER_KM: Final = 0.22
-"""Before anything is known: a 3.5 t van in the city in summer (reference band 20 to 24 kWh/100 km)."""
-OBSERVE_FINE_MS: Final = 60_000
+"""Consumption at the start: a 3.5 t van in the city in summer (reference band 20 to 24 kWh/100 km)."""
 FINE_PCT: Final = 0.3
-"""Steps below this need no edges: the reading itself is fine enough, and need not be looked at each time."""
+OBSERVE_FINE_MS: Final = 60_000
+"""A state of charge with steps below `FINE_PCT` is observed only so often: it needs no edges."""
 EDGE_SPREAD: Final = 0.5
-"""How well the energy between two readings is known, relative; where in between an edge was crossed depends on it."""
+"""Relative uncertainty of the energy between two readings, and thus of where between them an edge was crossed."""
 EDGE_STEPS: Final = 0.1
-"""How well the edges of the steps are where they should be, in steps."""
+"""Uncertainty of the position of an edge, in steps."""
 CAPACITY_LEEWAY: Final = 0.08
-"""The filter may differ from the stated or learnt capacity by this; more has to be learnt from whole windows."""
+"""The scale may differ from the stated or learnt capacity by this share. More is learnt only by `agent.fleet.evidence`."""
 FROZEN_STEPS: Final = 3.0
 FROZEN_KWH_PER_KM: Final = 0.1
-"""A state of charge that has not fallen by so many steps, though the least consumption says so, is not up to date."""
+"""A state of charge is frozen when it has not changed while the least consumption would have taken so many steps."""
 LEARN_SIGMA: Final = 0.03
-"""A prediction less certain than this says nothing about the capacity."""
+"""The capacity is learnt only from energy with at most this relative standard deviation."""
 
 
 def restart(state: VanState, context: Context) -> None:
-    """Begin the estimate, or begin again behind a jump that is not energy."""
+    """Start the estimate, or restart its level after a jump that carries no energy."""
     e = state.estimate
     slope = context.curve_slope_per_pct
     before_kwh = balance.content_kwh(state) if e.started else None
@@ -49,11 +54,7 @@ def restart(state: VanState, context: Context) -> None:
 
 
 def observe(state: VanState, context: Context) -> None:
-    """Hold the estimate against the last reading, when that says something new.
-
-    Only an edge does, or a prediction that has left the step: cutting again and again at the same place would count one
-    piece of evidence many times.
-    """
+    """Observe the last reading if it has changed, or if the prediction has left its step."""
     battery, e = state.soc, state.estimate
     if not e.started:
         return
@@ -72,8 +73,8 @@ def observe(state: VanState, context: Context) -> None:
     elif since_ms >= OBSERVE_FINE_MS:
         low, high = battery.low_level_pct, battery.high_level_pct
         frozen = is_frozen(state)
-        y = e.level_pct - e.pct_per_kwh * (e.pending_kwh + e.kwh_per_km * e.pending_km)
-        if low <= y <= high or (y < low and frozen):
+        level_pct = e.level_pct - e.pct_per_kwh * (e.pending_kwh + e.kwh_per_km * e.pending_km)
+        if low <= level_pct <= high or (level_pct < low and frozen):
             e.time_ms = battery.time_ms
             return
     else:
@@ -81,16 +82,21 @@ def observe(state: VanState, context: Context) -> None:
     measured = _is_measured(state)
     kalman.predict(e)
     kalman.observe(e, low, high, measured=measured, blind=state.totals.source != SOURCE_COUNTER)
-    known = 100.0 / state.capacity.battery_kwh
-    if abs(e.pct_per_kwh - known) > CAPACITY_LEEWAY * known:
-        e.pct_per_kwh = max((1.0 - CAPACITY_LEEWAY) * known, min((1.0 + CAPACITY_LEEWAY) * known, e.pct_per_kwh))
+    known_pct_per_kwh = 100.0 / state.capacity.battery_kwh
+    if abs(e.pct_per_kwh - known_pct_per_kwh) > CAPACITY_LEEWAY * known_pct_per_kwh:
+        least, most = (1.0 - CAPACITY_LEEWAY) * known_pct_per_kwh, (1.0 + CAPACITY_LEEWAY) * known_pct_per_kwh
+        e.pct_per_kwh = max(least, min(most, e.pct_per_kwh))
     e.time_ms = battery.time_ms
     if changed:
         evidence.compare_sources(state, context)
 
 
 def observe_now(state: VanState, context: Context) -> None:
-    """Before something is published: cut at the end of the step that the estimate is moving to."""
+    """Observe the last reading whether or not it has changed, before a boundary is published.
+
+    Where the location is newer than the state of charge, the interval of the reading is moved by the energy predicted
+    since, and widened by the uncertainty of that energy.
+    """
     battery, e = state.soc, state.estimate
     if not e.started:
         return
@@ -101,7 +107,6 @@ def observe_now(state: VanState, context: Context) -> None:
     kalman.predict(e)
     if e.level_pct < battery.low_level_pct and is_frozen(state):
         return
-    # The reading may be from some way back, where places come more often than states of charge.
     moved_pct = e.pct_per_kwh * (state.totals.predicted_kwh - battery.seen_kwh)
     slack_pct = EDGE_SPREAD * abs(moved_pct)
     low, high = (
@@ -113,10 +118,10 @@ def observe_now(state: VanState, context: Context) -> None:
 
 
 def is_frozen(state: VanState) -> bool:
-    """Whether the state of charge has stayed the same for longer than any drive lets it.
+    """Whether the state of charge has stayed the same over a longer distance than is possible.
 
-    When that is found, the distance since its last change is given the usual consumption again: until then the value
-    was taken for true, and the estimate followed it.
+    When this is found, the distance since the last change is predicted once more, with the consumption of before. Until
+    then the estimate has followed the frozen value.
     """
     battery, e = state.soc, state.estimate
     if battery.frozen:
@@ -126,7 +131,7 @@ def is_frozen(state: VanState) -> bool:
         return False
     battery.frozen = True
     if state.totals.source == SOURCE_SOC:
-        e.kwh_per_km = max(e.kwh_per_km, battery.changed_k)
+        e.kwh_per_km = max(e.kwh_per_km, battery.changed_kwh_per_km)
         missing_kwh = e.kwh_per_km * km - (traced_kwh(state) - battery.changed_kwh)
         if missing_kwh > 0.0:
             e.pending_kwh += missing_kwh
@@ -136,12 +141,12 @@ def is_frozen(state: VanState) -> bool:
 
 
 def _is_measured(state: VanState) -> bool:
-    """Whether the energy since the last correction is good enough to learn from."""
+    """Whether the energy since the last observation was measured well enough to learn the capacity from it."""
     e = state.estimate
     return state.totals.source != SOURCE_SOC and e.pending_var_kwh2 <= (LEARN_SIGMA * e.pending_kwh) ** 2
 
 
 def traced_kwh(state: VanState) -> float:
-    """Energy out of the battery as the estimate has it."""
+    """Energy out of the battery since the estimate was started."""
     e = state.estimate
     return e.base_kwh + e.out_kwh + e.pending_kwh + e.kwh_per_km * e.pending_km

@@ -72,7 +72,7 @@ class SocState(Part):
     """Running: how often they have been refused."""
     changed_kwh: float = 0.0
     """Where the energy estimate stood when the value last changed."""
-    changed_k: float = 0.0
+    changed_kwh_per_km: float = 0.0
     """The consumption that was believed then, kWh/km."""
     frozen: bool = False
     """The value has stayed the same for longer than any drive lets it."""
