@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from agent.fleet import books, witnesses
+from agent.fleet import books
 from agent.fleet.context import Context
 from agent.fleet.modes import CHARGING
+from agent.fleet.position_state import STUCK
 from agent.fleet.records import Record
 from agent.fleet.state import VanState
 from agent.fleet.thresholds import Thresholds
@@ -56,7 +57,7 @@ def _moves(state: VanState, reading: Reading) -> bool:
     speed = reading.speed_kmh
     if speed is None and reading.time_ms - state.location_time_ms <= SPEED_HOLDS_MS:
         speed = position.speed_kmh
-    return speed is not None and speed > 0.0 and position.conflict < witnesses.STUCK
+    return speed is not None and speed > 0.0 and position.conflict < STUCK
 
 
 def decide_charging_at_stop(state: VanState, reading: Reading, context: Context) -> list[Record]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.fleet import odometer
 from agent.fleet.modes import DRIVING
+from agent.fleet.position_state import AGREED
 from agent.fleet.speed import FASTEST_UNIT, SAME_UNIT
 from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
@@ -24,7 +25,7 @@ def add_chord(state: VanState, thresholds: Thresholds) -> None:
     """Take the chord since the last look while the van drives by its odometer."""
     position, km = state.position, state.totals.distance_km
     latitude, longitude, begun = position.latitude_deg, position.longitude_deg or 0.0, position.chord_latitude_deg
-    tells = position.odometer_km is not None and not position.odometer_lost and position.conflict == 0
+    tells = position.odometer_km is not None and not position.odometer_lost and position.conflict == AGREED
     believed = not position.raw_pending and not position.raw_rejected
     if state.motion.mode != DRIVING or latitude is None or not tells or not believed:
         position.chord_latitude_deg = None
@@ -57,5 +58,5 @@ def _judge(state: VanState) -> None:
     position.chords_share = 0.0
     position.speed_misleads = True
     position.settled = False
-    odometer.lose(position)
+    odometer.distrust(position)
     state.totals.distance_km += 2.0 * (chords_km - way_km)  # of this stretch, and of the one before it

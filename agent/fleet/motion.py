@@ -5,6 +5,7 @@ from typing import Final
 from agent.fleet import books, witnesses
 from agent.fleet.context import Context
 from agent.fleet.modes import CHARGING, DRIVING, STOPPED
+from agent.fleet.position_state import DOUBTED, STUCK
 from agent.fleet.records import Record
 from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
@@ -31,11 +32,11 @@ def decide_movement(
     moved_m = 0.0
     if (
         position.latitude_deg != motion.anchor_latitude_deg or position.longitude_deg != motion.anchor_longitude_deg
-    ) and position.conflict < witnesses.STUCK:
+    ) and position.conflict < STUCK:
         moved_m = _displacement_m(state)
     if mode in (DRIVING, STOPPED):
         return _on_trip(state, speed_kmh, moved_m, before_ms, time_ms, context)
-    if position.conflict == witnesses.DOUBTED or (state.returned_ms and motion.fast_readings < 2):
+    if position.conflict == DOUBTED or (state.returned_ms and motion.fast_readings < 2):
         return None
     if (moved_m or motion.fast_readings or state.totals.distance_km != motion.anchor_km) and _has_left(
         state, speed_kmh, moved_m, time_ms, context
@@ -98,7 +99,7 @@ def _on_trip(
         motion.rest.time_ms = rest_ms
         return records
     between_ms = 0 if speed_kmh is None or (standing and hopped) else _half_ms(before_ms, time_ms)
-    if state.position.conflict == witnesses.STUCK:
+    if state.position.conflict == STUCK:
         between_ms = time_ms - max(state.position.moved_ms, state.trip.start.time_ms)
     left = books.end_stop(state, motion.rest.time_ms + between_ms, context) if motion.mode == STOPPED else None
     if not standing:

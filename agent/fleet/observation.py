@@ -23,7 +23,7 @@ EDGE_SPREAD: Final = 0.5
 EDGE_STEPS: Final = 0.1
 """Uncertainty of the position of an edge, in steps."""
 CAPACITY_LEEWAY: Final = 0.08
-"""The scale may differ from the stated or learnt capacity by this share. More is learnt only by `agent.fleet.evidence`."""
+"""The scale may differ from the known capacity by this share. More is learnt only by `agent.fleet.evidence`."""
 FROZEN_STEPS: Final = 3.0
 FROZEN_KWH_PER_KM: Final = 0.1
 """A state of charge is frozen when it has not changed while the least consumption would have taken so many steps."""

@@ -87,7 +87,7 @@ def _by_whole_km(position: Position, reading: Reading, km: float, elapsed_ms: in
     return km if elapsed_ms >= thresholds.offline_after_ms and km >= WHOLE_KM else NO_SAY
 
 
-def lose(position: Position) -> None:
+def distrust(position: Position) -> None:
     """Others have shown that it is wrong: it has no say until it agrees with them again."""
     position.odometer_lost = True
     position.odometer_candidate = None
@@ -95,7 +95,7 @@ def lose(position: Position) -> None:
     position.odometer_rejected += 1
 
 
-def counted(position: Position, km: float) -> None:
+def add_others_km(position: Position, km: float) -> None:
     """Other witnesses have counted `km` while the odometer had no say."""
     if position.odometer_candidate is not None:
         position.odometer_candidate.others_km += km

@@ -53,7 +53,7 @@ def add_distance(state: VanState, km: float) -> None:
 
 
 def add_late_distance(state: VanState, km: float, since_ms: int, time_ms: int) -> None:
-    """Predict the energy of a distance driven between `since_ms` and `time_ms`, only for the part after the last observation.
+    """Predict the energy of a distance from `since_ms` to `time_ms`, for the part after the last observation.
 
     The observed state of charge already contains the part before.
     """

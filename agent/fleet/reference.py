@@ -1,22 +1,25 @@
-"""The reference: where another witness than the fix, or than the speed, last moved."""
+"""The reference: where the fix was when another witness of movement last agreed with it.
+
+The distance of the fix from the reference is movement that only the fix shows.
+"""
 
 from typing import Final
 
-from agent.fleet.position_state import Position
+from agent.fleet.position_state import AGREED, Position
 from agent.fleet.sphere import between_km
 
 NEAR_REFERENCE_DEG: Final = 0.0003
 NEAR_REFERENCE_KM: Final = 0.033
-"""Receivers that stand still wander by so much."""
+"""Fixes of a van that stands drift by up to so much."""
 FAR_DEG: Final = 0.0027
 FAR_KM: Final = 0.3
-"""So far the fix moves before a witness that says the van stands is doubted."""
+"""From this distance on, a fix contradicts a witness that shows no movement."""
 LEAST_CHORD_SHARE: Final = 1.5
-"""Where a speed was taken for stuck and the fix then comes back elsewhere, the way is at most so much longer."""
+"""Where fixes return after a gap, the way is at most so many times the straight line between them."""
 
 
 def is_near(position: Position) -> bool:
-    """Whether the fix is, within the errors of receivers, where another witness last moved."""
+    """Whether the fix is at the reference, within the errors of receivers."""
     latitude, reference = position.latitude_deg, position.reference_latitude_deg
     return (
         latitude is not None
@@ -27,7 +30,7 @@ def is_near(position: Position) -> bool:
 
 
 def from_reference_km(position: Position) -> float:
-    """How far the fix is from where another witness last moved."""
+    """Distance of the fix from the reference."""
     if position.latitude_deg is None or position.reference_latitude_deg is None:
         return 0.0
     return between_km(
@@ -43,7 +46,7 @@ def is_far(position: Position) -> bool:
     latitude, reference = position.latitude_deg, position.reference_latitude_deg
     if latitude is None or reference is None:
         if latitude is not None:
-            refer(position)
+            set_reference(position)
         return False
     return (
         abs(latitude - reference) > FAR_DEG
@@ -52,7 +55,7 @@ def is_far(position: Position) -> bool:
 
 
 def has_moved(position: Position, least_km: float) -> bool:
-    """Whether the fix has gone on since it was last referred to, by so much at least."""
+    """Whether the fix has moved away from the reference by at least so much."""
     if position.reference_latitude_deg is None:
         return True
     if is_near(position):
@@ -60,17 +63,17 @@ def has_moved(position: Position, least_km: float) -> bool:
     return least_km <= NEAR_REFERENCE_KM or from_reference_km(position) >= least_km
 
 
-def catch_up(position: Position) -> None:
-    """The receiver has a new fix: the way to it has been counted already while it repeated the last one."""
+def refer_if_explained(position: Position) -> None:
+    """Set the reference to a new fix if the distance to it was counted while the receiver repeated the last fix."""
     if from_reference_km(position) <= LEAST_CHORD_SHARE * position.unfixed_km + FAR_KM:
-        refer(position)
+        set_reference(position)
 
 
-def refer(position: Position) -> None:
-    """The witnesses agree here."""
+def set_reference(position: Position) -> None:
+    """Set the reference to the fix: the witnesses agree here."""
     position.reference_latitude_deg = position.latitude_deg
     position.reference_longitude_deg = position.longitude_deg or 0.0
     position.unmatched_km = 0.0
     if position.conflict:
-        position.conflict = 0
+        position.conflict = AGREED
         position.doubt = None

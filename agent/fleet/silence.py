@@ -7,7 +7,7 @@ from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_SOC
 from agent.fleet.fixes import CONFIRM_FROM_KM, DUE_SHARE
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
-from agent.fleet.position_state import Position
+from agent.fleet.position_state import STUCK, Position
 from agent.fleet.records import Record
 from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
@@ -79,7 +79,7 @@ def _was_repeated(state: VanState, reading: Reading, context: Context) -> bool:
     )
     if reading.time_ms - still_since_ms < patience_ms or state.returned_ms:
         return False
-    if position.held_km and position.conflict != witnesses.STUCK and state.motion.mode == PARKED:
+    if position.held_km and position.conflict != STUCK and state.motion.mode == PARKED:
         return False  # its speed has told of it
     odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg
     # What its speed makes of the time since the last reading, a van has driven in that time.
@@ -111,11 +111,7 @@ def _open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
         return records
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
-    if (
-        mode in (DRIVING, STOPPED)
-        and gap_ms < context.thresholds.asleep_after_ms
-        and state.position.conflict != witnesses.STUCK
-    ):
+    if mode in (DRIVING, STOPPED) and gap_ms < context.thresholds.asleep_after_ms and state.position.conflict != STUCK:
         return records  # a fix that was late
     if state.returned_ms:
         if state.position.raw_pending or _rise_waits(state, time_ms):
@@ -264,7 +260,7 @@ def _despite_odometer_km(state: VanState, rise_pct: float) -> float:
     due_pct = witnesses.LEAST_KWH_PER_KM * moved_km * state.estimate.pct_per_kwh
     if -rise_pct < max(state.soc.step_pct, witnesses.CONFIRMED_SHARE * due_pct):
         return 0.0
-    odometer.lose(state.position)
+    odometer.distrust(state.position)
     return moved_km
 
 
@@ -282,7 +278,7 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: in
         by_odometer=by_odometer,
     ):
         if by_odometer:
-            odometer.lose(position)
+            odometer.distrust(position)
         books.set_resting_place(state)
         return False
     state.totals.distance_km += km

@@ -1,74 +1,80 @@
-"""The distance by speed, where no odometer has a say."""
+"""The distance by speed, where no odometer has a say.
+
+Speed is counted while the fixes move too. While they stand, it is held (`held_km`), and counted when the fixes confirm
+it. A speed whose unit is wrong (`speed_misleads`) shows movement, and fixes count the distance.
+"""
 
 from typing import Final
 
 from agent.fleet import odometer
 from agent.fleet.modes import DRIVING, STOPPED
-from agent.fleet.position_state import Position
-from agent.fleet.reference import LEAST_CHORD_SHARE, from_reference_km, has_moved, is_far, refer
+from agent.fleet.position_state import DOUBTED, STUCK, Position
+from agent.fleet.reference import LEAST_CHORD_SHARE, from_reference_km, has_moved, is_far, set_reference
 from agent.readings import Reading
 
 SHARE_OF_SPEED: Final = 0.2
-"""The straight line between two fixes is at least this share of the way that speed tells."""
+"""The straight line between two fixes is at least this share of the distance by speed."""
 UNSTUCK_KM: Final = 0.2
-"""A fix that has gone on by so much says that the van moves, whatever a speed that is stuck says."""
+"""A fix that has moved by so much shows that the van moves, also where the speed is stuck."""
 SPEED_ALONE_KM: Final = 0.15
-"""So far speed alone is believed while the fix stands."""
+"""Speed is counted for this distance while the fix stands."""
 AT_REST_KM: Final = 0.5
-"""The same for a van at rest, whose fix has not left its place: then its speed is stuck."""
+"""From this distance on, the speed of a van at rest, whose fix stays the same, is stuck."""
 STUCK_REPEATS: Final = 3
-"""A speed that is the same so often running does not come from a moving van whose fix stands."""
+"""A speed that is the same in so many readings in a row, while the fix stands, is stuck."""
 REPEATED_FIX_MS: Final = 240_000
-"""Some trackers have a new fix only each three minutes."""
+"""Some trackers have a new fix only every three minutes."""
 STUCK_KM: Final = 20.0
-"""No tunnel is longer: what a stuck speed claims is not held beyond this."""
+"""The largest distance that is held: no tunnel is longer."""
 DENSE_MS: Final = 30_000
-"""Readings at most this far apart show a speed whenever the van moves."""
+"""Readings at most this far apart show a speed above 0 whenever the van moves."""
 JUDGED_FROM_KM: Final = 0.5
+"""The unit of the speed is assessed over sections of this length."""
 FASTEST_UNIT: Final = 1.3
 SLOWEST_UNIT: Final = 0.65
-"""Way by fixes over way by speed: beyond this the speed is in another unit (1.609 miles, 1.852 knots, 3.6 m/s)."""
+"""Beyond these, distance by fixes over distance by speed means another unit (1.609 miles, 1.852 knots, 3.6 m/s)."""
 SAME_UNIT: Final = 0.92
+"""Two such ratios are of the same unit if one is at least this share of the other."""
 NO_UNIT: Final = 0.25
-"""No unit is as small as this: such a speed has been kept while the van stood."""
+"""No unit has a smaller ratio: such a speed was repeated while the van stood."""
 _MS_PER_H: Final = 3_600_000.0
 
 
 def count_speed(position: Position, reading: Reading, km: float, elapsed_ms: int, mode: int) -> float:
-    """The distance by speed, where no odometer has a say: counted while the fixes move, too."""
+    """Take `km` by speed since the last reading; returns the km that are counted now."""
     if reading.latitude_deg is None or position.latitude_deg is None:
         return km
     if km == 0.0:
         if elapsed_ms <= DENSE_MS and is_far(position):
             if not position.conflict:
-                position.conflict = 1
+                position.conflict = DOUBTED
             position.other_km = 0.0
         return 0.0
     on_trip = mode in (DRIVING, STOPPED)
     position.unmatched_km += km
     least_km = SHARE_OF_SPEED * position.unmatched_km
-    if position.conflict >= 2 and least_km > UNSTUCK_KM:
-        least_km = UNSTUCK_KM  # this speed says nothing any more
+    if position.conflict >= STUCK and least_km > UNSTUCK_KM:
+        least_km = UNSTUCK_KM  # a stuck speed does not ask for more
     if has_moved(position, least_km):
         if reading.time_ms - position.path_ms <= DENSE_MS and not position.held_km:
             km += _misled_km(position)
         position.path_ms = reading.time_ms
         held_km = min(position.held_km, from_reference_km(position) / SHARE_OF_SPEED)
-        if position.conflict >= 2 and held_km > LEAST_CHORD_SHARE * from_reference_km(position):
+        if position.conflict >= STUCK and held_km > LEAST_CHORD_SHARE * from_reference_km(position):
             held_km = from_reference_km(position)
-        refer(position)
+        set_reference(position)
         position.moved_ms = reading.time_ms
         if on_trip:
             position.held_km = 0.0
             return km + held_km
         position.held_km = held_km + km
         return 0.0
-    if position.conflict < 2 and mode == DRIVING and position.unmatched_km <= SPEED_ALONE_KM:
+    if position.conflict < STUCK and mode == DRIVING and position.unmatched_km <= SPEED_ALONE_KM:
         return km
     position.held_km += km
     if on_trip and position.unmatched_km > SPEED_ALONE_KM:
-        if position.speed_kmh:  # one that has come to stand agrees with the fix
-            position.conflict = position.conflict or 1
+        if position.speed_kmh:  # a speed that is now 0 agrees with the fix
+            position.conflict = position.conflict or DOUBTED
             position.other_km = km
     elif (
         position.unmatched_km > AT_REST_KM
@@ -78,23 +84,23 @@ def count_speed(position: Position, reading: Reading, km: float, elapsed_ms: int
             or position.unmatched_km * _MS_PER_H >= (position.speed_kmh or 0.0) * REPEATED_FIX_MS
         )
     ):
-        position.conflict = 2
-    if position.conflict >= 2 and position.unmatched_km > STUCK_KM:
+        position.conflict = STUCK
+    if position.conflict >= STUCK and position.unmatched_km > STUCK_KM:
         position.unmatched_km = position.held_km = STUCK_KM
     return 0.0
 
 
 def count_held(position: Position) -> float:
-    """The van has really left: what its speed said while that was not sure is counted."""
+    """Count the held distance, when it is sure that the van has left. Returns the km."""
     km = position.held_km
     position.held_km = 0.0
     if km > 0.0 and position.odometer_km is not None:
-        odometer.counted(position, km)
+        odometer.add_others_km(position, km)
     return km
 
 
 def _misled_km(position: Position) -> float:
-    """Hold the way by speed against that by fixes; returns what a speed in a smaller unit has left out.
+    """Compare the distance by speed with that by fixes; returns the km that a speed in another unit has missed.
 
     The straight line between two fixes is never longer than the way, and over some seconds hardly shorter.
     """
@@ -102,7 +108,7 @@ def _misled_km(position: Position) -> float:
         return 0.0
     chord_km = from_reference_km(position)
     if chord_km < NO_UNIT * position.unmatched_km:
-        return 0.0  # the speed of before was kept while the van stood
+        return 0.0  # the speed was repeated while the van stood
     position.path_km += chord_km
     position.path_speed_km += position.unmatched_km
     path_km, speed_km = position.path_km, position.path_speed_km
@@ -111,7 +117,7 @@ def _misled_km(position: Position) -> float:
     share, before = path_km / max(speed_km, 1e-3), position.path_share
     is_right = SLOWEST_UNIT <= share <= FASTEST_UNIT
     if is_right or (before and not SAME_UNIT * before <= share <= before / SAME_UNIT):
-        # A speed that was kept while the van stood is wrong by another share each time.
+        # A speed that was repeated while the van stood has a different ratio each time.
         position.path_km = position.path_speed_km = position.path_share = 0.0
         return 0.0
     if not before:

@@ -9,19 +9,11 @@ from typing import Final
 from agent.fleet import odometer
 from agent.fleet.context import Context
 from agent.fleet.modes import CHARGING
-from agent.fleet.position_state import Doubt
+from agent.fleet.position_state import AGREED, CARRIED, STUCK, Doubt
 from agent.fleet.reference import NEAR_REFERENCE_KM, from_reference_km
 from agent.fleet.speed import REPEATED_FIX_MS, SHARE_OF_SPEED, STUCK_REPEATS
 from agent.fleet.state import VanState
 from agent.readings import Reading
-
-AGREED: Final = 0
-DOUBTED: Final = 1
-"""Movement is claimed and denied: nothing is counted until it is decided."""
-STUCK: Final = 2
-"""The speed says that the van moves, and nothing else does."""
-CARRIED: Final = 3
-"""The van moves without driving."""
 
 LEAST_KWH_PER_KM: Final = 0.1
 """No van takes less over some kilometres that are not a descent (the reference band of vans is 0.2 to 0.24)."""
@@ -97,7 +89,7 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
         position.unfixed_km += km
         if position.raw_rejected:
             position.pending_km += km
-        odometer.counted(position, km)
+        odometer.add_others_km(position, km)
         return km
     since_ms: float = reading.time_ms - position.moved_ms
     if position.speed_kmh:  # another witness may have moved last before the night
@@ -190,7 +182,7 @@ def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:
     """The van drives: the witness that denied it loses its say."""
     position = state.position
     if reading.odometer_km is not None and not position.odometer_lost:
-        odometer.lose(position)
+        odometer.distrust(position)
     elif position.speed_kmh is not None and not doubt.by_speed:
         position.speed_lost = True
     km = doubt.km

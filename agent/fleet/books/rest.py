@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from agent.fleet import kalman, witnesses
+from agent.fleet import kalman
 from agent.fleet.books import ledger
 from agent.fleet.context import Context
 from agent.fleet.modes import CHARGING
+from agent.fleet.position_state import CARRIED
 from agent.fleet.state import VanState
 
 LATE_SOC_MS: Final = 600_000
@@ -29,7 +30,7 @@ def book_rest(state: VanState, time_ms: int, context: Context) -> None:
     if not state.returned_ms and (state.soc.changed_ms == time_ms or motion.rest_ms == 0 or before_ms == woken_ms):
         # Not at the first reading after a silence: it does not tell yet whether the van has rested all along.
         _post_idle_by_soc(state, time_ms)
-    if motion.anchor_latitude_deg is None or position.conflict == witnesses.CARRIED:
+    if motion.anchor_latitude_deg is None or position.conflict == CARRIED:
         set_resting_place(state)
     if time_ms - motion.wake.time_ms > context.thresholds.wake_up_ms:
         ledger.post_idle(state.totals, motion.rest.predicted_kwh)

@@ -8,12 +8,13 @@ from typing import Final
 
 import msgspec
 
-from agent.fleet import kalman, observation, witnesses
+from agent.fleet import kalman, observation
 from agent.fleet.books import ledger, tours
 from agent.fleet.books.rest import set_resting_place
 from agent.fleet.context import Context
 from agent.fleet.modes import DRIVING, PARKED, STOPPED
 from agent.fleet.motion_state import TripState
+from agent.fleet.position_state import STUCK
 from agent.fleet.records import Record, StopRecord, TripRecord
 from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
@@ -138,7 +139,7 @@ def close_trip_before_charge(state: VanState, context: Context) -> list[Record]:
 
 def close_trip_in_silence(state: VanState, context: Context) -> list[Record]:
     """The van is silent: close the trip as of its last reading."""
-    if state.position.conflict == witnesses.STUCK and state.motion.standing_ms:
+    if state.position.conflict == STUCK and state.motion.standing_ms:
         # All readings since the van came to stand were repeated values.
         return close_trip(state, context, state.motion.stand)
     observation.observe_now(state, context)
