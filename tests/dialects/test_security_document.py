@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
+from tests.cases import Cases
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -12,11 +12,15 @@ NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
 INTERFACES = ("The broker", "Payloads", "Settings", "Health port", "Live page", "Journal and store")
 
 
-@pytest.mark.parametrize(("file", "name"), NAMED, ids=[f"{Path(file).stem}-{name}" for file, name in NAMED])
-def test_the_named_test_exists(file: str, name: str) -> None:
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    assert name in functions
+def test_every_named_test_exists() -> None:
+    with Cases() as cases:
+        for file, name in NAMED:
+            with cases.case(f"{file}::{name}"):
+                tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+                functions = (
+                    node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                )
+                assert name in {function.name for function in functions}
 
 
 def test_every_interface_has_its_section_and_every_test_its_full_name() -> None:

@@ -3,28 +3,34 @@
 import pytest
 
 from agent.points.measurements import MEASUREMENTS
+from tests.cases import Cases
 from tests.dashboards.grafana import influxql
-from tests.dashboards.grafana.committed import Asked, queries
+from tests.dashboards.grafana.committed import queries
 
 QUERIES = queries()
-IDS = [asked.where for asked in QUERIES]
 
 NOT_SHOWN: dict[tuple[str, str], str] = {}
 """(measurement, field) → why no dashboard shows it."""
 
 
-@pytest.mark.parametrize("asked", QUERIES, ids=IDS)
-def test_it_keeps_to_the_portable_subset(asked: Asked) -> None:
-    influxql.check(asked.query)
+def test_every_query_keeps_to_the_portable_subset() -> None:
+    with Cases() as cases:
+        for asked in QUERIES:
+            with cases.case(asked.where):
+                influxql.check(asked.query)
 
 
-@pytest.mark.parametrize("asked", QUERIES, ids=IDS)
-def test_it_names_only_what_the_agent_writes(asked: Asked) -> None:
-    measured = influxql.sources(asked.query)
-    assert measured
-    assert measured <= set(MEASUREMENTS)
-    known = {name for each in measured for name in (*MEASUREMENTS[each].field_names, *MEASUREMENTS[each].tags)}
-    assert influxql.names(asked.query) <= known
+def test_every_query_names_only_what_the_agent_writes() -> None:
+    with Cases() as cases:
+        for asked in QUERIES:
+            with cases.case(asked.where):
+                measured = influxql.sources(asked.query)
+                assert measured
+                assert measured <= set(MEASUREMENTS)
+                known = {
+                    name for each in measured for name in (*MEASUREMENTS[each].field_names, *MEASUREMENTS[each].tags)
+                }
+                assert influxql.names(asked.query) <= known
 
 
 def test_every_field_is_shown_in_some_dashboard_or_has_a_reason_not_to_be() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from agent.points.measurements import MEASUREMENTS
+from tests.cases import Cases
 from tests.dashboards.grafana import days
 from tests.dashboards.grafana.committed import Asked, dashboards, panels, queries
 from tests.dashboards.grafana.conftest import DATABASE
-from tests.dashboards.grafana.grafana_like import Range, Value, as_table, expanded, rows, several, transformed
+from tests.dashboards.grafana.grafana_like import Frame, Range, Value, as_table, expanded, rows, several, transformed
 from tests.servers.influxdb import InfluxServer
 
 SHOWN = Range(days.START_MS, days.END_MS)
@@ -97,36 +98,50 @@ def numbers(series: list[dict[str, Any]]) -> list[tuple[str, float]]:
     ]
 
 
+def is_plausible(column: str, value: float, unit: str | None) -> bool:
+    low, high = PLAUSIBLE.get(unit or "", (-math.inf, math.inf))
+    return (-high if column in SIGNED else low) <= value <= high
+
+
 def implausible(series: list[dict[str, Any]], asked: Asked) -> list[tuple[str, float]]:
     """What is beyond the limits of its unit."""
-    found = []
-    for column, value in numbers(series):
-        unit = unit_of(column) if asked.table else asked.unit
-        low, high = PLAUSIBLE.get(unit or "", (-math.inf, math.inf))
-        if column in SIGNED:
-            low = -high
-        if not low <= value <= high:
-            found.append((column, value))
-    return found
+    return [
+        (column, value)
+        for column, value in numbers(series)
+        if not is_plausible(column, value, unit_of(column) if asked.table else asked.unit)
+    ]
 
 
-@pytest.mark.parametrize("asked", QUERIES, ids=[asked.where for asked in QUERIES])
-def test_it_is_answered_with_plausible_values(influx: InfluxServer, asked: Asked) -> None:
-    series = influx.query(expanded(asked.query, SHOWN), DATABASE)
-    present = [value for each in series for row in each["values"] for value in row[1:] if value is not None]
-    assert bool(present) == (asked.where not in NOTHING_HAPPENED), "no data"
-    assert implausible(series, asked) == []
+def test_every_query_is_answered_with_plausible_values(influx: InfluxServer) -> None:
+    with Cases() as cases:
+        for asked in QUERIES:
+            with cases.case(asked.where):
+                series = influx.query(expanded(asked.query, SHOWN), DATABASE)
+                present = [value for each in series for row in each["values"] for value in row[1:] if value is not None]
+                assert bool(present) == (asked.where not in NOTHING_HAPPENED), "no data"
+                assert implausible(series, asked) == []
 
 
-@pytest.mark.parametrize("asked", QUERIES, ids=[asked.where for asked in QUERIES])
-def test_it_is_answered_for_several_vans_and_for_one(influx: InfluxServer, asked: Asked) -> None:
-    two = {"depot": several("berlin", "paris"), "model": ".*", "van": several("berlin-1", "paris-1"), "min_km": "1"}
-    one = {"depot": "berlin", "model": ".*", "van": "berlin-1", "min_km": "1"}
-    for chosen in (two, one):
-        series = influx.query(expanded(asked.query, SHOWN._replace(variables=chosen)), DATABASE)
-        vans = {each["tags"]["vehicle_id"] for each in series if "vehicle_id" in each.get("tags", {})}
-        if "$van" in asked.query:
-            assert vans <= ({"berlin-1", "paris-1"} if chosen is two else {"berlin-1"})
+SEVERAL_VANS = {"depot": several("berlin", "paris"), "model": ".*", "van": several("berlin-1", "paris-1")}
+ONE_VAN = {"depot": "berlin", "model": ".*", "van": "berlin-1"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "vans"),
+    [(SEVERAL_VANS, {"berlin-1", "paris-1"}), (ONE_VAN, {"berlin-1"})],
+    ids=["several vans", "one van"],
+)
+def test_every_query_is_answered_for_the_vans_that_are_chosen(
+    influx: InfluxServer, chosen: dict[str, str], vans: set[str]
+) -> None:
+    shown = SHOWN._replace(variables=chosen | {"min_km": "1"})
+    with Cases() as cases:
+        for asked in QUERIES:
+            with cases.case(asked.where):
+                series = influx.query(expanded(asked.query, shown), DATABASE)
+                answered = {each["tags"]["vehicle_id"] for each in series if "vehicle_id" in each.get("tags", {})}
+                if "$van" in asked.query:
+                    assert answered <= vans
 
 
 PROCESSED = [
@@ -142,28 +157,32 @@ def answers(influx: InfluxServer, panel: dict[str, Any]) -> list[dict[str, list[
     return [frame for frame in found if frame]
 
 
-@pytest.mark.parametrize(("name", "panel"), PROCESSED, ids=[f"{name}/{panel['title']}" for name, panel in PROCESSED])
-def test_transformations_find_their_columns_and_leave_plausible_values(
-    influx: InfluxServer, name: str, panel: dict[str, Any]
-) -> None:
-    frame = transformed(answers(influx, panel), panel["transformations"])
-    found = rows(frame)
-    assert found
+def test_transformations_find_their_columns_and_leave_plausible_values(influx: InfluxServer) -> None:
+    with Cases() as cases:
+        for name, panel in PROCESSED:
+            with cases.case(f"{name}/{panel['title']}"):
+                frame = transformed(answers(influx, panel), panel["transformations"])
+                assert rows(frame)
+                assert implausible_columns(frame, panel) == []
+                assert all(any(value is not None for value in values) for values in frame.values()), "an empty column"
+
+
+def implausible_columns(frame: Frame, panel: dict[str, Any]) -> list[tuple[str, float]]:
+    """What is beyond the limits of its column's unit."""
     units = {
         override["matcher"]["options"]: entry["value"]
         for override in panel["fieldConfig"]["overrides"]
         for entry in override["properties"]
         if entry["id"] == "unit"
     }
-    for column, values in frame.items():
-        unit = units.get(column, panel["fieldConfig"]["defaults"]["unit"] if panel["type"] == "barchart" else "none")
-        low, high = PLAUSIBLE.get(unit, (-math.inf, math.inf))
-        if column in SIGNED:
-            low = -high
-        for value in values:
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                assert low <= value <= high, (column, value)
-    assert all(any(value is not None for value in values) for values in frame.values()), "an empty column"
+    default = panel["fieldConfig"]["defaults"]["unit"] if panel["type"] == "barchart" else "none"
+    return [
+        (column, value)
+        for column, values in frame.items()
+        for value in values
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_plausible(column, value, units.get(column, default))
+    ]
 
 
 def panel_of(name: str, title: str, kind: str) -> dict[str, Any]:
