@@ -37,7 +37,7 @@ servers: ## the real servers that tests use, from the distribution's packages (r
 demo: install ## a simulated fleet, the agent and the live page; ARGS="--vans 50 --seconds 60"
 	@exec $(BIN)/vanpulse demo $(ARGS)
 
-test: develop servers ## every test; ARGS="-k journal" narrows it
+test: develop servers ## every test; ARGS="-k journal" narrows it, ARGS=--hypothesis-profile=search tries new examples
 	@$(BIN)/pytest $(ARGS)
 
 check: develop ## format, lint, types, import rules, documentation

@@ -9,11 +9,9 @@ import pytest
 from benchmarks.accuracy import knowable, recorded, witness
 from simulator.faults import NAMES, SYMPTOMS
 from simulator.recordings import load
+from tests.recorded_drives import DATA, needs_recorded_drives
 
-needs_recordings = pytest.mark.skipif(
-    not recorded.DATA.is_dir(),
-    reason=f"the recorded drives are not there: put them into {recorded.DATA}, beside the checkout",
-)
+needs_recordings = needs_recorded_drives("i3", "twizy")
 # Two vans: short and long drives, one without some values. What SoC leaves open at the end of a van's life is the same
 # however little it has driven, so that a van needs a few drives. One of the Twizy's has real faults of position.
 I3 = ("TripA01", "TripB19", "TripB37", "TripA07", "TripB17", "TripB27", "TripB13", "TripB21", "TripA27")
@@ -22,8 +20,8 @@ TWIZY = ("T1_06_30_2021_2", "T2_04_26_2021")
 
 @cache
 def sources() -> list[witness.DriveSet]:
-    i3 = [each for name in I3 for each in load(recorded.DATA / "i3" / f"{name}.csv")]
-    twizy = [each for name in TWIZY for each in load(recorded.DATA / "twizy" / f"{name}.csv")]
+    i3 = [each for name in I3 for each in load(DATA / "i3" / f"{name}.csv")]
+    twizy = [each for name in TWIZY for each in load(DATA / "twizy" / f"{name}.csv")]
     return witness.sources(i3, twizy)
 
 
@@ -59,7 +57,7 @@ def test_the_same_seed_gives_the_same_faults() -> None:
 @needs_recordings
 def test_truth_is_that_of_the_recordings() -> None:
     """`truth.csv` has distance and energy from the ten values a second of the original, which are not used here."""
-    with (recorded.DATA / "i3" / "truth.csv").open() as file:
+    with (DATA / "i3" / "truth.csv").open() as file:
         given = {row["trip"]: row for row in csv.DictReader(file)}
     drives = recorded.i3_recordings()
     assert len(drives) == len(given) == 31
@@ -78,7 +76,7 @@ def test_charges_are_laid_out_between_drives() -> None:
     Content from 60.2 to 63.4 %: 22.2 kWh x 3.2 % x (1 + 0.0019 x (61.8 - 55)) = 0.7196 kWh; from 34.2 to 100 %:
     22.2 x 65.8 % x (1 + 0.0019 x (67.1 - 55)) = 14.943 kWh. Together, over 0.97: 16.147 kWh.
     """
-    drives = [each for name in ("TripA05", "TripA07") for each in load(recorded.DATA / "i3" / f"{name}.csv")]
+    drives = [each for name in ("TripA05", "TripA07") for each in load(DATA / "i3" / f"{name}.csv")]
     (van,) = recorded.i3_vans(drives)
     assert van.truth.charged_kwh == pytest.approx(16.147, rel=0.002)
     assert (van.truth.drives, van.truth.charges) == (2, 2)

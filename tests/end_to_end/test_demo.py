@@ -16,11 +16,12 @@ import pytest
 from agent.commands.ports import free_port
 from agent.stores import make_history
 from simulator.recordings import load
+from tests.recorded_drives import DATA, needs_recorded_drives
 from tests.servers.agent import ROOT, Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.programs import needs
 
-DRIVE = ROOT.parent / "shared/data/twizy/T1_06_30_2021_2.csv"
+DRIVE = "twizy/T1_06_30_2021_2.csv"
 
 
 def demo(directory: Path, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
@@ -110,18 +111,17 @@ def test_ctrl_c_while_it_starts(tmp_path: Path, after_s: float) -> None:
 
 
 @needs("mosquitto")
+@needs_recorded_drives(DRIVE)
 def test_a_recorded_drive_has_the_length_it_had(tmp_path: Path) -> None:
     """Its distance against the integral of the car's own speed."""
-    if not DRIVE.exists():
-        pytest.skip(f"no recorded drives in {DRIVE.parent}")
-    (recording,) = load(DRIVE)
+    (recording,) = load(DATA / DRIVE)
     speeds = [(time_ms, row["speed_kmh"]) for time_ms, row in recording.rows if row.get("speed_kmh") is not None]
     driven_km = sum((a[1] + b[1]) / 2 * (b[0] - a[0]) / 3_600_000 for a, b in pairwise(speeds))
     with (
         Mosquitto(tmp_path, max_queued_messages=1_000_000) as broker,
         Agent(tmp_path / "agent", mqtt__url=broker.url, fleet__battery_kwh=6.1) as agent,
     ):
-        replay = agent.command("replay", str(DRIVE), "--broker", broker.url)
+        replay = agent.command("replay", str(DATA / DRIVE), "--broker", broker.url)
         assert replay.returncode == 0
         agent.wait_processed(len(recording.rows))
         points = agent.points("energy")

@@ -2,7 +2,6 @@
 
 import csv
 import statistics
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +10,9 @@ from agent.fleet.records import ChargeRecord, Record, TripRecord
 from agent.fleet.state import VanState
 from agent.readings import Reading
 from tests.fleet.drives import START_MS, make_context
+from tests.recorded_drives import DATA, needs_recorded_drives
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
-
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings: {DATA.name} belongs beside the checkout")
+pytestmark = needs_recorded_drives("i3", "twizy")
 
 
 def replay(readings: list[Reading], **context: float) -> tuple[VanState, list[Record]]:

@@ -1,21 +1,19 @@
 """Physics against published figures."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from simulator import physics
 from simulator.check import check, city_kwh_per_100km, dc_minutes
 from simulator.models import load_models
+from tests.recorded_drives import DATA, needs_recorded_drives
 
-CYCLES = Path(__file__).parents[3] / "shared" / "data" / "cycles"
 JULY_S, JANUARY_S = 1_783_987_200, 1_768_867_200
 
 
-@pytest.mark.skipif(not CYCLES.is_dir(), reason=f"no driving cycles in {CYCLES}")
+@needs_recorded_drives("cycles")
 def test_consumption_charging_and_sensitivities_are_as_published() -> None:
-    results = list(check(CYCLES, days=False))
+    results = list(check(DATA / "cycles", days=False))
     assert sum("WLTC, at" in result.what for result in results) >= 5
     assert [result for result in results if not result.passed] == []
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.programs import find_program
+from tests.servers.programs import needs
 
-pytestmark = pytest.mark.skipif(find_program("mosquitto") is None, reason="apt-get install mosquitto")
+pytestmark = needs("mosquitto")
 
 ROOT = Path(__file__).parents[2]
 

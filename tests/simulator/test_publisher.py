@@ -11,9 +11,9 @@ import pytest
 from agent.commands.ports import free_port
 from simulator.publisher import Broker, Outgoing, Unreachable, make_sender, publish
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.programs import find_program
+from tests.servers.programs import needs
 
-pytestmark = pytest.mark.skipif(find_program("mosquitto") is None, reason="apt-get install mosquitto")
+pytestmark = needs("mosquitto")
 
 MESSAGES = [(f"vans/van-{i % 7:03d}/soc", b'{"n":%d}' % i) for i in range(3000)]
 SENDERS = [0, 1, 5]

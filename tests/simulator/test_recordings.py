@@ -10,12 +10,12 @@ import pytest
 from agent.journal import Journal
 from agent.messages import Message, MessageKind
 from simulator.recordings import RecordingError, Thinning, load, timeline
+from tests.recorded_drives import DATA, needs_recorded_drives
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 END_MS = 1_795_368_000_000
 
-needs_twizy = pytest.mark.skipif(not (DATA / "twizy").is_dir(), reason=f"no recorded drives in {DATA / 'twizy'}")
-needs_i3 = pytest.mark.skipif(not (DATA / "i3").is_dir(), reason=f"no recorded drives in {DATA / 'i3'}")
+needs_twizy = needs_recorded_drives("twizy")
+needs_i3 = needs_recorded_drives("i3")
 
 Sent = list[tuple[str, dict[str, Any]]]
 

@@ -1,7 +1,6 @@
 """The same queries over what the simulator and the recorded drives give: other vans, other gaps, the same answers."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,11 +17,11 @@ from tests.dashboards.grafana.committed import queries
 from tests.dashboards.grafana.conftest import agent_row, write
 from tests.dashboards.grafana.grafana_like import Range, expanded
 from tests.dashboards.grafana.test_queries import implausible
+from tests.recorded_drives import DATA, needs_recorded_drives
 from tests.servers.influxdb import InfluxServer
 
 END_S = 1_790_143_200  # 2026-09-23 06:00 UTC, so that a day ends on the way
 HOURS = 24
-RECORDINGS = Path(__file__).parents[4] / "shared" / "data"
 RECORDED_FLEET = {"vans": {"i3": {"battery_kwh": 22.2}, "twizy-t1": {"battery_kwh": 6.1}}}
 TICK_MS = 60_000
 Timed = Iterable[tuple[int, tuple[str, bytes]]]
@@ -67,9 +66,7 @@ def simulated(empty_influx: InfluxServer, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def recorded(empty_influx: InfluxServer) -> str:
-    if not RECORDINGS.exists():
-        pytest.skip(f"recorded drives are missing: {RECORDINGS.name} beside the checkout's folder")
-    files = [*sorted((RECORDINGS / "i3").glob("Trip*.csv"))[:6], *sorted((RECORDINGS / "twizy").glob("T1*.csv"))[:1]]
+    files = [*sorted((DATA / "i3").glob("Trip*.csv"))[:6], *sorted((DATA / "twizy").glob("T1*.csv"))[:1]]
     recordings = [recording for path in files for recording in load(path)]
     messages = timeline(recordings, end_ms=END_S * 1000, thinning=Thinning(period_s=10))
     return fill(empty_influx, "recorded", messages, FleetFile.model_validate(RECORDED_FLEET))
@@ -99,6 +96,7 @@ def test_simulated_days_fill_every_dashboard(empty_influx: InfluxServer, simulat
         assert of(found, board) >= 0.75, (board, [where for where, value in found.items() if not value])
 
 
+@needs_recorded_drives("i3", "twizy")
 def test_recorded_drives_fill_what_they_can(empty_influx: InfluxServer, recorded: str) -> None:
     """No charge, no load and no second day is in them."""
     found = answered(empty_influx, recorded)
