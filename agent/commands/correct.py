@@ -20,7 +20,7 @@ from agent.commands.report_findings import LONGEST_CORRECTION_MS, corrections_of
 from agent.commands.storage import history_of, open_journal
 from agent.config import Settings
 from agent.errors import SettingsError, VanpulseError
-from agent.fleet.books.corrections import Correction, Day, Slice, slice_start_ms
+from agent.fleet.books.corrections import CorrectedDay, CorrectedHour, Correction, hour_start_ms
 from agent.fleet.correction_state import Amounts
 from agent.journal import JournalInUse
 from agent.journal import requests as journal_requests
@@ -111,11 +111,11 @@ def make_correction(
         for point in _points(history, measurement, vehicle_id, from_ms, to_ms):
             before = newest.get(measurement)
             if before is not None and point["time_ms"] > from_ms:
-                _add(slices, slice_start_ms(point["time_ms"], from_ms), names, before, point)
+                _add(slices, hour_start_ms(point["time_ms"], from_ms), names, before, point)
             newest[measurement] = {**(before or {}), **point}
     if "energy" not in newest and next(history.select("energy", vehicle_id=vehicle_id, latest=True), None) is None:
         raise CannotCorrect(f"the store holds nothing of a van {vehicle_id!r}")
-    made = [Slice(start_ms, amounts) for start_ms, amounts in sorted(slices.items())]
+    made = [CorrectedHour(start_ms, amounts) for start_ms, amounts in sorted(slices.items())]
     kept = [each for each in made if each.start_ms == from_ms or not each.amounts.is_nothing]
     return Correction(
         vehicle_id=vehicle_id,
@@ -158,7 +158,7 @@ def _standing(newest: Mapping[str, Mapping[str, Any]]) -> Amounts:
     )
 
 
-def _days(history: History, settings: Settings, vehicle_id: str, slices: list[Slice]) -> Iterator[Day]:
+def _days(history: History, settings: Settings, vehicle_id: str, slices: list[CorrectedHour]) -> Iterator[CorrectedDay]:
     """The stored records of days that the slices lie in, without them."""
     roster = roster_of(settings)
     zone = roster.context(vehicle_id).day_zone
@@ -171,7 +171,7 @@ def _days(history: History, settings: Settings, vehicle_id: str, slices: list[Sl
         fields = {name: day[name] - getattr(amounts, name) for name in DAY_FIELDS if name in day}
         if "co2e_g" in fields and "diesel_co2e_g" in fields:
             fields["avoided_co2e_g"] = fields["diesel_co2e_g"] - fields["co2e_g"]
-        yield Day(day["time_ms"], {tag: day[tag] for tag in TAGS if tag in day}, fields)
+        yield CorrectedDay(day["time_ms"], {tag: day[tag] for tag in TAGS if tag in day}, fields)
 
 
 def _sum(amounts: Iterable[Amounts]) -> Amounts:

@@ -1,6 +1,7 @@
-"""What the alerts are shown of a van."""
+"""The alerts of a van are checked by what is known of it."""
 
-from agent.fleet import alerts
+from agent.fleet.alert_state import AlertInputs
+from agent.fleet.alerts import raise_and_clear
 from agent.fleet.context import Context
 from agent.fleet.modes import STATES
 from agent.fleet.records import Record
@@ -8,7 +9,7 @@ from agent.fleet.state import VanState
 
 
 def update_alerts(state: VanState, time_ms: int, context: Context) -> list[Record]:
-    """Raise and clear what is due."""
+    """Raise and clear the alerts that are due at `time_ms`."""
     position, battery, places = state.position, state.soc, context.places
     latitude, longitude = position.latitude_deg, position.longitude_deg
     names = home_km = None
@@ -16,10 +17,10 @@ def update_alerts(state: VanState, time_ms: int, context: Context) -> list[Recor
         names = places.around(latitude, longitude)
         home_km = places.home_km(context.vehicle.depot, latitude, longitude)
     return list(
-        alerts.update(
+        raise_and_clear(
             state.alerts,
             context.alert_limits,
-            alerts.Look(
+            AlertInputs(
                 vehicle_id=state.vehicle_id,
                 time_ms=time_ms,
                 state=STATES[state.motion.mode],

@@ -1,11 +1,11 @@
-"""The kinds of alerts: how bad they are, what is said, and when they are raised and cleared."""
+"""The kinds of alerts: severity, messages, and the limits at which they are raised and cleared."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 
-Kind = Literal[
+AlertKind = Literal[
     "soc_low",
     "soc_critical",
     "range_short_of_home",
@@ -24,7 +24,7 @@ Kind = Literal[
 ]
 Severity = Literal["info", "warning", "critical"]
 
-SEVERITY: Final[Mapping[Kind, Severity]] = {
+SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     "soc_low": "warning",
     "soc_critical": "critical",
     "range_short_of_home": "critical",
@@ -41,9 +41,9 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     "odometer_implausible": "warning",
     "power_implausible": "warning",
 }
-"""How bad each kind is."""
+"""Severity of each kind."""
 
-MESSAGES: Final[Mapping[Kind, tuple[str, str]]] = {
+MESSAGES: Final[Mapping[AlertKind, tuple[str, str]]] = {
     "soc_low": ("state of charge is low: {value:.0f} %", "state of charge is {value:.0f} % again"),
     "soc_critical": ("state of charge is critical: {value:.0f} %", "state of charge is {value:.0f} % again"),
     "range_short_of_home": ("the range of {value:.0f} km does not reach its depot", "the depot is within reach again"),
@@ -63,40 +63,40 @@ MESSAGES: Final[Mapping[Kind, tuple[str, str]]] = {
         "power and energy counters are plausible again",
     ),
 }
-"""What is said when it is raised and when it is cleared."""
+"""The messages when an alert is raised and when it is cleared."""
 
 
 class AlertLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """When an alert is raised and when it is cleared; the gap between the two is the hysteresis."""
+    """When an alert is raised and when it is cleared. The difference of both is the hysteresis."""
 
     soc_low_pct: float = 20.0
     soc_low_clear_pct: float = 25.0
     soc_critical_pct: float = 10.0
     soc_critical_clear_pct: float = 13.0
     detour: float = 1.3
-    """Road distance over straight distance."""
+    """Distance by road over distance in a straight line."""
     reserve_km: float = 5.0
     range_clear: float = 1.15
-    """Cleared when the range is this many times what is needed."""
+    """`range_short_of_home` is cleared when the range is this many times the range that is needed."""
     plug_in_after_s: float = 1800.0
-    """Standing in its own depot for this long without a cable."""
+    """`not_plugged_in` is raised after this time in the van's own depot without a cable."""
     plug_in_below_pct: float = 80.0
-    """The same where the van does not say whether a cable is connected: only below this state of charge."""
+    """Where the van does not report its cable, `not_plugged_in` is raised only below this state of charge."""
     charge_target_pct: float = 80.0
-    """A charge that ends by itself below this ended early."""
+    """A charge that ends below this state of charge, with the cable connected, ended early."""
     soc_drop_pct: float = 5.0
     soc_drop_pct_per_min: float = 3.0
-    """A fall beyond `soc_drop_pct` plus this rate is sudden."""
+    """A fall of more than `soc_drop_pct`, plus this rate times the time since the last reading, is sudden."""
     soc_drop_gap_s: float = 1800.0
-    """After a longer silence a fall is not called sudden."""
+    """No fall is sudden after a longer silence."""
     event_hold_s: float = 1800.0
-    """How long an alert about an event (a sudden drop, a zone left) stays when nothing ends it."""
+    """How long an alert about an event (`soc_drop`, `geofence_left`) stays active unless something clears it before."""
     hot_c: float = 45.0
     hot_clear_c: float = 42.0
     cold_c: float = -10.0
     cold_clear_c: float = -7.0
     fence_readings: int = 2
-    """A change of place must be seen in this many looks running."""
+    """A change of place counts when this many checks in a row have seen it."""
     implausible_count: int = 3
-    """So many refused values, none longer than `implausible_quiet_s` after the one before."""
+    """How many refused values raise an alert, if none came more than `implausible_quiet_s` after the one before."""
     implausible_quiet_s: float = 600.0

@@ -1,27 +1,30 @@
-"""What is remembered of one van's alerts, and the log of their changes."""
+"""State of one van's alerts, the inputs of a check, and the changes that follow from it."""
 
 from typing import Any, Literal
 
 import msgspec
 
 from agent.fast.attributes import quick_to_set
-from agent.fleet.alert_kinds import MESSAGES, SEVERITY, Kind
+from agent.fleet.alert_kinds import MESSAGES, SEVERITY, AlertKind
 from agent.fleet.places import Names
-from agent.fleet.records import AlertRecord, State
+from agent.fleet.records import AlertRecord, ModeName
 
 
-class Active(msgspec.Struct, array_like=True, gc=False):
+class ActiveAlert(msgspec.Struct, array_like=True, gc=False):
     """An alert that has been raised and not cleared."""
 
-    kind: Kind
+    kind: AlertKind
     since_ms: int
     message: str
     value: float | None = None
     place: str | None = None
 
 
-class Strikes(msgspec.Struct, array_like=True, gc=False):
-    """Refused values: how many the van has had in all, and how many of them lately."""
+class Refusals(msgspec.Struct, array_like=True, gc=False):
+    """Refused values of one kind.
+
+    `seen` counts all of them, `count` those of the last series, `last_ms` is the time of the last one.
+    """
 
     seen: int = 0
     count: int = 0
@@ -30,38 +33,37 @@ class Strikes(msgspec.Struct, array_like=True, gc=False):
 
 @quick_to_set
 class AlertsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
-    """What is remembered of one van's alerts."""
+    """State of one van's alerts."""
 
-    active: list[Active] = []
-    state: State = "parked"
+    active: list[ActiveAlert] = []
+    state: ModeName = "parked"
     soc_pct: float | None = None
     soc_ms: int = 0
     unplugged_ms: int = 0
-    """Since when it has been standing in its depot without a cable; 0: it is not."""
+    """Since when the van has been standing in its depot without a cable; 0: it has a cable, or is elsewhere."""
     places: Names | None = None
     next_places: Names | None = None
-    next_looks: int = 0
-    positions: Strikes | None = None
-    socs: Strikes | None = None
+    next_seen: int = 0
+    positions: Refusals | None = None
+    socs: Refusals | None = None
     record_ms: int = 0
     due_ms: int = 0
-    """When the passing of time alone raises or clears something, so that a look is worth it; 0: never."""
+    """When the passing of time alone raises or clears an alert; 0: never."""
     said_silent: bool = False
-    """Its silence away from its depot has been reported; a van that only wakes up now and then there says no news."""
-    odometers: Strikes | None = None
-    powers: Strikes | None = None
+    """The silence of the van away from its depot has been reported. It is not reported again for short wake-ups."""
+    odometers: Refusals | None = None
+    powers: Refusals | None = None
 
 
-class Look(msgspec.Struct, gc=False, kw_only=True):
-    """Where a van stands. `None` is "not known".
+class AlertInputs(msgspec.Struct, gc=False, kw_only=True):
+    """What the alerts are decided by. `None` is "not known".
 
-    `places` are those of its last good position. The refusals count, over the van's life, the values that were too
-    strange to be true.
+    `places` contain the last good position. The refusals count implausible values over the life of the van.
     """
 
     vehicle_id: str
     time_ms: int
-    state: State
+    state: ModeName
     depot: str
     soc_pct: float | None = None
     soc_time_ms: int = 0
@@ -78,7 +80,7 @@ class Look(msgspec.Struct, gc=False, kw_only=True):
 
 
 def active_payload(vehicle_id: str, state: AlertsState) -> bytes:
-    """The alerts in force as JSON, for a retained message; empty when there are none, which deletes it."""
+    """The active alerts as JSON, for a retained message. Empty if there are none: that deletes the message."""
     if not state.active:
         return b""
     alerts: list[dict[str, Any]] = []
@@ -97,25 +99,25 @@ def active_payload(vehicle_id: str, state: AlertsState) -> bytes:
     return msgspec.json.encode({"vehicle_id": vehicle_id, "time_ms": state.record_ms, "alerts": alerts})
 
 
-class Log:
-    """Changes of one update, entered into the state and kept as records."""
+class AlertChanges:
+    """The changes of one check: made in the state, and kept as records."""
 
-    __slots__ = ("look", "records", "state")
+    __slots__ = ("inputs", "records", "state")
 
-    def __init__(self, state: AlertsState, look: Look) -> None:
+    def __init__(self, state: AlertsState, inputs: AlertInputs) -> None:
         self.state = state
-        self.look = look
+        self.inputs = inputs
         self.records: list[AlertRecord] = []
 
-    def find(self, kind: Kind, place: str | None = None) -> Active | None:
-        """The alert of this kind that is in force, of this place if one is given."""
+    def find(self, kind: AlertKind, place: str | None = None) -> ActiveAlert | None:
+        """The active alert of a kind, and of a place if one is given."""
         for alert in self.state.active:
             if alert.kind == kind and (place is None or alert.place == place):
                 return alert
         return None
 
-    def judge(self, kind: Kind, value: float | None, *, begins: bool, ends: bool) -> None:
-        """Raise it if it begins and is not there yet; clear it if it is there and ends."""
+    def judge(self, kind: AlertKind, value: float | None, *, begins: bool, ends: bool) -> None:
+        """Raise an alert that begins and is not active; clear one that is active and ends."""
         if begins or (ends and self.state.active):
             alert = self.find(kind)
             if begins and alert is None:
@@ -123,26 +125,26 @@ class Log:
             elif ends and alert is not None:
                 self.end(alert, value)
 
-    def begin(self, kind: Kind, value: float | None = None, place: str | None = None) -> None:
-        """Raise it."""
-        message = f"{self.look.vehicle_id}: {MESSAGES[kind][0].format(value=value, place=place)}"
+    def begin(self, kind: AlertKind, value: float | None = None, place: str | None = None) -> None:
+        """Raise an alert."""
+        message = f"{self.inputs.vehicle_id}: {MESSAGES[kind][0].format(value=value, place=place)}"
         self.state.active.append(
-            Active(kind=kind, since_ms=self.look.time_ms, message=message, value=value, place=place)
+            ActiveAlert(kind=kind, since_ms=self.inputs.time_ms, message=message, value=value, place=place)
         )
         self._record(kind, "raised", value, message)
 
-    def end(self, alert: Active, value: float | None = None) -> None:
-        """Clear it."""
+    def end(self, alert: ActiveAlert, value: float | None = None) -> None:
+        """Clear an alert."""
         self.state.active.remove(alert)
         text = MESSAGES[alert.kind][1].format(value=value, place=alert.place)
-        self._record(alert.kind, "cleared", value, f"{self.look.vehicle_id}: {text}")
+        self._record(alert.kind, "cleared", value, f"{self.inputs.vehicle_id}: {text}")
 
-    def _record(self, kind: Kind, change: Literal["raised", "cleared"], value: float | None, message: str) -> None:
-        time_ms = max(self.look.time_ms, self.state.record_ms + 1)
+    def _record(self, kind: AlertKind, change: Literal["raised", "cleared"], value: float | None, message: str) -> None:
+        time_ms = max(self.inputs.time_ms, self.state.record_ms + 1)
         self.state.record_ms = time_ms
         self.records.append(
             AlertRecord(
-                vehicle_id=self.look.vehicle_id,
+                vehicle_id=self.inputs.vehicle_id,
                 time_ms=time_ms,
                 kind=kind,
                 severity=SEVERITY[kind],

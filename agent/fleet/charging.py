@@ -1,4 +1,4 @@
-"""Charges: by the van's flag, else by a state of charge that rises at rest; never regeneration."""
+"""Whether a van is charging: by its own flag, else by a state of charge that rises at rest."""
 
 from typing import Final
 
@@ -12,19 +12,19 @@ from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 
 SPEED_HOLDS_MS: Final = 60_000
-"""The speed of another message tells for so long whether the van moves."""
+"""How long the speed of an earlier message tells whether the van moves."""
 FED_KWH: Final = 0.05
-"""So much measured energy into the battery of a van that stands and says that it charges is a charge."""
+"""Measured energy into the battery that makes a charge of a stand with the flag set."""
 SCATTERS_STEPS: Final = 2.0
-"""A state of charge that falls by so many steps between its rises scatters: no charge has begun before."""
+"""A state of charge that falls by this many steps after a rise scatters. The rise was no charge."""
 SCATTERS: Final = 3
-"""So often, and its rise has to be as large as one that a flag denies."""
+"""After this many scatters a rise must be as large as one that the flag contradicts."""
 MOST_SCATTERS: Final = 6
-"""More are not counted: each trip that follows takes one off, so that a van is not suspected for life."""
+"""The most scatters that are counted. Each trip takes one off, so the suspicion ends."""
 
 
 def decide_charging(state: VanState, reading: Reading, context: Context) -> list[Record] | None:
-    """A reading at rest or on the charger."""
+    """Decide by a reading at rest whether a charge begins, or by one on the charger whether it ends."""
     if state.motion.mode == CHARGING:
         return _on_charger(state, reading, context)
     charge = state.charge
@@ -52,7 +52,7 @@ def decide_charging(state: VanState, reading: Reading, context: Context) -> list
 
 
 def _moves(state: VanState, reading: Reading) -> bool:
-    """Whether the van says that it moves, however slowly: no cable is in it, and its flag begins no charge."""
+    """Whether the van moves, however slowly. Then no cable is connected, and the flag opens no charge."""
     position = state.position
     speed = reading.speed_kmh
     if speed is None and reading.time_ms - state.location_time_ms <= SPEED_HOLDS_MS:
@@ -61,7 +61,7 @@ def _moves(state: VanState, reading: Reading) -> bool:
 
 
 def decide_charging_at_stop(state: VanState, reading: Reading, context: Context) -> list[Record]:
-    """At a stop on a trip the van says that it charges: where it does, the trip was over when it came to stand."""
+    """The flag is set at a stand on a trip: if energy comes in, the trip ended when the van came to stand."""
     charge, standing_ms = state.charge, state.motion.standing_ms
     soc_pct, speed, time_ms = state.soc.soc_pct, reading.speed_kmh, reading.time_ms
     if soc_pct is None or (speed is not None and speed >= context.thresholds.standing_speed_kmh):
@@ -74,7 +74,7 @@ def decide_charging_at_stop(state: VanState, reading: Reading, context: Context)
 
 
 def _is_fed(state: VanState, soc_pct: float, time_ms: int, context: Context) -> bool:
-    """Whether energy has come in since the van came to stand, beyond what readings wander by."""
+    """Whether more energy has come in since the van came to stand than the readings are uncertain by."""
     stand, thresholds = state.motion.stand, context.thresholds
     at_least_kwh = thresholds.charge_power_kw * (time_ms - stand.time_ms) / 3_600_000.0
     fed_kwh = stand.predicted_kwh - state.totals.predicted_kwh
@@ -87,7 +87,7 @@ def _is_fed(state: VanState, soc_pct: float, time_ms: int, context: Context) -> 
 
 
 def _charge_rise_pct(step_pct: float, thresholds: Thresholds, *, certain: bool) -> float:
-    """A rise at rest that is a charge; more of it where it has to be beyond doubt."""
+    """The least rise at rest that is a charge. `certain`: where the flag contradicts, or the readings scatter."""
     steps, least_pct = (3.0, thresholds.certain_charge_pct) if certain else (2.0, thresholds.charge_rise_pct)
     return max(steps * step_pct, least_pct) - 1e-9
 
@@ -98,7 +98,7 @@ def _look_for_rise(state: VanState, rise_pct: float, time_ms: int, context: Cont
         return
     hours = (time_ms - charge.low_ms) / 3_600_000.0
     if hours <= 0.0 or rise_pct / state.estimate.pct_per_kwh / hours < thresholds.charge_power_kw:
-        # Too slow for a charge: look at a shorter while from here on.
+        # Too slow for a charge: the next rise is measured from here.
         charge.low_pct = state.soc.soc_pct
         charge.low_ms = time_ms
         return
@@ -120,9 +120,8 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
     elif soc_pct is not None and charge.rise_pct - soc_pct >= _charge_rise_pct(
         state.soc.step_pct, thresholds, certain=True
     ):
-        records = books.close_charge(
-            state, context, charge.rise_ms
-        )  # on the cable, it gives or heats more than it gets
+        # On the cable, the van heats, or feeds into the grid, more than it draws.
+        records = books.close_charge(state, context, charge.rise_ms)
         state.charge.gives = True
         return records
     if flag:
@@ -133,7 +132,7 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
         return _unflagged(state, time_ms, context)
     if not charge.flagged:
         if soc_pct is not None and charge.max_power_kw is None and soc_pct <= (charge.start.soc_pct or 0.0):
-            # What has come in is gone again, and only the state of charge has told of it: two sources take turns.
+            # The rise is gone, and only the state of charge has shown it: two sources take turns.
             records = books.close_charge(state, context, charge.rise_ms)
             state.charge.scatters = max(state.charge.scatters, SCATTERS)
             return records
@@ -147,7 +146,7 @@ def _on_charger(state: VanState, reading: Reading, context: Context) -> list[Rec
 
 
 def _unflagged(state: VanState, time_ms: int, context: Context) -> list[Record] | None:
-    """The flag says no. It may flicker: the charge is over when it has said so for a while."""
+    """The flag is off. It may flicker, so the charge ends when it has been off for a while."""
     charge = state.charge
     if charge.unflagged_ms == 0:
         charge.unflagged_ms = time_ms

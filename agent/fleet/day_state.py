@@ -26,7 +26,7 @@ class DayTotals(NamedTuple):
     known."""
 
 
-NOTHING: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
+NO_TOTALS: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @quick_to_set
@@ -38,7 +38,7 @@ class DayState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
 
     start_ms: int = 0
     end_ms: int = 0
-    totals: DayTotals = NOTHING
+    totals: DayTotals = NO_TOTALS
     trips: int = 0
     stops: int = 0
     charges: int = 0

@@ -188,7 +188,7 @@ def imbalance_g(state: EmissionsState) -> float:
     return state.begun_g + state.charged_g + state.adjusted_g - state.co2e_g - left_g
 
 
-def settle(state: EmissionsState, diesel: Diesel) -> None:
+def update_totals(state: EmissionsState, diesel: Diesel) -> None:
     """Bring the totals up to date; to be called before they are read. The totals never fall."""
     distance_km, co2e_g = state.distance_km, state.co2e_g
     if distance_km > 0.0:
@@ -214,7 +214,7 @@ def record(
     intensity_source: IntensitySource,
 ) -> EmissionsRecord:
     """The van's emissions as they are published."""
-    settle(state, diesel)
+    update_totals(state, diesel)
     distance_km = state.total_distance_km
     return EmissionsRecord(
         vehicle_id=vehicle_id,

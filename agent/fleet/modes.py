@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet.records import State
+from agent.fleet.records import ModeName
 
 PARKED: Final = 0
 DRIVING: Final = 1
@@ -10,5 +10,5 @@ STOPPED: Final = 2
 CHARGING: Final = 3
 OFFLINE: Final = 4
 
-STATES: Final[tuple[State, ...]] = ("parked", "driving", "stopped", "charging", "offline")
+STATES: Final[tuple[ModeName, ...]] = ("parked", "driving", "stopped", "charging", "offline")
 """The published names of the modes."""

@@ -1,4 +1,36 @@
-"""Driving, stopping, parking: transitions with hysteresis, from speed where it is sent, else from distinct fixes."""
+"""The mode of a van by its movement: driving, stopped or parked. Decided by speed where it is sent, else by fixes.
+
+All modes, and what causes each transition. The limits are in `thresholds.py`:
+
+    ┌─────────┐  leaves its resting place  ┌─────────┐  stands for stop_after_ms  ┌─────────┐
+    │ PARKED  │ ─────────────────────────▶ │ DRIVING │ ─────────────────────────▶ │ STOPPED │
+    │         │ ◀───── silence ─────────── │         │ ◀────── moves on ───────── │         │
+    │         │                            └─────────┘                            │         │
+    │         │ ◀──────────── stands for parked_after_ms, or silence ──────────── │         │
+    └─────────┘                                                                   └─────────┘
+      │     ▲  ▲
+      │     │  └── the next reading ──────────────── ┌─────────┐
+      │     │                                        │ OFFLINE │ ◀── silence for offline_after_ms
+      │     │                                        └─────────┘     (every mode but CHARGING)
+      │     │
+      │     └── flag off for flag_flickers_ms; without a flag: no rise for charge_end_ms, or the rise is gone;
+      │         the state of charge falls ── ┌──────────┐
+      │                                      │ CHARGING │ ◀── flag at a stand, and energy comes in (DRIVING, STOPPED)
+      └── flag, or the state of charge ────▶ │          │ ──▶ leaves its resting place: DRIVING
+          rises at rest                      └──────────┘
+
+`motion.py` decides between PARKED, DRIVING and STOPPED, `charging.py` on CHARGING, `silence.py` on OFFLINE and on
+silences: a trip is closed as of the last reading when the van was silent for `parked_after_ms` while it stood, or for
+`offline_after_ms` while it moved.
+
+The life of a trip:
+
+    open_trip ──▶ driving ──▶ stand ──▶ stop ──▶ close_trip, as of the beginning of the stand, or of the last reading
+                     ▲          │         │
+                     └──────────┴─────────┘  moves on; a stop gives a record, a stand does not
+
+A trip that ends where it began, without any distance, gives no record. The life of a tour is in `books/tours.py`.
+"""
 
 from typing import Final
 
@@ -11,13 +43,16 @@ from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
 
 LONGEST_BETWEEN_MS: Final = 60_000
-"""Further apart, two readings say nothing about what a van did in between."""
+"""Two readings that are further apart say nothing about the movement in between."""
 
 
 def decide_movement(
     state: VanState, speed_kmh: float | None, before_ms: int, time_ms: int, context: Context
 ) -> list[Record] | None:
-    """Take the movement of one reading, the one before being of `before_ms`; returns what ended by it."""
+    """Decide the mode by the movement of a reading of `time_ms`. The reading before was of `before_ms`.
+
+    Returns the records of what has ended, or `None`.
+    """
     motion, thresholds = state.motion, context.thresholds
     mode = motion.mode
     if speed_kmh is not None and speed_kmh > thresholds.moving_speed_kmh:
@@ -48,7 +83,7 @@ def decide_movement(
 
 
 def _has_left(state: VanState, speed_kmh: float | None, moved_m: float, time_ms: int, context: Context) -> bool:
-    """Whether the van has left its resting place: never by the word of one witness that another denies."""
+    """Whether the van has left its resting place. One witness is not enough where another one contradicts it."""
     motion, position, thresholds = state.motion, state.position, context.thresholds
     km = state.totals.distance_km - motion.anchor_km
     by_odometer = position.odometer_ms == time_ms and not position.odometer_is_whole
@@ -93,7 +128,7 @@ def _on_trip(
         motion.mode == STOPPED
         and motion.rest.time_ms - max(motion.standing_ms, state.load_time_ms) >= thresholds.parked_after_ms
     ):
-        # It was held open: a new trip begins, from where the van has rested.
+        # The trip was held open although the van rested. It is closed; the next one begins at the end of the rest.
         rest_ms = motion.rest.time_ms
         records = books.close_trip_at_stand(state, context)
         motion.rest.time_ms = rest_ms
@@ -115,7 +150,7 @@ def _on_trip(
 
 
 def _half_ms(before_ms: int, time_ms: int) -> int:
-    """A van comes to stand, and leaves, anywhere between two readings: in their middle, on the average."""
+    """Half the time between two readings. A stand begins and ends between readings; the midpoint has no bias."""
     return min(time_ms - before_ms, LONGEST_BETWEEN_MS) // 2
 
 

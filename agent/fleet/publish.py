@@ -9,7 +9,7 @@ from agent.fleet.books.ledger import SHOWN_FROM_KM
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STATES, STOPPED
-from agent.fleet.records import EmissionsRecord, EnergyRecord, Record, Source
+from agent.fleet.records import EmissionsRecord, EnergyRecord, EnergySource, Record
 from agent.fleet.state import VanState
 
 OUTLOOK_EVERY_MS: Final = 60_000
@@ -17,7 +17,7 @@ OUTLOOK_EVERY_MS: Final = 60_000
 PARKED_EVERY_MS: Final = 60_000
 """How often rows are written for a van that has been parked for `LONG_PARKED_MS`."""
 LONG_PARKED_MS: Final = 600_000
-SOURCES: Final[tuple[Source, ...]] = ("soc", "power", "counter")
+SOURCES: Final[tuple[EnergySource, ...]] = ("soc", "power", "counter")
 RECENT_KM: Final = 20.0
 """Distance over which the recent consumption fades out."""
 

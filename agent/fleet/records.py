@@ -8,8 +8,8 @@ from typing import Literal
 
 import msgspec
 
-State = Literal["driving", "stopped", "parked", "charging", "offline"]
-Source = Literal["counter", "power", "soc"]
+ModeName = Literal["driving", "stopped", "parked", "charging", "offline"]
+EnergySource = Literal["counter", "power", "soc"]
 Quality = Literal["primary", "modelled", "default"]
 Meter = Literal["charger", "modelled"]
 DropSource = Literal["message", "import", "load", "default"]
@@ -25,7 +25,7 @@ class Record(msgspec.Struct, gc=False, kw_only=True):
 class EnergyRecord(Record, kw_only=True, gc=False):
     """Where the van's energy stands."""
 
-    state: State
+    state: ModeName
     power_kw: float | None = None
     used_kwh_total: float
     regenerated_kwh_total: float | None = None
@@ -37,7 +37,7 @@ class EnergyRecord(Record, kw_only=True, gc=False):
     range_km: float | None = None
     usable_capacity_kwh: float | None = None
     uncertainty_kwh: float | None = None
-    source: Source | None = None
+    source: EnergySource | None = None
 
 
 class EmissionsRecord(Record, kw_only=True, gc=False):

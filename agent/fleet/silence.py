@@ -1,4 +1,14 @@
-"""Silence: what ends by it, and what must have happened during it (marked `inferred`)."""
+"""Silences: what a silence ends, and what the van did during it. Records of that time are marked `inferred`.
+
+    last reading            first reading after                 explained
+         │      silence          │   waits for the second stream    │
+         ▼─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─▼──────────────────────────────────▼──────
+      gap_from              end_silence                         bridge_gap
+      marks the totals      returned_ms is set                  returned_ms is 0
+
+The gap is bridged when odometer, fix and state of charge have told what they know of the silence. Until then nothing of
+it is posted. A cloud that has lost its van may repeat the last values: such a time counts as silence, too.
+"""
 
 from typing import Final
 
@@ -14,28 +24,28 @@ from agent.fleet.state import VanState
 from agent.readings import Reading
 
 OTHER_STREAM_MS: Final = 60_000
-"""State of charge and location may come apart: so long is waited for the second of them."""
+"""State of charge and location may come in messages of their own. The gap waits this long for the second one."""
 DESPITE_KM: Final = 1.0
-"""So far a place must be from the last one before an odometer that stands is doubted."""
+"""An odometer that stands is doubted when the place after the silence is this far from the one before."""
 OTHERS_KM: Final = 1000.0
-"""An odometer that differs by so much, and does not begin anew, is that of another van."""
+"""An odometer that differs by this much, and has not started from 0, belongs to another van."""
 RISE_WAITS_MS: Final = 3_600_000
-"""So long a rise over a silence waits for a second witness before the silence is closed without it."""
+"""A rise of the state of charge waits this long for a second sighting. Then the gap is bridged without it."""
 PLACE_WAITS_MS: Final = 180_000
-"""So long a receiver that wakes up may be wrong."""
+"""A receiver may be wrong for this long after it wakes up."""
 FILLED_KMH: Final = 15.0
-"""A van that makes so much on the mean of a silence, stops for delivery included, has been on its way all along."""
+"""At this mean speed over the silence, delivery stops included, the van drove all along."""
 USUAL_KMH: Final = 20.0
-"""The same in a city: by it the departure is dated of a van that is found on its way after a longer silence."""
+"""Mean speed in a city. It dates the departure of a van that is found driving after a longer silence."""
 ONE_WAY: Final = 0.5
-"""A place at least so far away, of the way driven, says that this was one way and not several."""
+"""If the place after the silence is at least this share of the distance away, the van drove one way."""
 JUMP_DEG: Final = 0.005
-"""A fix this far away, 300 m and more, is worth a closer look."""
+"""A fix this far away, 300 m and more, may be a jump."""
 _MS_PER_H: Final = 3_600_000.0
 
 
 def go_offline(state: VanState, context: Context) -> list[Record]:
-    """The van is offline since its last reading."""
+    """The van was silent for too long: it is offline. A charge under way stays open."""
     records: list[Record] = []
     mode = state.motion.mode
     if mode in (DRIVING, STOPPED):
@@ -68,9 +78,10 @@ def end_silence(state: VanState, reading: Reading, context: Context, *, silent: 
 
 
 def _was_repeated(state: VanState, reading: Reading, context: Context) -> bool:
-    """Whether a van whose every word has been the same for a while is suddenly elsewhere.
+    """Whether a van that has repeated its values for a while is suddenly elsewhere.
 
-    A cloud that has lost a van repeats what it knew. What it says then is from the time when it last changed.
+    A cloud that has lost a van repeats the last values. They are as old as their last change: if the van jumps, the
+    times of position and state of charge are set back to it.
     """
     position = state.position
     still_since_ms = witnesses.last_word_ms(state)
@@ -80,9 +91,9 @@ def _was_repeated(state: VanState, reading: Reading, context: Context) -> bool:
     if reading.time_ms - still_since_ms < patience_ms or state.returned_ms:
         return False
     if position.held_km and position.conflict != STUCK and state.motion.mode == PARKED:
-        return False  # its speed has told of it
+        return False  # the speed accounts for it
     odometer_km, latitude, longitude = reading.odometer_km, reading.latitude_deg, reading.longitude_deg
-    # What its speed makes of the time since the last reading, a van has driven in that time.
+    # The distance that the speed accounts for since the last reading is not a jump.
     hours = (reading.time_ms - state.location_time_ms) / _MS_PER_H
     due_km = DUE_SHARE * (reading.speed_kmh or 0.0) * hours if state.motion.mode == PARKED else 0.0
     jumps = (
@@ -102,7 +113,7 @@ def _was_repeated(state: VanState, reading: Reading, context: Context) -> bool:
 
 
 def _open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
-    """A reading after a silence: end what ended by it, and remember how things stood."""
+    """Close what the silence has ended, and mark where the totals stood before it."""
     records: list[Record] = []
     mode = state.motion.mode
     gap_ms = time_ms - state.time_ms
@@ -112,10 +123,10 @@ def _open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
     if mode == DRIVING and not state.motion.standing_ms and gap_ms < context.thresholds.offline_after_ms:
         return records
     if mode in (DRIVING, STOPPED) and gap_ms < context.thresholds.asleep_after_ms and state.position.conflict != STUCK:
-        return records  # a fix that was late
+        return records  # only the fix was late
     if state.returned_ms:
         if state.position.raw_pending or _rise_waits(state, time_ms):
-            return records  # the same silence, for all that is known
+            return records  # still the same silence
         records = bridge_gap(state, state.time_ms, context, at_once=True)
     if mode in (DRIVING, STOPPED) and not witnesses.is_held(state, time_ms):
         records += books.close_trip_in_silence(state, context)
@@ -127,9 +138,9 @@ def _open_gap(state: VanState, time_ms: int, context: Context) -> list[Record]:
 
 
 def bridge_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool = False) -> list[Record]:
-    """The first reading after the silence has been worked in: take what it tells about the time before.
+    """Book what happened in the silence, once enough is known. Called after each reading is taken into the estimate.
 
-    `at_once`: the next silence has begun, so that nothing more is waited for.
+    `at_once`: the next silence has begun, so nothing more is waited for.
     """
     records: list[Record] = []
     before = state.gap_from
@@ -145,7 +156,7 @@ def bridge_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool
     alone = _is_told_by_fixes_alone(state)
     km = _unseen_km(state)
     if alone and (_moved_km(state) or 0.0) <= witnesses.SAME_PLACE_KM:
-        km = 0.0  # where it seemed to be for a while it was not
+        km = 0.0  # the fix was wrong for a while
     if before.time_ms == 0:
         books.wake_up(state, time_ms, context)
         return records
@@ -178,7 +189,7 @@ def bridge_gap(state: VanState, time_ms: int, context: Context, *, at_once: bool
 
 
 def _other_stream_waits(state: VanState, time_ms: int) -> bool:
-    """Whether the stream that was there before the silence, and is not yet, may still come."""
+    """Whether battery or location was heard just before the silence, and not yet after it."""
     before_ms = state.gap_from.time_ms
     if time_ms - state.returned_ms >= OTHER_STREAM_MS:
         return False
@@ -189,7 +200,7 @@ def _other_stream_waits(state: VanState, time_ms: int) -> bool:
 
 
 def _rise_waits(state: VanState, time_ms: int) -> bool:
-    """Whether a state of charge that has risen over the silence waits for a second witness."""
+    """Whether a state of charge that rose over the silence waits for a second sighting."""
     battery = state.soc
     return (
         battery.candidates > 0
@@ -203,7 +214,7 @@ def _rise_waits(state: VanState, time_ms: int) -> bool:
 
 
 def _is_told_by_fixes_alone(state: VanState) -> bool:
-    """Whether nothing but the fix says that the van has moved in the silence."""
+    """Whether the fix is the only witness of a movement in the silence."""
     position, before, battery = state.position, state.gap_from, state.soc
     if position.gap_km <= 0.0 or position.odometer_ms > before.time_ms or position.speed_kmh:
         return False
@@ -214,7 +225,7 @@ def _is_told_by_fixes_alone(state: VanState) -> bool:
 
 
 def _place_waits(state: VanState, time_ms: int, context: Context) -> bool:
-    """Whether a place near by has to last before it is believed: receivers that wake up may be wrong at first."""
+    """Whether a new place is not believed yet. A receiver may be wrong just after it wakes up."""
     return (
         time_ms - state.returned_ms < PLACE_WAITS_MS
         and state.motion.mode == PARKED
@@ -224,16 +235,15 @@ def _place_waits(state: VanState, time_ms: int, context: Context) -> bool:
 
 
 def _unseen_km(state: VanState) -> float:
-    """What the witnesses have said of the silence, taken once."""
+    """Take the distance that the witnesses claim for the silence, and set it to 0."""
     km, state.position.gap_km = state.position.gap_km, 0.0
     return km
 
 
 def _is_another_van(state: VanState) -> bool:
-    """Whether a unit speaks from another van: elsewhere, and with an odometer that this one cannot have.
+    """Whether the telematics unit is now in another van: elsewhere, with an odometer that this van cannot have.
 
-    Neither a new unit nor an odometer that wraps shows some hundred kilometres. What lies between two vans is neither
-    way nor energy.
+    A new unit starts near 0, and so does an odometer that wraps. The distance between the two vans was not driven.
     """
     position, moved_km = state.position, _moved_km(state)
     candidate, odometer_km = position.odometer_candidate, position.odometer_km
@@ -243,7 +253,7 @@ def _is_another_van(state: VanState) -> bool:
 
 
 def _moved_km(state: VanState) -> float | None:
-    """How far the place after the silence is from the one before."""
+    """Distance in a straight line from the place before the silence to the one after it; `None`: not known."""
     position, before = state.position, state.gap_from
     if before.latitude_deg is None or position.latitude_deg is None:
         return None
@@ -253,7 +263,7 @@ def _moved_km(state: VanState) -> float | None:
 
 
 def _despite_odometer_km(state: VanState, rise_pct: float) -> float:
-    """The way to another place although the odometer stands: driven only where the state of charge says so."""
+    """Distance to another place although the odometer stands. Counts only if the state of charge confirms it."""
     moved_km = _moved_km(state)
     if moved_km is None or moved_km < DESPITE_KM or not state.estimate.started:
         return 0.0
@@ -265,7 +275,7 @@ def _despite_odometer_km(state: VanState, rise_pct: float) -> float:
 
 
 def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: int) -> bool:
-    """Count what was driven in the silence, if it can have been; returns whether that was a trip."""
+    """Count the distance of the silence if it is possible. Returns whether it was driven as a trip."""
     position, before = state.position, state.gap_from
     moved_km = _moved_km(state)
     by_odometer = position.odometer_ms > before.time_ms
@@ -283,7 +293,7 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: in
         return False
     state.totals.distance_km += km
     if state.soc.changed_ms > before.time_ms:
-        state.soc.changed_km += km  # the state of charge that came with it has it in
+        state.soc.changed_km += km  # the new state of charge already contains it
     if state.totals.source == SOURCE_SOC:
         prediction.add_late_distance(state, km, min(position.gap_since_ms, before.time_ms), returned_ms)
     if moved_km is not None and moved_km <= witnesses.SAME_PLACE_KM and km <= witnesses.LATE_KM:
@@ -294,9 +304,9 @@ def _enter_distance(state: VanState, km: float, rise_pct: float, returned_ms: in
 
 
 def _is_on_its_way(state: VanState, km: float, rise: float, returned_ms: int, context: Context) -> bool:
-    """Whether the van is on the trip that it began in the silence, as far as anybody can know.
+    """Whether the van is still on the trip that it began in the silence.
 
-    It moves when it is heard again, has not charged, and was on its way all along or has gone one way.
+    It moves when it is heard again, has not charged, and drove all along or one way only.
     """
     if km < context.thresholds.inferred_trip_km or rise > 0.0 or not _moves(state, returned_ms, context):
         return False
@@ -307,7 +317,7 @@ def _is_on_its_way(state: VanState, km: float, rise: float, returned_ms: int, co
 
 
 def _moves(state: VanState, returned_ms: int, context: Context) -> bool:
-    """Whether the van moves: by its speed, else by a second fix that is another one than the first."""
+    """Whether the van moves: by its speed, else by a second fix that differs from the first."""
     speed_kmh = state.position.speed_kmh
     if speed_kmh is not None:
         return speed_kmh > context.thresholds.moving_speed_kmh
@@ -315,7 +325,7 @@ def _moves(state: VanState, returned_ms: int, context: Context) -> bool:
 
 
 def _book_change(state: VanState, km: float, rise_pct: float, time_ms: int, context: Context) -> list[Record]:
-    """Book what the state of charge has changed by over the silence, beside a trip of `km`."""
+    """Book the change of the state of charge over the silence. `km` were driven in it."""
     battery = state.soc
     if rise_pct > 0.0:
         goes_on = battery.charging is True
@@ -332,7 +342,7 @@ def _book_change(state: VanState, km: float, rise_pct: float, time_ms: int, cont
 
 
 def _lost_pct(state: VanState, context: Context) -> float:
-    """By how much the state of charge is lower than the estimate has it, the silence as predicted included."""
+    """By how much the state of charge is below the estimate, after the prediction for the silence."""
     e = state.estimate
     low, high = soc.interval(state.soc, context.curve_slope_per_pct)
     return max(0.0, e.level_pct - e.pct_per_kwh * (e.pending_kwh + e.kwh_per_km * e.pending_km) - 0.5 * (low + high))

@@ -49,7 +49,7 @@ class Drop(msgspec.Struct, array_like=True, gc=False):
 
 
 @quick_to_set
-class Books(msgspec.Struct, array_like=True, gc=False):
+class TourMark(msgspec.Struct, array_like=True, gc=False):
     """Where a van's totals stood; a tour's figures are the differences of two of these."""
 
     net_kwh: float = 0.0
@@ -109,7 +109,7 @@ class TourState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """The tour under way, and the last ones."""
 
     under_way: bool = False
-    base: Books = msgspec.field(default_factory=Books)
+    base: TourMark = msgspec.field(default_factory=TourMark)
     """At the end of the tour before: what was used at rest since is part of this tour."""
     since_ms: int = 0
     start_ms: int = 0
@@ -119,7 +119,7 @@ class TourState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """A return to where it began ends the tour, depot or not."""
     rest_ms: int = 0
     """End of its last trip; 0: the van is on a trip."""
-    rest: Books = msgspec.field(default_factory=Books)
+    rest: TourMark = msgspec.field(default_factory=TourMark)
     """At that moment."""
     rest_latitude_deg: float | None = None
     rest_longitude_deg: float | None = None
@@ -148,7 +148,7 @@ class TourState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """Loads and drops beyond what the van can carry: set aside."""
 
 
-class Point(NamedTuple):
+class TrailStop(NamedTuple):
     """A stop of a tour. Between two of them the van drove."""
 
     arrived_ms: int
@@ -164,7 +164,7 @@ _SECOND_MS: Final = 1000
 _MOST_SECONDS: Final = 2**32 - 1
 
 
-def add_point(trail: bytes, point: Point, start_ms: int) -> bytes:
+def add_point(trail: bytes, point: TrailStop, start_ms: int) -> bytes:
     """The trail with one more point; a trail that is full loses every second one before."""
     if len(trail) >= MOST_POINTS * _POINT.size:
         trail = thinned(trail, MOST_POINTS // 2)
@@ -186,10 +186,10 @@ def thinned(trail: bytes, most: int) -> bytes:
     return b"".join(trail[at : at + _POINT.size] for at in chosen)
 
 
-def points_of(trail: bytes, start_ms: int) -> list[Point]:
+def points_of(trail: bytes, start_ms: int) -> list[TrailStop]:
     """The trail's points, in order of time."""
     return [
-        Point(
+        TrailStop(
             start_ms + arrived * _SECOND_MS,
             start_ms + (arrived + stood) * _SECOND_MS,
             metres / 1000.0,

@@ -12,7 +12,7 @@ import msgspec
 
 from agent.errors import JournalCorrupt
 from agent.fleet import Context, VanState, decode_state, new_state
-from agent.fleet.alerts import active_payload
+from agent.fleet.alert_state import active_payload
 from agent.fleet.records import FleetRecord
 from agent.fleet.state import check_version
 from agent.points.rows import Series

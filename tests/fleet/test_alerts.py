@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from agent.fleet import alerts
 from agent.fleet.alert_kinds import MESSAGES, SEVERITY, AlertLimits
-from agent.fleet.alerts import AlertsState, Look, active_payload, update
+from agent.fleet.alert_state import AlertInputs, AlertsState, active_payload
+from agent.fleet.alerts import raise_and_clear
 from agent.geofence_file import parse_places
 
 LIMITS = AlertLimits()
@@ -41,17 +42,17 @@ def looks(*steps):
     known = {"vehicle_id": "van-1", "depot": "home", "state": "driving", "places": ()}
     for minute, change in steps:
         known |= change
-        yield Look(time_ms=START + round(minute * MINUTE), **known)
+        yield AlertInputs(time_ms=START + round(minute * MINUTE), **known)
 
 
 def play(*steps, limits=LIMITS, places=PLACES):
     """What was raised (+) and cleared (-), with the minute."""
     state = AlertsState()
     said = []
-    for look in looks(*steps):
-        for record in update(state, limits, look, places):
+    for inputs in looks(*steps):
+        for record in raise_and_clear(state, limits, inputs, places):
             sign = "+" if record.state == "raised" else "-"
-            said.append(f"{(look.time_ms - START) // MINUTE}{sign}{record.kind}")
+            said.append(f"{(inputs.time_ms - START) // MINUTE}{sign}{record.kind}")
             assert record.severity == SEVERITY[record.kind]
             assert record.message.startswith("van-1: ")
             assert "None" not in record.message
@@ -259,7 +260,7 @@ HOME = {"places": ("home",), "state": "parked"}
             ["2+geofence_left", "4-geofence_left", "4+geofence_entered"],
         ),
         ("being in a zone from the beginning is not entering", [(0, {"places": ("centre",)}), (1, {})], []),
-        ("one look across a border", [(0, {}), (1, {"places": ("centre",)}), (2, {"places": ()}), (3, {})], []),
+        ("one check across a border", [(0, {}), (1, {"places": ("centre",)}), (2, {"places": ()}), (3, {})], []),
         (
             "jumping between two zones",
             [(0, {}), (1, {"places": ("centre",)}), (2, HOME), (3, {"places": ("centre",)})],
@@ -327,17 +328,17 @@ def test_limits_are_free_to_choose():
 def test_a_place_that_is_no_longer_drawn_is_left_without_a_word():
     state = AlertsState()
     steps = [(0, {}), (1, {"places": ("centre",)}), (2, {})]
-    for look in looks(*steps):
-        update(state, LIMITS, look, PLACES)
+    for inputs in looks(*steps):
+        raise_and_clear(state, LIMITS, inputs, PLACES)
     empty = parse_places(None)
-    records = [record for look in looks((3, {}), (4, {})) for record in update(state, LIMITS, look, empty)]
+    records = [record for inputs in looks((3, {}), (4, {})) for record in raise_and_clear(state, LIMITS, inputs, empty)]
     assert [(record.kind, record.state) for record in records] == [("geofence_entered", "cleared")]
 
 
 def test_records_of_one_moment_have_times_of_their_own():
     state = AlertsState()
-    (look,) = looks((5, {"soc_pct": 5, "battery_temp_c": 60, "range_km": 1, "home_km": 50}))
-    times = [record.time_ms for record in update(state, LIMITS, look, PLACES)]
+    (inputs,) = looks((5, {"soc_pct": 5, "battery_temp_c": 60, "range_km": 1, "home_km": 50}))
+    times = [record.time_ms for record in raise_and_clear(state, LIMITS, inputs, PLACES)]
     assert times == [START + 5 * MINUTE + i for i in range(4)]
 
 
@@ -345,7 +346,7 @@ def test_the_payload_is_retained_until_all_is_well():
     state = AlertsState()
     first, second, third = looks((1, {"soc_pct": 5}), (2, {"soc_pct": 15}), (3, {"soc_pct": 60}))
     assert active_payload("van-1", state) == b""
-    update(state, LIMITS, first, PLACES)
+    raise_and_clear(state, LIMITS, first, PLACES)
     payload = json.loads(active_payload("van-1", state))
     assert payload == {
         "vehicle_id": "van-1",
@@ -367,16 +368,16 @@ def test_the_payload_is_retained_until_all_is_well():
             },
         ],
     }
-    update(state, LIMITS, second, PLACES)
+    raise_and_clear(state, LIMITS, second, PLACES)
     assert [alert["kind"] for alert in json.loads(active_payload("van-1", state))["alerts"]] == ["soc_low"]
-    update(state, LIMITS, third, PLACES)
+    raise_and_clear(state, LIMITS, third, PLACES)
     assert active_payload("van-1", state) == b""
 
 
 def test_the_payload_names_the_place():
     state = AlertsState()
-    for look in looks((0, {}), (1, {"places": ("centre",)}), (2, {})):
-        update(state, LIMITS, look, PLACES)
+    for inputs in looks((0, {}), (1, {"places": ("centre",)}), (2, {})):
+        raise_and_clear(state, LIMITS, inputs, PLACES)
     (alert,) = json.loads(active_payload("van-1", state))["alerts"]
     assert alert["place"] == "centre"
     assert alert["message"] == "van-1: entered centre"
@@ -406,7 +407,7 @@ lives = st.lists(
 
 
 def walk(life):
-    """The records and the state after each look of a life."""
+    """The records and the state after each check of a life."""
     return ((records, encoded) for _, records, encoded in looks_of(life))
 
 
@@ -419,8 +420,8 @@ def looks_of(life):
         positions += step.pop("positions")
         socs += step.pop("socs")
         counts = {"position_refusals": positions, "soc_refusals": socs}
-        look = Look(vehicle_id="v", time_ms=time_ms, depot="home", **step, **counts)
-        yield look, update(state, LIMITS, look, PLACES), msgspec.msgpack.encode(state)
+        inputs = AlertInputs(vehicle_id="v", time_ms=time_ms, depot="home", **step, **counts)
+        yield inputs, raise_and_clear(state, LIMITS, inputs, PLACES), msgspec.msgpack.encode(state)
 
 
 @given(lives)
@@ -448,13 +449,15 @@ def test_what_is_raised_is_cleared_before_it_is_raised_again(life):
 
 @given(lives, st.floats(0, 1))
 def test_time_alone_changes_nothing_before_it_is_due(life, share):
-    *_, (look, _, encoded) = [(None, None, None), *looks_of(life)]
-    if look is None:
+    *_, (inputs, _, encoded) = [(None, None, None), *looks_of(life)]
+    if inputs is None:
         return
     state = msgspec.msgpack.decode(encoded, type=AlertsState)
     for _ in range(LIMITS.fence_readings):  # a border just crossed is confirmed by looking again
-        update(state, LIMITS, look, PLACES)
+        raise_and_clear(state, LIMITS, inputs, PLACES)
     due_ms = state.due_ms
-    for moment in (look.time_ms + int(share * ((due_ms or START + 10**9) - 1 - look.time_ms)), due_ms):
-        records = update(state, LIMITS, msgspec.structs.replace(look, time_ms=moment), PLACES) if moment else []
+    for moment in (inputs.time_ms + int(share * ((due_ms or START + 10**9) - 1 - inputs.time_ms)), due_ms):
+        records = (
+            raise_and_clear(state, LIMITS, msgspec.structs.replace(inputs, time_ms=moment), PLACES) if moment else []
+        )
         assert bool(records) == (moment == due_ms != 0)

@@ -47,7 +47,7 @@ def test_all_carbon_that_was_charged_is_used_or_left(readings: list[Reading]):
     books = state.emissions
     if books is None or books.content_kwh is None:
         return
-    emissions.settle(books, CONTEXT.factors.diesel)
+    emissions.update_totals(books, CONTEXT.factors.diesel)
     charged_g = sum(grams(piece) for piece in slices_of(records))
     left_g = books.content_kwh * books.battery_g_per_kwh
     brought_g = books.begun_g + charged_g + books.adjusted_g

@@ -112,7 +112,7 @@ def test_use_is_energy_times_content_and_braking_gives_back():
     van = state(400.0)
     emissions.use(van, 10.0, 40.0)
     emissions.use(van, -1.0, 5.0)
-    emissions.settle(van, VAN_3)
+    emissions.update_totals(van, VAN_3)
     assert van.co2e_g == pytest.approx(3600)
     assert van.co2e_g_total == pytest.approx(3600)
     assert van.battery_g_per_kwh == 400.0
@@ -125,17 +125,17 @@ def test_use_is_energy_times_content_and_braking_gives_back():
 def test_published_totals_wait_where_the_net_sum_falls():
     van = state(400.0)
     emissions.use(van, 5.0, 10.0)
-    emissions.settle(van, VAN_3)
+    emissions.update_totals(van, VAN_3)
     highest = van.co2e_g_total
     emissions.use(van, -3.0, 0.0)
-    emissions.settle(van, VAN_3)
+    emissions.update_totals(van, VAN_3)
     assert van.co2e_g == pytest.approx(800)
     assert van.co2e_g_total == highest
     emissions.use(van, 2.0, 0.0)
-    emissions.settle(van, VAN_3)
+    emissions.update_totals(van, VAN_3)
     assert van.co2e_g_total == highest
     emissions.use(van, 2.0, 0.0)
-    emissions.settle(van, VAN_3)
+    emissions.update_totals(van, VAN_3)
     assert van.co2e_g_total == pytest.approx(2400)
 
 
@@ -189,7 +189,7 @@ def live(van, events, *, content=20.0, capacity=80.0):
             used = min(energy, content) if energy > 0 else max(energy, content - capacity)
             emissions.use(van, used, extra)
             content -= used
-        emissions.settle(van, VAN_3)
+        emissions.update_totals(van, VAN_3)
         yield carbon_in, content
 
 
@@ -217,8 +217,8 @@ def test_any_division_into_calls_gives_the_same_sums(legs, parts):
         emissions.use(whole, kwh, km)
         for _ in range(parts):
             emissions.use(divided, kwh / parts, km / parts)
-    emissions.settle(whole, VAN_3)
-    emissions.settle(divided, VAN_3)
+    emissions.update_totals(whole, VAN_3)
+    emissions.update_totals(divided, VAN_3)
     for name in ("co2e_g", "diesel_co2e_g_total", "avoided_nox_mg_total", "total_distance_km"):
         assert getattr(divided, name) == pytest.approx(getattr(whole, name), rel=1e-9, abs=1e-6)
 
@@ -243,7 +243,7 @@ def test_the_state_survives_being_written_down(events):
 def test_a_change_of_the_baseline_changes_only_what_comes_after():
     van = state()
     emissions.use(van, 0.0, 10.0)
-    emissions.settle(van, VAN_3)
+    emissions.update_totals(van, VAN_3)
     emissions.use(van, 0.0, 10.0)
-    emissions.settle(van, FACTORS.diesel("van_1"))
+    emissions.update_totals(van, FACTORS.diesel("van_1"))
     assert van.diesel_co2e_g_total == pytest.approx(10 * 347.56 + 10 * 195.83)

@@ -137,7 +137,7 @@ def close_charge(state: VanState, context: Context, end_ms: int, *, inferred: bo
     return records
 
 
-def _uncertainty(state: VanState, charge: ChargeState, of_slices: slices.Sums) -> ChargeUncertainty:
+def _uncertainty(state: VanState, charge: ChargeState, of_slices: slices.ChargeSums) -> ChargeUncertainty:
     e = state.estimate
     by_soc_alone = state.totals.source == SOURCE_SOC or charge.start_variance is None
     return of_charge(

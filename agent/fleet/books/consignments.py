@@ -21,10 +21,10 @@ EARTH_RADIUS_KM: Final = 6371.0088
 """Mean radius of the WGS 84 ellipsoid, IUGG."""
 SAME_PLACE_KM: Final = 0.3
 """Two positions this near are the same place of loading."""
-NOTHING: Final = 1e-6
+NEGLIGIBLE: Final = 1e-6
 
 
-class Place(NamedTuple):
+class Waypoint(NamedTuple):
     """A position on a tour, and how far the van had driven by then."""
 
     latitude_deg: float | None
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 class Lot(msgspec.Struct):
     """Goods loaded at one place; `None` is not known. `row` is the drop that loaded them."""
 
-    place: Place
+    place: Waypoint
     mass_kg: float | None
     items: int | None
     row: int | None = None
@@ -43,7 +43,7 @@ class Lot(msgspec.Struct):
     @property
     def empty(self) -> bool:
         """Whether nothing is left."""
-        return (self.mass_kg or 0.0) <= NOTHING and not self.items
+        return (self.mass_kg or 0.0) <= NEGLIGIBLE and not self.items
 
 
 class Consignment(msgspec.Struct):
@@ -66,24 +66,24 @@ class Consignment(msgspec.Struct):
         return self.mass_kg / 1000.0 * self.distance_km
 
 
-class Round(msgspec.Struct, kw_only=True):
+class TourRoute(msgspec.Struct, kw_only=True):
     """What is known of a tour when its drops are put together."""
 
-    start: Place
-    end: Place
+    start: Waypoint
+    end: Waypoint
     load_kg: float | None
     load_items: int | None
     """On board at the start."""
     returns: bool
     """The tour ended where goods can be unloaded: at a depot, or where it began."""
     end_ms: int
-    place_of: Callable[[Drop], Place]
+    place_of: Callable[[Drop], Waypoint]
     at_start: list[Lot] = msgspec.field(default_factory=list)
     picked_up: list[Lot] = msgspec.field(default_factory=list)
     named: dict[str, Lot] = msgspec.field(default_factory=dict)
 
 
-def great_circle_km(a: Place, b: Place) -> float | None:
+def great_circle_km(a: Waypoint, b: Waypoint) -> float | None:
     """Length of the great circle between two positions (haversine); `None` where one is not known."""
     if a.latitude_deg is None or a.longitude_deg is None or b.latitude_deg is None or b.longitude_deg is None:
         return None
@@ -94,7 +94,7 @@ def great_circle_km(a: Place, b: Place) -> float | None:
     return 2.0 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(h)))
 
 
-def consignments(drops: list[Drop], tour: Round) -> list[Consignment]:
+def consignments(drops: list[Drop], tour: TourRoute) -> list[Consignment]:
     """The consignments of a tour from its drops, which are in order of time and of one source.
 
     Those with `row = None` were on board and not delivered. May add a drop at the tour's end to `drops`.
@@ -113,13 +113,13 @@ def consignments(drops: list[Drop], tour: Round) -> list[Consignment]:
     return found
 
 
-def _starts_empty(tour: Round) -> bool:
+def _starts_empty(tour: TourRoute) -> bool:
     """Whether the van was said to be empty when it left."""
     known = tour.load_kg is not None or tour.load_items is not None
-    return known and not (tour.load_kg or 0.0) > NOTHING and not tour.load_items
+    return known and not (tour.load_kg or 0.0) > NEGLIGIBLE and not tour.load_items
 
 
-def _load(tour: Round, drop: Drop, place: Place, row: int) -> None:
+def _load(tour: TourRoute, drop: Drop, place: Waypoint, row: int) -> None:
     lot = Lot(place, drop.mass_kg, drop.items, row)
     if drop.consignment_id is not None:
         tour.named[drop.consignment_id] = lot
@@ -131,7 +131,7 @@ def _load(tour: Round, drop: Drop, place: Place, row: int) -> None:
         tour.picked_up.append(lot)
 
 
-def _unload(tour: Round, drop: Drop, place: Place, row: int) -> Consignment:
+def _unload(tour: TourRoute, drop: Drop, place: Waypoint, row: int) -> Consignment:
     named = None if drop.consignment_id is None else tour.named.pop(drop.consignment_id, None)
     if named is not None:
         mass_kg = named.mass_kg if drop.mass_kg is None else drop.mass_kg
@@ -147,16 +147,16 @@ def _unload(tour: Round, drop: Drop, place: Place, row: int) -> Consignment:
     return Consignment(row, drop.mass_kg, drop.items, km, loaded_at_km, place.driven_km, drop.count)
 
 
-def _draw(tour: Round, drop: Drop) -> list[tuple[float, Place]]:
+def _draw(tour: TourRoute, drop: Drop) -> list[tuple[float, Waypoint]]:
     """Where unloaded goods were loaded, with the share of each place."""
     by_mass = drop.mass_kg is not None
     wanted = float(drop.mass_kg or 0.0) if by_mass else float(drop.items or 0)
     left = wanted
-    parts: list[tuple[float, Place]] = []
+    parts: list[tuple[float, Waypoint]] = []
     # Where nobody has said what was loaded at the start, it was enough.
     for lot in (*tour.at_start, *reversed(tour.picked_up)) if tour.at_start else ():
         held = float(lot.mass_kg or 0.0) if by_mass else float(lot.items or 0)
-        if held <= NOTHING or left <= NOTHING:
+        if held <= NEGLIGIBLE or left <= NEGLIGIBLE:
             continue
         taken = min(left, held)
         left -= taken
@@ -167,12 +167,12 @@ def _draw(tour: Round, drop: Drop) -> list[tuple[float, Place]]:
             lot.items = max(0, lot.items - given)
         parts.append((taken / wanted, lot.place))
     rest = 1.0 - sum(share for share, _ in parts)
-    if rest > NOTHING or not parts:
+    if rest > NEGLIGIBLE or not parts:
         parts.append((rest, tour.start))
     return parts
 
 
-def _unload_rest(tour: Round, drops: list[Drop], found: list[Consignment]) -> None:
+def _unload_rest(tour: TourRoute, drops: list[Drop], found: list[Consignment]) -> None:
     """The tour is over: what was picked up is unloaded; what was loaded at the start has come back, or arrived."""
     end = tour.end
     for lot in (*tour.at_start, *tour.picked_up, *tour.named.values()):
@@ -189,7 +189,7 @@ def _unload_rest(tour: Round, drops: list[Drop], found: list[Consignment]) -> No
         found.append(Consignment(row, lot.mass_kg, lot.items, km, lot.place.driven_km, end.driven_km))
 
 
-def _at_the_end(tour: Round, lot: Lot) -> Drop:
+def _at_the_end(tour: TourRoute, lot: Lot) -> Drop:
     return Drop(
         tour.end_ms,
         tour.end_ms,

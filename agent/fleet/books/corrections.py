@@ -26,14 +26,14 @@ MOST_STRETCHES: Final = 32
 """So many are remembered of a van, to refuse one that overlaps another; those under way always are."""
 
 
-class Slice(msgspec.Struct):
+class CorrectedHour(msgspec.Struct):
     """What one hour of a stretch added to the totals."""
 
     start_ms: int
     amounts: Amounts
 
 
-class Day(msgspec.Struct):
+class CorrectedDay(msgspec.Struct):
     """A day's record that is stored already, and what stands in it without the stretch."""
 
     time_ms: int
@@ -54,13 +54,13 @@ class Correction(msgspec.Struct):
     made_ms: int
     reason: str
     made_by: str
-    slices: list[Slice] = []
+    slices: list[CorrectedHour] = []
     counted_ms: int = 0
     counted: Amounts | None = None
-    days: list[Day] = []
+    days: list[CorrectedDay] = []
 
 
-def slice_start_ms(time_ms: int, from_ms: int) -> int:
+def hour_start_ms(time_ms: int, from_ms: int) -> int:
     """Where the slice of a stretch begins that what was added up to `time_ms` belongs to: at a full hour."""
     return max(from_ms, (time_ms - 1) // HOUR_MS * HOUR_MS)
 
@@ -82,7 +82,7 @@ def take_correction(state: VanState, correction: Correction, context: Context) -
             raise Rejected("out_of_range", f"the correction overlaps another one, {other.from_ms} to {other.to_ms}")
     stretch = Stretch(correction.from_ms, correction.to_ms, correction.made_ms, correction.reason, correction.made_by)
     records: list[Record] = []
-    for each in correction.slices or [Slice(correction.from_ms, Amounts())]:
+    for each in correction.slices or [CorrectedHour(correction.from_ms, Amounts())]:
         records.append(_record(state, stretch, each.start_ms, each.amounts))
         _leave_out_of_day(state, each.start_ms, each.amounts)
     if stretch.to_ms > state.time_ms:
@@ -113,7 +113,7 @@ def cut_corrections(state: VanState, time_ms: int, context: Context) -> list[Rec
         if time_ms > stretch.to_ms:
             stretch.start_ms, stretch.begun, stretch.reason = 0, None, ""
         else:
-            stretch.start_ms, stretch.begun = slice_start_ms(time_ms, stretch.from_ms), totals
+            stretch.start_ms, stretch.begun = hour_start_ms(time_ms, stretch.from_ms), totals
     _plan(known)
     return records
 
@@ -151,7 +151,7 @@ def _totals(state: VanState, context: Context) -> Amounts:
         totals.idle_kwh,
     )
     if own is not None:
-        emissions.settle(own, context.factors.diesel)
+        emissions.update_totals(own, context.factors.diesel)
         now.co2e_g, now.diesel_co2e_g = own.co2e_g_total, own.diesel_co2e_g_total
         now.avoided_co2e_g = own.avoided_co2e_g_total
         now.avoided_nox_mg, now.avoided_pm_mg = own.avoided_nox_mg_total, own.avoided_pm_mg_total

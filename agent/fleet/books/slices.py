@@ -119,7 +119,7 @@ def close(
     return record
 
 
-class Sums(NamedTuple):
+class ChargeSums(NamedTuple):
     """Of a whole charge."""
 
     market_co2e_g: float
@@ -131,10 +131,10 @@ class Sums(NamedTuple):
     """Of the location-based emissions: with measured grid energy, and at an hourly intensity."""
 
 
-def sums(state: SliceState | None, grid_kwh: float) -> Sums:
+def sums(state: SliceState | None, grid_kwh: float) -> ChargeSums:
     """Of the slices of a charge that drew `grid_kwh`."""
     state = state or SliceState()
-    return Sums(
+    return ChargeSums(
         state.charge_market_g,
         state.charge_cost,
         meter_of(state.charge_metered_kwh, grid_kwh),

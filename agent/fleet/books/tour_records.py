@@ -6,8 +6,8 @@ from typing import Final
 from agent.fleet.books.consignments import (
     Allocation,
     Consignment,
-    Place,
-    Round,
+    TourRoute,
+    Waypoint,
     allocate,
     carried,
     consignments,
@@ -22,7 +22,7 @@ from agent.fleet.tour_state import (
     UNLOAD,
     ClosedTour,
     Drop,
-    Point,
+    TrailStop,
     points_of,
     unpack_drops,
 )
@@ -99,20 +99,20 @@ def _spread(tour: ClosedTour, kg: float | None, items: int | None, source: int) 
     return drops
 
 
-def _on_board(tour: ClosedTour, context: Context) -> Round:
-    start = Place(tour.start_latitude_deg, tour.start_longitude_deg, 0.0)
-    end = Place(tour.end_latitude_deg, tour.end_longitude_deg, tour.distance_km)
+def _on_board(tour: ClosedTour, context: Context) -> TourRoute:
+    start = Waypoint(tour.start_latitude_deg, tour.start_longitude_deg, 0.0)
+    end = Waypoint(tour.end_latitude_deg, tour.end_longitude_deg, tour.distance_km)
     trail = points_of(tour.trail, tour.start_ms)
 
-    def place_of(drop: Drop) -> Place:
+    def place_of(drop: Drop) -> Waypoint:
         latitude, longitude, km = _where(drop.time_ms, tour, trail)
         if drop.driven_km is not None:
             km = min(drop.driven_km, tour.distance_km)
         if drop.latitude_deg is not None and drop.longitude_deg is not None:
             latitude, longitude = drop.latitude_deg, drop.longitude_deg
-        return Place(latitude, longitude, km)
+        return Waypoint(latitude, longitude, km)
 
-    return Round(
+    return TourRoute(
         start=start,
         end=end,
         load_kg=tour.load_kg,
@@ -123,7 +123,7 @@ def _on_board(tour: ClosedTour, context: Context) -> Round:
     )
 
 
-def _where(time_ms: int, tour: ClosedTour, trail: list[Point]) -> tuple[float | None, float | None, float]:
+def _where(time_ms: int, tour: ClosedTour, trail: list[TrailStop]) -> tuple[float | None, float | None, float]:
     """Where the van was, and how far it had driven: between two stops at the nearer one, the distance evenly."""
     if time_ms <= tour.start_ms:
         return tour.start_latitude_deg, tour.start_longitude_deg, 0.0
@@ -232,7 +232,7 @@ def _grid_measured(tour: ClosedTour) -> bool:
 
 
 def _drop_rows(
-    vehicle_id: str, drops: Sequence[Drop], delivered: list[Consignment], tour: Round, context: Context
+    vehicle_id: str, drops: Sequence[Drop], delivered: list[Consignment], tour: TourRoute, context: Context
 ) -> list[Record]:
     of_row: dict[int, list[Consignment]] = {}
     for each in delivered:

@@ -8,7 +8,7 @@ its last trip once the van has rested for PARKED_FOR_MS, or is out for LONGEST_M
 from typing import Final
 
 from agent.fleet import kalman
-from agent.fleet.books.consignments import Place, great_circle_km
+from agent.fleet.books.consignments import Waypoint, great_circle_km
 from agent.fleet.books.tour_drops import drops_of_closed, take_back
 from agent.fleet.books.tour_records import records_of
 from agent.fleet.context import Context
@@ -20,10 +20,10 @@ from agent.fleet.tour_state import (
     KEPT_POINTS,
     KEPT_TOURS,
     UNLOAD,
-    Books,
     ClosedTour,
-    Point,
+    TourMark,
     TourState,
+    TrailStop,
     add_point,
     pack_drops,
     thinned,
@@ -70,7 +70,7 @@ def end_trip(state: VanState, context: Context, end: Mark) -> list[Record]:
         _begin(state, context, state.trip.start)
     tour.trips += 1
     tour.rest_ms = end.time_ms
-    tour.rest = _books(state, end)
+    tour.rest = _tour_mark(state, end)
     tour.rest_latitude_deg, tour.rest_longitude_deg = end.latitude_deg, end.longitude_deg
     if _is_return(tour, context):
         if _is_in_the_yard(tour):
@@ -154,7 +154,9 @@ def _add_point(
 ) -> None:
     if latitude_deg is not None and longitude_deg is not None:
         km = distance_km - tour.base.distance_km
-        tour.trail = add_point(tour.trail, Point(arrived_ms, left_ms, km, latitude_deg, longitude_deg), tour.start_ms)
+        tour.trail = add_point(
+            tour.trail, TrailStop(arrived_ms, left_ms, km, latitude_deg, longitude_deg), tour.start_ms
+        )
 
 
 def _close(state: VanState, *, at_depot: bool) -> None:
@@ -244,17 +246,17 @@ def _is_in_the_yard(tour: TourState) -> bool:
 
 
 def _from_start_km(tour: TourState) -> float:
-    start = Place(tour.start_latitude_deg, tour.start_longitude_deg, 0.0)
-    km = great_circle_km(start, Place(tour.rest_latitude_deg, tour.rest_longitude_deg, 0.0))
+    start = Waypoint(tour.start_latitude_deg, tour.start_longitude_deg, 0.0)
+    km = great_circle_km(start, Waypoint(tour.rest_latitude_deg, tour.rest_longitude_deg, 0.0))
     return 1e9 if km is None else km
 
 
-def _books(state: VanState, end: Mark) -> Books:
+def _tour_mark(state: VanState, end: Mark) -> TourMark:
     """Where the totals stood at the end of a trip. What was used since is taken off; a charge cannot be among it."""
     tour, own, e = state.tour, state.emissions, state.estimate
     since_kwh = state.totals.net_kwh - end.net_kwh
     _enter_cost(tour, end.net_kwh)
-    return Books(
+    return TourMark(
         net_kwh=end.net_kwh,
         distance_km=end.distance_km,
         co2e_g=0.0 if own is None else own.co2e_g - since_kwh * own.battery_g_per_kwh,
@@ -272,7 +274,7 @@ def _enter_cost(tour: TourState, net_kwh: float) -> None:
         tour.priced_kwh = net_kwh
 
 
-def _uncertainty_kwh(state: VanState, base: Books, rest: Books) -> float:
+def _uncertainty_kwh(state: VanState, base: TourMark, rest: TourMark) -> float:
     """Half the width of the 90 % interval: what the variance grew by, and the place within the step at both ends."""
     ends = 2.0 * (state.soc.step_pct / state.estimate.pct_per_kwh) ** 2 / 12.0
     return kalman.FILTER_Z90 * float((max(0.0, rest.variance - base.variance) + ends) ** 0.5)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from agent.fleet.books.corrections import Correction, Slice
+from agent.fleet.books.corrections import CorrectedHour, Correction
 from agent.fleet.correction_state import Amounts
 from agent.messages import Batch, Message, MessageKind
 
@@ -254,7 +254,7 @@ def _correction() -> Message:
     from_ms = START_MS + (DAY_S + 8 * 3600) * 1000
     wrong = Amounts(30.0, 9.0, 1.0, 1.0, 1.0, 0.1, 3000.0, 7500.0, 4500.0, 3750.0, 135.0)
     asked = Correction(
-        "berlin-1", from_ms, from_ms + 3_600_000, from_ms + 60_000, "test bench", "ann", [Slice(from_ms, wrong)]
+        "berlin-1", from_ms, from_ms + 3_600_000, from_ms + 60_000, "test bench", "ann", [CorrectedHour(from_ms, wrong)]
     )
     return Message("", msgspec.json.encode(asked), kind=MessageKind.CORRECTION)
 

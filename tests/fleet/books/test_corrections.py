@@ -7,7 +7,7 @@ import pytest
 
 from agent.errors import Rejected
 from agent.fleet import VanState, decode_state, encode_state, new_state
-from agent.fleet.books.corrections import MOST_STRETCHES, Correction, Slice, take_correction
+from agent.fleet.books.corrections import MOST_STRETCHES, CorrectedHour, Correction, take_correction
 from agent.fleet.correction_state import Amounts
 from agent.fleet.records import CorrectionRecord, DayRecord, EnergyRecord
 from tests.fleet.drives import START_MS, Van
@@ -101,7 +101,7 @@ def test_the_day_under_way_lacks_what_the_stretch_had_added() -> None:
     van.drive(3600, kwh_per_km=0.1)
     van.rest(600)
     wrong = Amounts(distance_km=10.0, used_kwh=2.0, diesel_co2e_g=2500.0, co2e_g=500.0)
-    (record,) = enter(van, correction(700, 1700, slices=[Slice(START_MS + 700_000, wrong)]))
+    (record,) = enter(van, correction(700, 1700, slices=[CorrectedHour(START_MS + 700_000, wrong)]))
     assert (record.time_ms, record.reason, record.made_by) == (START_MS + 700_000, "wheel swapped", "ann")
     assert (record.distance_km, record.used_kwh) == (10.0, 2.0)
     used_kwh = van.energy.used_kwh_total
@@ -116,7 +116,10 @@ def test_totals_read_from_the_store_are_where_the_rest_is_counted_from() -> None
     """The store was 2 km behind when the correction was made: they are not lost."""
     van = moved()
     behind = Amounts(distance_km=4.0, used_kwh=1.0)
-    enter(van, correction(600, 1500, slices=[Slice(START_MS + 600_000, behind)], counted_ms=START_MS, counted=behind))
+    enter(
+        van,
+        correction(600, 1500, slices=[CorrectedHour(START_MS + 600_000, behind)], counted_ms=START_MS, counted=behind),
+    )
     van.drive(900)
     assert left_out(van).distance_km == pytest.approx(4.0 + 2.0 + 3.0, abs=0.25)
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.fleet.books import days
-from agent.fleet.day_state import NOTHING, DayState, DayTotals
+from agent.fleet.day_state import NO_TOTALS, DayState, DayTotals
 from agent.fleet.day_zone import DayZone
 from agent.fleet.tariff import Tariff
 
@@ -142,7 +142,7 @@ steps = st.lists(
 
 @given(steps)
 def test_days_add_up_to_the_totals(life):
-    state, records, now, at = DayState(), [], 0.0, NOTHING
+    state, records, now, at = DayState(), [], 0.0, NO_TOTALS
     heard = 0.0
     for hours, km, kwh, ticking in life:
         if ticking:
