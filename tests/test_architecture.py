@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,47 @@ def test_only_the_entry_ends_the_process() -> None:
             text = file.read_text(encoding="utf-8")
             assert "sys.exit" not in text, file
             assert "os._exit" not in text, file
+
+
+def imports_within_fleet() -> dict[str, set[str]]:
+    """Each module of the core with the modules of the core that it imports."""
+    modules = {module_name(file): file for file in files("fleet")}
+    return {name: set(modules_imported(file, set(modules))) for name, file in modules.items()}
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_imported(file: Path, modules: set[str]) -> Iterator[str]:
+    """`from package import name` imports the module `name` if there is one, else the package itself."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module in modules:
+            for name in node.names:
+                full = f"{node.module}.{name.name}"
+                yield full if full in modules else node.module
+
+
+def test_the_core_has_no_import_cycle() -> None:
+    TopologicalSorter(imports_within_fleet()).prepare()  # CycleError names the modules
+
+
+STAGES = ("books", "silence motion charging", "publish", "step")
+"""The stages of `step` behind state and estimate. None may import a later one; the estimate may import none of them."""
+
+
+def stage(module: str) -> int:
+    part = module.removeprefix("agent.fleet").removeprefix(".").split(".")[0]
+    if not part:
+        return len(STAGES) + 1  # the package itself hands on what step offers
+    return next((place for place, parts in enumerate(STAGES, 1) if part in parts.split()), 0)
+
+
+def test_the_stages_of_step_import_in_one_direction() -> None:
+    graph = imports_within_fleet()
+    assert {stage(name) for name in graph} == set(range(len(STAGES) + 2)), "a stage is missing"
+    for name, used in graph.items():
+        later = {each for each in used if stage(each) > stage(name)}
+        assert not later, f"{name} imports {later}"

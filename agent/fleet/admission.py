@@ -2,9 +2,6 @@
 
 from typing import Final
 
-from agent.fleet import books
-from agent.fleet.battery import note
-from agent.fleet.context import Context
 from agent.fleet.state import VanState, Verdict
 from agent.readings import Reading
 
@@ -40,22 +37,22 @@ def has_location(reading: Reading) -> bool:
     return reading.speed_kmh is not None or reading.odometer_km is not None
 
 
-def set_aside(state: VanState, reading: Reading, context: Context) -> None:
-    """Set `state.verdict` of a reading that has no news of battery or position.
+def states_load(state: VanState, reading: Reading) -> bool:
+    """Whether a reading without news of battery or location states a new load."""
+    has_load = reading.payload_kg is not None or reading.parcels is not None
+    return has_load and not reading.stale and reading.time_ms > state.load_time_ms
 
-    It may state a load, or only fields of `ASIDE`. Otherwise it is stale, a duplicate or late, and changes no total.
+
+def judge_without_news(state: VanState, reading: Reading) -> None:
+    """Set `state.verdict` of a reading without news of battery, location or load.
+
+    It is accepted if it has only fields of `ASIDE`. Else it is stale, a duplicate or late, and changes no total.
     """
     time_ms = reading.time_ms
     if reading.stale:
         state.verdict = Verdict.STALE
-    elif (reading.payload_kg is not None or reading.parcels is not None) and time_ms > state.load_time_ms:
-        state.verdict = Verdict.ACCEPTED
-        if books.take_load(state, reading, context):
-            state.accepted += 1
-        else:
-            state.verdict = Verdict.IMPLAUSIBLE
     elif _is_aside(reading):
-        _take_aside(state, reading)
+        _judge_aside(state, time_ms)
     elif time_ms in state.recent_ms or time_ms == state.load_time_ms:
         state.duplicates += 1
         state.verdict = Verdict.DUPLICATE
@@ -97,13 +94,11 @@ def _is_aside(reading: Reading) -> bool:
     ) and any(getattr(reading, name) is not None for name in ASIDE)
 
 
-def _take_aside(state: VanState, reading: Reading) -> None:
-    time_ms = reading.time_ms
+def _judge_aside(state: VanState, time_ms: int) -> None:
     if time_ms > state.aside_time_ms:
         state.aside_time_ms = time_ms
         state.verdict = Verdict.ACCEPTED
         state.accepted += 1
-        note(state, reading)
     elif time_ms == state.aside_time_ms:
         state.duplicates += 1
         state.verdict = Verdict.DUPLICATE

@@ -5,6 +5,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from agent.fast.attributes import quick_to_set
+from agent.fleet.day_zone import MS_PER_HOUR
+
+QUIET_MS: Final = 6 * MS_PER_HOUR
+"""A van that is silent at midnight may still send readings from before it. Its day is closed this much later."""
 
 
 class DayTotals(NamedTuple):

@@ -6,7 +6,7 @@ shorter silence leaves the state as it is, which a property test holds.
 
 from typing import Final
 
-from agent.fleet.books.days import QUIET_MS
+from agent.fleet.day_state import QUIET_MS
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, STOPPED
 from agent.fleet.state import VanState
 from agent.fleet.thresholds import Thresholds

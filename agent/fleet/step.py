@@ -13,7 +13,7 @@ The stages of a reading, each of which knows only those before it:
 from typing import Final
 
 from agent.fleet import battery, books, distance, observation, prediction, silence, witnesses
-from agent.fleet.admission import has_battery, has_location, set_aside
+from agent.fleet.admission import has_battery, has_location, judge_without_news, states_load
 from agent.fleet.alert_inputs import update_alerts
 from agent.fleet.charging import decide_charging, decide_charging_at_stop
 from agent.fleet.context import Context
@@ -48,7 +48,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
     new_battery = time_ms > soc_ms and (reading.soc_pct is not None or has_battery(reading))
     new_location = time_ms > location_ms and (reading.latitude_deg is not None or has_location(reading))
     if not (new_battery or new_location) or reading.stale:
-        set_aside(state, reading, context)
+        _take_aside(state, reading, context)
         return []
     state.verdict = ACCEPTED
     factors = context.factors
@@ -132,6 +132,20 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
             battery.note(state, reading)
         publish(state, time_ms, context, records)
     return records
+
+
+def _take_aside(state: VanState, reading: Reading, context: Context) -> None:
+    """Take a reading that has no news of battery or location."""
+    if states_load(state, reading):
+        if books.take_load(state, reading, context):
+            state.accepted += 1
+            state.verdict = ACCEPTED
+        else:
+            state.verdict = Verdict.IMPLAUSIBLE
+        return
+    judge_without_news(state, reading)
+    if state.verdict == ACCEPTED:
+        battery.note(state, reading)
 
 
 def tick(state: VanState, now_ms: int, silence_ms: int, context: Context) -> list[Record]:

@@ -3,19 +3,14 @@
 The end of one day is the beginning of the next. So the days of a van add up to its totals exactly.
 """
 
-from typing import Final
-
 from agent.fleet import kalman
 from agent.fleet.context import Context
-from agent.fleet.day_state import DayState, DayTotals
-from agent.fleet.day_zone import MS_PER_HOUR, DayZone
+from agent.fleet.day_state import QUIET_MS, DayState, DayTotals
+from agent.fleet.day_zone import DayZone
 from agent.fleet.records import DayRecord, Record
 from agent.fleet.state import VanState
 from agent.fleet.tariff import Tariff
 from agent.fleet.uncertainty import Z90, MakeUp, make_up
-
-QUIET_MS: Final = 6 * MS_PER_HOUR
-"""A van that is silent at midnight may still send readings from before it. Its day is closed this much later."""
 
 
 def is_day_over(day: DayState, time_ms: int, *, heard: bool = True) -> bool:
