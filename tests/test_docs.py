@@ -144,3 +144,11 @@ def test_links_to_a_heading_lead_to_one() -> None:
         for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
             there = text if not target else (file.parent / target).read_text(encoding="utf-8")
             assert anchor in anchors(there), f"{file.relative_to(ROOT)} links to {target}#{anchor}"
+
+
+def test_every_file_named_in_the_glossary_exists() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    files = re.findall(r"`((?:agent|simulator)/[\w./]+)`", text)
+    assert len(files) > 30
+    for file in files:
+        assert (ROOT / file).exists(), file
