@@ -20,13 +20,13 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as SourceError
 
+from agent.dialects.names import DialectName
 from agent.errors import SettingsError
 from agent.readings import VEHICLE_ID_PATTERN
 
 DEFAULT_FILE = Path("vanpulse.toml")
 ENV_PREFIX = "VANPULSE_"
 
-DialectName = Literal["native", "gbt32960", "ovms", "saic", "vss", "teslamate"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard

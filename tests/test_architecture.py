@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "messages": set(),
     "readings": {"errors", "fast"},
     "clock": set(),
-    "config": {"errors", "readings"},
+    "config": {"dialects", "errors", "readings"},
     "malloc": set(),
     "systemd": set(),
     "throttle": BASE,

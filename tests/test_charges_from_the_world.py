@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.shard.output import ShardOutput

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Message
 from agent.throttle import DEFAULT_BURST, NAMED, QUIET_SHARE, SENDERS_KEPT, Throttle
 

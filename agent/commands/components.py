@@ -4,7 +4,7 @@ The functions raise `SettingsError` where a setting cannot be used. None of them
 """
 
 from agent.config import FleetFile, Settings, load_fleet
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.mqtt.base import Receiver
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.options import MqttOptions

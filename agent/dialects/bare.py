@@ -83,7 +83,7 @@ class BareValues(Dialect):
         """The sender's name, whole, and the topic's tail; None: not a value at all."""
 
     @abstractmethod
-    def identify(self, sender: str) -> str:
+    def vehicle_of(self, sender: str) -> str:
         """The `vehicle_id` of a sender of this name; raises `Rejected`."""
 
     @abstractmethod
@@ -94,12 +94,20 @@ class BareValues(Dialect):
         """The van, where the topic names one that its user may speak for; else the user, whatever name is made up."""
         place = self.split(topic)
         try:
-            vehicle_id = self.identify(place[0]) if place else None
+            vehicle_id = self.vehicle_of(place[0]) if place else None
         except Rejected:
             return first_levels(topic)
         # A user may make up any number of names of its own: together they have one share.
         made_up = place is not None and vehicle_id == place[0].replace("/", ".", 1) and "/" in place[0]
         return first_levels(topic) if made_up else vehicle_id
+
+    def identify(self, message: Message) -> str | None:
+        """The topic's van."""
+        place = self.split(message.topic)
+        try:
+            return self.vehicle_of(place[0]) if place else None
+        except Rejected:
+            return None
 
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
         """The time of a reading."""
@@ -118,7 +126,7 @@ class BareValues(Dialect):
             return ()
         values = meaning(text)
         check_values(values, self.ranges)
-        vehicle_id = self.identify(place[0])
+        vehicle_id = self.vehicle_of(place[0])
         memory = self._memories.of(vehicle_id)
         completed = list(self._complete(vehicle_id, memory, received_ms, values, stale=message.retained))
         group = memory.stale if message.retained else memory.fresh

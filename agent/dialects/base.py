@@ -1,4 +1,4 @@
-"""What a dialect is: the meaning of one sender's topics and payloads."""
+"""The interface of a dialect: the meaning of one sender's topics and payloads."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
@@ -8,22 +8,22 @@ from agent.messages import Message
 from agent.readings import DropReading, Reading
 
 Item = Reading | DropReading | Rejected
-"""What a message holds: readings, drops, and elements that cannot be used."""
+"""What a message may hold: readings, drops, and elements that cannot be used."""
 
 LONGEST_SENDER: Final = 130
 
 
 def first_levels(topic: str) -> str:
-    """The first two levels of a topic, which is what the rights at a broker are given by."""
+    """The first two levels of a topic. A broker's access rights are given by these."""
     return "/".join(topic.split("/", 2)[:2])[:LONGEST_SENDER]
 
 
 class Dialect(Protocol):
     """Turns messages of one kind of sender into canonical readings.
 
-    Decoding depends on the messages so far and their arrival times alone, so that a replay of the journal gives the
-    same readings. Most dialects need nothing but the message in hand; one that has to remember something of a van keeps
-    it in `Memories` and hands it out through `changed` and `restore`.
+    Decoding depends only on the messages so far and their arrival times, so a replay of the journal gives the same
+    readings. Most dialects need only the message in hand. A dialect that remembers something of a van keeps it in
+    `Memories`, which go into the checkpoint through `changed` and `restore`.
     """
 
     name: str
@@ -37,30 +37,34 @@ class Dialect(Protocol):
         ...
 
     def sender(self, topic: str) -> str | None:
-        """Whom the topic names as the sender, as the `vehicle_id` where that is known; None: it names nobody."""
+        """The sender that the topic names, as the `vehicle_id` where that is known; None: it names none."""
         del topic
         return None
 
-    def decode(self, message: Message, received_ms: int) -> Iterable[Item]:
-        """The readings of one message, oldest first; an unusable element of an array as a `Rejected` in its place.
+    def identify(self, message: Message) -> str | None:
+        """The van that every reading and drop of this message is of, without decoding it; see `Decoder.identify`."""
+        ...
 
-        Raises `Rejected` when the message as a whole is unusable.
+    def decode(self, message: Message, received_ms: int) -> Iterable[Item]:
+        """The readings of one message, oldest first. An unusable element of an array is a `Rejected` in its place.
+
+        Raises `Rejected` when the whole message is unusable.
         """
         ...
 
     def tick(self, time_ms: int) -> Iterable[Reading]:
-        """The readings that only waited for time to pass: bare values that belong together."""
+        """The readings that only waited for time to pass: values that arrived one by one and belong together."""
         del time_ms
         return ()
 
     def changed(self) -> dict[str, bytes]:
-        """The memories of the vans that have changed since the last call, by vehicle."""
+        """The memories that have changed since the last call, encoded, by vehicle."""
         return {}
 
     def restore(self, memories: Mapping[str, bytes]) -> None:
-        """Forget everything and go on from these memories."""
+        """Replace all memories by these."""
         del memories
 
     def findings(self) -> dict[str, str]:
-        """What has been learnt or looks wrong, by vehicle: for people to read."""
+        """What was learnt about a van or looks wrong with it, as text for people, by vehicle."""
         return {}

@@ -66,6 +66,15 @@ class _Envelope(_Part):
     report: _Report = Field(alias="Data")
 
 
+class _VinOnly(msgspec.Struct, gc=False):
+    """`_Envelope` of which only the VIN is decoded."""
+
+    vin: str = msgspec.field(name="Vin")
+
+
+_decode_vin: Final = msgspec.json.Decoder(_VinOnly).decode
+
+
 class VanMemory(msgspec.Struct, array_like=True):
     """What is remembered of one van."""
 
@@ -134,9 +143,18 @@ class Gbt32960Dialect(Dialect):
             return None
         return self._identities.get(mount[-1]) or (mount[-1] if is_vin(mount[-1]) else None)
 
+    def identify(self, message: Message) -> str | None:
+        """The van of the payload's VIN; the topic need not name one."""
+        if not _is_report(message.topic):
+            return None
+        try:
+            return resolve_vin(self._identities, _decode_vin(message.payload).vin)
+        except (msgspec.MsgspecError, UnicodeDecodeError, Rejected):
+            return None
+
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The one reading of a report, real-time or reissued."""
-        if not f"/{message.topic}".endswith(REPORTS):
+        if not _is_report(message.topic):
             self.ignored += 1
             return ()
         content = parse_json(message.payload)
@@ -262,6 +280,10 @@ class Gbt32960Dialect(Dialect):
         if system == GCJ02:
             latitude, longitude = to_wgs84(latitude, longitude)
         return {"latitude_deg": round(latitude, 6), "longitude_deg": round(longitude, 6)}
+
+
+def _is_report(topic: str) -> bool:
+    return f"/{topic}".endswith(REPORTS)
 
 
 def raw(block: dict[str, Any], key: str, *, bits: int, high: int) -> int | None:

@@ -125,6 +125,13 @@ class NativeDialect(Dialect):
             return None
         return vehicle_id if is_vehicle_id(vehicle_id) else first_levels(topic)
 
+    def identify(self, message: Message) -> str | None:
+        """The topic's van: a payload that names another one is refused."""
+        try:
+            return (self._routes.get(message.topic) or self._route(message.topic)).vehicle_id
+        except Rejected:
+            return None
+
     def decode(self, message: Message, received_ms: int) -> Iterable[Item]:
         """The readings of one payload, oldest first; see `Dialect.decode`."""
         route = self._routes.get(message.topic) or self._route(message.topic)

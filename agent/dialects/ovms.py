@@ -83,7 +83,7 @@ class OvmsDialect(BareValues):
         sender, metric, tail = topic.removeprefix(self._prefix).partition("/metric/")
         return (sender, tail) if metric else None
 
-    def identify(self, sender: str) -> str:
+    def vehicle_of(self, sender: str) -> str:
         """The first level is the user, by which the broker gives rights: nobody speaks for another user's van."""
         user, slash, name = sender.partition("/")
         return resolve_of_user(self._identities, user, name) if slash else resolve(self._identities, user)

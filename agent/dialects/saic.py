@@ -73,7 +73,7 @@ class SaicDialect(BareValues):
         user, vehicles, vin, *tail = [*topic.removeprefix(self._prefix).split("/", 3), "", "", ""][:4]
         return (f"{user}/{vin}", tail[0]) if vehicles == "vehicles" and tail[0] else None
 
-    def identify(self, sender: str) -> str:
+    def vehicle_of(self, sender: str) -> str:
         """`user/VIN` as the table has it, else the VIN: the gateway speaks for all its users."""
         vin = sender.rpartition("/")[2]
         return self._identities.get(sender) or resolve_vin(self._identities, vin)

@@ -66,7 +66,7 @@ class TeslaMateDialect(BareValues):
                 return f"{namespace}/{car}", tail
         return None
 
-    def identify(self, sender: str) -> str:
+    def vehicle_of(self, sender: str) -> str:
         """A namespace is the user, by which the broker gives rights; without one only numbers are TeslaMate's own."""
         namespace, slash, car = sender.partition("/")
         if slash:

@@ -110,7 +110,7 @@ class VssDialect(BareValues):
         vehicle, _, tail = topic.removeprefix(self._prefix).partition("/")
         return vehicle, tail
 
-    def identify(self, sender: str) -> str:
+    def vehicle_of(self, sender: str) -> str:
         """The topic's vehicle is the user, by which the broker gives rights."""
         return resolve(self._identities, sender)
 

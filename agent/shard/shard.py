@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from agent.dialects import Decoder
 from agent.dialects.bad_elements import BadElements
 from agent.dialects.base import first_levels
+from agent.dialects.decoder import Decoder
 from agent.errors import Rejected
 from agent.fleet.books.corrections import Correction
 from agent.log import DeadLetter

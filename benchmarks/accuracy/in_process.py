@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from typing import Any, Final
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import Rows

@@ -8,7 +8,8 @@ from typing import Any
 import mqtt5
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
-from agent.dialects import NAMES, Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
+from agent.dialects.names import NAMES
 from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import ReceiverCounters
 from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError

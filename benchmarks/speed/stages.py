@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent.commands.run import GC_THRESHOLDS
 from agent.config import FleetFile, Settings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.journal import Journal
 from agent.messages import Batch, Message
 from agent.points.rows import Rows

@@ -7,7 +7,8 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
+from agent.dialects.names import NAMES
 from agent.errors import Rejected
 from agent.messages import Message
 from tests.servers.mosquitto import Mosquitto
@@ -75,7 +76,6 @@ def recommended() -> str:
     return text.partition("```\n# Mosquitto")[2].partition("\n")[2].partition("```")[0]
 
 
-NAMES = ["native", "gbt32960", "ovms", "saic", "vss", "teslamate"]
 GATEWAYS = {"saic-gateway": "s", "emqx-gateway": "g"}
 VIN = "LTESTVAN000000008"
 REPORT = (

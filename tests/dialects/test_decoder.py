@@ -3,7 +3,8 @@
 import pytest
 
 from agent.config import MqttSettings
-from agent.dialects import NAMES, Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
+from agent.dialects.names import NAMES
 from agent.errors import Rejected, SettingsError
 from agent.messages import Message
 from tests.dialects.senders import ask

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.errors import Rejected
 from agent.messages import Message
 from agent.readings import DropReading

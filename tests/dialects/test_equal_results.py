@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, VanEntry
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster

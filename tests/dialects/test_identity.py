@@ -1,8 +1,9 @@
 import pytest
 
-from agent.dialects import Decoder, make_dialects
 from agent.dialects.base import first_levels
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.dialects.identity import is_vehicle_id, resolve
+from agent.dialects.names import NAMES
 from agent.errors import Rejected
 from agent.messages import Message
 
@@ -77,8 +78,7 @@ CLAIMS = [
 
 @pytest.mark.parametrize(("topic", "payload", "taken_for"), [claim[1:] for claim in CLAIMS], ids=[c[0] for c in CLAIMS])
 def test_a_sender_speaks_for_itself_alone(topic: str, payload: bytes, taken_for: str | None) -> None:
-    names = ["native", "gbt32960", "ovms", "saic", "vss", "teslamate"]
-    decoder = Decoder(make_dialects(names, identities=IDENTITIES))
+    decoder = Decoder(make_dialects(NAMES, identities=IDENTITIES))
     try:
         said = [*decoder.decode(Message(topic, payload), NOW_MS), *decoder.tick(NOW_MS + 10_000)]
     except Rejected as rejected:
@@ -106,5 +106,4 @@ SENDERS = [
 
 @pytest.mark.parametrize(("topic", "sender"), SENDERS)
 def test_who_a_dead_letter_is_counted_for(topic: str, sender: str) -> None:
-    names = ["native", "gbt32960", "ovms", "saic", "vss", "teslamate"]
-    assert (Decoder(make_dialects(names, identities=IDENTITIES)).sender(topic) or first_levels(topic)) == sender
+    assert (Decoder(make_dialects(NAMES, identities=IDENTITIES)).sender(topic) or first_levels(topic)) == sender

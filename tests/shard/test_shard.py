@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from agent.config import FleetFile, Settings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.shard.output import ShardOutput
 from agent.shard.roster import Roster

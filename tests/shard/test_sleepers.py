@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.errors import JournalCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
 from agent.fleet.quiet import quiet_ms_of

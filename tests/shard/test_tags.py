@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.errors import JournalCorrupt
 from agent.messages import Message
 from agent.points.rows import Rows

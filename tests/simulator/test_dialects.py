@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.dialects import make_dialects
+from agent.dialects.decoder import make_dialects
 from agent.errors import Rejected
 from agent.messages import Message
 from agent.readings import Reading

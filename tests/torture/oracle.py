@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agent.config import FleetFile, Settings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.log import DeadLetter
 from agent.messages import Batch, Message
 from agent.points.measurements import MEASUREMENTS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow, Rows, Series
 from agent.shard.roster import Roster

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings, load_fleet
-from agent.dialects import Decoder, make_dialects
+from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.points.rows import Rows
 from agent.shard.roster import Roster
