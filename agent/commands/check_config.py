@@ -3,12 +3,13 @@
 import argparse
 import sys
 
-from agent.commands.components import decoder_of, receiver_of, roster_of
+from agent.commands.components import receiver_of
 from agent.commands.live import time_zone
 from agent.commands.storage import store_of
 from agent.config import Settings, load_fleet
 from agent.factors.year_set import EU_CLASS, UK
 from agent.fleet.vehicle import Vehicle
+from agent.shard.opening import decoder_of, roster_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

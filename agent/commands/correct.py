@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.commands.components import roster_of
 from agent.commands.moments import add_period, format_moment, period
 from agent.commands.report_findings import LONGEST_CORRECTION_MS, corrections_of
 from agent.commands.storage import history_of, open_journal
@@ -26,6 +25,7 @@ from agent.journal import JournalInUse
 from agent.journal import requests as journal_requests
 from agent.journal.requests import Request
 from agent.points.measurements import TAGS
+from agent.shard.opening import roster_of
 from agent.stores.base import History
 
 DAY_MS: Final = 86_400_000

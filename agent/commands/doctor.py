@@ -10,7 +10,6 @@ from typing import Literal
 
 import msgspec
 
-from agent.commands.components import decoder_of, roster_of
 from agent.commands.doctor_outage import WISHED_RESTART_S, Outage, duration
 from agent.commands.doctor_probes import (
     FRAME_BYTES,
@@ -22,6 +21,7 @@ from agent.commands.doctor_probes import (
     look_at_store,
 )
 from agent.config import Settings
+from agent.shard.opening import decoder_of, roster_of
 
 Status = Literal["good", "note", "weak", "broken"]
 Origin = Literal["measured", "configured", "assumed", "computed"]

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.commands.components import roster_of
 from agent.commands.moments import add_period, period
 from agent.commands.report_figures import figures_of
 from agent.commands.report_findings import Corrections, corrections_of, implausible
@@ -25,6 +24,7 @@ from agent.factors.year_set import FactorSet
 from agent.fleet.day_zone import DayZone
 from agent.fleet.thresholds import Thresholds
 from agent.points.measurements import MEASUREMENTS
+from agent.shard.opening import roster_of
 from agent.stores.base import History
 
 BLOCKS: Final = (

@@ -10,10 +10,11 @@ import sys
 
 import uvloop
 
-from agent.commands.components import decoder_of, receiver_of, roster_of
+from agent.commands.components import receiver_of
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
 from agent.pipeline import Pipeline
+from agent.shard.opening import decoder_of, roster_of
 from agent.shard.shard import Shard
 from agent.throttle import LEAST_BURST, Throttle
 

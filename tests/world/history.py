@@ -8,13 +8,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from agent.commands.components import decoder_of
-from agent.config import Settings, load, load_fleet
+from agent.config import Settings, load
 from agent.journal import batches
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
+from agent.shard.opening import decoder_of, roster_of
 from agent.shard.output import ShardOutput
-from agent.shard.roster import Roster
 from agent.shard.shard import Shard
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite_history import SqliteHistory
@@ -156,12 +155,7 @@ def live(messages: Iterable[senders.Message], where: Path, *, toml: str = "") ->
 
 
 def _shard(settings: Settings) -> Shard:
-    roster = Roster(
-        load_fleet(settings.fleet),
-        fleet_settings=settings.fleet,
-        emissions=settings.emissions,
-        derived_every_s=settings.store.derived_every_s,
-    )
+    roster = roster_of(settings)
     return Shard(decoder_of(settings, roster), roster)
 
 
