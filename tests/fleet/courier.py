@@ -97,3 +97,21 @@ class Courier(Van):
     def shares_g(self) -> list[float]:
         """What the drops have of their tours' emissions."""
         return [drop.co2e_g for drop in self.drops if drop.co2e_g is not None]
+
+
+def assert_no_gram_is_outside(van: Courier) -> None:
+    """All of the van's emissions are its tours', but for what it used since it came to stand: the next one's."""
+    rest_g = van.state.emissions.co2e_g - sum(tour.co2e_g for tour in van.tours)
+    assert 0.0 <= rest_g < 15.0
+
+
+def deliver(van: Courier, kg_left: float | None, parcels_left: int | None = None) -> None:
+    """Two minutes at a stop, the load said before the van goes on."""
+    van.stand(120)
+    van.load(kg_left, parcels_left)
+    van.stand(30)
+
+
+def home(van: Courier) -> None:
+    van.go(0.0)
+    van.stand(600)
