@@ -1,8 +1,8 @@
-"""An odometer in miles: no way is shorter than the straight line between its ends.
+"""Detects an odometer in miles: no way is shorter than the straight line between its ends.
 
-Odometer and speed of a van may both be in miles, and agree. The fixes know no miles. Chords of a minute are added up
-over some kilometres. Where they are longer than what was counted along them, twice running and by the same share, the
-odometer is in another unit. From then on the fixes tell the distance.
+Odometer and speed of a van may both be in miles, and agree. Chords between fixes a minute apart are added up over some
+kilometres. If they are longer than the counted distance, in two sections in a row and by the same ratio, the odometer
+is in another unit. From then on fixes count the distance.
 """
 
 from typing import Final
@@ -15,14 +15,15 @@ from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
 from agent.fleet.thresholds import Thresholds
 
-STRETCH_KM: Final = 4.0
+SECTION_KM: Final = 4.0
+"""Length of a section by chords."""
 SLACK_KM: Final = 0.1
-"""What the errors of two fixes may add to a chord."""
+"""How much the errors of two fixes may add to a chord."""
 _MS_PER_H: Final = 3_600_000.0
 
 
 def add_chord(state: VanState, thresholds: Thresholds) -> None:
-    """Take the chord since the last look while the van drives by its odometer."""
+    """Add the chord since the last call, while the van drives and its odometer is believed."""
     position, km = state.position, state.totals.distance_km
     latitude, longitude, begun = position.latitude_deg, position.longitude_deg or 0.0, position.chord_latitude_deg
     tells = position.odometer_km is not None and not position.odometer_lost and position.conflict == AGREED
@@ -31,23 +32,23 @@ def add_chord(state: VanState, thresholds: Thresholds) -> None:
         position.chord_latitude_deg = None
         return
     if position.unfixed_km:
-        return  # the fix is behind the odometer
+        return  # the fix is older than the odometer
     if begun is not None:
         chord_km = between_km(begun, position.chord_longitude_deg, latitude, longitude)
         hours = (state.time_ms - position.chord_ms) / _MS_PER_H
         if chord_km > thresholds.fix_gate_kmh * hours + SLACK_KM:
-            position.chords_km = position.chords_way_km = position.chords_share = 0.0  # a place that is not true
+            position.chords_km = position.chords_way_km = position.chords_share = 0.0  # one of its ends is wrong
         else:
             position.chords_km += chord_km
             position.chords_way_km += km - position.chord_from_km
-            if position.chords_km >= STRETCH_KM:
-                _judge(state)
+            if position.chords_km >= SECTION_KM:
+                _assess(state)
     position.chord_latitude_deg, position.chord_longitude_deg = latitude, longitude
     position.chord_ms, position.chord_from_km = state.time_ms, state.totals.distance_km
 
 
-def _judge(state: VanState) -> None:
-    """A stretch is complete."""
+def _assess(state: VanState) -> None:
+    """Compare chords and distance at the end of a section."""
     position = state.position
     chords_km, way_km, before = position.chords_km, position.chords_way_km, position.chords_share
     share = chords_km / max(way_km, 0.1)
@@ -59,4 +60,4 @@ def _judge(state: VanState) -> None:
     position.speed_misleads = True
     position.settled = False
     odometer.distrust(position)
-    state.totals.distance_km += 2.0 * (chords_km - way_km)  # of this stretch, and of the one before it
+    state.totals.distance_km += 2.0 * (chords_km - way_km)  # of this section and the one before

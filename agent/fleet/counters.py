@@ -1,4 +1,4 @@
-"""Lifetime energy counters: their differences, as far as motor, charger and battery allow."""
+"""Energy by the lifetime counters of the van: which of their values are believed."""
 
 from typing import Final
 
@@ -11,17 +11,18 @@ from agent.readings import Reading
 SLACK_KWH: Final = 1.1
 """How far a counter may run ahead of the largest power: one step of whole kilowatt-hours."""
 REFUSALS: Final = 3
-"""Values that follow each other and not the last believed ones, so often running, are a new beginning."""
+"""After so many refused values in a row that follow each other, the counters have begun anew."""
 CONTENT_SHARE: Final = 1.2
-"""Net energy between two readings is at most the battery's, and what it may hold beyond its nominal value."""
+"""Largest net energy between two readings, over the energy of the battery."""
 _MS_PER_H: Final = 3_600_000.0
 
 
 def count(state: VanState, reading: Reading, context: Context) -> tuple[float, float] | None:
-    """Energy by the lifetime counters since the last reading that had them: net out, and in.
+    """Energy by the counters since the last reading that had them: net out, and in. `None`: not known.
 
-    A counter that falls, or rises by more than the van's largest power allows, is refused and keeps its last believed
-    value: a single 0 is no news. Three values that follow each other are a new beginning, which carries no energy.
+    A counter that falls, or rises by more than the largest power of the van allows, is refused, and the last believed
+    value is kept. A single 0 thus has no effect. Three refused values that follow each other are a new beginning, which
+    carries no energy.
     """
     battery = state.soc
     out_kwh, in_kwh = reading.energy_out_total_kwh, reading.energy_in_total_kwh
@@ -49,6 +50,7 @@ def count(state: VanState, reading: Reading, context: Context) -> tuple[float, f
 
 
 def _believe(state: VanState, out_kwh: float, in_kwh: float, time_ms: int, credit_kwh: float) -> None:
+    """Go on from these values."""
     battery = state.soc
     battery.out_total_kwh, battery.in_total_kwh = out_kwh, in_kwh
     battery.counter_ms = time_ms
@@ -57,6 +59,7 @@ def _believe(state: VanState, out_kwh: float, in_kwh: float, time_ms: int, credi
 
 
 def _refuse(state: VanState, out_kwh: float, in_kwh: float, time_ms: int) -> None:
+    """Count refused values; believe them where they are a new beginning."""
     battery = state.soc
     battery.power_rejected += 1
     follows = (

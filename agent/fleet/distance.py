@@ -13,7 +13,7 @@ from typing import Final
 from agent.fleet import odometer
 from agent.fleet.fixes import NEAR_DEG, NEAR_DEG_PER_MS, take_fix
 from agent.fleet.modes import DRIVING, STOPPED
-from agent.fleet.odometer import SLACK_KM
+from agent.fleet.odometer import NO_SAY, SLACK_KM
 from agent.fleet.position_state import AGREED, DOUBTED, Position
 from agent.fleet.reference import FAR_DEG, is_far, is_near, refer_if_explained, set_reference
 from agent.fleet.speed import count_speed
@@ -27,8 +27,6 @@ QUIETLY_UNMATCHED_KM: Final = 0.3
 """Distance by speed that a standing odometer does not confirm, beyond which the quick branch is left."""
 STANDS_KM: Final = 0.5
 """Distance by speed, with a standing odometer, from which on the two disagree: several steps of an odometer."""
-NO_DISTANCE: Final = -1.0
-"""A witness that is not there, or has no say."""
 _MS_PER_H: Final = 3_600_000.0
 
 
@@ -180,15 +178,15 @@ def _weighed(
     in_gap: bool,
 ) -> float:
     """The distance by the best witness that has a say."""
-    km = NO_DISTANCE
+    km = NO_SAY
     value_km = reading.odometer_km
     if value_km is not None:
         km = odometer.advance(position, reading, value_km, elapsed_ms, thresholds)
     by_speed = _take_speed(position, reading, km, elapsed_ms, mode, thresholds)
     if position.speed_misleads and km < 0.0:
-        by_speed = NO_DISTANCE
+        by_speed = NO_SAY
     known = km if km >= 0.0 else by_speed
-    by_fix = NO_DISTANCE
+    by_fix = NO_SAY
     if reading.latitude_deg is not None:
         by_fix, known = _take_position(position, reading, km, known, mode, thresholds, in_gap=in_gap)
     if in_gap:
@@ -221,12 +219,12 @@ def _take_speed(
     if speed is None:
         if position.speed_kmh is not None:
             position.speed_kmh = None
-        return NO_DISTANCE
+        return NO_SAY
     if speed > thresholds.fix_gate_kmh:
         position.speed_rejected += 1
         position.speed_kmh = None
-        return NO_DISTANCE
-    by_speed = NO_DISTANCE
+        return NO_SAY
+    by_speed = NO_SAY
     before = position.speed_kmh
     if before is not None:
         if elapsed_ms <= thresholds.speed_gap_ms:
@@ -238,7 +236,7 @@ def _take_speed(
         position.speed_lost = False
         position.speed_repeats = position.speed_repeats + 1 if speed == before else 0
     elif position.speed_lost:
-        by_speed, speed = NO_DISTANCE, None
+        by_speed, speed = NO_SAY, None
     position.speed_kmh = speed
     return by_speed
 
@@ -258,7 +256,7 @@ def _take_position(
     Returns the distance by fixes, and `known`. A far fix that has been confirmed by a second one replaces `known`: it
     is a move which the speeds of these two readings do not contain.
     """
-    by_fix = NO_DISTANCE
+    by_fix = NO_SAY
     if (
         reading.latitude_deg != position.raw_latitude_deg
         or reading.longitude_deg != position.raw_longitude_deg
@@ -266,7 +264,7 @@ def _take_position(
         or (position.raw_rejected and in_gap)
     ):
         waited = position.raw_pending
-        by_fix = take_fix(position, reading, mode, thresholds, km=NO_DISTANCE if waited else known)
+        by_fix = take_fix(position, reading, mode, thresholds, km=NO_SAY if waited else known)
         position.fix_changed_ms = reading.time_ms
         if position.unfixed_km and not position.raw_pending and not position.raw_rejected:
             if by_fix > 0.0:

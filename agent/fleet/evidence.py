@@ -1,7 +1,7 @@
-"""What the van's own figures prove about each other: whether power and counters are right, what the battery holds.
+"""Compares energy by power, by counters and by state of charge: which source is believed, and what the battery holds.
 
-A window runs from one change of the state of charge to a later one. Over it, power, counters and state of charge must
-tell about the same energy. Over a long one they tell how many kWh the battery has per 100 %.
+A window runs from one change of the state of charge to a later one. Over it the three energies must be about the same.
+A long window gives a sample of the capacity, kWh per 100 %.
 """
 
 from statistics import median
@@ -14,28 +14,32 @@ from agent.fleet.modes import CHARGING
 from agent.fleet.state import VanState
 
 TRUST_PCT: Final = 3.0
-"""Change of the state of charge over which sources are compared; at least three steps."""
+"""Sources are compared over this change of the state of charge, or three steps if that is more."""
 SAMPLE_PCT: Final = 10.0
-"""The same for learning the capacity (evcc)."""
+"""The capacity is learnt over this change (evcc)."""
 AGREES: Final = (0.6, 1.6)
-"""Energy by power or counter over energy by state of charge: within this they agree. The capacity itself may be off."""
+"""Two sources agree if the ratio of their energies is within these bounds. The capacity itself may be wrong."""
 SAMPLE_MS: Final = 600_000
+"""A window for the capacity lasts at least so long."""
 SAMPLE_SIGMA: Final = 0.04
-"""A less certain sample of the capacity is not used."""
+"""Largest relative standard deviation of a sample of the capacity."""
 SAMPLE_TOP_PCT: Final = 95.0
-"""Above this the state of charge is balanced and recalibrated (TeslaMate)."""
+"""Above this the cells are balanced and the state of charge is recalibrated (TeslaMate)."""
 SAMPLE_TEMPERATURE_C: Final = (10.0, 35.0)
+"""Temperature of the battery for a sample."""
 PLAUSIBLE: Final = (0.5, 1.6)
-"""A sample within this share of the stated battery energy can be true."""
+"""Bounds of a sample, as a ratio to the stated battery energy."""
 SAMPLES: Final = 9
 SAMPLES_NEEDED: Final = 3
+"""The capacity is the median of at most so many last samples, from so many on."""
 CURVE_SIGMA: Final = 0.012
-"""What is left of the capacity's uncertainty when it is known: the curve's shape on one trip."""
+"""Least relative uncertainty of a learnt capacity: the shape of the curve on one trip."""
 MAX_WINDOW_MS: Final = 12 * 3_600_000
+"""A longer window is given up."""
 
 
 def compare_sources(state: VanState, context: Context) -> None:
-    """The state of charge has just changed and the estimate has followed."""
+    """Compare the sources at a change of the state of charge, after it has been observed."""
     capacity, e, battery = state.capacity, state.estimate, state.soc
     window_level_pct = capacity.window_level_pct
     if window_level_pct is None or state.time_ms - capacity.window_ms > MAX_WINDOW_MS:
@@ -59,16 +63,16 @@ def compare_sources(state: VanState, context: Context) -> None:
         wrong = wrong or (battery.counter_trusted and not agrees)
         battery.counter_trusted = agrees
     if wrong:
-        _heal(state, expected_kwh)
+        _replace_energy(state, expected_kwh)
         open_window(state)
         return
     if abs(fallen_pct) >= SAMPLE_PCT:
-        _sample(state, fallen_pct, by_power, context, whole=whole)
+        _learn_capacity(state, fallen_pct, by_power, context, whole=whole)
         open_window(state)
 
 
 def open_window(state: VanState) -> None:
-    """Begin to compare from here."""
+    """Begin a window."""
     capacity, battery, e = state.capacity, state.soc, state.estimate
     capacity.window_level_pct = e.level_pct
     capacity.window_ms = state.time_ms
@@ -87,11 +91,15 @@ def spread_kwh(capacity: Capacity) -> float | None:
 
 
 def _agrees(kwh: float, expected_kwh: float) -> bool:
+    """Whether two sources tell about the same energy."""
     return AGREES[0] <= kwh / expected_kwh <= AGREES[1]
 
 
 def _judge_power(state: VanState, ratio: float) -> None:
-    """Believe the power or not; a sign that is wrong on the charger, or twice running, is the van's own convention."""
+    """Decide whether power is believed, and with which sign.
+
+    Where the sign is wrong on a charger, or in two windows in a row, the van uses the opposite convention.
+    """
     battery = state.soc
     battery.power_trusted = AGREES[0] <= ratio <= AGREES[1]
     if battery.power_trusted and not battery.sign_is_sure:
@@ -108,16 +116,16 @@ def _judge_power(state: VanState, ratio: float) -> None:
         confirm_sign(state)
 
 
-def _heal(state: VanState, expected_kwh: float) -> None:
-    """What was believed in this window was wrong: the state of charge says how much energy it was."""
+def _replace_energy(state: VanState, expected_kwh: float) -> None:
+    """Replace the energy of the window by that of the state of charge: the source believed so far was wrong."""
     e = state.estimate
     e.out_kwh += state.capacity.window_net_kwh + expected_kwh - (e.base_kwh + e.out_kwh)
     e.var_out += (state.soc.step_pct / e.pct_per_kwh) ** 2 / 6.0
     e.cov_out_level = 0.0
 
 
-def _sample(state: VanState, fallen_pct: float, by_power: float, context: Context, *, whole: bool) -> None:
-    """Learn the capacity from a long window, if everything about it is as it should be."""
+def _learn_capacity(state: VanState, fallen_pct: float, by_power: float, context: Context, *, whole: bool) -> None:
+    """Learn the capacity from a long window, if its conditions are good enough."""
     capacity, battery, e = state.capacity, state.soc, state.estimate
     if battery.counter_trusted:
         kwh, variance = battery.counter_sum_kwh - capacity.window_counter_kwh, 1e-2

@@ -1,7 +1,8 @@
-"""The odometer as a witness: what it says is believed as far as physics and its own past allow.
+"""The odometer as a witness of movement: which of its values are believed.
 
-An odometer may fall, jump, stand still or swing between two sources. A value that cannot follow from the last believed
-one is set aside. It is believed again where it goes on from there in step with the other witnesses for some kilometres.
+An odometer may fall, jump, stand still or alternate between two sources. A value that cannot follow from the last
+believed one is set aside. The odometer is believed again when its further values agree with the other witnesses over
+some kilometres.
 """
 
 from typing import Final
@@ -11,31 +12,33 @@ from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 
 SLACK_KM: Final = 1.1
-"""How far an odometer may run ahead of the fastest mean speed, over any time: one step of whole kilometres."""
+"""How far an odometer may run ahead of the fastest mean speed: one step of whole kilometres."""
 WHOLE_KM: Final = 3.0
-"""An odometer that shows whole kilometres is believed over a silence from here on."""
+"""Over a silence, an odometer with whole kilometres is believed from this distance on."""
 AGREES_KM: Final = 2.0
-"""So long an odometer that was set aside must agree with the other witnesses before it is believed again."""
 AGREES_SHARE: Final = 0.2
 AGREES_SLACK_KM: Final = 0.2
+"""An odometer that was set aside is believed again after so much distance by the other witnesses, if it agrees with
+them within this share and slack."""
 ALONE_KM: Final = 1.0
-"""So much movement by an odometer alone, where no other witness is sent, is enough to go on from a new value."""
+"""Where no other witness is sent, the odometer is believed again after so much distance of its own."""
 STANDS_SLACK_KM: Final = 0.3
-"""An odometer may go on by this while everything else stands: the rest of its last step."""
+"""An odometer may rise by this while all other witnesses stand: the rest of its last step."""
 FROZEN_FIX_SLACK_KM: Final = 1.0
-"""The same where only the fix says so, which receivers repeat in tunnels."""
+"""The same where only the fix stands: receivers repeat fixes in tunnels."""
 NO_SAY: Final = -1.0
+"""The distance by a witness that is not there, or is not believed."""
 _MS_PER_H: Final = 3_600_000.0
 
 
 def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: int, thresholds: Thresholds) -> float:
-    """Take an odometer reading; returns the km driven since the last one, or a negative number where it has no say.
+    """Take an odometer reading; returns the km driven since the last one, or `NO_SAY`.
 
-    `elapsed_ms` is the time since the location before.
+    `elapsed_ms` is the time since the reading before of the location.
     """
     base_km = position.odometer_km
     if base_km is None:
-        if value_km > 0.0:  # 0 is what a sleeping module says
+        if value_km > 0.0:  # 0 is the value of a sleeping module
             position.odometer_km = value_km
             position.odometer_ms = reading.time_ms
             position.odometer_credit_km = SLACK_KM
@@ -63,7 +66,7 @@ def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: i
             return _by_whole_km(position, reading, km, elapsed_ms, thresholds)
         position.odometer_is_fine = True
     ahead_km = position.odometer_ahead_km
-    if ahead_km:  # other witnesses have counted a part of it already
+    if ahead_km:  # other witnesses have counted a part of the distance
         if km >= ahead_km:
             position.odometer_ahead_km = 0.0
             return km - ahead_km
@@ -73,9 +76,9 @@ def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: i
 
 
 def _by_whole_km(position: Position, reading: Reading, km: float, elapsed_ms: int, thresholds: Thresholds) -> float:
-    """What an odometer says that has never shown a part of a kilometre: nothing, over less than some kilometres.
+    """The distance by an odometer that has shown whole kilometres only: believed over a silence of some kilometres.
 
-    One that has never moved says that the van stands.
+    One that has never moved shows that the van stands.
     """
     position.odometer_ahead_km = 0.0
     if not position.odometer_is_whole:
@@ -88,7 +91,7 @@ def _by_whole_km(position: Position, reading: Reading, km: float, elapsed_ms: in
 
 
 def distrust(position: Position) -> None:
-    """Others have shown that it is wrong: it has no say until it agrees with them again."""
+    """Stop believing the odometer until it agrees with the other witnesses again."""
     position.odometer_lost = True
     position.odometer_candidate = None
     position.odometer_ahead_km = 0.0
@@ -96,7 +99,7 @@ def distrust(position: Position) -> None:
 
 
 def add_others_km(position: Position, km: float) -> None:
-    """Other witnesses have counted `km` while the odometer had no say."""
+    """Note that other witnesses have counted `km` while the odometer had no say."""
     if position.odometer_candidate is not None:
         position.odometer_candidate.others_km += km
     if position.odometer_km is not None and not position.odometer_lost and position.odometer_is_fine:
@@ -104,7 +107,7 @@ def add_others_km(position: Position, km: float) -> None:
 
 
 def moves_alone(position: Position, reading: Reading, km: float) -> bool:
-    """Whether the odometer goes on while everything else that is sent says that the van stands."""
+    """Whether the odometer rises while all other witnesses show that the van stands."""
     speed = reading.speed_kmh
     if reading.latitude_deg is None or (speed is not None and speed > 0.0):
         position.odometer_alone_km = 0.0
@@ -115,7 +118,7 @@ def moves_alone(position: Position, reading: Reading, km: float) -> bool:
 
 
 def _set_aside(position: Position, reading: Reading, value_km: float, thresholds: Thresholds) -> float:
-    """A value that does not follow from the last believed one."""
+    """Take a value that cannot follow from the last believed one; returns the km if it is believed, or `NO_SAY`."""
     position.odometer_rejected += 1
     if value_km <= 0.0:
         return NO_SAY
@@ -143,6 +146,7 @@ def _set_aside(position: Position, reading: Reading, value_km: float, thresholds
 
 
 def _adopt(position: Position, value_km: float, time_ms: int) -> None:
+    """Believe the odometer again, from this value on."""
     position.odometer_km = value_km
     position.odometer_ms = time_ms
     position.odometer_credit_km = SLACK_KM

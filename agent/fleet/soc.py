@@ -1,4 +1,8 @@
-"""The state of charge as vans really send it: in steps, with jumps, zeros at waking up, and a sticky 100 %."""
+"""Which states of charge are believed. Vans send them in steps, with jumps, zeros at wake-up and a sticky 100 %.
+
+A change is accepted if energy can explain it (`agent.fleet.soc_limits`). One that is refused waits as a candidate and
+is accepted when it is seen again.
+"""
 
 from typing import Final
 
@@ -10,30 +14,32 @@ from agent.fleet.thresholds import Thresholds
 GRIDS_PCT: Final = (1.0, 0.5, 100 / 255, 100 / 256, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
 """Quantisation steps that vans are known to use, coarsest first."""
 COARSE_PCT: Final = 5.0
-"""The step of vans that show little more than a gauge; not a grid like the others, because many values lie on it."""
+"""The step of vans that show little more than a gauge. Not in `GRIDS_PCT`, because many values of finer grids lie on
+it."""
 FULL_PCT: Final = 99.35
-"""From here on some vans show 100 % (Maxus eDeliver 3)."""
+"""From this value on some vans show 100 % (Maxus eDeliver 3)."""
 FULL_FROM_PCT: Final = 99.9
+"""From this value on a battery is full."""
 SHARE_PCT: Final = 1.0
-"""The most that a state of charge can be that is given as a share of 1."""
+"""Largest value of a state of charge that is sent as a share of 1."""
 FULL_FOR_MS: Final = 600_000
-"""A battery that may have been filled over a silence is full when it has said so for this long."""
+"""After a silence, a full battery is believed when it has been reported for so long."""
 LOW_PCT: Final = 3.0
-"""Between 0 and this a battery may be found empty, and below 100 by this it may be found full, without more ado."""
+"""A battery below this may become empty, and one above 100 % less this may become full, without a check."""
 
 REJECTED: Final = 0
 SAME: Final = 1
 CHANGED: Final = 2
 JUMPED: Final = 3
 CONFIRMED: Final = 4
-"""A rise that needed a second witness, and has it: energy has entered."""
+"""A rise that needed a second witness and has got it: a charge."""
 
 
 def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresholds: Thresholds) -> int:
-    """Take a reading, or refuse it. Says whether it is unchanged, changed, or a new truth after a jump.
+    """Accept or refuse a reading; returns `SAME`, `CHANGED`, `JUMPED`, `CONFIRMED` or `REJECTED`.
 
-    What is refused is believed when it is seen again: a rise that some charger can have made is confirmed and carries
-    energy; anything else is a jump, which carries none.
+    A refused value is accepted when it is seen again. A rise that a charger can explain is then confirmed and carries
+    energy. Any other change is a jump, which carries none.
     """
     last = state.soc_pct
     if last == soc_pct:
@@ -48,7 +54,7 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
         return JUMPED
     change = soc_pct - last
     if soc_pct <= SHARE_PCT and last > max(LOW_PCT, state.step_pct) and -change > limits.empty_pct:
-        return REJECTED  # what a sleeping module says, or one that says 0.8 for 80 %
+        return REJECTED  # the value of a sleeping module, or 0.8 for 80 %
     waiting = state.candidates and state.candidate_pct is not None
     full_waits = soc_pct >= FULL_FROM_PCT and change > LOW_PCT and not limits.full_at_once
     if full_waits and (change > limits.explained_rise_pct or not _has_stayed_full(state, time_ms)):
@@ -56,7 +62,7 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
         return REJECTED
     leeway = state.step_pct if change < 0.0 else 2.0 * state.step_pct + SPURT_PCT
     if waiting and abs(soc_pct - (state.candidate_pct or 0.0)) <= leeway:
-        possible = 0.0 < -change <= limits.distance_pct  # the time since does not make a jump any likelier, a way does
+        possible = 0.0 < -change <= limits.distance_pct  # only distance explains a jump, not time
     elif change > 0.0:
         possible = change <= limits.rise_pct
     else:
@@ -74,15 +80,15 @@ def accept(state: SocState, soc_pct: float, time_ms: int, limits: Limits, thresh
 
 
 def _has_stayed_full(state: SocState, time_ms: int) -> bool:
-    """Whether a full battery, which some vans claim when they wake up, has been claimed for long."""
+    """Whether a full battery, which some vans report at wake-up, has been reported for long enough."""
     full = state.candidates > 0 and (state.candidate_pct or 0.0) >= FULL_FROM_PCT
     return full and time_ms - state.candidate_from_ms >= FULL_FOR_MS
 
 
 def accept_small(state: SocState, soc_pct: float, time_ms: int) -> bool:
-    """Take a change that is within what is left of the leeway: the quick way for what nearly all changes are.
+    """Accept a change that is within the credit: the quick branch for nearly all changes.
 
-    Returns False for anything else, which is for `accept` to judge.
+    Returns False for any other change; `accept` then decides.
     """
     last = state.soc_pct
     if last is None or state.candidates or not LOW_PCT < soc_pct < FULL_FROM_PCT:
@@ -104,7 +110,7 @@ def accept_small(state: SocState, soc_pct: float, time_ms: int) -> bool:
 
 
 def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
-    """Where the true state of charge may lie by the last reading alone, on the energy-linear scale."""
+    """The interval of the level that the last reading stands for, without regard to the reading before."""
     soc_pct = state.soc_pct or 0.0
     half = 0.5 * state.step_pct
     low, high = soc_pct - half, soc_pct + half
@@ -116,9 +122,10 @@ def interval(state: SocState, slope_per_pct: float) -> tuple[float, float]:
 def interval_after_change(
     state: SocState, slope_per_pct: float, moved_pct: float, slack_pct: float
 ) -> tuple[float, float]:
-    """The same where the reading has just changed: an edge was crossed at most `moved_pct` ago, which is much narrower.
+    """The interval where the reading has just changed, which is much narrower: an edge was crossed since the last one.
 
-    `slack_pct` is how well that is known; it widens both ends, so that the middle stays where it is most likely.
+    The level has moved by `moved_pct` since the last reading. `slack_pct` is the uncertainty of that; it widens both
+    ends, so that the middle stays the most likely value.
     """
     low, high = state.low_level_pct, state.high_level_pct
     soc_pct, before_pct = state.soc_pct, state.before_pct
@@ -133,6 +140,7 @@ def interval_after_change(
 
 
 def _take(state: SocState, soc_pct: float, time_ms: int) -> None:
+    """Make this the last accepted value."""
     if state.soc_pct is None:
         state.rise_credit_pct = state.fall_credit_pct = max(2.0 * state.step_pct, SPURT_PCT)
     state.before_pct = state.soc_pct
@@ -143,7 +151,7 @@ def _take(state: SocState, soc_pct: float, time_ms: int) -> None:
 
 
 def _spend(state: SocState, change: float, limits: Limits) -> None:
-    """What is left of the leeway after this change, so that many small changes are no way around the limit."""
+    """Reduce the credits by this change, so that many small changes cannot exceed the limit."""
     slack = max(2.0 * state.step_pct, SPURT_PCT)
     if change > 0.0:
         state.rise_credit_pct = max(0.0, min(slack, limits.explained_rise_pct - change))
@@ -155,7 +163,7 @@ def _spend(state: SocState, change: float, limits: Limits) -> None:
 
 
 def _wait(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds) -> None:
-    """Remember a value that is not believed yet; one that goes on rising is the same news."""
+    """Keep a value as the candidate. It counts as another sighting if it is near the last one, or goes on rising."""
     candidate_pct = state.candidate_pct
     near = False
     if state.candidates and candidate_pct is not None:
@@ -175,7 +183,7 @@ def _wait(state: SocState, soc_pct: float, time_ms: int, thresholds: Thresholds)
 def _refuse(
     state: SocState, soc_pct: float, change: float, time_ms: int, limits: Limits, thresholds: Thresholds
 ) -> int:
-    """An impossible change: refused, unless it is seen again and again."""
+    """Refuse an impossible change, or accept it if it has been seen often enough."""
     _wait(state, soc_pct, time_ms, thresholds)
     explained = state.lost_pct < change <= limits.explained_rise_pct
     if state.candidates < (limits.confirmations if explained else thresholds.soc_confirmations):
@@ -191,12 +199,12 @@ def _refuse(
 
 
 def _is_coarse_step(state: SocState, soc_pct: float, change: float) -> bool:
-    """Whether this, too much for a moment, is the next step of a van that has never shown anything but such steps."""
+    """Whether this is the next step of a van that has only ever shown multiples of `COARSE_PCT`."""
     return state.coarse and abs(change) == COARSE_PCT and soc_pct % COARSE_PCT == 0.0
 
 
 def _learn_grid(state: SocState, soc_pct: float) -> None:
-    """Move on to the coarsest grid that this value lies on too."""
+    """Move on to the coarsest grid that contains this value too."""
     if state.coarse and soc_pct % COARSE_PCT != 0.0:
         state.coarse = False
         state.step_pct = GRIDS_PCT[state.grid]
@@ -213,7 +221,7 @@ def _learn_grid(state: SocState, soc_pct: float) -> None:
 
 
 def _learn_recurring(state: SocState, change: float) -> None:
-    """A van may show 100/255 steps with one decimal: then the smallest change that comes back is the step."""
+    """Learn the step from the smallest change that recurs: a van may show steps of 100/255 rounded to one decimal."""
     if state.step_pct == COARSE_PCT:
         return
     grid = GRIDS_PCT[state.grid]

@@ -1,4 +1,4 @@
-"""How far a state of charge can have moved: by the power of chargers, motors and heaters, and the time there was."""
+"""How far a state of charge can have changed, by time and by the power of chargers, motors and heaters."""
 
 from typing import Final, NamedTuple
 
@@ -9,49 +9,49 @@ from agent.fleet.state import VanState
 from agent.readings import Reading
 
 RESTING_KW: Final = 8.0
-"""The most that a van takes at rest: heating, cooling, a refrigerator."""
+"""Largest power at rest: heating, cooling, a refrigerator."""
 MOST_KWH_PER_KM: Final = 1.0
-"""The most that a van takes over a kilometre, uphill and against the wind."""
+"""Largest consumption over a kilometre: uphill and against the wind."""
 CHARGER_SHOWS_KW: Final = 0.5
-"""Power into a battery at rest that says that it charges."""
+"""More power than this into a battery at rest shows a charge."""
 EMPTIED_KWH_PER_KM: Final = 0.5
-"""An empty battery is believed when the distance driven accounts for the fall: twice the usual consumption."""
+"""An empty battery is believed where the distance at this consumption, twice the usual one, explains the fall."""
 SPURT_PCT: Final = 1.0
-"""A true change may run ahead of the fastest mean rate by so much."""
+"""A true change may run ahead of the fastest mean rate by so much, or two steps if that is more."""
 OWED_MS: Final = 3_600_000
 MOST_OWED_PCT: Final = 15.0
-"""A state of charge may be so late, and by so much, when the van has come to stand."""
+"""When a van has stopped, its state of charge may fall for so long, and by so much, for the drive before."""
 LEAST_SILENCE_MS: Final = 300_000
-"""A charge that nobody saw takes so long at least."""
+"""Least duration of an unreported charge."""
 _MS_PER_H: Final = 3_600_000.0
 
 
 class Limits(NamedTuple):
-    """What is believed at once, what after how many sightings, and whether energy explains it."""
+    """Which changes are believed at once, which after how many sightings, and which energy explains."""
 
     rise_pct: float
     fall_pct: float
     explained_rise_pct: float
-    """A rise up to this has had time and power enough to be a charge, though it needs a second witness."""
+    """A rise up to this can be a charge by time and power, but needs a second witness."""
     frozen_rise_pct: float
-    """The same for a value that has stood still while the van may have charged: the most sightings are needed."""
+    """The same for a value that was frozen while the van may have charged; it needs the most sightings."""
     confirmations: int
-    """Sightings that a rise needs which time and power explain."""
+    """Sightings that such a rise needs."""
     empty_pct: float
-    """A fall to 0 that the distance driven accounts for."""
+    """A fall to 0 that the distance explains."""
     full_at_once: bool
     """Whether 100 % is believed like any other value."""
     distance_pct: float = 0.0
-    """A fall that the distance since the last change accounts for."""
+    """A fall that the distance since the last change explains."""
     owed_pct: float = 0.0
-    """What the van may have used on its way and not told yet."""
+    """Use of the drive before that the value may not show yet."""
 
 
 def limits_for(state: VanState, reading: Reading, context: Context) -> Limits:
     """The limits for a state of charge that differs from the last one."""
     battery, g, thresholds = state.soc, state.estimate.pct_per_kwh, context.thresholds
-    ac_limit_kw = context.vehicle.traits.ac_limit_kw  # what may have come in where the van denies that it charged
-    # What waits for another sighting has had the time until the first one.
+    ac_limit_kw = context.vehicle.traits.ac_limit_kw  # the most that a charge which the van denies may have
+    # For a candidate, the time until its first sighting counts.
     seen_ms = battery.candidate_from_ms if battery.candidates else reading.time_ms
     since_read_h = max(0, seen_ms - battery.time_ms) / _MS_PER_H
     since_change_h = max(0, reading.time_ms - (battery.changed_ms or battery.time_ms)) / _MS_PER_H
@@ -70,15 +70,15 @@ def limits_for(state: VanState, reading: Reading, context: Context) -> Limits:
         rise_pct = explained_pct = fastest_pct_per_h * hours + credit_pct
     elif not driving:
         if _denied(state, reading):
-            # A value that has not changed while the flag said so tells of that charge later.
+            # A value that was frozen during a flagged charge shows it later.
             explained_pct = max(ac_limit_kw * g * since_read_h + slack_pct, fastest_pct_per_h * flagged_h)
             confirmations = 3
         elif state.motion.mode not in (DRIVING, STOPPED) and not battery.lost_pct:
-            # Nothing tells of a cable: the value may have stood still all the time that the van charged.
+            # Neither flag nor cable is sent: the value may have been frozen during a charge.
             frozen_pct = ac_limit_kw * g * since_change_h
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
     elif battery.time_ms <= state.trip.start.time_ms:
-        # The van has left, and what it had before is not known yet.
+        # The van has left, and the value of before is not known yet.
         rise_pct = min(rise_pct, max(thresholds.inferred_charge_pct, 2.0 * battery.step_pct))
     km = state.totals.distance_km - battery.changed_km + state.position.gap_km + state.position.held_km
     resting_pct_per_h = RESTING_KW * g
@@ -103,9 +103,9 @@ def limits_for(state: VanState, reading: Reading, context: Context) -> Limits:
 
 
 def silent_charge_kwh(state: VanState, before_pct: float, context: Context) -> float:
-    """Energy of a rise that was seen for certain only after the van had left; 0 where no charger can have given it.
+    """Energy of a rise that was confirmed only after the van had left; 0 where no charger can have given it.
 
-    The charge went up to the first value of those that have made it certain: what followed was used on the way.
+    The charge went up to the first of the values that have confirmed it. What follows was used on the way.
     """
     battery = state.soc
     rise_pct = battery.candidate_from_pct - before_pct
@@ -121,7 +121,7 @@ def silent_charge_kwh(state: VanState, before_pct: float, context: Context) -> f
 
 
 def _denied(state: VanState, reading: Reading) -> bool:
-    """Whether the van says that it is on no charger."""
+    """Whether the van denies that it is on a charger."""
     return (
         reading.charging is False
         or reading.plugged_in is False
@@ -130,7 +130,7 @@ def _denied(state: VanState, reading: Reading) -> bool:
 
 
 def _charges(state: VanState, reading: Reading) -> bool:
-    """Whether something else than the state of charge says that the van charges, or has just charged."""
+    """Whether flag, plug or power show that the van charges, or has just charged."""
     if reading.charging or state.motion.mode == CHARGING:
         return True
     if state.motion.mode in (DRIVING, STOPPED):

@@ -1,7 +1,8 @@
-"""Which witness of movement is right when they disagree: the battery decides, since driving takes energy.
+"""Decides which witness of movement is right when they disagree. The battery decides, because driving takes energy.
 
-Fixes that move while the odometer or the speed stands mean one of two things. The witness that stands is broken, or the
-van is carried, on a lorry or a ferry. What the fixes claim is held until the battery has told which.
+If the fixes move while odometer or speed stand, either the witness that stands is broken, or the van is carried on a
+lorry or a ferry. If the speed is above 0 while the fixes stand, the van is in a tunnel, or the speed is stuck. The
+distance in question is not counted until the battery has shown which. `agent.fleet.position_state` has the states.
 """
 
 from typing import Final
@@ -16,34 +17,37 @@ from agent.fleet.state import VanState
 from agent.readings import Reading
 
 LEAST_KWH_PER_KM: Final = 0.1
-"""No van takes less over some kilometres that are not a descent (the reference band of vans is 0.2 to 0.24)."""
+"""Least consumption over some kilometres that are not a descent (reference band of vans: 0.2 to 0.24)."""
 CONFIRMING_KWH_PER_KM: Final = 0.08
-"""Measured energy that says that a van drives: more than heating takes on a lorry at 50 km/h."""
+"""Measured energy that confirms a drive: more than heating takes on a lorry at 50 km/h."""
 CONFIRMED_FROM_KM: Final = 0.3
+"""From this distance on the battery can confirm a drive."""
 CONFIRMED_SHARE: Final = 0.5
-"""Of the least energy, by state of charge."""
+"""Share of the least consumption that confirms a drive by state of charge."""
 DENIED_STEPS: Final = 3.0
 DENIED_PCT: Final = 2.0
-"""The state of charge must have been due to fall by this before one that has not says that the van is carried."""
+"""A drive can be denied once the state of charge should have fallen by both of these."""
 DENIED_SHARE: Final = 0.3
+"""A drive is denied if the energy is less than this share of what it would take."""
 DENIED_FROM_KM: Final = 1.0
-"""The same where the energy is measured."""
+"""From this distance on measured energy can deny a drive."""
 UNDECIDED_MS: Final = 120_000
-"""When the fixes have stood for so long and the battery has said nothing, the majority is right."""
+"""When the place has not changed for so long and the battery has not decided, the majority of the witnesses does."""
 LATE_KM: Final = 3.0
-"""An odometer may be so far behind when a van falls silent, and tell the rest when it wakes up in the same place."""
+"""An odometer may be late by so much when a van falls silent, and show the rest when the van wakes up there."""
 SAME_PLACE_KM: Final = 0.15
+"""Fixes closer than this are the same place."""
 ROUND_TRIP_FROM_MS: Final = 2 * 3_600_000
 ROUND_TRIP_KMH: Final = 25.0
-"""A van that is found where it was, on a cable, may have driven and charged again, given time."""
+"""In a silence of this length, at this mean speed, a van that is back at its charger may have driven a round trip."""
 MISSING_MS: Final = 60_000
-"""So long a van that moves says the same before it is missed."""
+"""A state of charge that changed at most so long after the last movement belongs to it."""
 HELD_MS: Final = 3 * 3_600_000
-"""So long a trip is kept open whose last word was that the van moves, while a cloud repeats it to the letter."""
+"""How long a trip is kept open while a cloud repeats the last reading of a moving van unchanged."""
 
 
 def resolve(state: VanState, reading: Reading, context: Context) -> float:
-    """The witnesses disagree: returns the km that are to be counted now, and sets `position.conflict`."""
+    """Decide a conflict as far as possible: returns the km to count now, and sets `position.conflict`."""
     position = state.position
     if position.conflict == STUCK:
         return 0.0
@@ -68,18 +72,18 @@ def resolve(state: VanState, reading: Reading, context: Context) -> float:
     if doubt.by_speed and reading.latitude_deg is not None and moved_km < SHARE_OF_SPEED * doubt.km:
         return _speed_alone(state, doubt, reading, confirmed=verdict is True, context=context)
     if verdict is None and reading.time_ms - doubt.time_ms >= UNDECIDED_MS:
-        verdict = doubt.by_speed  # two against one
+        verdict = doubt.by_speed  # the majority
     if verdict is None:
         return 0.0
     if verdict:
-        return _believe(state, doubt, reading)
+        return _count_doubted(state, doubt, reading)
     position.conflict = CARRIED
     doubt.time_ms = reading.time_ms
     return 0.0
 
 
 def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: bool, context: Context) -> float:
-    """The speed says that the van moves; the fix stands. The battery may know better, as in a tunnel."""
+    """Decide where only the speed shows movement: `confirmed` by the battery, as in a tunnel, or stuck."""
     position = state.position
     by_odometer = reading.odometer_km is not None and position.odometer_ms == reading.time_ms
     if confirmed:
@@ -92,7 +96,7 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
         odometer.add_others_km(position, km)
         return km
     since_ms: float = reading.time_ms - position.moved_ms
-    if position.speed_kmh:  # another witness may have moved last before the night
+    if position.speed_kmh:  # the last movement may have been before a long rest
         since_ms = min(since_ms, position.unmatched_km / position.speed_kmh * 3_600_000.0)
     alive = position.speed_repeats < STUCK_REPEATS and not by_odometer
     fresh = position.fix_changed_ms == reading.time_ms or by_odometer
@@ -104,7 +108,7 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
 
 
 def believed_speed(state: VanState) -> float | None:
-    """The speed of the last reading, as far as the other witnesses let it be true."""
+    """The last speed, or 0 where the other witnesses have shown that the van does not drive."""
     position = state.position
     return 0.0 if position.conflict >= STUCK else position.speed_kmh
 
@@ -115,9 +119,9 @@ def last_word_ms(state: VanState) -> int:
 
 
 def is_held(state: VanState, time_ms: int) -> bool:
-    """Whether the last word of a van on a trip is repeated to the letter, which was that it moves.
+    """Whether the last reading of a moving van is repeated unchanged.
 
-    Such a van is parked, or a cloud has lost it on its way: the trip is not over before it says anything else.
+    A cloud repeats it where it has lost the van on its way, or where the van has parked. Its trip is kept open.
     """
     position, last_ms = state.position, last_word_ms(state)
     return (
@@ -130,6 +134,7 @@ def is_held(state: VanState, time_ms: int) -> bool:
 
 
 def _begin(state: VanState, reading: Reading) -> Doubt:
+    """The beginning of a conflict."""
     position, battery = state.position, state.soc
     by_speed = position.unmatched_km > 0.0
     km = max(position.unmatched_km, from_reference_km(position))
@@ -146,12 +151,12 @@ def _begin(state: VanState, reading: Reading) -> Doubt:
 
 
 def _driven(state: VanState, doubt: Doubt, reading: Reading) -> bool | None:
-    """What the battery says of the distance: driven, carried, or nothing yet."""
+    """Whether the battery shows that the distance was driven; `None`: it does not show it yet."""
     battery, km = state.soc, doubt.km
     if state.motion.mode == CHARGING or km < CONFIRMED_FROM_KM:
         return None
     if battery.blind_ms == doubt.blind_ms and battery.power_trusted and battery.power_kw is not None:
-        # Downhill the net energy is small; but energy flows, out of the battery and into it.
+        # On a descent the net energy is small, but energy flows in both directions.
         flowed_kwh = battery.power_gross_kwh - doubt.gross_kwh
         if flowed_kwh >= CONFIRMING_KWH_PER_KM * km:
             return True
@@ -162,7 +167,7 @@ def _driven(state: VanState, doubt: Doubt, reading: Reading) -> bool | None:
         return None
     fallen_pct = doubt.soc_pct - battery.soc_pct
     due_pct = LEAST_KWH_PER_KM * km * state.estimate.pct_per_kwh
-    # Against two witnesses that stand, the fall has to be that of a drive: a refrigerator works on a ferry as well.
+    # Against two witnesses that stand, half the consumption is not enough: on a ferry a refrigerator takes as much.
     share = 1.0 if _both_stand(state, reading) else CONFIRMED_SHARE
     if fallen_pct >= battery.step_pct and fallen_pct >= share * due_pct:
         return True
@@ -172,14 +177,14 @@ def _driven(state: VanState, doubt: Doubt, reading: Reading) -> bool | None:
 
 
 def _both_stand(state: VanState, reading: Reading) -> bool:
-    """Whether odometer and speed both say that the van stands."""
+    """Whether odometer and speed both show that the van stands."""
     return (
         reading.speed_kmh == 0.0 and reading.odometer_km is not None and state.position.odometer_ms == reading.time_ms
     )
 
 
-def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:
-    """The van drives: the witness that denied it loses its say."""
+def _count_doubted(state: VanState, doubt: Doubt, reading: Reading) -> float:
+    """Count the distance in question; the witness that denied it is no longer believed."""
     position = state.position
     if reading.odometer_km is not None and not position.odometer_lost:
         odometer.distrust(position)
@@ -193,6 +198,7 @@ def _believe(state: VanState, doubt: Doubt, reading: Reading) -> float:
 
 
 def _end_doubt(state: VanState) -> None:
+    """End the conflict: the witnesses agree from here on."""
     position = state.position
     position.conflict = AGREED
     position.doubt = None
@@ -204,7 +210,10 @@ def _end_doubt(state: VanState) -> None:
 def is_driven_silently(
     state: VanState, km: float, *, moved_km: float | None, rise_pct: float, silence_ms: int, by_odometer: bool
 ) -> bool:
-    """Whether a distance over a silence can have been driven, by place, charge and time."""
+    """Whether the distance over a silence can have been driven, by place, state of charge and time.
+
+    `moved_km` is the distance of the places before and after, `rise_pct` the change of the state of charge.
+    """
     step_pct = state.soc.step_pct
     due_pct = LEAST_KWH_PER_KM * km * state.estimate.pct_per_kwh if state.estimate.started else 0.0
     fallen = -rise_pct >= max(step_pct, CONFIRMED_SHARE * due_pct)
