@@ -8,13 +8,14 @@ from agent.fast.attributes import quick_to_set
 from agent.fleet.state_part import Part
 
 STORED_SHARE: Final = 0.97
-"""Of the energy charged into a battery, what can be taken out again: FASTSim's round trip. Content is counted as the
-latter, so that charging and driving speak of the same kWh per %."""
+"""Share of the energy charged into a battery that can be taken out again: FASTSim's round trip. The content of a
+battery
+is counted as what can be taken out, so that charging and driving have the same kWh per %."""
 
 SOURCE_SOC: Final = 0
 SOURCE_POWER: Final = 1
 SOURCE_COUNTER: Final = 2
-"""What told the energy since the reading before: see `Totals.source`."""
+"""Sources of the energy: predicted and corrected by the state of charge, by power, by lifetime counters."""
 
 
 @quick_to_set
@@ -66,7 +67,7 @@ class Estimate(Part):
 
 @quick_to_set
 class Totals(Part):
-    """What is published as ever-growing totals."""
+    """Totals since the first reading. What is published as a `_total` never falls."""
 
     used_kwh: float = 0.0
     regenerated_kwh: float = 0.0
@@ -75,46 +76,50 @@ class Totals(Part):
     idle_kwh: float = 0.0
     distance_km: float = 0.0
     net_kwh: float = 0.0
-    """Signed: out of the battery for driving and idling less what came back; used - regenerated, but not ratcheted."""
+    """Energy for driving and idling less energy regenerated. It may fall, unlike `used_kwh` and `regenerated_kwh`."""
     posted_kwh: float = 0.0
-    """How much of the estimate's n has been entered into net or charged."""
+    """How much of the energy of the estimate has been booked as net or charged."""
     predicted_kwh: float = 0.0
+    """Sum of all predictions, before any correction by the state of charge."""
     idle_from_kwh: float = 0.0
-    """Up to which predicted energy idling has been entered."""
+    """`predicted_kwh` up to which idling has been booked."""
     unused_1: bool = False
-    source: int = 0
+    source: int = SOURCE_SOC
+    """What told the energy since the reading before: one of `SOURCE_...`."""
     emitted_kwh: float = 0.0
     emitted_km: float = 0.0
-    """Up to where net and distance have been handed to the emissions."""
+    """`net_kwh` and `distance_km` that have been passed to the emissions."""
 
 
 @quick_to_set
 class Capacity(Part):
-    """What the battery holds, as learnt."""
+    """The usable capacity of the battery and the efficiencies of the charger, as learnt."""
 
     battery_kwh: float = 0.0
     samples_kwh: list[float] = msgspec.field(default_factory=list)
+    """The capacity, and the samples that it is the median of."""
     window_level_pct: float | None = None
-    """Where the window of `agent.fleet.evidence` begins."""
     window_ms: int = 0
     window_power_kwh: float = 0.0
     window_power_var: float = 0.0
     window_blind_ms: int = 0
     window_counter_kwh: float = 0.0
     window_net_kwh: float = 0.0
+    """Level, time and sums at the beginning of the window of `agent.fleet.evidence`."""
     efficiencies_ac: list[float] = msgspec.field(default_factory=list)
     efficiencies_dc: list[float] = msgspec.field(default_factory=list)
 
 
 @quick_to_set
 class Consumption(Part):
-    """Recent consumption: energy and distance, both fading out over some 20 km."""
+    """Recent consumption: energy and distance, both with a weight that fades over 20 km."""
 
     kwh: float = 0.0
     km: float = 0.0
     net_kwh: float = 0.0
     distance_km: float = 0.0
+    """The totals up to which energy and distance have been taken."""
     per_100km_kwh: float | None = None
-    """As published."""
     range_km: float | None = None
     uncertainty_kwh: float | None = None
+    """As last published."""

@@ -9,25 +9,27 @@ from agent.fleet.state_part import Mark, Part
 
 @quick_to_set
 class Motion(Part):
-    """Trips, stops and parking."""
+    """The mode of the van, and the totals at the moments at which a trip, a stop or a rest may begin or end."""
 
     mode: int = PARKED
     fast_readings: int = 0
+    """Readings in a row that were faster than the speed of a departure."""
     standing_ms: int = 0
-    """Since when the van has been standing; 0: it is not."""
+    """Since when the van has been standing; 0: it moves."""
     anchor_latitude_deg: float | None = None
     anchor_longitude_deg: float | None = None
-    """The resting place that displacement is judged from."""
+    """The resting place; a departure is a distance from here."""
     unused_1: int = 0
     wake: Mark = msgspec.field(default_factory=Mark)
     rest: Mark = msgspec.field(default_factory=Mark)
     stand: Mark = msgspec.field(default_factory=Mark)
+    """When the van woke up, when it was last at rest, and when it came to stand."""
     anchor_km: float = 0.0
-    """The van's distance at its resting place."""
+    """`Totals.distance_km` at the resting place."""
     rest_ms: int = 0
     rest_soc_pct: float | None = None
     rest_idle_kwh: float = 0.0
-    """Since when the van rests, with which state of charge, and what idling was entered until then."""
+    """Since when the van rests, and state of charge and `Totals.idle_kwh` then."""
 
 
 @quick_to_set
@@ -38,11 +40,12 @@ class TripState(Part):
     regenerated_kwh: float = 0.0
     stops: int = 0
     inferred: bool = False
+    """The departure was in a silence."""
 
 
 @quick_to_set
 class LoadState(Part):
-    """What the van carries."""
+    """The load of the van, as last reported."""
 
     payload_kg: float | None = None
     parcels: int | None = None

@@ -1,4 +1,4 @@
-"""State of the state of charge, power and counters as sent."""
+"""State of what the battery reports: state of charge, power, counters, flag and temperatures."""
 
 from agent.fast.attributes import quick_to_set
 from agent.fleet.state_part import Part
@@ -6,91 +6,101 @@ from agent.fleet.state_part import Part
 
 @quick_to_set
 class SocState(Part):
-    """The state of charge as sent: its quantisation step and what cannot be true."""
+    """What the battery reports, which of it is believed, and how the values have been quantised."""
 
     soc_pct: float | None = None
     time_ms: int = 0
     before_pct: float | None = None
-    """The value before the last change."""
+    """The value before the last change; `soc_pct` and `time_ms` are the last accepted value and when it was last
+    sent."""
     low_level_pct: float = 0.0
     high_level_pct: float = 0.0
-    """The interval that the last value stands for, on the energy-linear scale."""
+    """The interval of the level that the last value stands for."""
     seen_kwh: float = 0.0
-    """Energy predicted up to the last reading that had not changed: an edge lies between that one and the next."""
+    """`Totals.predicted_kwh` at the last reading that had not changed: the edge was crossed since."""
     grid: int = 0
-    """Index of the coarsest grid that all values so far lie on."""
+    """Index into `agent.fleet.soc.GRIDS_PCT`: the coarsest grid that contains all values so far."""
     step_pct: float = 1.0
     recurring_pct: float = 0.0
     recurrences: int = 0
+    """The smallest change that recurs, and how often it has."""
     candidate_pct: float | None = None
     candidate_ms: int = 0
     candidates: int = 0
+    """A refused value, when it was last seen, and how often."""
     changed: bool = False
+    """The value has changed since the last observation."""
     power_kw: float | None = None
-    """As believed: `None` where it is not sent or contradicts the state of charge."""
+    """Power into the battery; `None` where it is not sent or contradicts the state of charge."""
     raw_power_kw: float | None = None
+    """The same before it is compared with the state of charge."""
     power_trusted: bool = True
     power_sign: int = 1
+    """1 or -1: what the sent power is multiplied by."""
     reversals: int = 0
+    """Windows in a row in which the power had the opposite sign."""
     frozen_readings: int = 0
+    """Readings in a row of a drive with the same power into the battery."""
     power_sum_kwh: float = 0.0
-    """All energy by power so far, positive out of the battery, with its variance, and the time without power."""
     power_sum_var: float = 0.0
     blind_ms: int = 0
+    """All energy by power so far, positive out of the battery, its variance (kWh²), and the time without power."""
     out_total_kwh: float | None = None
     in_total_kwh: float | None = None
+    """The lifetime counters as last believed."""
     counter_trusted: bool = False
     counter_sum_kwh: float = 0.0
+    """All net energy by counters so far, positive out of the battery."""
     ambient_temp_c: float | None = None
     battery_temp_c: float | None = None
     plugged_in: bool | None = None
     sign_is_sure: bool = False
-    """Whether power has shown which of its signs is out of the battery; until then nothing is booked as regenerated."""
+    """The sign of the power is known. Until then nothing is booked as regenerated."""
     braked_kwh: float = 0.0
     driven_kwh: float = 0.0
-    """Energy by power into and out of the battery on trips, while the sign is not sure."""
+    """Energy by power into and out of the battery on trips, until the sign is sure."""
     coarse: bool = True
     """All values so far are multiples of `agent.fleet.soc.COARSE_PCT`."""
     changed_ms: int = 0
-    """When the value changed last."""
+    """When the value last changed."""
     changed_km: float = 0.0
-    """The van's distance then."""
+    """`Totals.distance_km` then."""
     rise_credit_pct: float = 0.0
-    """How far rises may still run ahead of the fastest mean rate."""
     fall_credit_pct: float = 0.0
+    """How far rises and falls may still run ahead of the fastest mean rate."""
     candidate_from_ms: int = 0
-    """When the value that waits for confirmation was first seen."""
+    """When the candidate was first seen."""
     charging: bool | None = None
     """The van's flag, as last sent."""
     power_rejected: int = 0
-    """Powers and counter readings beyond physics."""
+    """Refused powers and counter readings so far."""
     counter_credit_kwh: float = 0.0
     """How far the counters may still run ahead of the largest power."""
     counter_ms: int = 0
     """When the counters were last believed."""
     counter_refusals: int = 0
-    """Running: how often they have been refused."""
+    """In how many readings in a row they have been refused."""
     changed_kwh: float = 0.0
-    """Where the energy estimate stood when the value last changed."""
+    """Energy out of the battery by the estimate, when the value last changed."""
     changed_kwh_per_km: float = 0.0
-    """The consumption that was believed then, kWh/km."""
+    """Consumption by the estimate then."""
     frozen: bool = False
-    """The value has stayed the same for longer than any drive lets it."""
+    """The value has stayed the same over a longer distance than is possible."""
     flagged_ms: int = 0
-    """How long the flag has said that the van charges since the value last changed."""
+    """For how long the flag has been on since the value last changed."""
     owed_pct: float = 0.0
-    """What the van may have used on its way and its state of charge has not told yet."""
+    """What the last drive may have used and the value does not show yet."""
     lost_pct: float = 0.0
-    """What has vanished without energy, and may come back without any."""
+    """Falls without energy: so much may rise again without energy."""
     gained_pct: float = 0.0
-    """What has come at rest without energy, and may vanish without any."""
+    """Rises at rest without energy: so much may fall again without energy."""
     power_gross_kwh: float = 0.0
-    """Energy by power, whichever way it flowed, while the witnesses of movement have disagreed."""
+    """Energy by power in both directions, added up during conflicts of the witnesses of movement."""
     silent_kwh: float = 0.0
     silent_from_ms: int = 0
-    """A charge that nobody saw, on its way from the state of charge to the charges."""
+    """An unreported charge that is to be booked, and when it began."""
     candidate_out_kwh: float = 0.0
     candidate_in_kwh: float = 0.0
     """The counters as last refused."""
     candidate_from_pct: float = 0.0
-    """The first value of those that wait for another sighting."""
+    """The value of the first sighting of the candidate."""

@@ -33,39 +33,42 @@ class Verdict(IntEnum):
 
     ACCEPTED = 0
     DUPLICATE = 1
-    """Seen before: nothing changed."""
+    """Seen before. Nothing changed."""
     LATE = 2
-    """Older than what was worked on already: a raw point, no change of totals."""
+    """Older than the newest reading. It gives a raw point and does not change the totals."""
     STALE = 3
-    """A retained value of unknown age: a raw point, counts for nothing."""
+    """A retained value of unknown age. It gives a raw point and does not change the totals."""
     NO_TOUR = 4
-    """A drop of a tour that is no longer remembered."""
+    """A drop of a tour that is no longer stored."""
     IMPLAUSIBLE = 5
-    """A load or drop beyond what the van can carry: set aside."""
+    """A load or drop beyond the payload of the van. It is set aside."""
 
 
 @quick_to_set
 class VanState(Part):
-    """One van."""
+    """The state of one van."""
 
     version: int
     vehicle_id: str
     time_ms: int = 0
-    """The newest event time worked on."""
+    """The newest event time of all readings."""
     soc_time_ms: int = 0
     location_time_ms: int = 0
     load_time_ms: int = 0
+    """The newest event times of the battery, the location and the load, which may come in messages of their own."""
     last_arrival_ms: int = 0
-    """When the last reading arrived: what silence is judged by."""
+    """When the last reading arrived. Silence is measured from it."""
     verdict: int = Verdict.ACCEPTED
     """What became of the last reading."""
     accepted: int = 0
     duplicates: int = 0
     late: int = 0
     rejected_soc: int = 0
+    """Counts of readings, and of refused states of charge."""
     recent_ms: list[int] = msgspec.field(default_factory=lambda: [0] * 8)
+    """Event times of the last accepted readings, by which duplicates are recognised."""
     due_ms: int = 0
-    """When `energy` is due again."""
+    """When the next `energy` row is due."""
     soc: SocState = msgspec.field(default_factory=SocState)
     estimate: Estimate = msgspec.field(default_factory=Estimate)
     totals: Totals = msgspec.field(default_factory=Totals)
@@ -77,23 +80,23 @@ class VanState(Part):
     capacity: Capacity = msgspec.field(default_factory=Capacity)
     consumption: Consumption = msgspec.field(default_factory=Consumption)
     returned_ms: int = 0
-    """When the van was heard again after a silence that has not been made sense of yet; 0: there is none."""
+    """When the van was heard again after a silence that is still being assessed; 0: there is none."""
     gap_from: Mark = msgspec.field(default_factory=Mark)
-    """How things stood before the last silence."""
+    """The totals before the last silence."""
     emissions: EmissionsState | None = None
     alerts: AlertsState = msgspec.field(default_factory=AlertsState)
     outlook_due_ms: int = 0
-    """When outlook and alerts are looked after next."""
     outlook_mode: int = PARKED
+    """When range, chords and alerts are updated next, and the mode at the last time."""
     day: DayState = msgspec.field(default_factory=DayState)
     day_start_var_kwh2: float = 0.0
-    """Variance of the energy when the day began, kWh²."""
+    """Variance of the energy when the day began."""
     aside_time_ms: int = 0
-    """The newest time of a reading that had neither a state of charge nor a place."""
+    """The newest event time of a reading with neither a state of charge nor a place."""
     published_ms: int = 0
-    """The time of the last `energy` row: a row is written once."""
+    """The time of the last `energy` row."""
     corrections: CorrectionsState | None = None
-    """Stretches that must not count, where there are any."""
+    """Stretches of time that must not count; `None`: there are none."""
     tour: TourState = msgspec.field(default_factory=TourState)
     late_arrival_ms: int = 0
     late_after: int = 0

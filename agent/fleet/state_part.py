@@ -1,4 +1,4 @@
-"""What the parts of a van's state have in common, and the `Mark` that several of them hold."""
+"""`Part`, the base of all parts of a van's state, and `Mark`, which several of them hold."""
 
 import msgspec
 
@@ -6,23 +6,23 @@ from agent.fast.attributes import quick_to_set
 
 
 class Part(msgspec.Struct, array_like=True, gc=False):
-    """Base of the parts of a van's state."""
+    """Base of the parts of a van's state: an array in MessagePack."""
 
 
 @quick_to_set
 class Mark(Part):
-    """Where the totals stood at one moment."""
+    """The totals of a van at one moment."""
 
     time_ms: int = 0
     net_kwh: float = 0.0
-    """Energy taken out of the battery less what came back, charging apart."""
+    """Energy out of the battery less energy into it, without charging."""
     predicted_kwh: float = 0.0
     distance_km: float = 0.0
     soc_pct: float | None = None
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     before_kwh: float = 0.0
-    """At the end of a trip: what has been learnt since its start about the energy before it."""
+    """At the end of a trip: correction of the energy before the trip, learnt since its start."""
     variance: float = 0.0
-    """Of the energy since the trip's start, kWh²."""
+    """At the end of a trip: variance of its energy, kWh²."""
     odometer_km: float | None = None
