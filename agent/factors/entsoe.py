@@ -1,10 +1,10 @@
 """Grid intensity from ENTSO-E's actual generation per production type (document type A75).
 
-The intensity of a moment is the mean of the life-cycle factors of its fuels, weighted by their generation. Imports are
-not in it. Energy that pumped storage takes up is left out. A moment whose mix lacks fuels that it should have has no
-intensity: see `generation`.
+The intensity at a time is the mean of the life-cycle factors of the fuels, weighted by their generation. It does not
+contain imports, nor the energy that pumped storage takes up. Where the mix is incomplete there is no intensity: see
+`agent.factors.generation`.
 
-Work and memory are in proportion to the points of the document, whatever its time intervals claim.
+Time and memory are proportional to the number of points of the document.
 """
 
 import re
@@ -42,13 +42,13 @@ FUEL_OF_TYPE: Final = {
 }
 """Fuel of each production type; peat and oil shale count as coal, waste as biomass."""
 STORAGE_TYPE: Final = "B25"
-"""Gives back what other types have generated: no generation of its own."""
+"""Storage returns what other types have generated; it has no generation of its own."""
 CONSUMPTION: Final = "A04"
-"""Business type of a series that says what a type took from the grid."""
+"""Business type of a series of consumption."""
 
 RESOLUTIONS_MS: Final = {"PT15M": 900_000, "PT30M": 1_800_000, "PT60M": 3_600_000}
 MAX_PERIOD_MS: Final = 366 * 86_400_000
-"""One document covers a year at most."""
+"""Longest period of a document."""
 MAX_POINTS: Final = 4_000_000
 MAX_PERIODS: Final = 200_000
 CHUNK: Final = 1 << 20
@@ -75,7 +75,7 @@ def generation_mix(text: str, lifecycle_g_per_kwh: Mapping[str, float]) -> Itera
 
 
 class _Counted:
-    """Points and periods so far."""
+    """Counts points and periods, and limits them."""
 
     def __init__(self) -> None:
         self.points = 0
@@ -89,7 +89,7 @@ class _Counted:
 
 
 def _series(text: str) -> Iterator[ET.Element]:
-    """The series of a document one after the other; each is let go before the next one is read."""
+    """The series of a document one after the other. Each is freed before the next one is read."""
     parser: ET.XMLPullParser[Any] = ET.XMLPullParser(events=("start", "end"))
     root: ET.Element | None = None
     checked = False
@@ -137,7 +137,7 @@ def _add_series(areas: dict[str, Generation], codes: dict[str, str], series: ET.
     holds = _text(series, "curveType") == "A03"
     for period in _children(series, "Period"):
         for start_ms, until_ms, power in _steps(period, counted, holds=holds):
-            # What takes energy up generates nothing then, and has said so.
+            # A type that consumes generates 0 then. That is a value, not a gap.
             generation.add(production_type, start_ms, until_ms, 0.0 if consumes else power)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Provenance = Literal["primary", "secondary", "derived", "estimate"]
-"""How far a number can be trusted.
+"""How a number was obtained, and so how far it can be trusted.
 
 `primary` was read in the publication of the source itself, `secondary` in a copy or quotation of it; `derived` was
 computed from numbers named in the source; `estimate` rests on an assumption. A copy is never `primary`.
@@ -37,13 +37,13 @@ UNITS: Final[dict[str, str]] = {
     "van.usable_energy": "kWh",
     "van.payload": "kg",
 }
-"""Every factor there is, and the one unit it is written in."""
+"""Every factor, and its one unit."""
 
 ANY_YEAR: Final = "any"
 
 
 class PublishedValue(BaseModel):
-    """A number with where it comes from.
+    """A number with its source.
 
     `year` is the year the number describes; `valid` the years of activity it is meant for: `2025`, `2024-2026` or
     `any`. `gwp` is the edition of the IPCC's global warming potentials that CO2e was added up with; empty where there

@@ -113,7 +113,7 @@ def _describe(path: Path) -> _OwnSet:
 
 
 def _check(sets: list[FactorSet], where: str) -> None:
-    """Compute every grid and diesel van once, so that a set that lacks a part is refused at the start."""
+    """Compute every grid and diesel van once, so that an incomplete set is refused at the start."""
     for factors in sets:
         try:
             for country in factors.countries():

@@ -12,8 +12,7 @@ from agent.factors.year_set import FactorSet
 class FactorYears:
     """Sets in order of their years; a year begins at midnight in one time zone.
 
-    Before the first year its set holds, after the last year that one does: there is nothing better, and the name
-    stored with each figure says which set it was.
+    The first set also holds before its year, and the last one after it. The name of the set is stored with each figure.
     """
 
     def __init__(self, sets: Sequence[FactorSet], zone: tzinfo = UTC) -> None:

@@ -27,7 +27,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
     Values of hourly files become well-to-wheel by one multiplication: `per_lifecycle` for life-cycle values of
     generation, `per_direct` for direct emissions of generation, `per_delivered` for direct emissions with grid losses
-    already in. The last two are `None` where nobody has published the upstream share.
+    already in. The last two are `None` where no upstream share is published.
     """
 
     country: str

@@ -1,13 +1,13 @@
 """One area's generation by production type, and whether its mix at a time is complete.
 
-Some types are published hours after others. Until then the mix lacks them and looks cleaner, or dirtier, than it was.
-A mix is complete when the types that it lacks normally give no more than `MISSING_SHARE` of the whole.
+Some types are published hours after others. Until then the intensity of the mix is wrong. A mix is complete when the
+usual generation of the types without a value is at most `MISSING_SHARE` of the whole.
 
-A type normally gives, at a time at which it says nothing, the larger of
-* the mean of its nearest values before and after, where it has one at most `USUAL_MS` away, or values on both sides;
-* its value a day earlier or a day later, whichever is larger.
-So a type that says 0 is there, solar left out at night is not missed, and a station that was shut down for good is
-missed for a week.
+The usual generation of a type, at a time without a value, is the larger of
+* the mean of its nearest values before and after, if one of them is at most `USUAL_MS` away, or both exist;
+* its values a day earlier and a day later.
+A value of 0 is a value. Solar that is left out at night does not make the mix incomplete. A station that was shut down
+does so for a week.
 """
 
 from array import array
@@ -19,7 +19,7 @@ from typing import Final
 DAY_MS: Final = 86_400_000
 USUAL_MS: Final = 7 * DAY_MS
 MISSING_SHARE: Final = 0.02
-"""Less than that is lost in the uncertainty of the fuels' factors."""
+"""A smaller share is within the uncertainty of the fuels' factors."""
 
 
 class Generation:
@@ -29,7 +29,7 @@ class Generation:
         self._added: dict[str, list[tuple[int, int, float]]] = {}
 
     def add(self, production_type: str, start_ms: int, until_ms: int, power_mw: float) -> None:
-        """A value of a type. Values of the same type and time add up."""
+        """Add a value of a type. Values of the same type and time add up."""
         if start_ms < until_ms:
             self._added.setdefault(production_type, []).append((start_ms, until_ms, power_mw))
 
@@ -47,13 +47,13 @@ class Generation:
 
 
 class _Column:
-    """The power of one type in each stretch of time between two bounds; NaN where it says nothing."""
+    """The power of one type in each stretch of time between two bounds; NaN where it has no value."""
 
     def __init__(self, bounds: "array[int]", rows: list[tuple[int, int, float]]) -> None:
         self._bounds = bounds
         stretches = len(bounds) - 1
         self.power = array("d", [nan]) * stretches
-        # Ends come before starts of the same time, so that a sum goes back to nothing and no rounding is left over.
+        # At one time ends come before starts, so that a sum returns to exactly 0.
         edges = sorted(edge for start, until, mw in rows for edge in ((until, 0, -mw), (start, 1, mw)))
         at, there, total = 0, 0, 0.0
         for index in range(stretches):
@@ -68,7 +68,7 @@ class _Column:
         self._after = _nearest(self.power, range(stretches - 1, -1, -1))
 
     def usual(self, index: int) -> float:
-        """What the type normally gives in a stretch of time in which it says nothing."""
+        """The usual generation of the type in a stretch of time without a value."""
         bounds, power = self._bounds, self.power
         start_ms, end_ms = bounds[index], bounds[index + 1]
         before, after = self._before[index], self._after[index]

@@ -1,4 +1,4 @@
-"""How clean the grid is at a given time: hourly values where a file has them, the annual average otherwise."""
+"""The intensity of the grid at a given time: hourly values where a file has them, else the annual average."""
 
 from array import array
 from bisect import bisect_right
@@ -12,20 +12,20 @@ from agent.factors.figures import BEGINNING_MS, END_MS, IntensitySource
 from agent.factors.year_set import FactorSet
 
 IntensityKind = Literal["lifecycle", "direct", "direct_delivered", "well_to_wheel"]
-"""What a value of a file stands for.
+"""What a value of a file contains.
 
 `lifecycle` and `direct` are of generation, the first with its upstream; `direct_delivered` has the grid's losses but no
 upstream; `well_to_wheel` has both and is used as it is.
 """
 
 MAX_AGE_MS: Final = 2 * 3_600_000
-"""How long a value without an end of its own holds when no newer one follows."""
+"""How long a value without an end holds if no newer one follows."""
 
 
 class Sample(NamedTuple):
-    """One value of a file, valid from `start_ms` until the next one of its zone; `line` says where it stood.
+    """One value of a file, valid from `start_ms` until the next one of its zone; `line` is its line in the file.
 
-    `until_ms` is where the file itself ends it. `weight` is the generation behind it in MW, where that is known; it
+    `until_ms` is its end, where the file has one. `weight` is the generation behind it in MW, where that is known; it
     counts where a country has several zones.
     """
 
@@ -41,12 +41,11 @@ class Sample(NamedTuple):
 class Intensity:
     """Well-to-wheel grid intensity in g CO2e per kWh at the meter, by country and time.
 
-    Values hold until the next one, at most `max_age_ms`. Lookups are O(log n), and O(1) within the hour looked up last.
-    What a lookup answers depends on its arguments alone. Where no value holds, the annual value of the year does.
+    A value holds until the next one, for at most `max_age_ms`. Otherwise the annual value of the year holds. A lookup
+    is O(log n), and O(1) within the same hour as the last one. Its answer depends on its arguments alone.
 
-    A country with several zones has their mean, weighted by generation where the file tells, as long as all of them
-    have a value; `chosen` names the one zone to use instead. Zones of countries that no factor set knows are left out
-    (`ignored`).
+    A country with several zones has their mean, weighted by generation where the file has it, while all of them have a
+    value. `chosen` names the one zone to use instead. Zones of countries without factors are left out (`ignored`).
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Files of hourly grid intensity: Electricity Maps CSV, UK NESO JSON, ENTSO-E A75 XML, and our own CSV.
 
-What a file is shows in its content. A bad value is a `SettingsError` that names the file and the line.
+The form of a file is recognised by its content. A bad value is a `SettingsError` that names the file and the line.
 """
 
 import csv
@@ -161,7 +161,7 @@ class _NesoSlot(BaseModel):
 
 
 def _neso(text: str) -> Iterator[Sample]:
-    """UK half hours, measured where there is a measurement; direct emissions with the grid's losses already in."""
+    """UK half hours, measured values before forecasts: direct emissions with the losses of the grid."""
     try:
         content: Any = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ from agent.factors.figures import BEGINNING_MS, END_MS, Charging, Diesel, Factor
 
 FINGERPRINT_DIGITS: Final = 12
 UK: Final = frozenset({"GB", "GG", "IM", "JE"})
-"""Where vans are compared with diesel vans by the UK's classes; everywhere else by the classes of the EU."""
+"""Countries where vans are compared with diesel vans of the UK's classes. In all others the EU's classes are used."""
 EU_CLASS: Final = {
     "van_1": "eu_van_light",
     "van_2": "eu_van_light",
@@ -28,7 +28,7 @@ FORMS: Final = (PARTS[0], *(mix for mix, _ in MIXES))
 
 
 class VanModel(BaseModel):
-    """A van as its maker sells it; `diesel_class` is the UK class of the van that it replaces."""
+    """A van model of a maker; `diesel_class` is the UK class of the diesel van that it replaces."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,7 +39,7 @@ class VanModel(BaseModel):
 
 
 class FactorSet:
-    """The numbers in force for one year's activity. Asking for what does not exist says what does (`SettingsError`)."""
+    """The numbers in force for one year's activity. A lookup that fails lists what exists (`SettingsError`)."""
 
     def __init__(self, *, name: str, title: str, year: int, factors: list[Factor], models: dict[str, VanModel]) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class FactorSet:
         self.models = models
         self._factors: dict[tuple[str, str], Factor] = {}
         for factor in factors:
-            # A country's electricity has one form; what comes later takes the place of the other form.
+            # A country's electricity has one form: a later one replaces the others.
             if factor.factor in FORMS:
                 for form in FORMS:
                     self._factors.pop((form, factor.scope), None)

@@ -1,4 +1,4 @@
-"""What the van core is told besides the readings: master data, thresholds, factors; made once per van by the caller."""
+"""What the van core needs besides state and readings: master data, thresholds, factors. The caller makes it once."""
 
 from functools import cached_property
 from typing import Final
@@ -18,19 +18,21 @@ UTC_DAYS: Final = DayZone()
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Everything `step` and `tick` need besides state and reading. Never changed; can be kept as long as the van."""
+    """Everything that `step` and `tick` need besides state and reading. Immutable; vans may share it."""
 
     vehicle: Vehicle
     thresholds: Thresholds
     factors: Factors
     places: Places | None = None
     day_zone: DayZone = UTC_DAYS
-    """Where midnight is."""
+    """The time zone of days."""
     tariff: Tariff | None = None
-    """What a kWh from the grid costs."""
+    """Price of energy from the grid."""
     alert_limits: AlertLimits = AlertLimits()
     years: tuple[Factors, ...] = ()
     """The factors of each year of activity, where there are several; `factors` is one of them."""
+    contracts: Contracts = NO_CONTRACTS
+    """Which contract covers the energy of a charge, by its place."""
 
     def at(self, time_ms: int) -> "Context":
         """The context with the factors of the year that a time lies in; the same object for all times of a year."""
@@ -43,6 +45,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _of_years(self) -> "tuple[Context, ...]":
+        """One context per year; all of them share this tuple."""
         contexts = tuple(
             self if factors is self.factors else msgspec.structs.replace(self, factors=factors)
             for factors in self.years
@@ -51,28 +54,25 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             context.__dict__["_of_years"] = contexts
         return contexts
 
-    contracts: Contracts = NO_CONTRACTS
-    """Which contract the energy of a charge is bought by."""
-
     @cached_property
     def derived_every_ms(self) -> int:
-        """`energy` and `emissions` at most this often, in event time."""
+        """Least time between two rows of `energy` or `emissions`, in event time."""
         return round(self.thresholds.derived_every_s * 1000.0)
 
     @cached_property
     def power_limit_kw(self) -> float:
-        """No motor, charger or brake of such a van moves more power than this, in either direction."""
+        """Largest power of motor, charger or brake of such a van, in either direction."""
         traits = self.vehicle.traits
         return max(traits.power_limit_kw, traits.power_limit_c * self.vehicle.battery_kwh)
 
     @cached_property
     def curve_slope_per_pct(self) -> float:
-        """How much more energy 1 % is at a higher state of charge."""
+        """Relative slope of kWh per % state of charge: see `agent.fleet.soc_curve`."""
         lfp = self.vehicle.traits.chemistry == "lfp"
         return self.thresholds.lfp_slope_per_pct if lfp else self.thresholds.curve_slope_per_pct
 
     def place_at(self, latitude_deg: float | None, longitude_deg: float | None) -> str | None:
-        """The geofence that a position lies in."""
+        """The smallest geofence that a position lies in."""
         if self.places is None or latitude_deg is None or longitude_deg is None:
             return None
         return self.places.at(latitude_deg, longitude_deg)

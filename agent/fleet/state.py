@@ -104,7 +104,7 @@ class VanState(Part):
 
 
 def new_state(vehicle_id: str) -> VanState:
-    """A van never heard of."""
+    """The state of a van before its first reading."""
     return VanState(version=STATE_VERSION, vehicle_id=vehicle_id)
 
 
@@ -114,10 +114,10 @@ def encode_state(state: VanState) -> bytes:
 
 
 def condense(encoded: bytes) -> bytes:
-    """The same state in 1.1 to 1.9 kB: what takes most room is numbers that are 0.0, at nine bytes each.
+    """The same state in 1.1 to 1.9 kB, by replacing each number 0.0, which takes nine bytes, with one byte.
 
-    They become one byte that occurs nowhere else in the state, which is put before it. It cannot be the first byte of
-    `encoded`, by which `decode_state` tells the two forms apart.
+    That byte occurs nowhere else in the state and is put before it. `decode_state` recognises this form by its first
+    byte, which is not the first byte of a state as encoded.
     """
     unused = _ALL_BYTES.translate(None, encoded)[:1]
     return unused + encoded.replace(_ZERO, unused) if unused else encoded
@@ -135,7 +135,7 @@ def decode_state(encoded: bytes) -> VanState:
 
 
 def check_version(version: int) -> None:
-    """Raise `JournalCorrupt` for a version of the state that this program does not know."""
+    """Raise `JournalCorrupt` if this program does not know the version of a state."""
     if version != STATE_VERSION:
         raise JournalCorrupt(
             f"a van's state is of version {version}, this program reads version {STATE_VERSION}: "
@@ -155,4 +155,4 @@ _decoder = msgspec.msgpack.Decoder(VanState)
 _ALL_BYTES: Final = bytes(range(256))
 _ZERO: Final = _encoder.encode(0.0)
 _ARRAY: Final = _encoder.encode(new_state(""))[:1]
-"""What every state begins with: the head of an array of 16 to 65,535 fields."""
+"""The first byte of every state: the head of an array of 16 to 65,535 fields."""

@@ -1,16 +1,16 @@
-"""Uncertainty of emissions: from energy, meter, factor and mass. What is relative here is one standard deviation.
+"""Uncertainty of emissions: from energy, meter, factor and mass. Relative uncertainties are one standard deviation.
 
 G = grid energy times factor, and the grid energy is the battery energy over an efficiency: a product. By the law of
 propagation for products (GUM 5.1.6) the relative variances of independent inputs add up.
 
 For a sum over charges, tours, days or vans the covariances decide (GUM 5.2.2): `u² = ΣΣ r_ij u_i u_j`.
 
-* Energy: r = 0. Quantisation and noise of one day say nothing about the next: squares add up.
-* Meter: r = 1. A kind of meter, and the one table of efficiencies, err everywhere alike: the u themselves add up.
-* Factor: r = 1 within a grid, whatever the day and the van; r = 0 between grids.
-* Mass: r = 1. Masses stated by one kind of source err alike. They concern grams per t-km, not the grams.
+* Energy: r = 0. Quantisation and noise of different days are independent: the squares add up.
+* Meter: r = 1. One kind of meter, and the one table of efficiencies, have the same error everywhere: the u add up.
+* Factor: r = 1 within a grid, for all days and vans; r = 0 between grids.
+* Mass: r = 1. Masses from one kind of source have the same error. They affect grams per t-km, not the grams.
 
-Within one sum the shares by charger and by model, by the hour and by the year are added up as well: an upper bound.
+Within one sum the parts by charger and by model, and by the hour and by the year, are added up too: an upper bound.
 """
 
 from collections.abc import Iterable
@@ -21,18 +21,19 @@ Z90: Final = 1.645
 Z95: Final = 1.96
 """Half the width of the 90 % (rows) and 95 % (reports) intervals, in standard deviations."""
 CHARGER: Final = 0.01
-"""The power that a charger reports."""
+"""Relative uncertainty of energy that a charger has measured."""
 MODELLED: Final = 0.03
-"""The charging efficiency: losses at 2.3 kW are 12.7 to 24.2 % (ADAC 2022), which is ± 5.8 points, taken as 95 %."""
+"""The same by the charging efficiency: losses at 2.3 kW are 12.7 to 24.2 % (ADAC 2022), so ± 5.8 points, taken as 95
+%."""
 HOURLY: Final = 0.05
 ANNUAL: Final = 0.10
-"""A grid's factor, by the hour and by the year: design choices."""
+"""Relative uncertainty of a grid's factor, by the hour and by the year: design choices."""
 MASS: Final = {"primary": 0.02, "modelled": 0.10, "default": 0.50}
-"""The mass of a tour's goods, by the quality of the tour: design choices."""
+"""Relative uncertainty of the mass of a tour's goods, by the quality of the tour: design choices."""
 
 
 class MakeUp(NamedTuple):
-    """What the uncertainty of emissions is made of: standard uncertainties, g CO2e."""
+    """The parts of the uncertainty of emissions: standard uncertainties, g CO2e."""
 
     energy_g: float = 0.0
     meter_g: float = 0.0
@@ -40,7 +41,7 @@ class MakeUp(NamedTuple):
 
     @property
     def standard_g(self) -> float:
-        """All of it: the parts are independent of each other."""
+        """The combined uncertainty; the parts are independent of each other."""
         return sqrt(self.energy_g**2 + self.meter_g**2 + self.factor_g**2)
 
 
@@ -72,15 +73,17 @@ def make_up(
 
 
 def _meter(primary_share: float) -> float:
+    """Relative uncertainty of the grid energy, of which a charger has measured this share."""
     return CHARGER * primary_share + MODELLED * (1.0 - primary_share)
 
 
 def _factor(hourly_share: float) -> float:
+    """Relative uncertainty of the factor, of which this share is hourly."""
     return HOURLY * hourly_share + ANNUAL * (1.0 - hourly_share)
 
 
 def total(parts: Iterable[MakeUp]) -> MakeUp:
-    """Of the sum of emissions of one grid: energy in squares, meter and factor as they are."""
+    """The uncertainty of a sum of emissions of one grid: energy parts add up by squares, the others linearly."""
     energy_g2 = meter_g = factor_g = 0.0
     for part in parts:
         energy_g2 += part.energy_g**2
@@ -90,7 +93,7 @@ def total(parts: Iterable[MakeUp]) -> MakeUp:
 
 
 def over_grids(grids: Iterable[MakeUp]) -> MakeUp:
-    """Of the sum of emissions of several grids, one entry each: their factors are independent, meters are not."""
+    """The uncertainty of a sum over several grids, one entry each: factors are independent, meters are not."""
     energy_g2 = meter_g = factor_g2 = 0.0
     for part in grids:
         energy_g2 += part.energy_g**2
@@ -116,10 +119,10 @@ def half_width_g(
 
 
 class ChargeUncertainty(NamedTuple):
-    """Of a charge: half widths of 90 % intervals."""
+    """The uncertainty of a charge: half widths of 90 % intervals."""
 
     energy_kwh: float
-    """Of the energy into the battery."""
+    """Energy into the battery."""
     grid_kwh: float
     co2e_g: float
 
@@ -137,9 +140,9 @@ def of_charge(
 ) -> ChargeUncertainty:
     """Uncertainty of a charge.
 
-    `energy_half_kwh` (90 %) is that of the energy into the battery by the estimate and the steps of the state of
-    charge at both ends; `capacity` the relative one of the battery's capacity, where the state of charge alone told the
-    energy. Both concern only the part of the grid energy that no charger measured.
+    `energy_half_kwh` (90 %) is the uncertainty of the energy into the battery by the estimate, with the steps of the
+    state of charge at both ends. `capacity` is the relative uncertainty of the battery's capacity if the state of
+    charge alone told the energy, else 0. Both affect only the part of the grid energy that no charger measured.
     """
     battery_kwh = sqrt(energy_half_kwh**2 + (Z90 * capacity * energy_kwh) ** 2)
     if grid_kwh <= 0.0:
