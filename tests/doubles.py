@@ -82,6 +82,8 @@ class FakeJournal:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.attempts = 0
+        """Appends that were asked for, with those that failed."""
         self.letters: list[DeadLetter] = []
         self.checkpoints: list[tuple[int, dict[str, bytes]]] = []
         self.failures: deque[Exception] = deque()
@@ -91,6 +93,7 @@ class FakeJournal:
         self.gate.set()
 
     async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
+        self.attempts += 1
         await self.gate.wait()
         if self.full is not None:
             raise self.full

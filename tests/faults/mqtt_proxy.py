@@ -91,7 +91,7 @@ class MqttProxy:
         self.refusing = False
         """New connections are reset at once."""
         self.count: Counter[str] = Counter()
-        """What has been done: connections, refused, pieces, bytes, resets, half_open."""
+        """What has been done: connections, refused, pieces, bytes, resets, half_open, held (looks at stalled bytes)."""
         self._broker_port = broker_port
         self._chance = random.Random(seed)
         self._server: asyncio.Server | None = None
@@ -210,6 +210,7 @@ class MqttProxy:
         while position < len(data):
             weather = self.weather
             while direction in weather.stall:
+                self.count["held"] += 1
                 await asyncio.sleep(POLL_S)
                 weather = self.weather
             if connection.deserted:

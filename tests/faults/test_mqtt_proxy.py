@@ -60,8 +60,7 @@ async def test_bytes_arrive_unchanged_and_in_order(echo: Echo, weather: Weather)
 async def test_a_stall_holds_the_bytes_until_it_ends(echo: Echo) -> None:
     async with MqttProxy(echo.port, weather=BLACK_HOLE) as proxy:
         exchanging = asyncio.create_task(exchange(proxy.port))
-        await until(lambda: echo.open == 1)
-        await asyncio.sleep(0.05)
+        await until(lambda: proxy.count["held"] >= 3)
         assert not exchanging.done()
         assert proxy.count["bytes"] == 0
         proxy.weather = FINE

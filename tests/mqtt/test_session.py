@@ -127,12 +127,23 @@ async def test_stopping_while_waiting_to_try_again(running: Running) -> None:
         await until(lambda: subject.counters.last_error)
 
 
+class CountingBackoff(Backoff):
+    """Counts the attempts that failed."""
+
+    failed = 0
+
+    def next_s(self) -> float:
+        self.failed += 1
+        return super().next_s()
+
+
 async def test_a_broker_that_comes_later_is_found(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     port = free_port()
-    async with running(port) as subject:
-        await until(lambda: "nobody listens" in subject.counters.last_error)
-        await asyncio.sleep(0.1)  # some more attempts, which must not be logged
+    backoff = CountingBackoff(first_s=0.01, cap_s=0.05)
+    async with running(port, backoff=backoff) as subject:
+        await until(lambda: backoff.failed >= 4)
+        assert "nobody listens" in subject.counters.last_error
         broker = FakeBroker()
         broker.port = port
         async with broker:

@@ -1,7 +1,6 @@
 """TLS end to end: what must work works, and everything else is a clear error and no connection."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from agent.mqtt.options import tls_context
 from agent.mqtt.paho_additions import TlsSocket
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import until
+from tests.servers.agent import wait_for
 from tests.servers.certificates import Authority, Certificate
 from tests.servers.mosquitto import BrokerTls, Mosquitto
 from tests.servers.programs import needs
@@ -117,13 +117,14 @@ async def test_a_refusal_is_heard_by_a_client_that_writes_too_late(
     tmp_path: Path, certificates: Certificates, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = TlsSocket.do_handshake
-
-    def slowly(self: TlsSocket, block: bool = False) -> None:
-        at_once(self, block)
-        time.sleep(0.1)  # until the broker has said no and closed
-
-    monkeypatch.setattr(TlsSocket, "do_handshake", slowly)
     with encrypted(tmp_path, certificates.broker, clients_of=certificates.ours) as broker:
+
+        def slowly(self: TlsSocket, block: bool = False) -> None:
+            ended = broker.log.count("disconnected")
+            at_once(self, block)
+            wait_for(lambda: broker.log.count("disconnected") > ended, "the broker to say no and close")
+
+        monkeypatch.setattr(TlsSocket, "do_handshake", slowly)
         async with running(broker.port, protocol="3.1.1", tls=tls_context(certificates.ours.cert_file)) as subject:
             await until(lambda: subject.counters.last_error)
             assert "demands a client certificate" in subject.counters.last_error

@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.servers.agent import wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.programs import needs
 
@@ -59,9 +59,8 @@ def test_simulate_in_real_time_stops_when_told(broker: Mosquitto, tmp_path: Path
         text=True,
     )
     assert process.stdout is not None
-    while not (truth.exists() and truth.read_bytes().count(b"\n")):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_for(lambda: process.poll() is not None or (truth.exists() and b"\n" in truth.read_bytes()), "the first truth")
+    assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0

@@ -17,6 +17,8 @@ DRIVE, STOP, DRIVE_ON, PARKED = 60, 10, 20, 40
 CYCLE = DRIVE + STOP + DRIVE_ON + PARKED
 BATTERY_KWH = 83.0
 DRIVE_PCT = 0.03
+LAST = "vans/torture-end/telemetry", b"the last message"
+"""Published behind everything else. It is no reading: once it is a dead letter, all that came before is processed."""
 CHARGE_PCT = DRIVE_PCT * (DRIVE + DRIVE_ON) / (PARKED - 10)
 KM = 0.12
 
@@ -101,10 +103,11 @@ class Load:
                 await sender.send([message(number, self._start_ms, self._vans) for number in numbers])
                 self.issued = numbers.stop
                 await asyncio.sleep(0.01)
+            await sender.send([LAST])
             await sender.drain()
 
     def messages(self) -> Iterator[tuple[str, bytes]]:
-        """Everything that was published, in order."""
+        """Everything that was published before `LAST`, in order."""
         return (message(number, self._start_ms, self._vans) for number in range(self.issued))
 
     def finish(self) -> None:

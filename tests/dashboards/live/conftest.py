@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from agent.points.rows import Rows
 from agent.stores import make_store
 from tests.dashboards.live.browser import CHROMIUM, Chromium, Page
 from tests.dashboards.live.fleet_rows import FakeFleet
+from tests.servers.agent import wait_for
 
 ROOT = Path(__file__).parents[3]
 VANS, HOURS, PERIOD_MS = 12, 14, 30_000
@@ -74,16 +74,16 @@ def live_page(*, store_url: str, arguments: tuple[str, ...] = (), **settings: st
     assert "Traceback" not in log, log
 
 
-def wait_until_up(url: str, process: subprocess.Popen[str], *, seconds: float = 90.0) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def wait_until_up(url: str, process: subprocess.Popen[str]) -> None:
+    def answers() -> bool:
         assert process.poll() is None, process.communicate()[1]
         try:
             with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)  # nothing tells us when it listens
-    raise AssertionError("the live page did not come up")
+                return True
+        except OSError:
+            return False
+
+    wait_for(answers, "the live page", timeout_s=90.0)
 
 
 @pytest.fixture(scope="package")
