@@ -9,7 +9,7 @@ import argparse
 import gzip
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
@@ -50,11 +50,12 @@ class RecordedRun(msgspec.Struct):
 
     fleets: list[SimulatedFleet]
     lines: list[str]
+    restart_every: int = RESTART_EVERY
 
 
-def simulate(dialect: str, vans: int) -> SimulatedFleet:
+def simulate(dialect: str, vans: int, *, hours: float = HOURS) -> SimulatedFleet:
     """What a fleet sends in the hours before `LIVE_S`, a batch each ten seconds, with a tick at its end."""
-    plan = Plan(vans=vans, hours=HOURS, live_s=LIVE_S, dialect=dialect, faults=tuple(NAMES))
+    plan = Plan(vans=vans, hours=hours, live_s=LIVE_S, dialect=dialect, faults=tuple(NAMES))
     simulation = Simulation(plan)
     batches: list[Batch] = []
     waiting: list[Message] = []
@@ -87,7 +88,7 @@ def _new_shard(fleet: SimulatedFleet) -> Shard:
     return Shard(Decoder(make_dialects([fleet.dialect], identities=roster.identities)), roster)
 
 
-def lines_of(fleet: SimulatedFleet) -> Iterator[str]:
+def lines_of(fleet: SimulatedFleet, *, restart_every: int = RESTART_EVERY) -> Iterator[str]:
     """Each row, dead letter and changed alert as one line, in the order in which they come."""
     shard = _new_shard(fleet)
     states: dict[str, bytes] = {}
@@ -100,7 +101,7 @@ def lines_of(fleet: SimulatedFleet) -> Iterator[str]:
             yield f"{fleet.dialect} letter {letter.offset} {letter.reason} {letter.topic!r} {letter.detail!r}"
         for vehicle_id in out.alerting:
             yield f"{fleet.dialect} alerts {vehicle_id} {shard.active_alerts(vehicle_id)!r}"
-        if number % RESTART_EVERY == 0:
+        if number % restart_every == 0:
             for part in shard.snapshot():
                 states.update(part)
             shard = _new_shard(fleet)
@@ -109,12 +110,18 @@ def lines_of(fleet: SimulatedFleet) -> Iterator[str]:
             raise RuntimeError("the agent met errors of its own")
 
 
-def record(path: Path) -> int:
+def record(
+    path: Path,
+    *,
+    dialects: Sequence[tuple[str, int]] = DIALECTS,
+    hours: float = HOURS,
+    restart_every: int = RESTART_EVERY,
+) -> int:
     """Write the recording; how many lines it has."""
-    fleets = [simulate(dialect, vans) for dialect, vans in DIALECTS]
-    lines = [line for fleet in fleets for line in lines_of(fleet)]
+    fleets = [simulate(dialect, vans, hours=hours) for dialect, vans in dialects]
+    lines = [line for fleet in fleets for line in lines_of(fleet, restart_every=restart_every)]
     with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(msgspec.msgpack.encode(RecordedRun(fleets, lines)))
+        file.write(msgspec.msgpack.encode(RecordedRun(fleets, lines, restart_every)))
     return len(lines)
 
 
@@ -122,18 +129,22 @@ def compare(path: Path) -> Iterator[tuple[str | None, str | None]]:
     """The lines that differ: as recorded, as of now; None where there is none."""
     with gzip.open(path, "rb") as file:
         recording = msgspec.msgpack.decode(file.read(), type=RecordedRun)
-    now = (line for fleet in recording.fleets for line in lines_of(fleet))
+    now = (line for fleet in recording.fleets for line in lines_of(fleet, restart_every=recording.restart_every))
     return ((before, after) for before, after in zip_longest(recording.lines, now) if before != after)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """0: all lines are the same, or the recording is written; 1: there are differences."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.same_rows", description=__doc__)
     parser.add_argument("action", choices=("record", "compare"))
     parser.add_argument("file", type=Path)
-    arguments = parser.parse_args()
+    parser.add_argument("--hours", type=float, default=HOURS, help="how long the recorded run is (default %(default)g)")
+    parser.add_argument("--vans", type=int, help="vans of each dialect, instead of the usual number")
+    arguments = parser.parse_args(words)
     if arguments.action == "record":
-        print(f"{record(arguments.file)} lines recorded in {arguments.file}")
+        dialects = [(dialect, arguments.vans or usual) for dialect, usual in DIALECTS]
+        lines = record(arguments.file, dialects=dialects, hours=arguments.hours)
+        print(f"{lines} lines recorded in {arguments.file}")
         return 0
     differences = 0
     for before, after in compare(arguments.file):
