@@ -14,7 +14,7 @@ RULES = "provisioning/alerting/rules.yaml"
 
 
 def rendered() -> dict[str, str]:
-    """The files by path below this folder, as they have to be."""
+    """The generated files, by path below this folder."""
     files = {
         f"json/{name}.json": json.dumps(build(), cls=encoder.JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False)
         + "\n"
@@ -24,7 +24,7 @@ def rendered() -> dict[str, str]:
 
 
 def differences(folder: Path, files: dict[str, str]) -> list[str]:
-    """What has to change in the folder, one sentence each."""
+    """The differences between the folder and the generated files, one sentence each."""
     found = []
     for name, text in files.items():
         path = folder / name
@@ -36,13 +36,13 @@ def differences(folder: Path, files: dict[str, str]) -> list[str]:
 
 
 def strangers(folder: Path, files: dict[str, str]) -> list[str]:
-    """Dashboards that nothing generates any more."""
+    """Files that are no longer generated."""
     present = sorted(path.relative_to(folder).as_posix() for path in folder.glob("json/*.json"))
     return [name for name in present if name not in files]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write, or with `--check` compare; exit status 1 if something differs."""
+    """Write the files, or compare them with `--check`. The exit status is 1 if something differs."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.grafana", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is not current")
     check = parser.parse_args(arguments).check

@@ -1,8 +1,8 @@
-"""The alert rules: a query, a reduction to one number per series, a threshold.
+"""The alert rules. Each has a query, a reduction to one number per series, and a threshold.
 
-Written as Grafana's file provisioning wants them. Dashboard variables do not work in rules, `$timeFilter` does. One
-series per van or depot gives one alert each. Texts name labels as `.Labels.x`: a dollar would be taken for an
-environment variable.
+The format is that of Grafana's file provisioning. Dashboard variables do not work in rules, but `$timeFilter` does.
+Each series (one per van or depot) gives a separate alert. Texts name labels as `.Labels.x`, because a dollar sign would
+mean an environment variable.
 """
 
 import json
@@ -15,7 +15,7 @@ FOLDER: Final = "Fleet"
 
 
 class Rule(NamedTuple):
-    """One rule: it fires for a series whose reduced value is beyond the limit for `for_`."""
+    """One rule. It fires for a series whose reduced value has been beyond the limit for the time `for_`."""
 
     uid: str
     title: str
@@ -49,7 +49,7 @@ RULES: Final = (
         limit=15,
         unit="%",
         summary="{{ .Labels.vehicle_id }} has less than 15 % charge.",
-        advice="Look at its range and at the way home on the van's page; send it to a charger.",
+        advice="Compare its range with the way home on the van's page, and send it to a charger.",
         window_s=900,
     ),
     Rule(
@@ -73,21 +73,21 @@ RULES: Final = (
         limit=50,
         unit="°C",
         summary="The pack of {{ .Labels.vehicle_id }} is hotter than 50 °C.",
-        advice="Let it cool before fast charging; if it keeps rising, stop the van in the open and call the workshop.",
+        advice="Let it cool before fast charging. If it gets hotter, stop the van outdoors and call the workshop.",
         severity="critical",
         for_="2m",
     ),
     Rule(
         uid="van-critical-condition",
-        title="Critical condition raised by the agent",
+        title="Critical alert raised by the agent",
         query=_per_van(
             'count("message") AS "raised"', "alert", " AND \"severity\" = 'critical' AND \"state\" = 'raised'"
         ),
         evaluator="gt",
         limit=0,
         unit="raised",
-        summary="The agent raised a critical condition for {{ .Labels.vehicle_id }}.",
-        advice="The van's page shows which one, with its sentence and value.",
+        summary="The agent raised a critical alert for {{ .Labels.vehicle_id }}.",
+        advice="The van's page shows the alert with its message and value.",
         severity="critical",
         for_="0s",
     ),
@@ -102,7 +102,7 @@ RULES: Final = (
         limit=50,
         unit="%",
         summary="More than half of the vans of {{ .Labels.depot }} are offline.",
-        advice="One network or one broker is down rather than many vans: look at the broker and the mobile network.",
+        advice="Check the broker and the mobile network before the single vans.",
         for_="15m",
     ),
     Rule(
@@ -112,8 +112,8 @@ RULES: Final = (
         evaluator="lt",
         limit=1,
         unit="points",
-        summary="The agent has written no point of its own for ten minutes.",
-        advice="Is it running, and can it reach the store? /readyz and its log say; the broker queues meanwhile.",
+        summary="The agent has not written an `agent` point for ten minutes.",
+        advice="Check that it runs and reaches the store (/readyz, log). The broker queues messages meanwhile.",
         severity="critical",
         no_data="Alerting",
     ),
@@ -135,7 +135,7 @@ RULES: Final = (
         limit=50,
         unit="%",
         summary="The journal is more than half full.",
-        advice="Bring the store back, or raise journal.max_bytes; `vanpulse doctor` says how long it lasts.",
+        advice="Repair the store, or raise journal.max_bytes; `vanpulse doctor` says how long it lasts.",
         severity="critical",
     ),
     Rule(
@@ -145,7 +145,7 @@ RULES: Final = (
         evaluator="gt",
         limit=0,
         unit="sessions",
-        summary="The broker had forgotten the agent's session: messages may be missing.",
+        summary="The broker no longer had the agent's session. Messages may be missing.",
         advice="Turn on the broker's persistence and raise the session expiry; see docs/operations.md.",
         severity="critical",
         for_="0s",
@@ -162,16 +162,16 @@ RULES: Final = (
         limit=1,
         unit="%",
         summary="More than 1 % of the messages became dead letters.",
-        advice="`vanpulse deadletters list` says why; after a fix, `vanpulse deadletters replay` takes them again.",
+        advice="`vanpulse deadletters list` shows why; after a fix, `vanpulse deadletters replay` retries them.",
     ),
     Rule(
         uid="agent-store-refuses",
-        title="Store does not take points",
+        title="Store refuses points",
         query=agent_increase("store_retries_total").text,
         evaluator="gt",
         limit=10,
         unit="writes",
-        summary="More than ten writes had to be tried again within ten minutes.",
+        summary="More than ten writes were repeated within ten minutes.",
         advice="Look at the store's log and disk; the journal keeps everything meanwhile.",
     ),
 )

@@ -10,7 +10,7 @@ from dashboards.grafana.sdk import model
 from dashboards.grafana.transformations import merged, transformation, without_time
 
 CONNECT_GAPS_MS: Final = 300_000
-"""Points further apart than this are not joined by a line: nobody knows what was between them."""
+"""Points further apart than this are not joined by a line, because the values in between are unknown."""
 
 
 def series(
@@ -113,7 +113,7 @@ def bars(
     width: int = 12,
     height: int = 9,
 ) -> Panel:
-    """A bar per row of a table: `over` names the rows, `values` the fields that become bars, with their titles."""
+    """A bar per row. `over` is the field that names the rows; `values` has the fields of the bars with their titles."""
     join = [] if keep_time else [without_time()]
     if len(queries) > 1:
         join.append(merged())
@@ -148,7 +148,7 @@ def bars(
 
 
 def pie(title: str, description: str, unit: str, *queries: Query, width: int = 6, height: int = 8) -> Panel:
-    """Shares: one slice per series."""
+    """Shares of a whole, one slice per series."""
     return Panel(
         "piechart",
         title,
@@ -218,7 +218,7 @@ def scatter(
     width: int = 12,
     height: int = 9,
 ) -> Panel:
-    """A point per row: field `y` over field `x`, both renamed to their titles."""
+    """A point per row: field `y` over field `x`. Both fields are renamed to their titles."""
     return Panel(
         "xychart",
         title,

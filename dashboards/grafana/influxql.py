@@ -1,8 +1,8 @@
-"""The queries: InfluxQL that InfluxDB 1.8+, 2.x and 3 Core answer alike.
+"""Queries in the part of InfluxQL that has the same results in InfluxDB 1.8+, 2.x and 3 Core.
 
-Every field is named with its measurement through the functions below, so that a misspelt name fails when the dashboards
-are built, not when somebody looks at them. The vans' `_total` fields never fall, hence the newest value − the oldest is
-their increase; the agent's own begin at 0 when it starts, hence only their rises are summed.
+The functions below check every field name against its measurement, so that a misspelt name fails when the dashboards
+are built. The `_total` fields of vans never decrease, so their increase is the newest value − the oldest. The counters
+of the agent restart at 0, so only their increases are summed.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from agent.points.measurements import MEASUREMENTS
 from dashboards.grafana.sdk import builder, variants
 
 VANS: Final = '"depot" =~ /^$depot$/ AND "model" =~ /^$model$/ AND "vehicle_id" =~ /^$van$/'
-"""The vans that the variables choose; a missing tag is the empty text, which `.*` (All) matches too."""
+"""The vans selected by the variables. A missing tag is an empty text, which `.*` (All) also matches."""
 
 DEPOTS: Final = '"depot" =~ /^$depot$/'
 
@@ -23,7 +23,7 @@ THOUSANDTHS: Final = (
     *("market_co2e_g", "direct_g", "upstream_g", "losses_g", "market_g"),
     *("uncertainty_g", "uncertainty_energy_g", "uncertainty_meter_g", "uncertainty_factor_g"),
 )
-"""Fields whose sums are shown in the unit a thousand times as large: grams as kg, milligrams as g."""
+"""Fields whose sums are shown in a unit that is 1000 times larger: grams as kg, milligrams as g."""
 
 
 class InfluxQL(variants.Dataquery):
@@ -45,7 +45,7 @@ class InfluxQL(variants.Dataquery):
         self.raw_query = raw_query
 
     def to_json(self) -> dict[str, object]:
-        """The target as Grafana stores it."""
+        """The target in the JSON format of Grafana."""
         return {
             "refId": self.ref_id,
             "rawQuery": self.raw_query,
@@ -89,13 +89,13 @@ def field(measurement: str, name: str) -> str:
 
 
 def _column(expression: str, name: str) -> str:
-    """An aggregate of a field under the field's name, in the unit its sums are shown in."""
+    """An aggregate of a field with the name of the field, in the unit of its sums."""
     divided = f"{expression} / 1000" if name in THOUSANDTHS else expression
     return f'{divided} AS "{name}"'
 
 
 def where(measurement: str, *conditions: str) -> str:
-    """The range shown and what the variables choose, as far as the measurement has those tags."""
+    """The condition for the time range and the selected variables, for the tags that the measurement has."""
     tags = MEASUREMENTS[measurement].tags
     chosen = [VANS] if "vehicle_id" in tags else [DEPOTS] if "depot" in tags else []
     return " AND ".join(["$timeFilter", *chosen, *conditions])
@@ -145,7 +145,7 @@ def sum_of_latest(measurement: str, name: str, *, of: str) -> Query:
 def increase(
     measurement: str, *names: str, of: str = "vehicle_id", by: Sequence[str] = (), alias: str = "", table: bool = False
 ) -> Query:
-    """How much each counter grew within the range: its increase per `of`, summed per tag combination."""
+    """The increase of each counter within the range, per `of` and then summed per tag combination."""
     outer = ", ".join(_column(f'sum("{name}_increase")', name) for name in names)
     return Query(
         f"SELECT {outer} FROM ({growths(measurement, *names, of=(of, *by))}){group(*by)}", alias=alias, table=table
@@ -155,7 +155,7 @@ def increase(
 def growths(measurement: str, *names: str, of: Sequence[str]) -> str:
     """The sub-query behind `increase`: columns `<name>_increase`, the newest value − the oldest.
 
-    These two are found without reading what lies between, which `spread` would: a hundred times as fast.
+    Both values are found without reading the points in between. `spread` would read them and is a hundred times slower.
     """
     inner = ", ".join(
         f'last({field(measurement, name)}) - first({field(measurement, name)}) AS "{name}_increase"' for name in names
@@ -164,7 +164,7 @@ def growths(measurement: str, *names: str, of: Sequence[str]) -> str:
 
 
 def agent_increase(*names: str, select: str = "", alias: str = "") -> Query:
-    """How much the agent's own counters grew within the range; `select` may combine their sums."""
+    """The increase of counters of the agent within the range. `select` may combine their sums."""
     inner = ", ".join(f'non_negative_difference({field("agent", name)}) AS "{name}_step"' for name in names)
     outer = select or ", ".join(f'sum("{name}_step") AS "{name}"' for name in names)
     return Query(f'SELECT {outer} FROM (SELECT {inner} FROM "agent" WHERE {where("agent")})', alias=alias)
@@ -182,7 +182,7 @@ def ratio(
     table: bool = False,
     name: str = "ratio",
 ) -> Query:
-    """The increase of one sum of counters over that of another; `dividend` and `divisor` are names joined with `+`."""
+    """The ratio of the increases of two sums of counters. `dividend` and `divisor` are names joined with `+`."""
     names = sorted({*dividend.split("+"), *divisor.split("+")})
     above = " + ".join(f'sum("{part}_increase")' for part in dividend.split("+"))
     below = " + ".join(f'sum("{part}_increase")' for part in divisor.split("+"))
@@ -199,7 +199,7 @@ def increase_course(
     by: Sequence[str] = (),
     alias: str = "",
 ) -> Query:
-    """How much each counter grew per interval: the difference of its last values per `of`, summed."""
+    """The increase of each counter per interval: the difference of its last values per `of`, summed."""
     inner = ", ".join(
         f'non_negative_difference(last({field(measurement, name)})) AS "{name}_increase"' for name in names
     )
@@ -219,7 +219,7 @@ def total(
     alias: str = "",
     table: bool = False,
 ) -> Query:
-    """One value per field and tag combination over the range, of points that stand for something finished."""
+    """One value per field and tag combination over the range, for points of completed events such as trips."""
     columns = ", ".join(_column(f"{function}({field(measurement, name)})", name) for name in names)
     text = f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement, *conditions)}{group(*by)}'
     return Query(text, alias=alias, table=table)
@@ -228,7 +228,7 @@ def total(
 def rows(
     measurement: str, *names: str, by: Sequence[str] = ("vehicle_id",), conditions: Sequence[str] = (), limit: int = 0
 ) -> Query:
-    """The points themselves, newest first; `limit` is per tag combination."""
+    """The single points, newest first. `limit` is per tag combination."""
     columns = ", ".join(field(measurement, name) for name in names)
     bound = f" LIMIT {limit}" if limit else ""
     text = f'SELECT {columns} FROM "{measurement}" WHERE {where(measurement, *conditions)}{group(*by)}'
@@ -236,5 +236,5 @@ def rows(
 
 
 def per_day(measurement: str, *names: str, by: Sequence[str] = (), alias: str = "") -> Query:
-    """Sums of day points, which all lie on their depot's midnight: hourly buckets keep each depot's own day."""
+    """The sums of day points. Hourly intervals keep days of depots apart, because their times are local midnights."""
     return course(measurement, *names, function="sum", by=by, every="1h", fill="none", alias=alias)

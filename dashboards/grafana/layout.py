@@ -1,4 +1,4 @@
-"""A dashboard: panels laid out in rows on Grafana's 24 columns, with the variables and links that all of them share."""
+"""The layout of a dashboard: rows of panels on Grafana's 24 columns, and the variables and links of all dashboards."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -44,7 +44,7 @@ def dashboard(
     start: str = "now-24h",
     alerts_shown: bool = False,
 ) -> model.Dashboard:
-    """Assemble a dashboard; panels keep their order, and a row ends where the next panel would not fit."""
+    """Assemble a dashboard. Panels keep their order. A panel that does not fit into a line begins the next one."""
     return model.Dashboard(
         uid=f"{TAG}-{name}",
         title=TITLES[name],
@@ -86,7 +86,7 @@ def _place(rows: Sequence[PanelRow]) -> list[model.Panel | model.RowPanel]:
 
 
 def van_variables(*, one_van: bool = False) -> list[model.VariableModel]:
-    """Depot, model and van, each offering what the ones before it leave; `one_van` for the page of a single van."""
+    """The variables depot, model and van. Each offers only values that match those before. `one_van` allows one van."""
     return [
         _query_variable("depot", "Depot", 'SHOW TAG VALUES FROM "energy" WITH KEY = "depot"'),
         _query_variable(
@@ -103,12 +103,12 @@ def van_variables(*, one_van: bool = False) -> list[model.VariableModel]:
 
 
 def depot_variable() -> list[model.VariableModel]:
-    """Depot alone."""
+    """The variable depot only."""
     return van_variables()[:1]
 
 
 def text_variable(name: str, label: str, value: str, description: str) -> model.VariableModel:
-    """A value to type in."""
+    """A variable with a text box."""
     return model.VariableModel(
         type_val=model.VariableType.TEXTBOX,
         name=name,
@@ -150,7 +150,7 @@ def _link(name: str) -> model.DashboardLink:
 
 
 def _alerts() -> model.AnnotationQuery:
-    """Alerts as vertical lines; `titleColumn` and its like are not part of the SDK's type, hence the subclass below."""
+    """Alerts as vertical lines. The subclass below adds fields that the SDK's type lacks, such as `titleColumn`."""
     query = (
         'SELECT "message", "kind", "severity" FROM "alert" '
         f"WHERE $timeFilter AND {VANS} AND \"state\" = 'raised' AND \"severity\" = 'critical'"

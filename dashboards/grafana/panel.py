@@ -19,7 +19,7 @@ SEVERITY_COLORS: Final = {"info": "blue", "warning": "orange", "critical": "red"
 
 
 class Panel:
-    """A panel with its size on the grid; `build` gives the SDK's object, still without a place."""
+    """A panel with its size on the grid. `build` makes the SDK's object, without a position."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Panel:
         self.interval = interval
 
     def build(self) -> model.Panel:
-        """The panel, its targets lettered in their order."""
+        """The SDK's panel. Its queries get the letters A, B, … in their order."""
         for letter, query in zip("ABCDEFGHIJ", self.queries, strict=False):
             query.ref_id = letter
         return model.Panel(
@@ -69,7 +69,7 @@ class Panel:
 
 
 def thresholds(steps: Mapping[float | None, str]) -> model.ThresholdsConfig:
-    """Colours from a value upwards; the key None is everything below the first value."""
+    """Colours from a value upwards. The key None stands for everything below the first value."""
     return model.ThresholdsConfig(
         mode=model.ThresholdsMode.ABSOLUTE,
         steps=[model.Threshold(value=value, color=color) for value, color in steps.items()],

@@ -1,7 +1,7 @@
-"""The parts of the Grafana Foundation SDK that the dashboards are built from.
+"""The parts of the Grafana Foundation SDK that the dashboards use.
 
-Importing its classic dashboard model warns that a newer one exists. The classic one is what every Grafana from 10.4 on
-reads from a file, so the warning is expected, here and only here.
+Importing the classic dashboard model gives a warning that a newer one exists. The classic model is used because every
+Grafana from 10.4 on reads it from files. The warning is ignored here and nowhere else.
 """
 
 import json
@@ -18,19 +18,19 @@ plugins.register_default_plugins()
 
 
 def plain(value: object) -> Any:
-    """What the value is in JSON."""
+    """The value as JSON."""
     return json.loads(json.dumps(value, cls=encoder.JSONEncoder))
 
 
 def typed_options(panel_type: str, options: dict[str, Any]) -> object:
-    """The options as the SDK's own type for that panel; `ValueError` for an option that the type does not have."""
+    """The options in the SDK's type for that panel. Raises `ValueError` for an option that the type does not have."""
     built = runtime.panelcfg_options_from_json(options, panel_type)
     _compare(options, plain(built), panel_type)
     return built
 
 
 def typed_custom(panel_type: str, custom: Any) -> object | None:
-    """The same for the panel's own part of the field configuration; None for a panel that has no such part."""
+    """The same for the part of the field configuration that depends on the panel; None if there is no such part."""
     config = runtime.panelcfg_config(panel_type)
     if config is None or config.field_config_from_json_hook is None:
         return None

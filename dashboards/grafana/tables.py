@@ -23,9 +23,10 @@ def table(
     width: int = 24,
     height: int = 9,
 ) -> Panel:
-    """Rows: the queries joined over the columns they share.
+    """A table of rows. The queries are joined over the columns that they share.
 
-    Their times differ and are dropped before that, unless `time` gives the column a title or `keep_time` joins over it.
+    Before that, the time columns are dropped, because times differ between queries. They are kept if `time` gives the
+    column a title or if `keep_time` is set.
     """
     shown = [Column("Time", time, "dateTimeAsIso"), *columns] if time else list(columns)
     join = [] if time or keep_time else [without_time()]
@@ -94,7 +95,7 @@ def world_map(
     width: int = 14,
     height: int = 14,
 ) -> Panel:
-    """Markers, or a route, on Grafana's default base layer, which is the operator's to choose."""
+    """A map of markers or a route, on Grafana's default base layer, which the operator can configure."""
     style: dict[str, Any] = {
         "size": {"fixed": 4 if route else 7, "min": 2, "max": 15},
         "opacity": 0.8,

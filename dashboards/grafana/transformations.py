@@ -4,17 +4,17 @@ from dashboards.grafana.sdk import model
 
 
 def transformation(name: str, **options: object) -> model.DataTransformerConfig:
-    """One step of Grafana's own processing of the answers."""
+    """One step of Grafana's processing of query results."""
     return model.DataTransformerConfig(id_val=name, options=options)
 
 
 def merged() -> model.DataTransformerConfig:
-    """Join the answers over the columns that all of them have."""
+    """Join the results over their common columns."""
     return transformation("merge")
 
 
 def without_time() -> model.DataTransformerConfig:
-    """Drop the time columns, which differ between answers and would keep their rows apart."""
+    """Drop the time columns. They differ between results, so that rows would not be joined."""
     return transformation("filterFieldsByName", include={"pattern": "^(?!Time$).*"})
 
 
@@ -31,7 +31,7 @@ def floored(name: str, field: str) -> model.DataTransformerConfig:
 
 
 def binned(name: str, field: str, size: float) -> list[model.DataTransformerConfig]:
-    """A new field: the lower edge of the bin that the value is in."""
+    """A new field: the lower edge of the bin of the value."""
     return [
         calculated(f"{name} part", field, "/", f"{size:g}"),
         floored(f"{name} index", f"{name} part"),
@@ -40,13 +40,13 @@ def binned(name: str, field: str, size: float) -> list[model.DataTransformerConf
 
 
 def known(*fields: str) -> model.DataTransformerConfig:
-    """Only the rows in which all of these fields have a value: arithmetic would take a missing one for 0."""
+    """Keep the rows in which all of these fields have a value. Arithmetic would treat a missing value as 0."""
     filters = [{"fieldName": field, "config": {"id": "isNotNull", "options": {}}} for field in fields]
     return transformation("filterByValue", filters=filters, type="include", match="all")
 
 
 def positive(field: str) -> model.DataTransformerConfig:
-    """Only the rows in which the field is above 0: to be divided by it."""
+    """Keep the rows in which the field is above 0, so that it can be a divisor."""
     filters = [{"fieldName": field, "config": {"id": "greater", "options": {"value": 0}}}]
     return transformation("filterByValue", filters=filters, type="include", match="all")
 

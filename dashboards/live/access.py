@@ -1,7 +1,7 @@
-"""Who may look: everybody on this machine, or whoever knows the password.
+"""Access control: everybody on this machine has access, or everybody who knows the password.
 
-Without a password the page answers only to names of this machine, so that a foreign web page that points its own name
-at 127.0.0.1 gets nothing. With one, everything but the sign-in page and `/healthz` asks for it.
+Without a password, only requests with a host name of this machine are answered. This stops web pages of other sites
+whose name resolves to 127.0.0.1. With a password, everything except the sign-in page and `/healthz` requires it.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ def is_loopback(host: str) -> bool:
 
 
 class Sessions:
-    """Signed, expiring tickets; nothing is kept, and a restart ends all of them."""
+    """Issues signed tickets that expire. No ticket is stored, and a restart invalidates all of them."""
 
     def __init__(self, password: str) -> None:
         self._password = _digest(password)
         self._key = secrets.token_bytes(32)
 
     def knows(self, password: str) -> bool:
-        """Compare in constant time."""
+        """Whether this is the password, compared in constant time."""
         return hmac.compare_digest(_digest(password), self._password)
 
     def issue(self) -> str:
@@ -53,7 +53,7 @@ class Sessions:
         return f"{expires}.{self._sign(expires)}"
 
     def valid(self, ticket: str) -> bool:
-        """Ours and not expired."""
+        """Whether the ticket was issued here and has not expired."""
         expires, _, signature = ticket.partition(".")
         ours = hmac.compare_digest(signature.encode(), self._sign(expires).encode())
         return ours and expires.isdigit() and int(expires) > time.time()
@@ -67,7 +67,7 @@ def _digest(password: str) -> bytes:
 
 
 class Access:
-    """Stands before the whole application, its websocket included."""
+    """Checks each request to the application, including its websocket."""
 
     def __init__(self, app: ASGIApp, *, password: str | None, tiles_url: str | None = None) -> None:
         self._app = app
@@ -76,7 +76,7 @@ class Access:
         self._attempts = asyncio.Semaphore(ATTEMPTS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let pass, or answer in the application's place."""
+        """Pass the request to the application, or answer it here."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -124,7 +124,7 @@ class Access:
             await HTMLResponse(login_page(target))(scope, receive, send)
             return
         password = (parse_qs(await _body(receive)).get("password") or [""])[0]
-        async with self._attempts:  # guessing in parallel gains nothing
+        async with self._attempts:  # limits password guessing in parallel
             if not sessions.knows(password):
                 await asyncio.sleep(WRONG_PASSWORD_PAUSE_S)
                 await HTMLResponse(login_page(target, wrong=True), status_code=401)(scope, receive, send)
@@ -155,7 +155,7 @@ class Access:
 
 
 def content_policy(tiles_url: str | None) -> str:
-    """What the browser may load: from here, and map tiles from the one server that is set."""
+    """The content security policy: the browser may load from here, and map tiles from the configured server."""
     tiles = ""
     if tiles_url:
         parts = urlsplit(tiles_url)
@@ -168,8 +168,8 @@ def content_policy(tiles_url: str | None) -> str:
 
 
 def login_page(target: str, *, wrong: bool = False) -> str:
-    """The sign-in page, complete in itself."""
-    problem = '<p role="alert">That is not the password.</p>' if wrong else ""
+    """The sign-in page, without any external resource."""
+    problem = '<p role="alert">Wrong password.</p>' if wrong else ""
     return f"""<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>vanpulse: sign in</title><style>
 :root{{color-scheme:light dark}}body{{margin:0;min-height:100vh;display:grid;place-items:center;
@@ -194,7 +194,7 @@ def _host_name(host: str) -> str:
 
 
 def _local(target: str) -> str:
-    """A path of ours: never another site."""
+    """The target if it is a path of this site, otherwise `/`."""
     return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
 
 

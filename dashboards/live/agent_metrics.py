@@ -1,4 +1,4 @@
-"""The agent's own `/metrics`, for what the store does not hold: rejected by reason, the rates of this second."""
+"""Reads `/metrics` of the agent, for values that are not in the store: rejections by reason, present rates."""
 
 import http.client
 import time
@@ -20,12 +20,12 @@ class Metrics:
     samples: dict[str, dict[Labels, float]] = field(default_factory=dict)
 
     def value(self, name: str) -> float | None:
-        """The sum over all labels; None when the agent does not have it."""
+        """The sum over all labels; None if the agent does not have this metric."""
         values = self.samples.get(name)
         return sum(values.values()) if values else None
 
     def by_label(self, name: str, label: str) -> dict[str, float]:
-        """The values by one label."""
+        """The values, summed by one label."""
         sums: dict[str, float] = {}
         for labels, value in self.samples.get(name, {}).items():
             key = dict(labels).get(label, "")
@@ -34,13 +34,13 @@ class Metrics:
 
 
 class MetricsClient:
-    """Asks one agent, `host:port`."""
+    """Requests the metrics of one agent at `host:port`."""
 
     def __init__(self, listen: str) -> None:
         self.listen = listen
 
     def read(self) -> Metrics:
-        """Raises `OSError` or `ValueError` when there is no agent, or not ours."""
+        """Read the metrics. Raises `OSError` or `ValueError` if no agent answers there."""
         host, _, port = self.listen.rpartition(":")
         connection = http.client.HTTPConnection(_reachable(host.strip("[]")), int(port), timeout=TIMEOUT_S)
         try:

@@ -1,4 +1,4 @@
-"""A connection to the store with a thread of its own, opened when needed and again after a failure."""
+"""A connection to the store in a separate thread. It is opened when needed, and again after a failure."""
 
 import asyncio
 import sqlite3
@@ -15,11 +15,11 @@ from agent.stores.base import History
 T = TypeVar("T")
 
 FAILURES: Final = (VanpulseError, sqlite3.Error, OSError)
-"""What a store that is down or not there raises."""
+"""The errors that an unreachable or missing store raises."""
 
 
 class Channel:
-    """Runs functions of a `History` one after the other."""
+    """Runs functions of a `History`, one after the other."""
 
     def __init__(self, open_history: Callable[[], History], name: str) -> None:
         self._open_history = open_history
@@ -27,7 +27,7 @@ class Channel:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
     async def read(self, function: Callable[[History], T]) -> T:
-        """Run `function` in the thread; one of `FAILURES` closes the connection and is raised."""
+        """Run `function` in the thread. Any of `FAILURES` closes the connection and is raised."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, function)
 
     async def close(self) -> None:
@@ -53,10 +53,10 @@ class Channel:
 
 @dataclass(slots=True)
 class Sweep:
-    """Reads backwards from a moment in slices that each take a fraction of a second, whatever the store holds."""
+    """Divides a period into slices, newest first, whose length adapts: each read takes a fraction of a second."""
 
     end_ms: int
-    """Everything from here on has been read."""
+    """Everything from this time on has been read."""
     oldest_ms: int
     slice_ms: int = 120_000
 
@@ -70,11 +70,11 @@ class Sweep:
         return self.end_ms <= self.oldest_ms
 
     def next(self) -> tuple[int, int]:
-        """The next slice, from (included) and to (not included)."""
+        """The next slice: start (included) and end (not included)."""
         return max(self.oldest_ms, self.end_ms - self.slice_ms), self.end_ms
 
     def took(self, start_ms: int, seconds: float) -> None:
-        """The slice down to `start_ms` has been read in `seconds`."""
+        """Note that reading the slice down to `start_ms` took `seconds`."""
         self.end_ms = start_ms
         if seconds < self.SLICE_S / 2:
             self.slice_ms = min(self.LONGEST_MS, self.slice_ms * 2)
@@ -83,7 +83,7 @@ class Sweep:
 
 
 def timed(function: Callable[[History], T]) -> Callable[[History], tuple[T, float]]:
-    """`function`, with the seconds it took."""
+    """`function`, which then also returns how many seconds it took."""
 
     def run(history: History) -> tuple[T, float]:
         started_s = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What was charged today, by place and market-based instrument, from the slices of charges."""
+"""The energy charged today and its emissions, by place and market-based instrument, from charge slices."""
 
 import time
 from collections.abc import Iterable
@@ -10,28 +10,28 @@ from dashboards.live.channel import Channel
 from dashboards.live.hours import HOUR_MS
 
 AGAIN_S: Final = 30.0
-"""How often the last hours are read again: a slice is written when it is complete."""
+"""How often the last hours are read again, because a slice is written when it is complete."""
 LOCATION: Final = "location"
-"""The instrument of energy that no contract covers and no residual mix is known for."""
+"""The instrument of energy without a contract and without a known residual mix."""
 LATE_MS: Final = 2 * HOUR_MS
 ALL_AGAIN_S: Final = 600.0
-"""How often all of the day is: charges over a silence are written when the van is heard again."""
+"""How often the whole day is read again, because charges in a gap are written at the next reading of the van."""
 AMOUNTS: Final = ("grid_kwh", "direct_g", "upstream_g", "losses_g", "market_g")
 
 
 class ChargeSite(NamedTuple):
-    """Where, and by which instrument."""
+    """A place and a market-based instrument."""
 
     place: str
     instrument: str
 
 
 ChargeSums = dict[str, float]
-"""The amounts, `metered_kwh`, and `market_scope_2_g`."""
+"""`AMOUNTS`, `metered_kwh` and `market_scope_2_g`."""
 
 
 class ChargedToday:
-    """The day's slices as sums by hour, each of which may be read again."""
+    """The sums of the day's slices by hour. Each hour can be read again."""
 
     def __init__(self) -> None:
         self._today_ms = self._front_ms = 0
@@ -48,7 +48,7 @@ class ChargedToday:
         everything = today_ms != self._today_ms or self._read_s - self._all_read_s >= ALL_AGAIN_S
         if everything:
             self._all_read_s = self._read_s
-        again_ms = min(self._front_ms, front_ms) - LATE_MS  # history may have been filled in since
+        again_ms = min(self._front_ms, front_ms) - LATE_MS  # past data may have been written since
         hours: dict[int, dict[ChargeSite, ChargeSums]] = {}
         for hour_ms in range(today_ms, front_ms + 1, HOUR_MS):
             if everything or hour_ms not in self._hours or hour_ms >= again_ms:
@@ -58,7 +58,7 @@ class ChargedToday:
         self._today_ms, self._front_ms, self._hours = today_ms, front_ms, hours
 
     def total(self) -> ChargeSums:
-        """All of the day so far; nothing when nothing has been charged."""
+        """The sums of the day so far; empty if nothing has been charged."""
         whole: ChargeSums = {}
         for site, sums in self.sites().items():
             _add(whole, sums)
@@ -67,7 +67,7 @@ class ChargedToday:
         return whole
 
     def sites(self) -> dict[ChargeSite, ChargeSums]:
-        """The day so far, in order of places and instruments."""
+        """The sums of the day so far, sorted by place and instrument."""
         whole: dict[ChargeSite, ChargeSums] = {}
         for sites in self._hours.values():
             for site, sums in sites.items():
@@ -76,12 +76,12 @@ class ChargedToday:
 
 
 def sites_of(slices: Iterable[dict[str, Any]]) -> dict[ChargeSite, ChargeSums]:
-    """Sums of slices."""
+    """The sums of slices, by place and instrument."""
     sites: dict[ChargeSite, ChargeSums] = {}
     for piece in slices:
         amounts = {name: piece.get(name, 0.0) for name in AMOUNTS}
         amounts["metered_kwh"] = amounts["grid_kwh"] if piece.get("meter") == "charger" else 0.0
-        # Contracts and residual mixes state generation; without one, that of the grid's factor is Scope 2.
+        # Contracts and residual mixes state emissions of generation. Otherwise the direct part is Scope 2.
         by_location = piece.get("instrument", LOCATION) == LOCATION
         amounts["market_scope_2_g"] = amounts["direct_g"] if by_location else amounts["market_g"]
         _add(sites.setdefault(ChargeSite(piece.get("place", ""), piece.get("instrument", "")), {}), amounts)

@@ -1,4 +1,4 @@
-"""What has been corrected by hand in the last days: each stretch that does not count, with its amounts."""
+"""The corrections by hand of the last days: each corrected period with its amounts."""
 
 import time
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ Stretch = dict[str, Any]
 
 
 class Corrected:
-    """The stretches, newest correction first."""
+    """The corrected periods, newest correction first."""
 
     def __init__(self) -> None:
         self.stretches: list[Stretch] = []
@@ -27,13 +27,13 @@ class Corrected:
         return time.monotonic() - self._read_s >= AGAIN_S
 
     async def read(self, channel: Channel, newest_ms: int) -> None:
-        """Read all of them: they are few."""
+        """Read all of them; there are few."""
         self._read_s = time.monotonic()
         self.stretches = await channel.read(partial(_stretches, start_ms=newest_ms - BACK_MS))
 
 
 def stretches_of(points: Iterable[dict[str, Any]]) -> list[Stretch]:
-    """One for each correction, from its hours."""
+    """One entry per correction, computed from its hours."""
     found: dict[tuple[str, int, int], Stretch] = {}
     for point in points:
         key = (point["vehicle_id"], point["from_ms"], point["made_ms"])

@@ -1,4 +1,4 @@
-"""What was delivered in the last days: sums over all tours, the newest tours, and the newest drops."""
+"""The deliveries of the last days: sums over all tours, the newest tours and the newest drops."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -16,10 +16,10 @@ AGAIN_S: Final = 10.0
 """How often the hours that may have changed are read again."""
 LATE_MS: Final = 2 * HOUR_MS
 ALL_AGAIN_S: Final = 600.0
-"""How often the last day is read again: a drop that comes late changes a tour that has ended."""
+"""How often the last day is read again, because a late drop changes a tour that has ended."""
 BUDGET_S: Final = 0.3
 BLOCK: Final = 6
-"""Hours read at once: each read looks at all vans' names first."""
+"""Hours per read. Few large reads are faster, because each read first lists all vans."""
 NEWEST: Final = 300
 """Tours and drops kept for the lists."""
 AMOUNTS: Final = (
@@ -27,17 +27,17 @@ AMOUNTS: Final = (
     "stops", "drops", "items", "mass_kg", "activity_tkm",
 )  # fmt: skip
 LOAD: Final = ("empty_km", "items", "activity_tkm")
-"""Of a tour on which nothing is known to have been on board, all of these are absent."""
+"""If the load of a tour is not known, all of these fields are absent."""
 
 
 class TourSums(NamedTuple):
-    """Sums over tours; an amount that none of them has is missing."""
+    """The sums over tours. An amount that no tour has is missing."""
 
     tours: int
     amounts: dict[str, float]
 
     def per(self, name: str) -> float | None:
-        """CO2e per item or t-km; None where nothing was delivered, or nothing is known."""
+        """CO2e per item or t-km; None if nothing was delivered or the load is not known."""
         return self._ratio("known_g", name)
 
     @property
@@ -54,7 +54,7 @@ NO_SUMS: Final = TourSums(0, {})
 
 
 def sums_of(tours: Iterable[dict[str, Any]]) -> TourSums:
-    """Sums of tours."""
+    """The sums of tours."""
     count, amounts = 0, dict[str, float]()
     for tour in tours:
         count += 1
@@ -74,7 +74,7 @@ def _add(into: dict[str, float], amounts: dict[str, float]) -> None:
 
 
 class Delivered:
-    """The last days' tours as sums by hour, each of which may be read again."""
+    """The sums of the last days' tours by hour. Each hour can be read again."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
@@ -133,7 +133,7 @@ class Delivered:
         return found[:NEWEST]
 
     def _plan(self, front_ms: int, now_s: float) -> None:
-        """What to read: all days at first, then from the last front on, now and then the last day."""
+        """The period to read: first all days, then from the newest time read, and from time to time the last day."""
         self._read_s = now_s
         last_ms = front_ms // HOUR_MS * HOUR_MS
         first_ms = last_ms - DAYS * 24 * HOUR_MS
@@ -146,7 +146,7 @@ class Delivered:
         self._due = [hour for hour in hours if hour not in self._sums or hour + HOUR_MS > again_ms]
 
     def _forget(self, front_ms: int) -> None:
-        """Drop hours that are too old, and the points of those that no list shows."""
+        """Remove hours that are too old, and points that no list shows."""
         kept = 0
         for hour_ms in sorted(self._sums, reverse=True):
             if hour_ms < front_ms - (DAYS * 24 + 1) * HOUR_MS:

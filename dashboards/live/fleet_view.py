@@ -1,4 +1,7 @@
-"""The fleet as it stands: the newest of every van, held in memory and bounded by the number of vans. Pure."""
+"""The present state of the fleet: the newest points of every van, in memory. Pure.
+
+Its size is bounded by the number of vans.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -11,24 +14,24 @@ STATES: Final = ("driving", "stopped", "charging", "parked", "offline")
 """In the order of legends and counts."""
 
 TRAIL_POINTS: Final = 24
-"""Recent positions kept per van, for the tracks on the map."""
+"""Number of recent positions per van, for the tracks on the map."""
 
 RECENT: Final = 300
-"""Alerts, trips and charges kept for lists."""
+"""Number of alerts, trips and charges for the lists."""
 
 SEVERITIES: Final = ("critical", "warning", "info")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LatestVan:
-    """The newest that the store knows of one van; None is unknown."""
+    """The newest points of one van in the store. None is unknown."""
 
     vehicle_id: str
     depot: str = ""
     model: str = ""
     country: str = ""
     version: int = 0
-    """The view's version at the last change."""
+    """The version of the view at the last change of this van."""
     battery: dict[str, Any] = field(default_factory=dict)
     location: dict[str, Any] = field(default_factory=dict)
     energy: dict[str, Any] = field(default_factory=dict)
@@ -37,24 +40,24 @@ class LatestVan:
 
     @property
     def state(self) -> str | None:
-        """What it is doing."""
+        """The present state, such as driving."""
         return self.energy.get("state")
 
     @property
     def soc_pct(self) -> float | None:
-        """Its newest state of charge."""
+        """The newest state of charge."""
         return self.battery.get("soc_pct")
 
     @property
     def heard_ms(self) -> int | None:
-        """Time of the newest reading; an `energy` point may be later, since silence makes one too."""
+        """Time of the newest reading. An `energy` point may be newer, because silence also causes one."""
         times = [point["time_ms"] for point in (self.battery, self.location) if point]
         return max(times) if times else None
 
 
 @dataclass(slots=True, kw_only=True)
 class KeyFigures:
-    """Sums over the fleet; None where no van says anything."""
+    """Sums over the fleet. A sum is None if no van has a value."""
 
     vans: int
     by_state: dict[str, int]
@@ -71,7 +74,7 @@ class KeyFigures:
 
 
 class FleetView:
-    """Takes points in any order and any number of times; the newest of each van wins."""
+    """Accepts points in any order and repeatedly, and keeps the newest of each van."""
 
     def __init__(self) -> None:
         self.vans: dict[str, LatestVan] = {}
@@ -81,16 +84,16 @@ class FleetView:
         self.agent: dict[str, Any] = {}
         self.agent_past: deque[dict[str, Any]] = deque(maxlen=24 * 60)
         self.alerts: dict[tuple[str, str], Point] = {}
-        """The newest of each van and kind, raised or cleared."""
+        """The newest alert of each van and kind, raised or cleared."""
         self.recent: dict[str, dict[tuple[str, int, str], Point]] = {"alert": {}, "trip": {}, "charge": {}}
 
     def begin(self) -> int:
-        """Start a new version; what changes from here on carries it."""
+        """Start a new version. All later changes get this version."""
         self.version += 1
         return self.version
 
     def latest(self, measurement: str, points: Iterable[Point]) -> int:
-        """Take `battery`, `location`, `energy` or `emissions`; returns how many vans changed."""
+        """Add points of `battery`, `location`, `energy` or `emissions`. Returns how many vans changed."""
         changed = 0
         for point in points:
             vehicle_id = point.get("vehicle_id")
@@ -111,7 +114,7 @@ class FleetView:
 
     def _take(self, van: LatestVan, measurement: str, held: dict[str, Any], point: Point) -> None:
         if measurement in ("energy", "emissions"):
-            held.clear()  # what such a point leaves out is unknown now, not as it was
+            held.clear()  # a field that such a point does not have is now unknown
         held.update(point)
         van.version = self.version
         van.depot = point.get("depot", van.depot)
@@ -123,7 +126,7 @@ class FleetView:
                 van.trail.append(position)
 
     def happened(self, measurement: str, points: Iterable[Point]) -> int:
-        """Take `alert`, `trip` or `charge`; returns how many were new."""
+        """Add points of `alert`, `trip` or `charge`. Returns how many were new."""
         kept = self.recent[measurement]
         new = 0
         for point in points:
@@ -149,7 +152,7 @@ class FleetView:
             self.vans[key[0]].version = self.version
 
     def agent_points(self, points: Iterable[dict[str, Any]]) -> int:
-        """Take `agent` points in order of time; returns how many were new."""
+        """Add `agent` points in order of time. Returns how many were new."""
         new = 0
         for point in points:
             if self.agent and point["time_ms"] <= self.agent["time_ms"]:
@@ -160,7 +163,7 @@ class FleetView:
         return new
 
     def open_alerts(self, vehicle_id: str | None = None) -> list[Point]:
-        """Raised and not cleared, worst and newest first."""
+        """Active alerts, sorted by severity and then newest first."""
         points = [
             point
             for (owner, _), point in self.alerts.items()
@@ -169,14 +172,14 @@ class FleetView:
         return sorted(points, key=lambda point: (_rank(point), -point["time_ms"]))
 
     def worst_alerts(self) -> dict[str, str]:
-        """The severity of each van's worst open alert."""
+        """The highest severity of the active alerts of each van."""
         worst: dict[str, str] = {}
         for point in self.open_alerts():
             worst.setdefault(point.get("vehicle_id", ""), point.get("severity", "info"))
         return worst
 
     def changed_since(self, version: int) -> list[LatestVan]:
-        """Vans that changed after `version`."""
+        """The vans that changed after `version`."""
         return [van for van in self.vans.values() if van.version > version]
 
     def key_figures(self) -> KeyFigures:
@@ -209,7 +212,7 @@ class FleetView:
         )
 
     def front_ms(self) -> int | None:
-        """The time that nine of ten vans have not passed: one clock that runs ahead does not move it."""
+        """The newest time that at most one van in ten has passed. A single clock that is ahead has no effect."""
         times = sorted(van.energy["time_ms"] for van in self.vans.values() if van.energy)
         if not times:
             times = sorted(van.heard_ms or 0 for van in self.vans.values())

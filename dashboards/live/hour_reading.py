@@ -1,4 +1,4 @@
-"""When and how the counters at full hours are read from the store."""
+"""Reads the counters at full hours from the store, and decides when to read them again."""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from dashboards.live.hours import COUNTERS, Amounts, HourBook, Standing, full_ho
 WINDOWS_MS: Final = (20_000, 60_000, 180_000, 600_000)
 """How long before a full hour a van's counters still stand for that hour: each next one only if the last found vans."""
 FIRST_ROWS: Final = 100_000
-"""Rows looked through for the first counters of vans that were silent at the first hour."""
+"""Number of rows to search for the first counters of vans that were silent at the first hour."""
 JUMP_MS: Final = 300_000
 """The data moved on faster than the clock: history is being filled in."""
 AGAIN_S: Final = 60.0
@@ -21,7 +21,7 @@ AGAIN_LONGEST_S: Final = 1800.0
 
 
 class HourReader:
-    """Reads each full hour once, and all of them again now and then, since buffered readings come late."""
+    """Reads each full hour once, and all of them again from time to time, because buffered readings arrive late."""
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
@@ -40,7 +40,7 @@ class HourReader:
         return now_s >= self._all_due_s or full_hours(front_ms, self._zone)[-1] not in self._book.at
 
     async def read(self, channel: Channel, front_ms: int, vans: Iterable[str]) -> HourBook:
-        """The book with what is new in it, or made anew."""
+        """The book with the new hours added, or a completely new book."""
         started_s = time.monotonic()
         jumped = front_ms - self._front_ms > JUMP_MS
         everything = jumped or started_s >= self._all_due_s
@@ -65,7 +65,7 @@ class HourReader:
 
 
 def _standing_at(history: History, hour_ms: int, vans: int) -> Standing:
-    """The counters just before a full hour; points come in order of time, so the last of each van stands."""
+    """The counters just before a full hour. Points are in order of time, so the last one of each van is used."""
     into: Standing = {}
     end_ms = hour_ms
     for window_ms in WINDOWS_MS:
@@ -82,7 +82,7 @@ def _standing_at(history: History, hour_ms: int, vans: int) -> Standing:
 
 
 def _corrections(history: History, start_ms: int) -> dict[str, list[tuple[int, Amounts]]]:
-    """What was corrected by hand since, by van."""
+    """The corrections by hand since then, by van."""
     found: dict[str, list[tuple[int, Amounts]]] = {}
     for point in history.select("correction", start_ms=start_ms):
         amounts = {name: point[name] for name in COUNTERS if name in point}
@@ -91,7 +91,7 @@ def _corrections(history: History, start_ms: int) -> dict[str, list[tuple[int, A
 
 
 def _first_standing(history: History, start_ms: int, missing: set[str]) -> dict[str, tuple[int, Amounts]]:
-    """The first counters at or after `start_ms` of the vans in `missing`, as far as they are found soon."""
+    """The first counters at or after `start_ms` of the vans in `missing`, if they are within the rows searched."""
     first_ms: dict[str, int] = {}
     into: Standing = {}
     for measurement in ("energy", "emissions"):

@@ -1,8 +1,8 @@
-"""Energy and emissions by hour, from the counters as they stood at each full hour. Pure.
+"""Energy and emissions by hour, from the counters at each full hour. Pure.
 
-The counters never fall, so an hour is a difference of two. A van that was silent at a full hour has its use booked to
-the hour in which it is heard again, and until then to the one in which it was last heard; sums over the hours are exact
-either way. What was corrected by hand is taken out of the hour that it belongs to.
+The counters never decrease, so the amount of an hour is the difference of two of them. If a van is silent at a full
+hour, its use counts in the hour of its next reading, and until then in the hour of its last reading. Sums over the
+hours are exact in both cases. Corrections by hand are subtracted from their hour.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,15 +25,15 @@ COUNTERS: Final = {
     "avoided_nox_mg": ("emissions", "avoided_nox_mg_total"),
     "avoided_pm_mg": ("emissions", "avoided_pm_mg_total"),
 }
-"""Amount → the measurement and the counter it is a difference of."""
+"""Amount → its measurement and its counter."""
 
 Amounts = dict[str, float]
 Standing = dict[str, Amounts]
-"""Counters by van; a counter that is not known is missing."""
+"""Counters by van. An unknown counter is missing."""
 
 
 def standing(points: Iterable[Mapping[str, Any]], measurement: str, into: Standing) -> None:
-    """Note the counters of `points` in `into`."""
+    """Copy the counters of `points` to `into`."""
     names = [(amount, counter) for amount, (owner, counter) in COUNTERS.items() if owner == measurement]
     for point in points:
         vehicle_id = point.get("vehicle_id")
@@ -61,19 +61,19 @@ def full_hours(time_ms: int, zone: tzinfo, *, hours: int = 24) -> list[int]:
 
 @dataclass(slots=True)
 class HourBook:
-    """The counters at each full hour, and the first known of vans that came later."""
+    """The counters at each full hour, and the first counters of vans that appeared later."""
 
     at: dict[int, Standing] = field(default_factory=dict)
     first: dict[str, tuple[int, Amounts]] = field(default_factory=dict)
     corrections: dict[str, list[tuple[int, Amounts]]] = field(default_factory=dict)
-    """What does not count, by van: each amount with the time it belongs to."""
+    """Corrected amounts by van, each with its time."""
 
     def since(self, start_ms: int, now: Standing, heard_ms: Mapping[str, int]) -> Standing:
-        """Amounts by van from `start_ms` to `now`; `heard_ms` is when each van was last heard."""
+        """Amounts by van from `start_ms` to `now`. `heard_ms` is the time of the last reading of each van."""
         hours = sorted(self.at)
         result: Standing = {}
         for vehicle_id, amounts in now.items():
-            # The counters of a van that has not been heard since stand as they stood then.
+            # The counters of a van without readings since then have not changed.
             silent = heard_ms[vehicle_id] < start_ms
             base = amounts if silent else self._base(vehicle_id, start_ms, hours)
             wrong = self._corrected(vehicle_id, start_ms)
@@ -87,7 +87,7 @@ class HourBook:
         return total(amounts for time_ms, amounts in known if start_ms <= time_ms < end_ms) if known else {}
 
     def _base(self, vehicle_id: str, start_ms: int, hours: list[int]) -> Amounts:
-        """The counters from which a van that was heard since `start_ms` counts."""
+        """The counters to subtract for a van with readings since `start_ms`."""
         first_ms, amounts = self.first.get(vehicle_id, (None, {}))
         if first_ms is not None and first_ms >= start_ms:
             return amounts
@@ -100,7 +100,7 @@ class HourBook:
     def by_hour(
         self, now: Standing, heard_ms: Mapping[str, int], group: Callable[[str], str] = lambda _: ""
     ) -> list[tuple[int, dict[str, Amounts]]]:
-        """(start of hour, amounts by group), oldest first; the last one is the hour under way."""
+        """(start of hour, amounts by group), oldest first. The last one is the present hour."""
         hours = sorted(self.at)
         table: list[tuple[int, dict[str, Amounts]]] = [(hour, {}) for hour in hours]
         for vehicle_id, current in now.items():
@@ -130,7 +130,7 @@ class HourBook:
 
 
 def total(amounts: Iterable[Amounts]) -> Amounts:
-    """The sum of several; a name that none of them has is missing."""
+    """The sum of several amounts. A name that none of them has is missing."""
     sums: Amounts = {}
     for each in amounts:
         for name, value in each.items():
@@ -139,7 +139,7 @@ def total(amounts: Iterable[Amounts]) -> Amounts:
 
 
 def grouped(amounts: Standing, group: Callable[[str], str]) -> dict[str, Amounts]:
-    """Sums by group."""
+    """The sums by group."""
     groups: dict[str, list[Amounts]] = {}
     for vehicle_id, each in amounts.items():
         groups.setdefault(group(vehicle_id), []).append(each)
@@ -147,7 +147,7 @@ def grouped(amounts: Standing, group: Callable[[str], str]) -> dict[str, Amounts
 
 
 def kwh_per_100km(amounts: Amounts) -> float | None:
-    """Consumption net of what braking returned; None before anything was driven."""
+    """Net consumption, after the energy returned by braking; None before the first kilometre."""
     distance_km, used_kwh = amounts.get("distance_km"), amounts.get("used_kwh")
     if used_kwh is None or not distance_km:
         return None

@@ -1,4 +1,4 @@
-"""Who will be ready by morning: how full each van will be at the hour it leaves, if nobody does anything. Pure."""
+"""Predicts the state of charge of each van at its departure in the morning, if nothing is changed. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
@@ -9,14 +9,14 @@ from dashboards.live.fleet_view import LatestVan
 READY_AT: Final = time(6, 0)
 READY_SOC_PCT: Final = 80.0
 TAPER_FROM_PCT: Final = 90.0
-"""Above this the charge is taken to slow down to half, as constant-voltage charging does."""
+"""Above this, charging is assumed to have half the power (constant-voltage phase)."""
 
 Verdict = Literal["ready", "on time", "late", "not charging", "out", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """One van's state of charge at the hour it leaves."""
+    """The predicted state of charge of one van at departure."""
 
     van: LatestVan
     verdict: Verdict
@@ -24,16 +24,16 @@ class Outlook:
     """Into the battery."""
     soc_then_pct: float | None
     full_enough_ms: int | None
-    """When it reaches the wanted state of charge; None if it does not, or has."""
+    """When the van reaches the wanted state of charge; None if it does not, or already has it."""
 
     @property
     def at_risk(self) -> bool:
-        """Somebody has to do something."""
+        """Whether somebody must act."""
         return self.verdict in ("late", "not charging")
 
 
 def next_morning_ms(now_ms: int, zone: tzinfo, ready_at: time = READY_AT) -> int:
-    """The next time that it is `ready_at` in `zone`."""
+    """The next time at which the clock in `zone` shows `ready_at`."""
     now = datetime.fromtimestamp(now_ms / 1000, zone)
     morning = datetime.combine(now.date(), ready_at, zone)
     if morning <= now:
@@ -42,7 +42,7 @@ def next_morning_ms(now_ms: int, zone: tzinfo, ready_at: time = READY_AT) -> int
 
 
 def outlook(van: LatestVan, now_ms: int, morning_ms: int, wanted_pct: float = READY_SOC_PCT) -> Outlook:
-    """What becomes of one van until `morning_ms` at the power it charges with now."""
+    """The prediction for one van at `morning_ms`, assuming its present charging power."""
     soc_pct = van.soc_pct
     capacity_kwh = van.energy.get("usable_capacity_kwh")
     power_kw = charging_kw(van)
@@ -66,7 +66,7 @@ def outlook(van: LatestVan, now_ms: int, morning_ms: int, wanted_pct: float = RE
 
 
 def charging_kw(van: LatestVan) -> float | None:
-    """Power into the battery while it charges; None when it does not, or nobody knows."""
+    """Power into the battery while the van charges; None if it does not charge or the power is unknown."""
     if van.state != "charging":
         return None
     power_kw = van.energy.get("power_kw")

@@ -1,8 +1,8 @@
-"""What reads the store, for however many browsers look.
+"""Reads the store once for all browsers.
 
-Rows are read in threads and applied in the event loop, so pages never see half a tick and need no lock. There are two
-connections: one follows what is new, tick by tick; the other reads what takes longer, in slices: the last days' events,
-full hours and the vans that are watched.
+Threads read the rows, and the event loop applies them. Pages therefore never see a half-applied tick and need no lock.
+There are two connections. One reads new rows at every tick. The other reads larger amounts in slices: the events of the
+last days, full hours, and the vans that somebody watches.
 """
 
 import asyncio
@@ -37,14 +37,17 @@ VAN_MEASUREMENTS: Final = ("battery", "location", "energy", "trip", "tour", "dro
 
 DAY_MS: Final = 86_400_000
 OVERLAP_MS: Final = 3_000
-"""Read again on every tick: what took a moment to arrive."""
+"""This much is read again at every tick, for rows that arrive with a delay."""
 WIDE_OVERLAP_MS: Final = 30_000
 WIDE_EVERY: Final = 5
 """Ticks between reads with the wide overlap, for vans whose clock is behind."""
 ALL_EVERY: Final = 120
-"""Ticks between reads of every van's newest, however old."""
+"""Ticks between reads of the newest points of all vans, of any age."""
 TICK_ROWS: Final = 10_000
-"""Rows of a measurement read one by one; beyond that, as while history is filled in, only each van's newest counts."""
+"""Largest number of rows of a measurement per tick.
+
+There are more while past data is written. Then only the newest point of each van is read.
+"""
 EVENTS_BACK_MS: Final = 7 * DAY_MS
 EVENTS_OVERLAP_MS: Final = 900_000
 SWEEP_BUDGET_S: Final = 0.2
@@ -55,7 +58,7 @@ StoreState = Literal["starting", "empty", "live", "unreachable"]
 
 @dataclass(slots=True)
 class _Rows:
-    """What one tick brought."""
+    """The rows of one tick."""
 
     latest: dict[str, Points] = field(default_factory=dict)
     events: dict[str, Points] = field(default_factory=dict)
@@ -100,7 +103,7 @@ class Reader:
 
     @contextmanager
     def subscription(self, callback: Callable[[], None], *, metrics: bool = False) -> Iterator[None]:
-        """Call `callback` in the event loop after every tick, until left."""
+        """Call `callback` in the event loop after every tick while the context is open."""
         self._subscribers[callback] = None
         self._metrics_wanted += metrics
         try:
@@ -111,7 +114,7 @@ class Reader:
 
     @contextmanager
     def watching(self, vehicle_id: str, hours: int) -> Iterator[VanView]:
-        """Also read one van in detail, until left; those who look at the same van share it."""
+        """Read one van in detail while the context is open. Pages of the same van share it."""
         key = (vehicle_id, hours)
         watched = self._watched.setdefault(key, _Watched(VanView(vehicle_id, hours)))
         watched.watchers += 1
@@ -124,7 +127,7 @@ class Reader:
 
     @property
     def subscribers(self) -> int:
-        """Pages that are open."""
+        """Number of open pages."""
         return len(self._subscribers)
 
     async def run(self) -> None:
@@ -160,7 +163,7 @@ class Reader:
         self.problem = str(error) or type(error).__name__
 
     async def tick(self) -> None:
-        """Read what is new and apply it; raises one of `FAILURES`."""
+        """Read new rows and apply them. Raises one of `FAILURES`."""
         self._apply(await self._new.read(self._read_new))
         self._ticks += 1
         state: StoreState = "live" if self.view.vans else "empty"
@@ -191,7 +194,7 @@ class Reader:
     # -- what takes longer
 
     async def read_slow(self) -> None:
-        """Go on with what takes longer, for a fraction of a second each; raises one of `FAILURES`."""
+        """Continue each of the larger reads for a fraction of a second. Raises one of `FAILURES`."""
         newest_ms, front_ms = self.view.newest_ms, self.view.front_ms()
         if newest_ms is None or front_ms is None:
             return
@@ -231,7 +234,7 @@ class Reader:
             }
         )
         if new["tour"]:
-            # Drops are written at their tour's end, under their own times.
+            # Drops are written at the end of their tour, with their own times.
             start_ms = min(point["start_ms"] for point in new["tour"])
             new["drop"] = await self._slow.read(
                 lambda history: list(history.select("drop", vehicle_id=view.vehicle_id, start_ms=start_ms))
@@ -262,14 +265,14 @@ class Reader:
     # -- sums, computed once for all pages
 
     def now_standing(self) -> Standing:
-        """Every van's counters as they stand."""
+        """The present counters of every van."""
         now: Standing = {}
         standing((van.energy for van in self.view.vans.values() if van.energy), "energy", now)
         standing((van.emissions for van in self.view.vans.values() if van.emissions), "emissions", now)
         return now
 
     def heard_ms(self) -> dict[str, int]:
-        """When every van's counters were last heard."""
+        """The time of the newest counters of every van."""
         return {
             vehicle_id: max(point["time_ms"] for point in (van.energy, van.emissions) if point)
             for vehicle_id, van in self.view.vans.items()
@@ -299,7 +302,7 @@ class Reader:
 
 @dataclass(slots=True)
 class _Watched:
-    """A van that somebody looks at."""
+    """A van that at least one page shows."""
 
     view: VanView
     watchers: int = 0
@@ -307,7 +310,7 @@ class _Watched:
 
 
 def _newest(history: History, start_ms: int | None) -> dict[str, Points]:
-    """Points from `start_ms` on, or every van's newest: the view takes what is newer than it has."""
+    """The points from `start_ms` on, or the newest point of every van. The view ignores points that it already has."""
     found: dict[str, Points] = {}
     for name in LATEST:
         points = [] if start_ms is None else list(islice(history.select(name, start_ms=start_ms), TICK_ROWS))

@@ -1,4 +1,4 @@
-"""The web server of the live page: pages, access, and the reader's life."""
+"""The web server of the live page. It adds the pages and the access control, and runs the reader."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ SHUTDOWN_S = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivePage:
-    """What the live page is started with."""
+    """The options of the live page."""
 
     open_history: Callable[[], History]
     host: str = "127.0.0.1"
@@ -46,7 +46,7 @@ class LivePage:
 
 
 def listen(host: str, port: int, password: str | None) -> socket.socket:
-    """The listening socket. Raises `SettingsError` when it may not, or cannot, be had."""
+    """Open the listening socket. Raises `SettingsError` if this is not allowed or not possible."""
     if not is_loopback(host) and not password:
         raise SettingsError(
             f"listening on {host} lets others in: set live.password (VANPULSE_LIVE__PASSWORD), or use --host 127.0.0.1"
@@ -71,7 +71,7 @@ def listen(host: str, port: int, password: str | None) -> socket.socket:
 
 
 def serve(page: LivePage) -> None:
-    """Serve until SIGINT or SIGTERM. Raises `SettingsError` before anything has started."""
+    """Serve until SIGINT or SIGTERM. Raises `SettingsError` before anything is started."""
     listener = listen(page.host, page.port, page.password)
     with contextlib.closing(listener):
         application = build(page)
@@ -90,11 +90,11 @@ def serve(page: LivePage) -> None:
 
 
 def _already_stopped(_number: int, _frame: object) -> None:
-    """Take the signal that uvicorn raises once more when it has stopped because of it; that is no failure."""
+    """Ignore the signal that uvicorn raises again after it has stopped because of it."""
 
 
 def build(page: LivePage) -> FastAPI:
-    """The application, once per process: NiceGUI keeps its pages in the process."""
+    """Create the application. This is possible once per process, because NiceGUI keeps pages per process."""
     reader = Reader(
         page.open_history,
         zone=page.zone,

@@ -1,4 +1,4 @@
-"""How numbers and times are written for people; unknown is a dash, never 0."""
+"""Formats numbers and times for people. An unknown value is a dash, never 0."""
 
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
@@ -7,14 +7,14 @@ DASH: Final = "–"
 
 
 class Figure(NamedTuple):
-    """A number as written, and its unit."""
+    """A formatted number and its unit."""
 
     text: str
     unit: str
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """With thousands separators and a real minus sign."""
+    """A number with thousands separators and a true minus sign."""
     if value is None:
         return DASH
     text = f"{value:,.{digits}f}"
@@ -22,19 +22,19 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def scaled(value: float | None, unit: str, larger: str, digits: int = 0) -> Figure:
-    """In `unit`, or in the thousandfold `larger` once the number gets long."""
+    """A number in `unit`, or in the thousand times larger unit `larger` if it is long."""
     if value is not None and abs(value) >= 100_000:
         return Figure(number(value / 1000, 1), larger)
     return Figure(number(value, digits), unit)
 
 
 def thousands(value: float | None) -> float | None:
-    """In the thousandfold unit, as g in kg."""
+    """The number divided by 1000, for example g as kg."""
     return None if value is None else value / 1000
 
 
 def kilograms(grams: float | None) -> Figure:
-    """Grams as kg, or t from 10,000 kg."""
+    """Grams as kg, or as t from 10,000 kg."""
     if grams is None:
         return Figure(DASH, "kg")
     if abs(grams) >= 10_000_000:
@@ -43,7 +43,7 @@ def kilograms(grams: float | None) -> Figure:
 
 
 def bytes_(value: float | None) -> Figure:
-    """In the largest binary unit that leaves a number above 1."""
+    """Bytes in the largest binary unit in which the number is above 1."""
     if value is None:
         return Figure(DASH, "B")
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -54,7 +54,7 @@ def bytes_(value: float | None) -> Figure:
 
 
 def age(seconds: float) -> str:
-    """A length of time, in its two largest units."""
+    """A duration in its two largest units."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -77,7 +77,7 @@ def day(time_ms: int, zone: tzinfo) -> str:
 
 
 def zone_name(time_ms: int, zone: tzinfo) -> str:
-    """The zone with its distance to UTC at that time."""
+    """The time zone with its offset from UTC at that time."""
     local = datetime.fromtimestamp(time_ms / 1000, zone)
     offset = local.strftime("%z")
     name = str(zone)

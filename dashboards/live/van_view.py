@@ -1,11 +1,11 @@
-"""One van over the last hours, in a bounded number of points: means per bucket of time. Pure."""
+"""One van over the last hours, as mean values per time interval, so that the number of points is bounded. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 BUCKETS: Final = 720
-"""Points of a chart line."""
+"""Number of points of a chart line."""
 
 SIGNALS: Final = {
     "soc_pct": ("battery", "soc_pct"),
@@ -33,12 +33,12 @@ class _Mean:
 
 @dataclass(slots=True)
 class VanView:
-    """What the charts and the map of one van show."""
+    """The data of the charts and the map of one van."""
 
     vehicle_id: str
     hours: int
     newest_ms: dict[str, int] = field(default_factory=dict)
-    """By measurement: what comes next is later than this."""
+    """By measurement: the time of the newest point that was added."""
     version: int = 0
     means: dict[str, dict[int, _Mean]] = field(default_factory=lambda: {name: {} for name in SIGNALS})
     positions: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -49,11 +49,11 @@ class VanView:
 
     @property
     def bucket_ms(self) -> int:
-        """Length of the time that one point stands for."""
+        """The length of the interval of one point."""
         return self.hours * 3_600_000 // BUCKETS
 
     def add(self, measurement: str, points: Iterable[Mapping[str, Any]]) -> int:
-        """Take points of one measurement, each of them once; returns how many."""
+        """Add points of one measurement, each of them once. Returns how many."""
         events = {"trip": self.trips, "tour": self.tours, "drop": self.drops, "charge": self.charges}.get(measurement)
         signals = [(self.means[name], source) for name, (owner, source) in SIGNALS.items() if owner == measurement]
         bucket_ms = self.bucket_ms
@@ -75,7 +75,7 @@ class VanView:
         return count
 
     def line(self, signal: str) -> Line:
-        """The means over time, with a None where nothing was heard for a while."""
+        """The means over time, with None in longer gaps."""
         gap_ms = max(3 * self.bucket_ms, 300_000)
         line: Line = []
         for bucket, mean in sorted(self.means[signal].items()):
@@ -86,7 +86,7 @@ class VanView:
         return line
 
     def trail(self) -> list[tuple[float, float]]:
-        """Positions, oldest first, without those where it stood still."""
+        """Positions, oldest first, without repeated positions at rest."""
         trail: list[tuple[float, float]] = []
         for _, position in sorted(self.positions.items()):
             if not trail or trail[-1] != position:

@@ -7,7 +7,7 @@ from dashboards.grafana.layout import PanelRow, dashboard
 from dashboards.grafana.panel import Panel
 from dashboards.grafana.sdk import model
 
-POINTS = "The agent's own points, one a minute."
+POINTS = "From the agent's own points, one per minute."
 
 
 def build() -> model.Dashboard:
@@ -50,14 +50,14 @@ def _now() -> list[Panel]:
     return [
         stat(
             "Messages per second",
-            f"Rate since the point before. {POINTS}",
+            f"Mean rate since the previous point. {POINTS}",
             "suffix:/s",
             _newest("messages_per_s"),
             decimals=1,
         ),
         stat(
             "Lag",
-            f"Age of the newest reading that the store has. {POINTS}",
+            f"Age of the newest reading in the store. {POINTS}",
             "s",
             _newest("lag_s"),
             decimals=1,
@@ -72,7 +72,7 @@ def _now() -> list[Panel]:
         ),
         gauge(
             "Journal filled",
-            "Journal in use / its limit: how much of the room for an outage of the store is left.",
+            "Journal bytes in use / limit. The rest is available for an outage of the store.",
             "percent",
             filled,
             low=0,
@@ -87,25 +87,25 @@ def _now() -> list[Panel]:
 def _range() -> list[Panel]:
     grown = "Increase of the counter within the range."
     return [
-        stat("Messages", f"Received and journaled. {grown}", "short", agent_increase("messages_total")),
-        stat("Readings taken", f"New and in order. {grown}", "short", agent_increase("accepted_total")),
+        stat("Messages", f"Messages received and journaled. {grown}", "short", agent_increase("messages_total")),
+        stat("Readings accepted", f"New and in order. {grown}", "short", agent_increase("accepted_total")),
         stat("Points stored", f"Confirmed by the store. {grown}", "short", agent_increase("points_total")),
         stat(
-            "Writes tried again",
-            f"The store did not take them the first time. {grown}",
+            "Repeated writes",
+            f"Writes that failed and were sent again. {grown}",
             "short",
             agent_increase("store_retries_total"),
             steps={None: "green", 1: "orange"},
         ),
         stat(
             "Sessions lost",
-            f"The broker had forgotten us: messages may be missing. {grown}",
+            f"Reconnects at which the broker no longer had the session: messages may be missing. {grown}",
             "short",
             agent_increase("sessions_lost_total"),
             steps={None: "green", 1: "red"},
         ),
         stat(
-            "Connections made again",
+            "Reconnects",
             f"To the broker. {grown}",
             "short",
             agent_increase("reconnects_total"),
@@ -127,7 +127,7 @@ def _course() -> list[Panel]:
         ),
         series(
             "Lag",
-            f"Highest age per interval of the newest reading that the store has. {POINTS}",
+            f"Age of the newest reading in the store: highest per interval. {POINTS}",
             "s",
             _course_of("lag_s", "Lag", "max"),
             low=0,
@@ -151,12 +151,12 @@ def _course() -> list[Panel]:
             interval="1m",
         ),
         series(
-            "What became of the messages",
+            "Messages by result",
             f"Per second, from the counters. {POINTS}",
             "suffix:/s",
             _rate("accepted_total", "Taken"),
             _rate("late_total", "Late"),
-            _rate("duplicates_total", "Repeated"),
+            _rate("duplicates_total", "Duplicate"),
             _rate("dead_letters_total", "Refused"),
             low=0,
             interval="1m",
@@ -172,9 +172,9 @@ def _course() -> list[Panel]:
         ),
         series(
             "Connection to the broker",
-            f"Connections made again and sessions lost, since the start. {POINTS}",
+            f"Reconnects and lost sessions since the start. {POINTS}",
             "short",
-            _course_of("reconnects_total", "Connections made again", "max"),
+            _course_of("reconnects_total", "Reconnects", "max"),
             _course_of("sessions_lost_total", "Sessions lost", "max"),
             low=0,
             interval="1m",

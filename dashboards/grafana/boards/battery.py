@@ -38,7 +38,7 @@ def _summary() -> list[Panel]:
     return [
         stat(
             "Mean usable capacity",
-            f"Mean {newest}; learnt from charge against energy.",
+            f"Mean {newest}; learnt from state of charge and energy.",
             "kwatth",
             _over_vans("mean", "energy", "usable_capacity_kwh"),
             decimals=1,
@@ -59,7 +59,7 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "Hottest pack",
-            "Highest temperature that a van reported in the range.",
+            "Highest temperature that any van reported in the range.",
             "celsius",
             _range("max", "battery_temp_c"),
             decimals=1,
@@ -67,7 +67,7 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "Coldest pack",
-            "Lowest temperature that a van reported in the range.",
+            "Lowest temperature that any van reported in the range.",
             "celsius",
             _range("min", "battery_temp_c"),
             decimals=1,
@@ -137,7 +137,7 @@ def _scatter() -> list[Panel]:
     return [
         scatter(
             "Capacity over mileage",
-            "Each van and hour: usable capacity as learnt over the odometer.",
+            "One point per van and hour: learnt usable capacity over the odometer value.",
             "kwatth",
             course("energy", "usable_capacity_kwh", every=hourly, by=["vehicle_id"], fill="none", table=True),
             course(
@@ -149,7 +149,7 @@ def _scatter() -> list[Panel]:
         ),
         scatter(
             "Projected range at 100 % over outside temperature",
-            "Each van and hour: projected range / state of charge × 100 over the outside temperature, above 20 %.",
+            "Per van and hour above 20 %: projected range / state of charge × 100, over the outside temperature.",
             "suffix:km",
             course("energy", "range_km", every=hourly, by=["vehicle_id"], fill="none", table=True),
             course(

@@ -63,7 +63,7 @@ def build() -> model.Dashboard:
     """The charging page."""
     return dashboard(
         "charging",
-        "Charges that ended in the range shown, and what is charging now.",
+        "Charges that ended in the range shown, and vans that are charging now.",
         PanelRow("Summary", *_summary()),
         PanelRow("Now", *_now()),
         PanelRow("Shape", *_shape()),
@@ -98,7 +98,7 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "From the grid",
-            "Σ energy drawn from the grid for it.",
+            "Σ energy drawn from the grid for these charges.",
             "kwatth",
             total("charge", "grid_kwh"),
             width=3,
@@ -122,7 +122,7 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "CO2e",
-            "Σ grid energy × intensity at the hour it was drawn, well-to-wheel.",
+            "Σ grid energy × intensity of the grid in that hour, well-to-wheel.",
             "suffix:kg",
             total("charge", "co2e_g"),
             width=3,
@@ -149,7 +149,7 @@ def _now() -> list[Panel]:
     return [
         series(
             "Charging power",
-            "Σ over the vans of their mean power into the battery per interval, from readings that say charging.",
+            "Σ over the vans of their mean power into the battery per interval, from readings that report charging.",
             "kwatt",
             Query(
                 'SELECT sum("power") AS "Power" FROM (SELECT mean("battery_power_kw") AS "power" FROM "battery" '
@@ -162,7 +162,7 @@ def _now() -> list[Panel]:
         ),
         table(
             "Plugged in or charging in the range",
-            "Newest reading of each van: cable in or not, charging or not; power of its newest charging reading.",
+            "Newest reading of each van: plugged in, charging; power of its newest reading while charging.",
             latest("battery", "plugged_in", "charging", by=["vehicle_id", "depot"], table=True),
             charging,
             columns=[
@@ -300,7 +300,7 @@ def _scopes() -> list[Panel]:
         ),
         series(
             "CO2e per hour by scope",
-            "Σ over the slices that begin in the hour, location-based, and market-based beside it.",
+            "Σ over the slices that begin in the hour, location-based, and and market-based.",
             "suffix:kg",
             course("charge_slice", "direct_g", function="sum", every="1h", fill="none", alias="Scope 2"),
             course("charge_slice", "upstream_g", function="sum", every="1h", fill="none", alias="Scope 3.3 upstream"),
@@ -311,7 +311,7 @@ def _scopes() -> list[Panel]:
         ),
         table(
             "Slices",
-            "Each quarter of an hour of a charge: what the charges' energy, emissions and cost are the sums of.",
+            "Each quarter of an hour of a charge. Energy, emissions and cost of a charge are sums of its slices.",
             rows("charge_slice", *(column.field for column in SLICE_COLUMNS[1:]), limit=500),
             columns=SLICE_COLUMNS,
             time="Begin",
@@ -325,7 +325,7 @@ def _tables() -> list[Panel]:
     return [
         table(
             "Charges",
-            "Each charge; the grid side is measured where the charger reports, else energy / efficiency.",
+            "Each charge. Grid energy is measured if the charger reports its power, otherwise energy / efficiency.",
             rows("charge", *(column.field for column in charge_columns()[1:]), limit=500),
             columns=charge_columns(),
             time="End",

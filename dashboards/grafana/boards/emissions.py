@@ -46,7 +46,7 @@ def build() -> model.Dashboard:
     """The emissions page."""
     return dashboard(
         "emissions",
-        "CO2e of the fleet, well-to-wheel, against diesel, with the intensities it follows from.",
+        "CO2e of the fleet, well-to-wheel, compared with diesel, with the intensities used.",
         PanelRow("In the range shown", *_summary()),
         PanelRow("Per kilometre, tonne-kilometre and item", *_intensities()),
         PanelRow("Over time", *_course()),
@@ -75,7 +75,7 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "Avoided",
-            f"Diesel − own, never falling. {grown}",
+            f"Diesel − own; never decreases. {grown}",
             "suffix:kg",
             increase("emissions", "avoided_co2e_g_total"),
             decimals=1,
@@ -107,7 +107,7 @@ def _summary() -> list[Panel]:
 def _intensities() -> list[Panel]:
     per_km = Query(f'SELECT sum("co2e_g") / sum("distance_km") AS "g_per_km" FROM "trip" WHERE {_trips()}')
     diesel = Query(f'SELECT sum("diesel_co2e_g") / sum("distance_km") AS "g_per_km" FROM "trip" WHERE {_trips()}')
-    # A tour without drops counts when it is known to have been empty: G is all emissions of the operation.
+    # A tour without drops counts if it is known to have been empty, because G covers all emissions of the operation.
     tours = where("tour")
     per_tkm = Query(
         f'SELECT sum("co2e_g") / sum("activity_tkm") AS "g_per_tkm" FROM "tour" WHERE {tours} AND "empty_km" >= 0'
@@ -126,7 +126,7 @@ def _intensities() -> list[Panel]:
         ),
         stat(
             "CO2e per tonne-kilometre",
-            "Σ CO2e / Σ (mass × great-circle distance) of tours whose load is known; empty running counts in Σ CO2e.",
+            "Σ CO2e / Σ (mass × great-circle distance) of tours whose load is known; Σ CO2e includes empty running.",
             G_PER_TKM,
             per_tkm,
             decimals=0,
@@ -187,7 +187,7 @@ def _course() -> list[Panel]:
         ),
         series(
             "Uncertainty of the CO2e per day",
-            "Half widths of the 90 % intervals, Σ of the vans: of the energy's, which are independent, an upper bound.",
+            "Half widths of the 90 % intervals, Σ over the vans. For the energy this sum is an upper bound.",
             "suffix:kg",
             per_day("day", "uncertainty_g", alias="All"),
             per_day("day", "uncertainty_energy_g", alias="Energy estimate"),
@@ -259,9 +259,9 @@ def _tables() -> list[Panel]:
 
 def _corrections() -> Panel:
     return table(
-        "What does not count",
-        "`vanpulse correct` has taken these stretches out of reports and days, one line for each hour with anything in "
-        "it. The increases of counters on these pages still hold them.",
+        "Corrections",
+        "Periods that `vanpulse correct` removed from reports and days, one row per hour with an amount. Increases of "
+        "counters on these pages still include them.",
         rows("correction", *MEASUREMENTS["correction"].field_names, limit=200),
         columns=[
             VAN,
@@ -285,7 +285,7 @@ def _basis() -> list[Panel]:
     return [
         pie(
             "Intensities used",
-            "Points of `emissions` by source of the intensity: of the hour, or of the year.",
+            "Points of `emissions` by source of the intensity: hourly or annual.",
             "short",
             *(
                 total(
@@ -309,7 +309,7 @@ def _basis() -> list[Panel]:
         ),
         table(
             "Factor sets",
-            "The factor set that each van's newest day in the range was computed with.",
+            "The factor set of the newest day of each van in the range.",
             latest("day", "factor_set", by=["vehicle_id", "country"], table=True),
             columns=[VAN, Column("country", "Country"), Column("factor_set", "Factor set", "string")],
             sort="Factor set",
@@ -317,7 +317,7 @@ def _basis() -> list[Panel]:
         ),
         text(
             "Factor set and method",
-            "Where the factors are listed and how the figures are made.",
+            "Sources of the factors, and the method.",
             FACTORS,
             width=12,
             height=8,

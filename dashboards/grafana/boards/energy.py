@@ -81,7 +81,7 @@ def _summary() -> list[Panel]:
 
 
 def _quarters(*names: str) -> Query:
-    """How much each counter grew per van and quarter of an hour: rows that merge with means."""
+    """The increase of each counter per van and quarter of an hour, as rows that can be merged with means."""
     columns = ", ".join(f'non_negative_difference(last("{name}")) AS "{name}"' for name in names)
     return Query(
         f'SELECT {columns} FROM "energy" WHERE {where("energy")} GROUP BY time({QUARTER}), "vehicle_id" fill(none)',
@@ -116,7 +116,7 @@ def _bins() -> list[Panel]:
         ),
         table(
             "By outside temperature",
-            "The figures behind the bars: distance, energy used and idle drain per 5 °C bin.",
+            "The values of the bars: distance, energy used and idle drain per 5 °C bin.",
             _quarters("used_kwh_total", "distance_km_total", "idle_kwh_total"),
             course("battery", "ambient_temp_c", every=QUARTER, by=["vehicle_id"], fill="none", table=True),
             steps=[
@@ -215,7 +215,7 @@ def _course() -> list[Panel]:
             interval="1h",
         ),
         pie(
-            "Basis of the energy",
+            "Source of the energy",
             "Points of `energy` by source: the van's counters, its power, or its state of charge.",
             "short",
             *(

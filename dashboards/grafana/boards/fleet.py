@@ -77,7 +77,7 @@ def _now() -> list[Panel]:
         ),
         stat(
             "Power out of the batteries",
-            "Sum of the vans' power now; negative while more is charged than used.",
+            "Sum of the vans' power now; negative if more energy is charged than used.",
             "kwatt",
             sum_of_latest("fleet", "power_kw", of="depot"),
             width=4,
@@ -108,8 +108,8 @@ def _range() -> list[Panel]:
         ),
         stat("CO2e", f"Well-to-wheel. {formula}", "suffix:kg", increase("emissions", "co2e_g_total"), decimals=1),
         stat(
-            "CO2e of the same work with diesel",
-            f"Diesel van of the same class over the same distance, well-to-wheel. {formula}",
+            "CO2e with diesel vans",
+            f"Diesel vans of the same class over the same distance, well-to-wheel. {formula}",
             "suffix:kg",
             increase("emissions", "diesel_co2e_g_total"),
             decimals=1,
@@ -195,7 +195,7 @@ def _course() -> list[Panel]:
     return [
         series(
             "What the vans are doing",
-            f"Vans online, driving and charging: most at once per interval, summed over depots. {minute}",
+            f"Vans online, driving and charging: highest number per interval, summed over depots. {minute}",
             "short",
             *counts,
             low=0,
@@ -271,7 +271,7 @@ def _depots() -> Panel:
 def _alerts() -> Panel:
     return table(
         "Alerts",
-        "Conditions that began or ended in the range, newest first.",
+        "Alerts raised or cleared in the range, newest first.",
         rows("alert", "severity", "state", "kind", "value", "message"),
         columns=[
             VAN,

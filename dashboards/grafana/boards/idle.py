@@ -28,7 +28,7 @@ def build() -> model.Dashboard:
 
 
 def _standing(function: str) -> Query:
-    """Mean power while parked, per van, then over the vans: the drain of those quarters of an hour that had any."""
+    """Mean power while parked, per van and then over the vans, in those quarters of an hour that had a drain."""
     inner = (
         f'SELECT non_negative_difference(last("idle_kwh_total")) * 4000 AS "watts" FROM "energy" '
         f'WHERE {where("energy")} GROUP BY time({QUARTER}), "vehicle_id" fill(none)'
@@ -72,7 +72,7 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "Points while parked",
-            "Points of `energy` with the state parked: what the figures rest on.",
+            "Points of `energy` with the state parked: the basis of the figures on this page.",
             "short",
             Query(
                 f'SELECT count("idle_kwh_total") AS "points" FROM "energy" WHERE {where("energy")} '

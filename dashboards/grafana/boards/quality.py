@@ -17,7 +17,7 @@ def build() -> model.Dashboard:
     """The page of data quality."""
     return dashboard(
         "quality",
-        "Late, repeated and refused messages, silent vans, missing fields, and the uncertainty of what follows.",
+        "Late, duplicate and refused messages, silent vans, missing fields, and the uncertainty of derived figures.",
         PanelRow("Messages", *_summary()),
         PanelRow("Over time", *_course()),
         PanelRow("Vans", *_vans()),
@@ -32,7 +32,7 @@ def _summary() -> list[Panel]:
     grown = "Increase of the agent's counter within the range; all vans."
     return [
         stat("Messages", f"Messages received and journaled. {grown}", "short", agent_increase("messages_total")),
-        stat("Readings taken", f"New, and in order. {grown}", "short", agent_increase("accepted_total")),
+        stat("Readings accepted", f"New, and in order. {grown}", "short", agent_increase("accepted_total")),
         stat(
             "Refused",
             f"Messages that became dead letters: `vanpulse deadletters list` shows them. {grown}",
@@ -53,13 +53,13 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "Late",
-            f"Readings older than the van's newest: stored raw, left out of totals. {grown}",
+            f"Readings older than the newest of their van: stored, but not counted in totals. {grown}",
             "short",
             agent_increase("late_total"),
         ),
         stat(
-            "Repeated",
-            f"Seen before: counted, not stored. {grown}",
+            "Duplicate",
+            f"Readings received before: counted, not stored. {grown}",
             "short",
             agent_increase("duplicates_total"),
         ),
@@ -67,7 +67,7 @@ def _summary() -> list[Panel]:
 
 
 def _course() -> list[Panel]:
-    minute = "Per second, from the agent's counters, one point a minute."
+    minute = "Per second, from the agent's counters, one point per minute."
     rates = [
         Query(
             f'SELECT non_negative_derivative(max("{name}"), 1s) AS "{name}" FROM "agent" WHERE $timeFilter '
@@ -76,12 +76,12 @@ def _course() -> list[Panel]:
         )
         for name, title in (
             ("late_total", "Late"),
-            ("duplicates_total", "Repeated"),
+            ("duplicates_total", "Duplicate"),
             ("dead_letters_total", "Refused"),
         )
     ]
     return [
-        series("Late, repeated, refused", minute, "suffix:/s", *rates, low=0, interval="1m"),
+        series("Late, duplicate and refused messages", minute, "suffix:/s", *rates, low=0, interval="1m"),
         series(
             "Readings with a position and with a charge",
             "Number of points per interval, over the vans chosen.",
@@ -110,7 +110,7 @@ def _vans() -> list[Panel]:
     return [
         table(
             "Newest reading of each van",
-            "When each van was last heard of in the range; silent vans first.",
+            "Time of the newest reading of each van in the range; silent vans first.",
             latest("battery", "soc_pct", by=["vehicle_id", "depot"], table=True),
             columns=[VAN, Column("depot", "Depot"), Column("soc_pct", "Charge", "percent", 0)],
             time="Newest reading",
@@ -121,7 +121,7 @@ def _vans() -> list[Panel]:
         ),
         table(
             "What the vans report",
-            "Number of readings in the range that had each field: 0 is never sent.",
+            "Number of readings in the range with each field. 0 means that the van never sends the field.",
             counted,
             placed,
             columns=[
@@ -162,8 +162,8 @@ def _derived() -> list[Panel]:
             height=10,
         ),
         pie(
-            "Trips seen and inferred",
-            "Number of trips that were seen, and that were inferred after the van had been offline.",
+            "Trips observed and inferred",
+            "Number of trips that were observed, and that were inferred after the van had been offline.",
             "short",
             total("trip", "duration_s", function="count", conditions=['"inferred" = false'], alias="Seen"),
             total("trip", "duration_s", function="count", conditions=['"inferred" = true'], alias="Inferred"),
@@ -171,8 +171,8 @@ def _derived() -> list[Panel]:
             height=10,
         ),
         pie(
-            "Charges seen and inferred",
-            "Number of charges that were seen, and that were inferred after the van had been offline.",
+            "Charges observed and inferred",
+            "Number of charges that were observed, and that were inferred after the van had been offline.",
             "short",
             total("charge", "duration_s", function="count", conditions=['"inferred" = false'], alias="Seen"),
             total("charge", "duration_s", function="count", conditions=['"inferred" = true'], alias="Inferred"),
@@ -181,7 +181,7 @@ def _derived() -> list[Panel]:
         ),
         table(
             "Alerts raised",
-            "All alerts that were raised in the range; implausible charge, position, odometer and power among them.",
+            "All alerts that were raised in the range; this includes implausible charge, position, odometer and power.",
             rows("alert", "severity", "kind", "value", "message", conditions=["\"state\" = 'raised'"], limit=200),
             columns=[
                 VAN,

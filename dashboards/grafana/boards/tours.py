@@ -12,7 +12,7 @@ from dashboards.grafana.sdk import model
 from dashboards.grafana.tables import table, world_map
 
 LOAD_KNOWN: Final = '"empty_km" >= 0'
-"""Of a tour on which nothing is known to have been on board, the field is absent."""
+"""The field is absent if the load of the tour is not known."""
 
 
 def tour_columns() -> list[Column]:
@@ -67,7 +67,7 @@ def build() -> model.Dashboard:
     """The tours' page."""
     return dashboard(
         "tours",
-        "Tours that ended in the range shown, from depot to depot, and what was delivered on them.",
+        "Tours that ended in the range shown, from depot to depot, and their deliveries.",
         PanelRow("Summary", *_summary()),
         PanelRow("Shape", *_shape()),
         PanelRow("Tours and drops", *_tables()),
@@ -112,7 +112,7 @@ def _shape() -> list[Panel]:
         ),
         scatter(
             "CO2e per item over items",
-            "Each tour: the more it delivers, the less falls on each item.",
+            "One point per tour. With more items, each item has a smaller share.",
             "suffix:g",
             rows("tour", "items", "co2e_g_per_item", by=[]),
             x=Column("items", "Items"),
@@ -121,7 +121,7 @@ def _shape() -> list[Panel]:
         ),
         pie(
             "Basis of the figures",
-            "Tours by the weakest of their data: primary (measured, said by message or manifest), modelled, default.",
+            "Tours by their lowest data quality: primary (measured, from messages or a manifest), modelled, default.",
             "short",
             *(
                 total("tour", "duration_s", function="count", conditions=[f"\"quality\" = '{value}'"], alias=value)
@@ -136,7 +136,7 @@ def _tables() -> list[Panel]:
     return [
         table(
             "Tours",
-            "Each tour: energy and CO2e since the end of the tour before, well-to-wheel; ± is for CO2e.",
+            "Each tour: energy and CO2e since the end of the previous tour, well-to-wheel; ± applies to CO2e.",
             rows("tour", *(column.field for column in tour_columns()[1:]), limit=500),
             columns=tour_columns(),
             time="End",

@@ -80,7 +80,7 @@ def _summary() -> list[Panel]:
         ),
         stat(
             "Energy",
-            "Σ net energy of the trips; what braking returned is subtracted.",
+            "Σ net energy of the trips; energy returned by braking is subtracted.",
             "kwatth",
             total("trip", "energy_kwh", conditions=long),
             width=3,
@@ -103,10 +103,10 @@ def _summary() -> list[Panel]:
             width=3,
             decimals=1,
         ),
-        stat("Stops", "Σ stops on the way.", "short", total("trip", "stops", conditions=long), width=3),
+        stat("Stops", "Σ stops during the trips.", "short", total("trip", "stops", conditions=long), width=3),
         stat(
             "Inferred trips",
-            "Trips that happened while the van was offline: known by the change of odometer or position and charge.",
+            "Trips while the van was offline, inferred from the change of odometer or position and charge.",
             "short",
             total("trip", "duration_s", function="count", conditions=[LONG_ENOUGH, '"inferred" = true']),
             width=3,
@@ -170,7 +170,7 @@ def _shape() -> list[Panel]:
 
 
 def _counts(name: str, *values: str, measurement: str = "trip") -> list[Query]:
-    """How many points have each value of a text field, which cannot be grouped by as it is no tag."""
+    """The number of points with each value of a text field. InfluxQL can group only by tags."""
     return [
         total(measurement, "duration_s", function="count", conditions=[f"\"{name}\" = '{value}'"], alias=value)
         for value in values

@@ -59,7 +59,7 @@ def _now() -> list[Panel]:
             decimals=0,
         ),
         stat(
-            "Range as the van says",
+            "Range reported by the van",
             f"The van's own estimate. {NEWEST}",
             "suffix:km",
             latest("battery", "range_km"),
@@ -208,7 +208,7 @@ def _course() -> list[Panel]:
         series("Altitude", f"Above sea level. {mean}", "lengthm", course("location", "altitude_m", alias="Altitude")),
         series(
             "Charge state as reported",
-            "Readings per interval in which the van said it was charging, and in which it said it was plugged in.",
+            "Readings per interval that report charging, and that report being plugged in.",
             "short",
             course("battery", "soc_pct", function="count", conditions=['"charging" = true'], alias="Charging"),
             course("battery", "soc_pct", function="count", conditions=['"plugged_in" = true'], alias="Plugged in"),
@@ -281,7 +281,7 @@ def _tables() -> list[Panel]:
         ),
         table(
             "Alerts",
-            "Conditions that began or ended in the range.",
+            "Alerts raised or cleared in the range.",
             rows("alert", "severity", "state", "kind", "value", "message"),
             columns=[
                 Column("severity", "Severity", "string", colors=SEVERITY_COLORS),

@@ -1,1 +1,1 @@
-"""The page's own browser elements: map, chart and table."""
+"""Browser elements of the live page: map, chart and table."""

@@ -1,4 +1,4 @@
-"""Lines over time and bars over hours."""
+"""A chart of lines over time or bars over hours."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -7,11 +7,11 @@ from nicegui.elements import echart as _echart  # noqa: F401  # registers the bu
 
 
 class ChartSeries(NamedTuple):
-    """One line or one row of bars; `data` is [[ms, value], …], None where nothing is known."""
+    """One line or one series of bars. `data` is [[ms, value], …]; an unknown value is None."""
 
     name: str
     color: str
-    """A colour's name in the style sheet."""
+    """The name of a colour in the style sheet."""
     data: list[Any]
     type: Literal["line", "bar"] = "line"
     area: bool = False
@@ -21,7 +21,7 @@ class ChartSeries(NamedTuple):
 
 
 class Chart(Element, component="chart.js"):
-    """A titled chart with its unit."""
+    """A chart with a title and a unit."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Chart(Element, component="chart.js"):
             self._props["high"] = high
 
     def set(self, series: list[ChartSeries]) -> None:
-        """Send other data, if it is other data."""
+        """Send the data if it has changed."""
         wanted = [one._asdict() for one in series]
         if wanted != self._sent:
             self._sent = wanted

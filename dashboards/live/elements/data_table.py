@@ -7,11 +7,11 @@ from nicegui.element import Element
 
 ColumnType = Literal["text", "message", "link", "number", "soc", "state", "severity", "verdict", "time", "age", "span"]
 DataRow = list[Any]
-"""[key, value, value, …], the values in the order of the columns."""
+"""A row: [key, value, value, …], with the values in the order of the columns."""
 
 
 class DataColumn(NamedTuple):
-    """A column: what it is called, in which unit, and how it is written."""
+    """A column: its label, its unit and its format."""
 
     label: str
     type: ColumnType = "text"
@@ -21,12 +21,12 @@ class DataColumn(NamedTuple):
     help: str = ""
 
     def shown(self, value: Any) -> Any:
-        """A number as the column writes it: rounded once, and a change that nobody sees is not sent."""
+        """The value as the column shows it. Rounding here avoids sending changes that are not visible."""
         return round(value, self.digits) if isinstance(value, float) and self.type in ("number", "soc") else value
 
 
 class DataTable(Element, component="data_table.js"):
-    """Rows come once as a whole and then as patches."""
+    """A table that sends all rows once and then only changed rows."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class DataTable(Element, component="data_table.js"):
             self.run_method("patch", self._shown(rows))
 
     def replace(self, rows: list[DataRow]) -> None:
-        """Send all rows, if they are not what the browser has."""
+        """Send all rows if they differ from those in the browser."""
         rows = self._shown(rows)
         if rows != self._sent:
             self._sent = rows

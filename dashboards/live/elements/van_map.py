@@ -10,7 +10,7 @@ Depots = list[tuple[str, float, float]]
 
 
 class VanMap(Element, component="van_map.js"):
-    """Vans as [id, state, SoC, latitude, longitude, heading, severity]; tiles only where an address is set."""
+    """A map of vans, given as [id, state, SoC, latitude, longitude, heading, severity]. Tiles need a tile server."""
 
     def __init__(
         self,
@@ -40,15 +40,15 @@ class VanMap(Element, component="van_map.js"):
             self.run_method("patch", vans)
 
     def set_depots(self, depots: Depots) -> None:
-        """Send the depots, if they are not what the browser has."""
+        """Send the depots if they differ from those in the browser."""
         if depots != self._sent_depots:
             self._sent_depots = depots
             self.run_method("setDepots", depots)
 
     def set_path(self, path: list[tuple[float, float]]) -> None:
-        """Send the way of the one van."""
+        """Send the track of the van that is shown."""
         self.run_method("setPath", path)
 
     def set_places(self, places: list[list[Any]]) -> None:
-        """Send where it stopped and charged: [latitude, longitude, kind]."""
+        """Send the places where the van stopped and charged: [latitude, longitude, kind]."""
         self.run_method("setPlaces", places)

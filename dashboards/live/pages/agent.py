@@ -18,18 +18,23 @@ _COUNTERS = (
         "messages_total",
         "vanpulse_messages_journaled_total",
         "Messages journaled",
-        "on disk before they were acknowledged",
+        "written to disk before their acknowledgement",
     ),
-    ("accepted_total", "vanpulse_readings_accepted_total", "Readings taken", "after validation"),
+    ("accepted_total", "vanpulse_readings_accepted_total", "Readings accepted", "valid readings"),
     ("points_total", "vanpulse_points_written_total", "Points stored", "confirmed by the store"),
-    ("store_retries_total", "vanpulse_store_retries_total", "Store retries", "writes tried again"),
-    ("reconnects_total", "vanpulse_mqtt_reconnects_total", "Reconnects", "connections to the broker made again"),
-    ("sessions_lost_total", "vanpulse_mqtt_sessions_lost_total", "Sessions lost", "the broker had forgotten us"),
+    ("store_retries_total", "vanpulse_store_retries_total", "Store retries", "repeated writes"),
+    ("reconnects_total", "vanpulse_mqtt_reconnects_total", "Reconnects", "new connections to the broker"),
+    (
+        "sessions_lost_total",
+        "vanpulse_mqtt_sessions_lost_total",
+        "Sessions lost",
+        "reconnects without the earlier session",
+    ),
 )
 
 
 class AgentPage:
-    """One browser's agent page."""
+    """The agent page in one browser."""
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
@@ -69,10 +74,10 @@ class AgentPage:
         """Send what changed since the last tick."""
         agent, metrics = self.reader.view.agent, self.reader.metrics
         if metrics is not None:
-            self.note.set("as of now, from its /metrics; the lines from the store")
+            self.note.set("present values from /metrics; charts from the store")
         else:
             self.note.set(
-                f"from the store; its /metrics does not answer: {self.reader.metrics_problem or 'not asked yet'}"
+                f"from the store; /metrics does not answer: {self.reader.metrics_problem or 'not requested yet'}"
             )
 
         def value(field: str, name: str) -> float | None:
@@ -93,7 +98,7 @@ class AgentPage:
         agent, metrics, show = self.reader.view.agent, self.reader.metrics, self.figures.set
         show("rate", Figure(number(agent.get("messages_per_s"), 1), "1/s"), f"{number(agent.get('vans'))} vans known")
         lag_s = value("lag_s", "vanpulse_store_lag_seconds")
-        show("lag", Figure(number(lag_s, 1), "s"), "age of the newest reading stored")
+        show("lag", Figure(number(lag_s, 1), "s"), "age of the newest reading in the store")
         used, limit = (
             value("journal_bytes", "vanpulse_journal_bytes"),
             value("journal_limit_bytes", "vanpulse_journal_limit_bytes"),
@@ -113,13 +118,16 @@ class AgentPage:
             up = metrics.value(metric) if metrics else None
             word = units.DASH if up is None else good if up else bad
             show(
-                name, Figure(word, ""), "" if up is not None else "ask its /metrics", bad=None if up is None else not up
+                name,
+                Figure(word, ""),
+                "" if up is not None else "unknown without /metrics",
+                bad=None if up is None else not up,
             )
         show("memory", units.bytes_(value("memory_bytes", "vanpulse_memory_bytes")))
 
 
 def line(points: list[dict[str, Any]], field: str, factor: float = 1.0) -> list[DataRow]:
-    """A field over time."""
+    """The values of a field over time."""
     return [[point["time_ms"], round(point[field] * factor, 2)] for point in points if field in point]
 
 

@@ -1,4 +1,4 @@
-"""Charging: who charges, with how much, and who will not be ready by morning."""
+"""Charging: which vans charge, with how much power, and which will not be ready by morning."""
 
 from nicegui import ui
 
@@ -14,7 +14,7 @@ CHARGING = (
     DataColumn("SoC", "soc", "%", 1),
     DataColumn("Power", "number", "kW", 1, help="Into the battery"),
     DataColumn("80 % at", "time"),
-    DataColumn("By morning", "number", "%", help="If it goes on like this"),
+    DataColumn("By morning", "number", "%", help="If charging continues at this power"),
     DataColumn("Ready", "verdict", hide="phone"),
     DataColumn("Depot", "text", hide="phone"),
 )
@@ -50,9 +50,9 @@ DONE = (
 
 SCOPES = (
     DataColumn("Place", "text"),
-    DataColumn("Instrument", "text", help="What market-based is by: contract, residual mix, else the grid's intensity"),
+    DataColumn("Instrument", "text", help="Basis of market-based: contract, residual mix, or the grid's intensity"),
     DataColumn("From grid", "number", "kWh", 1),
-    DataColumn("Metered", "number", "%", hide="tablet", help="Share of it that chargers have measured"),
+    DataColumn("Metered", "number", "%", hide="tablet", help="Share measured by chargers"),
     DataColumn("Scope 2", "number", "kg", 2, help="CO2e of generation, location-based"),
     DataColumn("3.3 upstream", "number", "kg", 2, hide="phone", help="CO2e of fuels and plants before generation"),
     DataColumn("3.3 losses", "number", "kg", 2, hide="phone", help="CO2e of transmission and distribution losses"),
@@ -61,7 +61,7 @@ SCOPES = (
 
 
 def scope_row(site: ChargeSite, sums: ChargeSums) -> DataRow:
-    """What was charged at a place by one instrument."""
+    """The energy charged at one place with one instrument."""
     grid_kwh = sums["grid_kwh"]
     return [
         f"{site.place}/{site.instrument}",
@@ -74,7 +74,7 @@ def scope_row(site: ChargeSite, sums: ChargeSums) -> DataRow:
 
 
 def charging_row(one: Outlook) -> DataRow:
-    """A van that charges."""
+    """The row of a van that charges."""
     van = one.van
     return [
         van.vehicle_id,
@@ -89,7 +89,7 @@ def charging_row(one: Outlook) -> DataRow:
 
 
 def risk_row(one: Outlook) -> DataRow:
-    """A van that somebody has to look after."""
+    """The row of a van that will not be ready by morning."""
     van = one.van
     capacity_kwh = van.energy.get("usable_capacity_kwh")
     missing_kwh = None
@@ -108,7 +108,7 @@ def risk_row(one: Outlook) -> DataRow:
 
 
 class ChargingPage:
-    """One browser's charging page."""
+    """The charging page in one browser."""
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
@@ -137,7 +137,7 @@ class ChargingPage:
                     AT_RISK,
                     [],
                     title="Not ready by morning",
-                    nothing="Every van that stands will be ready.",
+                    nothing="All standing vans will be ready.",
                     sort=(3, 1),
                 )
             with card():
@@ -170,7 +170,7 @@ class ChargingPage:
         outlooks = [outlook(van, now_ms, morning_ms) for van in view.vans.values()]
         self.note.set(
             f"Ready means {READY_SOC_PCT:g} % at {READY_AT:%H:%M} on {units.day(morning_ms, self.reader.zone)}, "
-            "at the power each van charges with now"
+            "at the present charging power of each van"
         )
         self._show_figures(outlooks)
         self.at_risk.replace([risk_row(one) for one in outlooks if one.at_risk])
@@ -212,7 +212,7 @@ class ChargingPage:
         show(
             "risk",
             Figure(number(at_risk), "vans"),
-            f"{by_verdict['not charging']} not charging, {by_verdict['late']} too slow",
+            f"{by_verdict['not charging']} not charging, {by_verdict['late']} charging too slowly",
             bad=at_risk > 0,
         )
         show(

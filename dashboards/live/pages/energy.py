@@ -1,4 +1,4 @@
-"""Energy and emissions: against diesel, by scope, by hour, by depot, by country."""
+"""Energy and emissions: compared with diesel, by scope, by hour, by depot and by country."""
 
 from collections.abc import Callable
 from typing import Final
@@ -18,18 +18,18 @@ GROUP_COLUMNS = (
     DataColumn("Energy", "number", "kWh", 1),
     DataColumn("Consumption", "number", "kWh/100 km", 1, hide="phone"),
     DataColumn("From grid", "number", "kWh", 1, hide="tablet", help="Drawn from the grid while charging"),
-    DataColumn("CO2e", "number", "kg", 1, help="Well-to-wheel, of the energy used"),
+    DataColumn("CO2e", "number", "kg", 1, help="Well-to-wheel emissions of the energy used"),
     DataColumn("Diesel", "number", "kg CO2e", 1, hide="phone", help="The same distances with diesel vans"),
     DataColumn("Avoided", "number", "kg CO2e", 1),
     DataColumn("NOx", "number", "g", 1, hide="tablet", help="Avoided, by legal limit"),
 )
 
 BALANCED: Final = 0.001
-"""What is charged equals what is used and what the packs hold more, to a thousandth."""
+"""Largest allowed imbalance: carbon charged must equal carbon used plus the increase in the batteries."""
 
 
 def group_rows(today: Standing, group: Callable[[str], str]) -> list[DataRow]:
-    """Today's amounts by depot or country, as the table takes them."""
+    """The rows of today's amounts by depot or country."""
     counts: dict[str, int] = {}
     for vehicle_id in today:
         counts[group(vehicle_id)] = counts.get(group(vehicle_id), 0) + 1
@@ -55,7 +55,7 @@ def group_rows(today: Standing, group: Callable[[str], str]) -> list[DataRow]:
 
 
 class EnergyPage:
-    """One browser's energy page."""
+    """The energy page in one browser."""
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
@@ -112,7 +112,7 @@ class EnergyPage:
             )
 
     def update(self) -> None:
-        """Send what changed since the last tick; sums over a day need no more than one look in five ticks."""
+        """Send what changed. Sums over a day are updated only every five ticks."""
         view = self.reader.view
         if not view.vans or (self.version >= 0 and view.version < self.version + 2):
             return
@@ -193,7 +193,7 @@ def _bars(by_hour: Hours, name: str, divisor: float) -> list[list[float | None]]
 
 
 def energy_bars(by_hour: Hours) -> list[ChartSeries]:
-    """Energy used, and drawn from the grid, by hour."""
+    """Energy used and energy from the grid, by hour."""
     return [
         ChartSeries("Used on the road", "accent", _bars(by_hour, "used_kwh", 1), type="bar"),
         ChartSeries("Drawn from the grid", "charging", _bars(by_hour, "grid_kwh", 1), type="bar"),

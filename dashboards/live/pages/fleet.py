@@ -24,8 +24,8 @@ COLUMNS = (
     DataColumn("CO2e today", "number", "kg", 2, hide="tablet", help="Well-to-wheel"),
     DataColumn("Depot", "text", hide="phone"),
     DataColumn("Model", "text", hide="tablet"),
-    DataColumn("Alert", "severity", hide="phone", help="The worst that is open"),
-    DataColumn("Heard", "age", "ago", hide="phone", help="Age of the van's newest reading"),
+    DataColumn("Alert", "severity", hide="phone", help="The highest severity of its active alerts"),
+    DataColumn("Last reading", "age", "ago", hide="phone", help="Age of the van's newest reading"),
 )
 
 ALERT_COLUMNS = (
@@ -37,7 +37,7 @@ ALERT_COLUMNS = (
 
 
 def van_row(van: LatestVan, today: Standing, worst: dict[str, str]) -> DataRow:
-    """One van as the table takes it."""
+    """The table row of a van."""
     amounts = today.get(van.vehicle_id, {})
     return [
         van.vehicle_id,
@@ -58,7 +58,7 @@ def van_row(van: LatestVan, today: Standing, worst: dict[str, str]) -> DataRow:
 
 
 def alert_rows(points: list[Any]) -> list[DataRow]:
-    """Open alerts as the table takes them."""
+    """The table rows of active alerts."""
     return [
         [
             f"{point.get('vehicle_id')}/{point.get('kind')}",
@@ -72,7 +72,7 @@ def alert_rows(points: list[Any]) -> list[DataRow]:
 
 
 class FleetPage:
-    """One browser's fleet page."""
+    """The fleet page in one browser."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -100,7 +100,7 @@ class FleetPage:
             ("distance", "Distance today", ""),
             ("energy", "Energy today", ""),
             ("avoided", "CO2e avoided today", ""),
-            ("alerts", "Open alerts", ""),
+            ("alerts", "Active alerts", ""),
         ):
             self.figures.add(name, label, dot=dot)
         with grid("vp-2-1"):
@@ -117,8 +117,8 @@ class FleetPage:
                 self.alerts = DataTable(
                     ALERT_COLUMNS,
                     alert_rows(view.open_alerts()),
-                    title="Open alerts",
-                    nothing="No alert is open.",
+                    title="Active alerts",
+                    nothing="No alert is active.",
                     sort=(3, -1),
                 )
         with card():

@@ -1,4 +1,4 @@
-"""What every page has around it: navigation, how fresh the data is, and what to show when there is none."""
+"""The frame of every page: navigation, age of the data, and a message if there is no data."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,9 +17,9 @@ from dashboards.live.reading import Reader
 STATIC_PATH: Final = "/live-static"
 LAND_PATH: Final = f"{STATIC_PATH}/land.json"
 STALE_S: Final = 120
-"""Older than this, the newest reading is worth a warning."""
+"""If the newest reading is older than this, a warning is shown."""
 ADVANCES_FOR_MS: Final = 10_000
-"""For so long after a newer reading, old ones count as on their way."""
+"""Old data counts as catching up for this long after the last newer reading."""
 
 _ICONS: Final = {
     "fleet": (
@@ -60,7 +60,7 @@ class Site:
     depots: Depots
 
     def depot_places(self) -> Depots:
-        """Where the depots are: as the fleet file says, else where their vans stand."""
+        """The positions of depots from the fleet file, otherwise from the positions of vans that stand there."""
         known = {name: (name, latitude, longitude) for name, latitude, longitude in self.depots}
         standing: dict[str, list[tuple[float, float]]] = {}
         for van in self.reader.view.vans.values():
@@ -72,7 +72,7 @@ class Site:
 
 
 def svg(paths: str, css: str = "") -> str:
-    """An icon drawn with the text's colour."""
+    """An icon in the colour of the text."""
     return (
         f'<svg class="{css}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.800" '
         f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{paths}</svg>'
@@ -80,7 +80,7 @@ def svg(paths: str, css: str = "") -> str:
 
 
 def raw(html: str, tag: str = "div", css: str = "") -> ui.html:
-    """Markup of our own; never with text from outside."""
+    """Trusted markup. Never pass text from outside."""
     element = ui.html(html, sanitize=False, tag=tag)
     return element.classes(css) if css else element
 
@@ -98,7 +98,7 @@ def text(content: str, css: str = "", tag: str = "span") -> "Text":
 
 
 class Text(Element):
-    """An element whose text is sent only when it changes."""
+    """An element that sends its text only when it changes."""
 
     def set(self, content: str) -> None:
         """Show `content`."""
@@ -108,7 +108,7 @@ class Text(Element):
 
 
 def mark(element: Element, css: str, *, on: bool) -> None:
-    """Set or take away a class, if it is not so already."""
+    """Add or remove a class, unless it is already so."""
     if (css in element.classes) != on:
         if on:
             element.classes(add=css)
@@ -124,7 +124,7 @@ class Figures:
         self._cells: dict[str, tuple[Element, Text, Text, Text]] = {}
 
     def add(self, name: str, label: str, *, dot: str = "") -> None:
-        """A figure under a name; its value comes with `set`."""
+        """Add a figure with a name. `set` gives it a value."""
         with self._strip, div("vp-figure") as cell:
             cell.props(f'data-figure="{name}"')
             with div("", tag="dt"):
@@ -148,14 +148,14 @@ class Figures:
 
 
 class CatchingUp:
-    """Whether newer readings keep coming, old as they may be: then what was held back is on its way."""
+    """Detects that newer readings keep arriving although they are old: buffered data is catching up."""
 
     def __init__(self) -> None:
         self._newest_ms: int | None = None
         self._advanced_ms = 0
 
     def seen(self, newest_ms: int | None, now_ms: int) -> bool:
-        """Take note of the newest reading; whether a newer one has come lately."""
+        """Note the newest reading. Returns whether a newer one has arrived lately."""
         if newest_ms != self._newest_ms:
             if self._newest_ms is not None:
                 self._advanced_ms = now_ms
@@ -164,7 +164,7 @@ class CatchingUp:
 
 
 class Frame:
-    """One browser's page: it is told after every tick and brings itself up to date."""
+    """A page in one browser. It updates itself after every tick."""
 
     def __init__(self, site: Site, current: str, title: str) -> None:
         self.site = site
@@ -195,8 +195,8 @@ class Frame:
                 self._panel_text = text("", tag="p")
             self.content = div("vp-content")
             text(
-                f"Times in {units.zone_name(self.reader.clock_ms(), zone)}. Numbers come from the store and are "
-                "as the agent computed them.",
+                f"Times in {units.zone_name(self.reader.clock_ms(), zone)}. All numbers are read from the store, "
+                "as computed by the agent.",
                 "vp-foot",
                 tag="p",
             )
@@ -230,11 +230,11 @@ class Frame:
         self._updates.append(update)
 
     def watch(self, vehicle_id: str, hours: int) -> Any:
-        """Have one van read in detail for as long as this page is open."""
+        """Read one van in detail while this page is open."""
         return self._stack.enter_context(self.reader.watching(vehicle_id, hours))
 
     def start(self, *, metrics: bool = False) -> None:
-        """Show what is there, then follow the reader."""
+        """Show the present data, then follow the reader."""
         self._refresh()
         self._stack.enter_context(self.reader.subscription(self._tick, metrics=metrics))
 
@@ -280,14 +280,14 @@ class Frame:
         mark(self._banner, "vp-mild", on=not broken)
         if broken:
             self._banner_head.set("The store does not answer.")
-            self._banner_text.set(f"Shown is the last that was read. {self.reader.problem}")
+            self._banner_text.set(f"The page shows the last data that was read. {self.reader.problem}")
         elif catching_up:
             self._banner_head.set("Older readings are coming in.")
-            self._banner_text.set(f"They have reached {self._moment()}, {units.age(age_s)} ago.")
+            self._banner_text.set(f"They have reached {self._moment()}, which is {units.age(age_s)} ago.")
         elif stale:
             self._banner_head.set("No new readings.")
             self._banner_text.set(
-                f"The newest is {units.age(age_s)} old, of {self._moment()}. Does the agent run, and does the broker?"
+                f"The newest reading is {units.age(age_s)} old, from {self._moment()}. Check the agent and the broker."
             )
 
     def _moment(self) -> str:
@@ -303,22 +303,25 @@ _PANELS: Final = {
     "starting": ("Reading the store", "The fleet appears in a moment."),
     "empty": (
         "No readings yet",
-        "The store answers and is still empty. The fleet appears here as soon as the first van has been heard.",
+        "The store answers but is empty. The fleet appears here after the first reading of a van.",
     ),
     "live": ("Reading the store", "The fleet appears in a moment."),
-    "unreachable": ("The store cannot be read", "It is tried again every few seconds; nothing has to be reloaded."),
+    "unreachable": (
+        "The store cannot be read",
+        "The page tries again every few seconds. You do not need to reload it.",
+    ),
 }
 
 
 def van_mark(van: LatestVan, severity: str | None) -> list[Any]:
-    """One van as the map takes it."""
+    """A van in the format of the map."""
     latitude, longitude = van.trail[-1] if van.trail else (None, None)
     return [van.vehicle_id, van.state, van.soc_pct, latitude, longitude, van.location.get("heading_deg"), severity]
 
 
 @contextmanager
 def card(css: str = "") -> Iterator[Element]:
-    """A surface."""
+    """A card, which contains other elements."""
     with div(f"vp-card {css}") as element:
         yield element
 
@@ -331,14 +334,14 @@ def grid(css: str) -> Iterator[None]:
 
 
 def page_head(title: str, note: str = "") -> Text:
-    """The page's heading; returns the note beside it."""
+    """Add the heading of the page. Returns the note beside it."""
     with div("vp-page-head"):
         text(title, tag="h1")
         return text(note, "vp-sub")
 
 
 def state_legend() -> None:
-    """Each state's mark with its name."""
+    """The legend of states."""
     with div("vp-legend"):
         for state in ("driving", "stopped", "charging", "parked", "offline"):
             raw(f'<span class="vp-dot vp-{state}"></span>{state}', tag="span")

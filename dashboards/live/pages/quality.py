@@ -1,4 +1,4 @@
-"""Data quality: what came late, twice or broken, and which vans are silent."""
+"""Data quality: late, duplicate and rejected messages, and silent vans."""
 
 import itertools
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from dashboards.live.units import Figure, number, thousands
 QUARTER_MS: Final = 900_000
 
 SILENT_AFTER_S: Final = 300
-"""A van that has not been heard for this long is listed, whatever its state."""
+"""A van without readings for this long is listed as silent, in any state."""
 
 REJECTED_TOTAL: Final = "vanpulse_messages_rejected_total"
 
@@ -31,18 +31,18 @@ COUNTERS: Final = {
 """Field of the store's `agent` → metric."""
 
 MEANINGS = {
-    "malformed": "not JSON, or not what its topic promises",
+    "malformed": "not JSON, or not the format of its topic",
     "schema": "a field is missing or has the wrong type",
-    "out_of_range": "a value that cannot be",
+    "out_of_range": "an impossible value",
     "identity_mismatch": "the payload names another van than the topic",
     "unknown_topic": "no dialect knows the topic",
-    "unknown_vehicle": "not in the fleet file, and strangers are refused",
+    "unknown_vehicle": "not in the fleet file, and unknown vans are rejected",
     "too_old": "older than accepted",
-    "in_future": "further ahead than accepted",
+    "in_future": "too far in the future",
     "oversize": "larger than accepted",
     "malformed_packet": "not MQTT",
     "journal_corrupt": "damaged in the journal",
-    "rejected_by_store": "the store will not take it",
+    "rejected_by_store": "refused by the store",
 }
 
 REJECTED = (
@@ -54,7 +54,7 @@ REJECTED = (
 SILENT = (
     DataColumn("Van", "link"),
     DataColumn("State", "state"),
-    DataColumn("Heard", "age", "ago"),
+    DataColumn("Last reading", "age", "ago"),
     DataColumn("Last reading", "time", hide="phone"),
     DataColumn("SoC then", "soc", "%", 1),
     DataColumn("Depot", "text", hide="phone"),
@@ -63,7 +63,7 @@ SILENT = (
 IMPLAUSIBLE = (
     DataColumn("Van", "link"),
     DataColumn("Kind"),
-    DataColumn("Now", "text", help="raised: it still sends what cannot be true"),
+    DataColumn("Now", "text", help="raised: the van still sends implausible data"),
     DataColumn("Since", "time"),
     DataColumn("What", "message", hide="phone"),
     DataColumn("Depot", "text", hide="tablet"),
@@ -72,16 +72,16 @@ CORRECTED = (
     DataColumn("Van", "link"),
     DataColumn("From", "time"),
     DataColumn("To", "time"),
-    DataColumn("Distance", "number", "km", 1, help="Does not count"),
-    DataColumn("Energy", "number", "kWh", 1, hide="phone", help="Does not count"),
-    DataColumn("CO2e", "number", "kg", 2, hide="phone", help="Does not count"),
+    DataColumn("Distance", "number", "km", 1, help="Not counted in sums"),
+    DataColumn("Energy", "number", "kWh", 1, hide="phone", help="Not counted in sums"),
+    DataColumn("CO2e", "number", "kg", 2, hide="phone", help="Not counted in sums"),
     DataColumn("Reason", "message"),
     DataColumn("Made", "time", hide="tablet"),
 )
 
 
 class QualityPage:
-    """One browser's data quality page."""
+    """The data quality page in one browser."""
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
@@ -122,7 +122,7 @@ class QualityPage:
                 [],
                 title="Implausible data",
                 page=25,
-                nothing="No van has sent data that cannot be true in the last seven days.",
+                nothing="No van has sent implausible data in the last seven days.",
                 sort=(3, -1),
             )
         with card("vp-gap"):
@@ -136,14 +136,20 @@ class QualityPage:
             )
         with card():
             self.silent = DataTable(
-                SILENT, [], title="Silent vans", nothing="Every van has been heard in the last 5 minutes.", sort=(2, 1)
+                SILENT,
+                [],
+                title="Silent vans",
+                nothing="Every van has sent a reading in the last 5 minutes.",
+                sort=(2, 1),
             )
 
     def update(self) -> None:
         """Send what changed since the last tick."""
         view, metrics = self.reader.view, self.reader.metrics
         counts = counters(metrics, view.agent)
-        self.note.set("since the agent counts, " + ("as of now" if metrics else "as of its last minute in the store"))
+        self.note.set(
+            "since the start of the agent, " + ("up to now" if metrics else "up to its last point in the store")
+        )
         self._show_figures(counts)
         self.trouble.set(trouble_bars(list(view.agent_past)))
         by_reason = metrics.by_label(REJECTED_TOTAL, "reason") if metrics else None
@@ -206,7 +212,7 @@ class QualityPage:
 
 
 def implausible_rows(alerts: Iterable[Point]) -> list[DataRow]:
-    """The newest alert of each van and kind about data that cannot be true."""
+    """The newest alert about implausible data of each van and kind."""
     return [
         [
             f"{alert.get('vehicle_id')}/{alert['kind']}",
@@ -223,18 +229,18 @@ def implausible_rows(alerts: Iterable[Point]) -> list[DataRow]:
 
 
 def counters(metrics: Metrics | None, agent: dict[str, Any]) -> dict[str, float | None]:
-    """What the agent counts now; what it does not say comes from its last minute in the store. 0 is a count."""
+    """The present counts of the agent. Missing ones are taken from its last point in the store. 0 is a count."""
     counts: dict[str, float | None] = {}
     for field, name in COUNTERS.items():
         found = metrics.value(name) if metrics else None
         counts[field] = agent.get(field) if found is None else found
     if metrics and metrics.value(REJECTED_TOTAL) is None:
-        counts["dead_letters_total"] = 0.0  # a reason has no sample before its first message
+        counts["dead_letters_total"] = 0.0  # a reason has no metric before its first message
     return counts
 
 
 def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) -> list[DataRow]:
-    """Every reason of the closed list; a dash where the agent cannot be asked."""
+    """A row for every reason. It shows a dash if the agent does not answer."""
     rows: list[DataRow] = []
     for reason in REASONS:
         count = None if by_reason is None else by_reason.get(reason, 0.0)
@@ -245,7 +251,7 @@ def rejected_rows(by_reason: dict[str, float] | None, accepted: float | None) ->
 
 
 def trouble_bars(points: list[dict[str, float]]) -> list[ChartSeries]:
-    """What was added in each quarter of an hour."""
+    """The increase in each quarter of an hour."""
     return [
         ChartSeries(name, color, quarters(points, field), type="bar", stack="trouble")
         for name, color, field in (
@@ -257,7 +263,7 @@ def trouble_bars(points: list[dict[str, float]]) -> list[ChartSeries]:
 
 
 def quarters(points: list[dict[str, float]], field: str) -> list[list[float]]:
-    """A counter's growth in each quarter of an hour; one that starts again counts from 0."""
+    """The increase of a counter in each quarter of an hour. A counter that restarts counts from 0."""
     sums: dict[int, float] = {}
     for before, after in itertools.pairwise(points):
         if field in before and field in after:
@@ -268,7 +274,7 @@ def quarters(points: list[dict[str, float]], field: str) -> list[list[float]]:
 
 
 def added(points: list[dict[str, float]], field: str) -> list[list[float | None]]:
-    """Differences of a counter, per minute; a counter that starts again counts from 0."""
+    """The differences of a counter per minute. A counter that restarts counts from 0."""
     line: list[list[float | None]] = []
     for before, after in itertools.pairwise(points):
         if field in before and field in after and after["time_ms"] > before["time_ms"]:

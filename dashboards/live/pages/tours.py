@@ -1,4 +1,4 @@
-"""Tours and drops: what was delivered, with how much energy and CO2e, and how sure that is."""
+"""Tours and drops: deliveries with their energy, CO2e and uncertainty."""
 
 from nicegui import ui
 
@@ -19,7 +19,7 @@ TOURS = (
     DataColumn("Items", "number", hide="phone"),
     DataColumn("Transport", "number", "t·km", 2, hide="tablet", help="Mass times great-circle distance"),
     DataColumn("Energy", "number", "kWh", 1, hide="phone"),
-    DataColumn("CO2e", "number", "kg", 2, help="Location-based, well-to-wheel, since the tour before"),
+    DataColumn("CO2e", "number", "kg", 2, help="Location-based, well-to-wheel, since the previous tour"),
     DataColumn("±", "number", "kg", 2, hide="tablet", help="Half width of the 90 % interval of the CO2e"),
     DataColumn("per t·km", "number", "g", hide="tablet"),
     DataColumn("per item", "number", "g"),
@@ -33,14 +33,14 @@ DROPS = (
     DataColumn("Customer", "text", hide="phone"),
     DataColumn("Mass", "number", "kg", 1, hide="phone"),
     DataColumn("Items", "number"),
-    DataColumn("As the crow flies", "number", "km", 1, hide="tablet"),
-    DataColumn("CO2e", "number", "g", help="Its share of the tour's"),
+    DataColumn("Straight line", "number", "km", 1, hide="tablet"),
+    DataColumn("CO2e", "number", "g", help="Its share of the tour's CO2e"),
     DataColumn("From", "text", hide="tablet", help="message, import, load or default"),
 )
 
 
 def tour_row(point: Point) -> DataRow:
-    """A tour as the table of one van takes it."""
+    """The row of a tour in the table of one van."""
     get = point.get
     return [
         f"{get('vehicle_id')}/{point['time_ms']}",
@@ -63,7 +63,7 @@ def tour_row(point: Point) -> DataRow:
 
 
 def drop_row(point: Point) -> DataRow:
-    """A drop as the table of one van takes it."""
+    """The row of a drop in the table of one van."""
     get = point.get
     return [
         f"{get('vehicle_id')}/{point['time_ms']}",
@@ -80,12 +80,12 @@ def drop_row(point: Point) -> DataRow:
 
 
 def with_van(row: DataRow, point: Point) -> DataRow:
-    """The row with its van in front."""
+    """The row with the van in its first column."""
     return [row[0], point.get("vehicle_id"), *row[1:]]
 
 
 class ToursPage:
-    """One browser's page of tours."""
+    """The tours page in one browser."""
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
@@ -134,14 +134,14 @@ class ToursPage:
             )
 
     def update(self) -> None:
-        """Send what changed since the last look."""
+        """Send what changed since the last update."""
         delivered = self.reader.delivered
         version = delivered.version * 2 + delivered.complete
         if version == self.version:
             return
         self.version = version
         sums = delivered.sums()
-        note = f"tours that ended in the last {DAYS} days" + ("" if delivered.complete else ", being read")
+        note = f"tours that ended in the last {DAYS} days" + ("" if delivered.complete else " (still being read)")
         self.note.set(f"{note}; the newest {NEWEST} in the lists" if sums.tours > NEWEST else note)
         self._show_figures(sums)
         self.tours.replace([with_van(tour_row(point), point) for point in delivered.tours()])

@@ -1,4 +1,4 @@
-"""One van: what it does now, today's energy and CO2e, its last hours, its trips, charges and alerts."""
+"""One van: its present state, today's energy and CO2e, its last hours, trips, charges and alerts."""
 
 from typing import Final
 
@@ -53,7 +53,7 @@ ALERTS = (
 
 
 def trip_row(point: Point) -> DataRow:
-    """A trip as the table takes it."""
+    """The table row of a trip."""
     get = point.get
     return [
         f"{get('vehicle_id')}/{point['time_ms']}",
@@ -73,7 +73,7 @@ def trip_row(point: Point) -> DataRow:
 
 
 def charge_row(point: Point) -> DataRow:
-    """A charge as the table takes it."""
+    """The table row of a charge."""
     get = point.get
     return [
         f"{get('vehicle_id')}/{point['time_ms']}",
@@ -91,7 +91,7 @@ def charge_row(point: Point) -> DataRow:
 
 
 class VanPage:
-    """One browser's page of one van."""
+    """The page of one van in one browser."""
 
     def __init__(self, site: Site, vehicle_id: str, hours: int) -> None:
         self.site = site
@@ -193,7 +193,7 @@ class VanPage:
             self._show_now()
             self.version = view.version
         basis = (van.version, id(self.reader.hours), self.reader.today_ms())
-        if basis != self.today_basis:  # at midnight, and once the full hours are read, even if the van is silent
+        if basis != self.today_basis:  # also at midnight and after the full hours were read, even if the van is silent
             self._show_today()
             self.today_basis = basis
         if self.detail.version != self.detail_version:
