@@ -62,7 +62,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_settings_that_are_fine(tmp_path: Path) -> None:
     result = vanpulse("check-config", cwd=tmp_path)
     assert result.returncode == 0
-    assert "settings are fine" in result.stdout
+    assert "settings are valid" in result.stdout
     assert not (tmp_path / "data").exists()  # it only looks
 
 
@@ -105,7 +105,7 @@ def test_check_config_points_at_depots_that_have_no_entry(tmp_path: Path, depots
     assert result.returncode == 0
     lines = [line.split("which")[0] for line in result.stdout.splitlines()[1:]]
     van = {"nrth": "b", "south": "a"}
-    assert lines == [f"but: van {van[depot]!r} is of depot {depot!r}, " for depot in told]
+    assert lines == [f"warning: van {van[depot]!r} names depot {depot!r}, " for depot in told]
 
 
 def test_check_config_points_at_diesel_classes_of_another_country(tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_check_config_points_at_diesel_classes_of_another_country(tmp_path: Path
     result = vanpulse("check-config", cwd=tmp_path)
     assert result.returncode == 0
     assert result.stdout.splitlines()[1:] == [
-        "but: van 'a': diesel_class 'van_3' is of the UK, and it charges in DE",
-        "but: van 'b': diesel_class 'eu_van_heavy' is of the EU, and it charges in GB",
+        "warning: van 'a': diesel_class 'van_3' is a class of the UK, but the van charges in DE",
+        "warning: van 'b': diesel_class 'eu_van_heavy' is a class of the EU, but the van charges in GB",
     ]
 
 

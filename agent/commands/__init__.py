@@ -1,1 +1,1 @@
-"""The commands: one file each, with `add_arguments` and `run`."""
+"""The commands of `vanpulse`: a module for each, with `add_arguments` and `run`."""

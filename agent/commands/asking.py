@@ -1,4 +1,4 @@
-"""How a command has the running agent change its journal, which nobody else may write."""
+"""Requests to the running agent: while it has the journal open, only the agent may change it."""
 
 import sys
 import time
@@ -13,10 +13,10 @@ _ASK_SECONDS: Final = 40.0
 
 
 def ask_agent(path: Path, request: Request) -> bool:
-    """Leave the request and wait until it was carried out; says so on stderr and returns False where it was not."""
-    return _wait(lambda: requests.ask(path, request), "an earlier request still waits for the agent") and _wait(
-        lambda: not requests.waits(path), "the agent has not taken the request; it will when it gets to it"
-    )
+    """Leave a request for the agent and wait until it is carried out. Returns False, after a line on stderr, if not."""
+    return _wait(
+        lambda: requests.ask(path, request), "an earlier request still waits for the agent: try again later"
+    ) and _wait(lambda: not requests.waits(path), "the agent has not carried out the request yet; it will do so later")
 
 
 def _wait(condition: Callable[[], bool], otherwise: str) -> bool:

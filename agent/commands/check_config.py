@@ -1,4 +1,4 @@
-"""`vanpulse check-config`: whether the daemon would start with these settings."""
+"""`vanpulse check-config`: checks whether the agent would start with these settings."""
 
 import argparse
 import sys
@@ -13,36 +13,36 @@ from agent.shard.opening import decoder_of, roster_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing beyond `--config`."""
-    parser.epilog = "Reads the settings and every file they name; connects to nothing."
+    """No options beyond `--config`."""
+    parser.epilog = "Reads the settings and every file that they name. Connects to no server."
 
 
 def run(_arguments: argparse.Namespace, settings: Settings) -> int:
-    """Raise `SettingsError` for the first thing wrong; print what was found otherwise."""
+    """Raise `SettingsError` for the first error, or print a summary and warnings."""
     fleet = load_fleet(settings.fleet)
     roster = roster_of(settings, fleet)
     abroad = [f"van {name!r}: {text}" for name in fleet.vans if (text := _class_abroad(roster.vehicle(name)))]
     if settings.fleet.diesel_class and (text := _class_abroad(roster.vehicle(""))):
-        abroad.append(f"vans that the fleet file does not name: {text}")
+        abroad.append(f"vans that are not in the fleet file: {text}")
     receiver_of(settings, decoder_of(settings, roster))
     store_of(settings.store)
     time_zone(settings.live.timezone)
     sys.stdout.write(
-        f"settings are fine: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "
+        f"settings are valid: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "
         f"{len(fleet.vans)} vans and {len(fleet.depots)} depots in the fleet file\n"
     )
     for depot, vehicle_id in fleet.depots_without_entry().items():
-        sys.stdout.write(f"but: van {vehicle_id!r} is of depot {depot!r}, which has no entry\n")
-    sys.stdout.writelines(f"but: {text}\n" for text in abroad)
+        sys.stdout.write(f"warning: van {vehicle_id!r} names depot {depot!r}, which has no entry\n")
+    sys.stdout.writelines(f"warning: {text}\n" for text in abroad)
     return 0
 
 
 def _class_abroad(vehicle: Vehicle) -> str | None:
-    """What is odd about a diesel class of the UK elsewhere, or of the EU in the UK."""
+    """The warning for a diesel class of the UK elsewhere, or of the EU in the UK; None if there is none."""
     if vehicle.country in UK:
         odd, origin = vehicle.diesel_class in EU_CLASS.values(), "the EU"
     else:
         odd, origin = vehicle.diesel_class in EU_CLASS, "the UK"
     if not odd:
         return None
-    return f"diesel_class {vehicle.diesel_class!r} is of {origin}, and it charges in {vehicle.country}"
+    return f"diesel_class {vehicle.diesel_class!r} is a class of {origin}, but the van charges in {vehicle.country}"

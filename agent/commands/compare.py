@@ -1,4 +1,4 @@
-"""`vanpulse compare TRUTH`: what the simulator knows against what the agent computed."""
+"""`vanpulse compare TRUTH`: compares the simulator's true values with what the agent computed."""
 
 import argparse
 import sys
@@ -15,11 +15,11 @@ from agent.fleet.energy_state import STORED_SHARE
 from agent.stores import History
 
 OVERLAP_S: Final = 600.0
-"""An event of the agent belongs to a true one if they overlap, or lie at most this far apart."""
+"""An event of the agent matches a true one if they overlap or are at most this far apart."""
 
 
 class Comparison(NamedTuple):
-    """One line of the table."""
+    """One line of the table: the true and the computed value of a quantity."""
 
     what: str
     truth: float
@@ -28,14 +28,14 @@ class Comparison(NamedTuple):
 
     @property
     def difference(self) -> str:
-        """In percent of the truth."""
+        """The difference in percent of the true value."""
         if self.truth == 0.0:
             return "" if self.agent == 0.0 else "–"
         return f"{100.0 * (self.agent - self.truth) / self.truth:+.2f} %"
 
 
 class Truth(msgspec.Struct):
-    """The truth file: its events, and the last totals of each van."""
+    """The content of a truth file: its events and the last totals of each van."""
 
     start_ms: int
     end_ms: int
@@ -44,19 +44,19 @@ class Truth(msgspec.Struct):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """The truth file, and which vans."""
     parser.add_argument("truth", type=Path, metavar="TRUTH", help="file written by `vanpulse simulate --truth`")
     parser.add_argument("--vehicle", metavar="ID", help="only this van")
     parser.add_argument("--by-vehicle", action="store_true", help="one table per van")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print the table; the exit status."""
+    """Print the table; returns the exit status."""
     truth = read_truth(arguments.truth)
     vans = sorted(truth.totals)
     if arguments.vehicle is not None:
         if arguments.vehicle not in truth.totals:
-            raise SettingsError(f"{arguments.truth} knows no vehicle {arguments.vehicle!r}")
+            raise SettingsError(f"{arguments.truth} has no vehicle {arguments.vehicle!r}")
         vans = [arguments.vehicle]
     history = history_of(settings.store)
     try:
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def read_truth(path: Path) -> Truth:
-    """Read a truth file; raises `SettingsError` when it is none."""
+    """Read a truth file. Raises `SettingsError` if it is not one."""
     totals: dict[str, dict[str, Any]] = {}
     events: dict[str, list[dict[str, Any]]] = {"trip": [], "stop": [], "charge": []}
     start_ms = 0
@@ -93,7 +93,7 @@ def read_truth(path: Path) -> Truth:
 
 
 def compare(truth: Truth, history: History, vans: list[str]) -> list[Comparison]:
-    """The lines for these vans together."""
+    """The lines of the table for these vans together."""
     wanted = set(vans)
     totals = [truth.totals[van] for van in vans]
     energy = [
@@ -142,10 +142,10 @@ def compare(truth: Truth, history: History, vans: list[str]) -> list[Comparison]
 
 
 def _carbon(history: History, vans: list[str], truth: Truth) -> list[Comparison]:
-    """The balance of carbon by published points alone: what slices brought, against use and the packs' content.
+    """The carbon balance from stored points alone: CO2e charged, against CO2e used plus the change in the packs.
 
-    The content changes by what was stored less what was used. What it was at the beginning is known to a step of the
-    state of charge; that matters only as far as the carbon content per kWh has changed since.
+    The energy in a pack changes by what was stored minus what was used. Its amount at the beginning is known to one
+    step of the state of charge. This error matters only as far as the CO2e per kWh in the pack has changed since.
     """
     brought_g = accounted_g = 0.0
     for van in vans:
@@ -163,13 +163,13 @@ def _carbon(history: History, vans: list[str], truth: Truth) -> list[Comparison]
 
 
 def _taken_in_kwh(standing: dict[str, float]) -> float:
-    """What was stored less what was used, since the counters began."""
+    """Energy stored minus energy used, since the counters began."""
     used_kwh = standing["used_kwh_total"] - standing.get("regenerated_kwh_total", 0.0)
     return STORED_SHARE * standing["charged_kwh_total"] - used_kwh
 
 
 def _standing(history: History, span: dict[str, Any], *, latest: bool) -> dict[str, float] | None:
-    """Where a van's energy and carbon stand at the first, or the newest, point of a time."""
+    """The values of a van's battery, energy and emissions at the first or the newest points of a period."""
     found: dict[str, float] = {}
     for measurement in ("battery", "energy", "emissions"):
         found |= next(iter(history.select(measurement, **span, latest=latest)), {})
@@ -180,7 +180,7 @@ def _standing(history: History, span: dict[str, Any], *, latest: bool) -> dict[s
 def match_events(
     true: list[dict[str, Any]], found: list[dict[str, Any]]
 ) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], int, int]:
-    """Pair events of one van by overlap in time, each at most once; also how many remain on either side."""
+    """Pair the events of each van by their overlap, each at most once; also how many remain on either side."""
     by_van: dict[str, list[dict[str, Any]]] = {}
     for point in found:
         by_van.setdefault(point["vehicle_id"], []).append(point)
@@ -195,13 +195,13 @@ def match_events(
 
 
 def _overlap_s(event: dict[str, Any], point: dict[str, Any]) -> float:
-    """Seconds that two events share; negative is how far apart they are."""
+    """Seconds of overlap of two events; a negative value is the gap between them."""
     begin = max(event["start_ms"], point["start_ms"])
     return float(min(event["end_ms"], point["time_ms"]) - begin) / 1000.0
 
 
 def _pair_error(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]], field: str) -> list[Comparison]:
-    """The mean error of single events, in percent, where the true value is worth a comparison."""
+    """The mean error of single events in percent, without events whose true value is below 0.5."""
     errors = [
         100.0 * abs(point[field] - event[field]) / abs(event[field])
         for event, point in pairs

@@ -1,8 +1,8 @@
-"""`vanpulse deadletters`: look at the messages that could not be used, and hand them back after a fix.
+"""`vanpulse deadletters`: lists, shows and replays the messages that could not be used.
 
-A replay moves letters back into the journal as new messages, in one transaction: none is lost, none is there twice,
-whether the agent runs or not. Going through the broker would lose what its access rules forbid us to publish, and
-would judge old readings by a new time of arrival; here each keeps the time it arrived.
+A replay moves dead letters back into the journal as new messages in one transaction, whether the agent runs or not.
+None is lost, none is there twice, and each keeps its time of arrival. Publishing them again through the broker would
+give them a new time of arrival, and would lose those that its access rules forbid us to publish.
 """
 
 import argparse
@@ -32,21 +32,26 @@ _LOSSES_SHOWN: Final = 20
 
 
 class NoSuchLetter(VanpulseError):
-    """A key that names no dead letter, or no longer."""
+    """There is no dead letter with this key, or no longer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do with which letters."""
+    """The action, and which dead letters."""
     parser.add_argument(
         "action",
         choices=("list", "show", "replay"),
-        help="list: one line each; show: with their whole payload; replay: process them again",
+        help="list: print one line each; show: print the whole payload; replay: process them again",
     )
     parser.add_argument(
-        "keys", nargs="*", default=(), metavar="KEY", type=parse_key, help="only these, as `list` names them"
+        "keys",
+        nargs="*",
+        default=(),
+        metavar="KEY",
+        type=parse_key,
+        help="only the dead letters with these keys, which `list` prints",
     )
     parser.add_argument(
-        "--reason", choices=REASONS, metavar="REASON", help=f"only letters with this reason: {', '.join(REASONS)}"
+        "--reason", choices=REASONS, metavar="REASON", help=f"only dead letters with this reason: {', '.join(REASONS)}"
     )
     parser.add_argument("--format", choices=("text", "jsonl"), default="text", help="text (default) or jsonl")
 
@@ -55,7 +60,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """List, show or replay."""
     path: Path = settings.journal.path
     if not path.exists():
-        sys.stderr.write(f"vanpulse: there is no journal {path} yet, so no dead letters\n")
+        sys.stderr.write(f"vanpulse: there is no journal {path} yet, and so there are no dead letters\n")
         return 0
     with JournalReader(path) as reader:
         found = reader.dead_letters_by_key(arguments.keys) if arguments.keys else reader.dead_letters(arguments.reason)
@@ -73,21 +78,23 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         sys.stderr.write(f"{number} dead letters\n")
     if (missing := len(set(arguments.keys)) - number) > 0:
         reason = f" with reason {arguments.reason}" if arguments.reason else ""
-        raise NoSuchLetter(f"{missing} of these keys are of no dead letter{reason}: `deadletters list` shows them all")
+        raise NoSuchLetter(f"{missing} of these keys have no dead letter{reason}. `deadletters list` prints all keys.")
     return 0
 
 
 def parse_key(text: str) -> Key:
-    """`OFFSET.INDEX` or `OFFSET`."""
+    """A key, written as `OFFSET.INDEX` or `OFFSET`."""
     offset, _, index = text.partition(".")
     try:
         return int(offset), int(index or 0)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no key: `deadletters list` shows them, like 1234.0") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a key. Use one that `deadletters list` prints, such as 1234.0."
+        ) from None
 
 
 def format_key(letter: DeadLetter) -> str:
-    """The key as `parse_key` takes it."""
+    """The key in the form that `parse_key` reads."""
     return f"{letter.offset}.{letter.index}"
 
 
@@ -95,13 +102,13 @@ def format_key(letter: DeadLetter) -> str:
 
 
 def _tell_losses(reader: JournalReader) -> None:
-    """Who has lost how much since the journal was made: on stderr, beside what is still there."""
+    """Write to stderr which senders have lost messages, and how many, since the journal was created."""
     for sender, loss in list(reader.losses().items())[:_LOSSES_SHOWN]:
         given_up = [
             f"{number} {what}"
             for number, what in (
-                (loss.letters, "dead letters made room for newer ones"),
-                (loss.messages, "messages were refused or dropped because the journal was full"),
+                (loss.letters, "dead letters deleted to make room for newer ones"),
+                (loss.messages, "messages refused or dropped because the journal was full"),
             )
             if number
         ]
@@ -140,7 +147,7 @@ def _as_json(letter: DeadLetter) -> str:
 
 
 def _payload(letter: DeadLetter) -> str:
-    """The payload on one line; foreign bytes never reach a terminal as they are."""
+    """The payload on one line, escaped, since its bytes may be control codes of a terminal."""
     return repr(letter.payload)[1:]
 
 
@@ -154,7 +161,7 @@ def _replay(letters: Sequence[DeadLetter], settings: Settings) -> int:
     messages = [letter.key for letter in letters if journal_requests.can_be_replayed(letter)]
     left = _carry_out(path, Request(replay=messages, remove=lines_written), settings)
     again = len(messages) + len(lines_written) - len(left)
-    sys.stdout.write(f"{again} of {len(letters)} dead letters are processed again\n")
+    sys.stdout.write(f"{again} of {len(letters)} dead letters will be processed again\n")
     written = set(lines_written)
     _explain(letter for letter in letters if letter.key in left or letter.key not in {*messages, *written})
     return 0 if again == len(letters) else 1
@@ -162,12 +169,12 @@ def _replay(letters: Sequence[DeadLetter], settings: Settings) -> int:
 
 def _explain(letters: Iterable[DeadLetter]) -> None:
     for reason, number in sorted(Counter(letter.reason for letter in letters).items()):
-        why = NOT_REPLAYABLE.get(reason, "not yet behind the checkpoint; try again in a moment")
-        sys.stderr.write(f"vanpulse: {number} with reason {reason} stay: {why}\n")
+        why = NOT_REPLAYABLE.get(reason, "their message is not checkpointed yet: try again later")
+        sys.stderr.write(f"vanpulse: {number} with reason {reason} are not replayed: {why}\n")
 
 
 def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
-    """Do it, or have the running agent do it; returns the keys of letters that stayed."""
+    """Carry out the request, or let the running agent do it. Returns the keys of the dead letters that remain."""
     wanted = [*request.replay, *request.remove]
     if not wanted:
         return set()
@@ -186,7 +193,7 @@ def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
 
 
 async def _write_again(letters: Sequence[DeadLetter], settings: Settings) -> list[Key]:
-    """Offer refused lines to the store once more; returns the letters whose lines it took."""
+    """Write refused lines to the store again. Returns the keys of those that it accepted."""
     store = store_of(settings.store)
     if not isinstance(store, InfluxStore):
         return []

@@ -1,4 +1,4 @@
-"""The demo's embedded broker: amqtt on loopback, in a process of its own. Not for anything that must not be lost."""
+"""The demo's MQTT broker: amqtt on the loopback interface, in a process of its own. It may lose messages."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ async def serve(port: int) -> None:
     broker = Broker(_CONFIG | {"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}})
     await broker.start()
     await stop.wait()
-    with contextlib.suppress(Exception):  # whatever it says while going down helps nobody
+    with contextlib.suppress(Exception):  # errors of its shutdown are of no use
         async with asyncio.timeout(3):
             await broker.shutdown()
 

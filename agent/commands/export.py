@@ -1,4 +1,4 @@
-"""`vanpulse export MEASUREMENT`: points of one measurement from whichever store is set, as CSV or JSON lines."""
+"""`vanpulse export MEASUREMENT`: prints the points of one measurement as CSV or JSON lines."""
 
 import argparse
 import csv
@@ -17,7 +17,7 @@ _SHOW_EVERY: Final = 20_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to export, and how."""
+    """The measurement, the selection and the format."""
     parser.add_argument("measurement", metavar="MEASUREMENT", choices=list(MEASUREMENTS), help=", ".join(MEASUREMENTS))
     parser.add_argument("--vehicle", metavar="ID", help="only this van")
     add_period(parser)
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Write the points to stdout, in order of time."""
     measurement = MEASUREMENTS[arguments.measurement]
     if arguments.vehicle is not None and "vehicle_id" not in measurement.tags:
-        sys.stderr.write(f"vanpulse: {measurement.name} has no vans; leave --vehicle out\n")
+        sys.stderr.write(f"vanpulse: {measurement.name} has no vehicle_id: leave --vehicle out\n")
         return 2
     start_ms, end_ms = period(arguments, settings.fleet.timezone)
     history = history_of(settings.store)
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def write_csv(measurement: Measurement, points: Iterable[dict[str, Any]], out: TextIO) -> None:
-    """One column for each tag and field; absent is empty."""
+    """One column for each tag and field. An absent value is an empty cell."""
     columns = (*measurement.tags, *measurement.field_names)
     booleans = {field.name for field in measurement.fields if field.type == "boolean"}
     writer = csv.writer(out, lineterminator="\n")
@@ -54,7 +54,7 @@ def write_csv(measurement: Measurement, points: Iterable[dict[str, Any]], out: T
 
 
 def write_jsonl(_measurement: Measurement, points: Iterable[dict[str, Any]], out: TextIO) -> None:
-    """One object per line; absent fields are left out."""
+    """One object per line. Absent fields are left out."""
     encode = msgspec.json.Encoder().encode
     for point in points:
         line = {"time": format_moment(point.pop("time_ms")), **point}
@@ -62,7 +62,7 @@ def write_jsonl(_measurement: Measurement, points: Iterable[dict[str, Any]], out
 
 
 def _counted(points: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The points; how many went by is shown when somebody watches and the output goes elsewhere."""
+    """Pass the points on. Shows their number on a terminal if the output itself goes elsewhere."""
     watched = sys.stderr.isatty() and not sys.stdout.isatty()
     number = 0
     for number, point in enumerate(points, 1):  # counted to the end

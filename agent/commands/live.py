@@ -1,4 +1,4 @@
-"""`vanpulse live`: the live page."""
+"""`vanpulse live`: serves the live page."""
 
 import argparse
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,22 +9,22 @@ from agent.interrupts import interruptible
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to listen."""
+    """The address to listen on."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port, default=8080, help="port to listen on (default: %(default)s)")
 
 
 def port(text: str) -> int:
-    """A TCP port; 0 is any free one."""
+    """A TCP port; 0 means any free port."""
     if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: at most 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port. Use a number from 0 to 65535.")
     return int(text)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Serve until a signal. Raises `SettingsError` when the address or a setting will not do."""
+    """Serve until a signal. Raises `SettingsError` if the address or a setting cannot be used."""
     with interruptible():
-        # The web framework takes a second to import, which no other command should pay.
+        # The web framework takes a second to import. Other commands import this module too.
         from agent.commands.storage import history_of
         from dashboards.live.server import LivePage, serve
 
@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def time_zone(name: str) -> ZoneInfo:
-    """The zone that times are shown in. Raises `SettingsError`."""
+    """The time zone of all times shown. Raises `SettingsError`."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SettingsError(f"live.timezone = {name!r}: not a time zone; write one such as Europe/Berlin") from error
+        raise SettingsError(f"live.timezone = {name!r}: not a time zone. Use a name such as Europe/Berlin.") from error

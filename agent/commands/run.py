@@ -1,4 +1,4 @@
-"""`vanpulse run`: build the pipeline from the settings and run it until a signal."""
+"""`vanpulse run`: builds the pipeline from the settings and runs it until a signal."""
 
 import argparse
 import asyncio
@@ -21,15 +21,17 @@ from agent.throttle import LEAST_BURST, Throttle
 log = logging.getLogger(__name__)
 
 GC_THRESHOLDS = (50_000, 20, 50)
-"""Rows by the thousand are made and let go together; looking for cycles among them every 700 would be in vain."""
+"""Rows are made and freed by the thousand and form no cycles: with the default of 700 the collector runs in vain."""
 
 SWITCH_INTERVAL_S = 0.001
-"""How long the event loop may keep the interpreter while the journal thread waits to go on after a sync."""
+"""The longest time that the event loop keeps the interpreter lock while the journal thread waits for it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The daemon is configured by its settings alone."""
-    parser.epilog = "SIGTERM or Ctrl-C ends it in order; a second one at once. Neither loses what was acknowledged."
+    """No options: the agent is configured by its settings alone."""
+    parser.epilog = (
+        "SIGTERM or Ctrl-C stops the agent in order, a second one at once. Neither loses an acknowledged message."
+    )
 
 
 def run(_arguments: argparse.Namespace, settings: Settings) -> int:
@@ -46,7 +48,7 @@ async def _run(settings: Settings) -> None:
 
     def on_signal() -> None:
         if stop.is_set():
-            log.warning("second signal: ending at once; the journal keeps what is not in the store")
+            log.warning("second signal: stopping at once; what is not yet in the store stays in the journal")
             os._exit(1)
         stop.set()
 
@@ -57,10 +59,10 @@ async def _run(settings: Settings) -> None:
 
 
 def build(settings: Settings) -> Pipeline:
-    """The whole agent from its settings. Raises `SettingsError` or `JournalCorrupt`."""
+    """The whole agent, made from its settings. Raises `SettingsError` or `JournalCorrupt`."""
     fleet = load_fleet(settings.fleet)
     for depot, vehicle_id in fleet.depots_without_entry().items():
-        log.warning("fleet.file: van %r is of depot %r, which has no entry", vehicle_id, depot)
+        log.warning("fleet.file: van %r names depot %r, which has no entry", vehicle_id, depot)
     roster = roster_of(settings, fleet)
     decoder = decoder_of(settings, roster)
     store = store_of(settings.store)
@@ -74,7 +76,7 @@ def build(settings: Settings) -> Pipeline:
         throttle=Throttle(
             decoder.sender,
             rate_per_s=settings.fleet.messages_per_s,
-            # All that a van can have kept back and that is not too old, at a reading a second.
+            # As many readings as a van can buffer, at one each second, before they are too old.
             burst=max(LEAST_BURST, round(settings.fleet.max_age_s)),
         ),
         store=store,

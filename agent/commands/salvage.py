@@ -1,4 +1,4 @@
-"""`vanpulse salvage`: what a damaged journal still holds, copied into a new one."""
+"""`vanpulse salvage`: copies what is readable of a damaged journal into a new one."""
 
 import argparse
 import sys
@@ -8,12 +8,14 @@ from agent.journal.salvage import salvage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """From where to where."""
-    parser.add_argument("damaged", type=Path, metavar="DAMAGED", help="the journal that is refused; it is only read")
-    parser.add_argument("new", type=Path, metavar="NEW", help="the journal to make; name it as journal.path afterwards")
+    """The damaged journal and the new one."""
+    parser.add_argument("damaged", type=Path, metavar="DAMAGED", help="the damaged journal; it is not changed")
+    parser.add_argument(
+        "new", type=Path, metavar="NEW", help="the journal to create; set journal.path to it afterwards"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Copy, and say what was found."""
+    """Copy, and print what was found."""
     sys.stdout.write(f"{salvage(arguments.damaged, arguments.new)}\n")
     return 0

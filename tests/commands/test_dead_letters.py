@@ -77,7 +77,7 @@ def test_a_key_that_is_not_there(journal: Journal, capsys: pytest.CaptureFixture
     assert main(["deadletters", "show", "1", "77"]) == 1
     out, err = capsys.readouterr()
     assert out.count("key ") == 1
-    assert err == "vanpulse: 1 of these keys are of no dead letter: `deadletters list` shows them all\n"
+    assert err == "vanpulse: 1 of these keys have no dead letter. `deadletters list` prints all keys.\n"
     assert main(["deadletters", "list", "1", "--reason", "schema"]) == 1
     assert "no dead letter with reason schema" in capsys.readouterr().err
 
@@ -107,9 +107,9 @@ def test_replay_while_no_agent_runs(journal: Journal, path: Path, capsys: pytest
     journal.close()
     assert main(["deadletters", "replay"]) == 1
     out, err = capsys.readouterr()
-    assert out == "3 of 5 dead letters are processed again\n"
-    assert "1 with reason oversize stay: only the beginning" in err
-    assert "1 with reason schema stay: not yet behind the checkpoint" in err
+    assert out == "3 of 5 dead letters will be processed again\n"
+    assert "1 with reason oversize are not replayed: only the beginning" in err
+    assert "1 with reason schema are not replayed: their message is not checkpointed yet" in err
     again = Journal.open(path, max_bytes=16 * MIB)
     assert keys(again) == [3, 9]
     batches = again.read(10, max_messages=100)
@@ -136,7 +136,7 @@ def test_replay_of_one_reason_while_the_agent_runs(journal: Journal, capsys: pyt
     finally:
         stop.set()
         thread.join()
-    assert capsys.readouterr().out == "1 of 1 dead letters are processed again\n"
+    assert capsys.readouterr().out == "1 of 1 dead letters will be processed again\n"
     (message,) = [message for batch in found for message in batch.messages]
     assert (message.topic, message.payload, message.kind) == ("vans/a/soc", b'{"time":1}', MessageKind.REPLAYED)
     assert keys(journal) == [0, 1, 3, 9]
@@ -160,7 +160,7 @@ def test_replay_of_lines_that_the_store_refused(
                 await asyncio.to_thread(work)
 
         asyncio.run(serve(lambda: main(["deadletters", "replay"])))
-        assert capsys.readouterr().out == "1 of 2 dead letters are processed again\n"
+        assert capsys.readouterr().out == "1 of 2 dead letters will be processed again\n"
         assert server.query("SELECT soc_pct FROM battery", "fleet")[0]["values"] == [[1, 1]]
     journal = Journal.open(path, max_bytes=16 * MIB)
     assert keys(journal) == [-2]
