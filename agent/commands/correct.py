@@ -1,7 +1,7 @@
-"""`vanpulse correct`: a stretch of a van's time that must not count, and why.
+"""`vanpulse correct`: excludes a period of a van from its totals, with a reason.
 
-What the stretch has added to the totals is read from the store and journaled with its reason, like a message: the
-agent publishes it as `correction` points, which reports and dashboards subtract.
+What the period added to the totals is read from the store and journaled with its reason, like a message. The agent
+publishes it as `correction` points, which reports and dashboards subtract.
 """
 
 import argparse
@@ -30,30 +30,30 @@ from agent.stores.base import History
 
 DAY_MS: Final = 86_400_000
 LOOK_BACK_MS: Final = 7 * DAY_MS
-"""How far before the stretch its first totals are looked for; a van silent for longer has not changed them."""
+"""How far before the period its first totals are searched; a van silent for longer has not changed them."""
 LONGEST_REASON: Final = 200
 ASK_S: Final = 40.0
 COUNTERS: Final = {
     "energy": ("distance_km", "used_kwh", "regenerated_kwh", "charged_kwh", "grid_kwh", "idle_kwh"),
     "emissions": ("co2e_g", "diesel_co2e_g", "avoided_co2e_g", "avoided_nox_mg", "avoided_pm_mg"),
 }
-"""The measurement that each amount is the increase of a `_total` of."""
+"""The amounts by measurement: each is the increase of the field with `_total` behind its name."""
 DAY_FIELDS: Final = (*COUNTERS["energy"], "co2e_g", "diesel_co2e_g")
 
 
 class CannotCorrect(VanpulseError):
-    """The correction was not made; the text says what to do."""
+    """The correction was not made. The text says what to do."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The van, the stretch and the reason."""
-    parser.add_argument("van", nargs="?", metavar="VAN", help="whose stretch; for --list: only this van's corrections")
+    """The van, the period and the reason."""
+    parser.add_argument("van", nargs="?", metavar="VAN", help="the van; with --list: only its corrections")
     add_period(parser)
-    parser.add_argument("--reason", metavar="TEXT", help="why it must not count: shown in every report")
-    parser.add_argument("--list", action="store_true", help="show the corrections made so far, with what they took out")
+    parser.add_argument("--reason", metavar="TEXT", help="why the period is excluded; shown in every report")
+    parser.add_argument("--list", action="store_true", help="list the corrections so far, with what they excluded")
     parser.epilog = (
-        "What the stretch added to the van's totals is taken out of reports and days from then on. What the "
-        "van said stays stored. Works whether or not the agent is running."
+        "What the period added to the van's totals no longer counts in reports and days. The van's readings stay "
+        "stored. Works whether or not the agent is running."
     )
 
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         if arguments.list:
             return _list(history, arguments.van, start_ms, end_ms)
         if arguments.van is None or start_ms is None or end_ms is None or arguments.reason is None:
-            raise SettingsError("correct: VAN, --from, --to and --reason are needed; or --list")
+            raise SettingsError("correct: give VAN, --from, --to and --reason, or --list")
         correction = make_correction(
             history,
             settings,
@@ -75,35 +75,35 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     taken_up = _journal(correction, settings)
     amounts = _sum(each.amounts for each in correction.slices)
-    stretch = f"{format_moment(start_ms)} to {format_moment(end_ms)}"
-    sys.stdout.write(f"{correction.vehicle_id}: {stretch} does not count: {_shown(amounts)} so far\n")
+    period_text = f"{format_moment(start_ms)} to {format_moment(end_ms)}"
+    sys.stdout.write(f"{correction.vehicle_id}: {period_text} is excluded: {_shown(amounts)} so far\n")
     if not taken_up:
-        sys.stdout.write("the next `vanpulse run` enters it\n")
+        sys.stdout.write("The next `vanpulse run` applies the correction.\n")
     return 0
 
 
 def _reason(text: str) -> str:
     reason = " ".join(text.split())
     if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
-        raise SettingsError(f"--reason: 1 to {LONGEST_REASON} printable characters are needed")
+        raise SettingsError(f"--reason: give 1 to {LONGEST_REASON} printable characters")
     return reason
 
 
-# -- what the stretch has added
+# -- what the period has added
 
 
 def make_correction(
     history: History, settings: Settings, *, vehicle_id: str, from_ms: int, to_ms: int, reason: str
 ) -> Correction:
-    """The correction with what the store says that the stretch has added. Raises `CannotCorrect`, `SettingsError`."""
+    """The correction, with what the period added according to the store. Raises `CannotCorrect`, `SettingsError`."""
     if to_ms - from_ms > LONGEST_CORRECTION_MS:
-        raise SettingsError("--from and --to are more than 31 days apart: make one correction for each part")
+        raise SettingsError("--from and --to are more than 31 days apart: make several corrections")
     for other in corrections_of(history, vehicle_id, start_ms=from_ms, end_ms=to_ms).entries:
         if other["from_ms"] < to_ms and from_ms < other["to_ms"]:
             raise CannotCorrect(
-                f"{vehicle_id} has a correction from {format_moment(other['from_ms'])} to "
-                f"{format_moment(other['to_ms'])} already ({other['reason']}): a stretch is taken out once; "
-                "correct what lies before or behind it"
+                f"{vehicle_id} already has a correction from {format_moment(other['from_ms'])} to "
+                f"{format_moment(other['to_ms'])} ({other['reason']}). A time can be excluded only once: "
+                "choose a period before or after it"
             )
     slices: dict[int, Amounts] = {from_ms: Amounts()}
     newest: dict[str, dict[str, Any]] = {}
@@ -114,7 +114,7 @@ def make_correction(
                 _add(slices, hour_start_ms(point["time_ms"], from_ms), names, before, point)
             newest[measurement] = {**(before or {}), **point}
     if "energy" not in newest and next(history.select("energy", vehicle_id=vehicle_id, latest=True), None) is None:
-        raise CannotCorrect(f"the store holds nothing of a van {vehicle_id!r}")
+        raise CannotCorrect(f"the store has no data of a van {vehicle_id!r}")
     made = [CorrectedHour(start_ms, amounts) for start_ms, amounts in sorted(slices.items())]
     kept = [each for each in made if each.start_ms == from_ms or not each.amounts.is_nothing]
     return Correction(
@@ -132,7 +132,7 @@ def make_correction(
 
 
 def _points(history: History, measurement: str, vehicle_id: str, from_ms: int, to_ms: int) -> Iterator[dict[str, Any]]:
-    """The last point up to the beginning of the stretch, then all up to its end."""
+    """The last point up to the beginning of the period, then all points up to its end."""
     begun = history.select(
         measurement, vehicle_id=vehicle_id, start_ms=from_ms - LOOK_BACK_MS, end_ms=from_ms + 1, latest=True
     )
@@ -152,20 +152,20 @@ def _add(
 
 
 def _standing(newest: Mapping[str, Mapping[str, Any]]) -> Amounts:
-    """The totals at the last points up to the end of the stretch."""
+    """The totals at the last points up to the end of the period."""
     return Amounts(
         **{name: newest[owner].get(f"{name}_total", 0.0) for owner, names in COUNTERS.items() for name in names}
     )
 
 
-def _days(history: History, settings: Settings, vehicle_id: str, slices: list[CorrectedHour]) -> Iterator[CorrectedDay]:
-    """The stored records of days that the slices lie in, without them."""
+def _days(history: History, settings: Settings, vehicle_id: str, hours: list[CorrectedHour]) -> Iterator[CorrectedDay]:
+    """The stored days that contain these hours, without their amounts."""
     roster = roster_of(settings)
     zone = roster.context(vehicle_id).day_zone
-    first_ms = slices[0].start_ms - 2 * DAY_MS
-    for day in history.select("day", vehicle_id=vehicle_id, start_ms=first_ms, end_ms=slices[-1].start_ms + 1):
+    first_ms = hours[0].start_ms - 2 * DAY_MS
+    for day in history.select("day", vehicle_id=vehicle_id, start_ms=first_ms, end_ms=hours[-1].start_ms + 1):
         start_ms, end_ms = zone.bounds(day["time_ms"])
-        amounts = _sum(each.amounts for each in slices if start_ms <= each.start_ms < end_ms)
+        amounts = _sum(each.amounts for each in hours if start_ms <= each.start_ms < end_ms)
         if amounts.is_nothing:
             continue
         fields = {name: day[name] - getattr(amounts, name) for name in DAY_FIELDS if name in day}
@@ -192,18 +192,20 @@ def _user() -> str:
 
 
 def _journal(correction: Correction, settings: Settings) -> bool:
-    """Journal it, or have the running agent do it; whether an agent has taken it up."""
+    """Journal the correction, or let the running agent do it. Returns whether an agent is running."""
     path = settings.journal.path
     if not path.exists():
-        raise CannotCorrect(f"there is no journal {path}: corrections are made where the agent runs, with its settings")
+        raise CannotCorrect(
+            f"there is no journal {path}: run this command on the agent's machine, with the agent's settings"
+        )
     request = Request(corrections=[(correction.made_ms, msgspec.json.encode(correction))])
     try:
         journal = open_journal(settings.journal)
     except JournalInUse:
         if not _within(lambda: journal_requests.ask(path, request)):
-            raise CannotCorrect("an earlier request still waits for the agent: try again in a moment") from None
+            raise CannotCorrect("an earlier request still waits for the agent: try again later") from None
         if not _within(lambda: not journal_requests.waits(path)):
-            sys.stderr.write("vanpulse: the agent has not taken the correction yet; it will when it gets to it\n")
+            sys.stderr.write("vanpulse: the agent has not made the correction yet; it will do so later\n")
         return True
     try:
         journal.append_corrections(request.corrections)

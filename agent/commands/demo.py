@@ -1,4 +1,4 @@
-"""`vanpulse demo`: broker, simulated fleet, agent and live page on this machine, and a summary in the terminal."""
+"""`vanpulse demo`: runs a broker, a simulated fleet, the agent and the live page, and shows a summary."""
 
 import argparse
 import asyncio
@@ -27,18 +27,18 @@ from agent.stores import make_history
 START_S: Final = 30.0
 REFRESH_S: Final = 1.0
 RATE_OVER: Final = 10
-"""So many refreshes: vans report every ten seconds, and between two reports the rate is not 0."""
+"""The number of refreshes over which the rate is computed: each van reports only every ten seconds."""
 HISTORY_BUFFER: Final = 6
-"""Readings per message of the past: the embedded broker takes some hundred messages per second, not thousands."""
+"""Readings in each message of the past: the demo's broker passes on only some hundred messages per second."""
 STOP_S: Final = 15.0
 
 
 class DemoError(VanpulseError):
-    """A part of the demo did not start or ended before its time."""
+    """A part of the demo did not start, or ended early."""
 
 
 class Summary(NamedTuple):
-    """The line in the terminal."""
+    """The values of the line in the terminal."""
 
     vans: int
     journaled: int
@@ -49,17 +49,17 @@ class Summary(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The demo's size and its end."""
-    parser.add_argument("--vans", type=_at_least_one, default=25, metavar="N", help="size of the fleet (25)")
+    """The size of the demo and when it ends."""
+    parser.add_argument("--vans", type=_at_least_one, default=25, metavar="N", help="number of vans (default 25)")
     parser.add_argument(
-        "--hours", type=_from_0, default=6.0, metavar="N", help="hours of the past sent first, fast (6)"
+        "--hours", type=_from_0, default=6.0, metavar="N", help="hours of the past that are sent first (default 6)"
     )
     parser.add_argument(
-        "--speedup", type=_above_0, default=1.0, metavar="N", help="how fast the fleet lives after that (1)"
+        "--speedup", type=_above_0, default=1.0, metavar="N", help="speed of the simulation after that (default 1)"
     )
-    parser.add_argument("--seconds", type=_above_0, metavar="N", help="end after so long (default: at Ctrl-C)")
-    parser.add_argument("--port", type=port, default=8080, help="port of the live page (8080)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="keep DIR/journal.db and DIR/history.db")
+    parser.add_argument("--seconds", type=_above_0, metavar="N", help="stop after so many seconds (default: at Ctrl-C)")
+    parser.add_argument("--port", type=port, default=8080, help="port of the live page (default 8080)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep journal.db and history.db in DIR")
 
 
 def _at_least_one(text: str) -> int:
@@ -87,7 +87,7 @@ def _from_0(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace, _settings: Settings) -> int:
-    """Run until Ctrl-C or `--seconds`; the vanpulse settings of this machine play no part."""
+    """Run until Ctrl-C or for `--seconds`. The vanpulse settings of this machine are not used."""
     with contextlib.ExitStack() as stack:
         if arguments.data is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vanpulse-demo-")))
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace, _settings: Settings) -> int:
 
 
 class _Demo:
-    """The processes of one demo, in the order of their start."""
+    """The processes of a demo, in the order of their start."""
 
     def __init__(self, arguments: argparse.Namespace, directory: Path) -> None:
         self._arguments = arguments
@@ -111,7 +111,7 @@ class _Demo:
         self._store_url = f"sqlite:///{directory / 'history.db'}"
 
     async def run(self) -> int:
-        """Start everything, show the summary until the end, stop everything."""
+        """Start all processes, show the summary until the end, stop all processes."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -154,7 +154,7 @@ class _Demo:
         }
 
     async def _spawn(self, name: str, *words: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start a process of our own Python, with none of this machine's vanpulse settings."""
+        """Start a process with our own Python, without the vanpulse settings of this machine."""
         own = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
         settings = {"STORE__URL": self._store_url, "HTTP__LISTEN": f"127.0.0.1:{self._health_port}"}
         settings |= {"LOG__LEVEL": "warning"} | dict(environment or {})
@@ -168,7 +168,7 @@ class _Demo:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C is for us; the parts are stopped in order.
+            # Ctrl-C reaches only this process, which stops the others in order.
             start_new_session=True,
         )
         log.close()
@@ -176,19 +176,19 @@ class _Demo:
     async def _finish(self, name: str, *words: str) -> None:
         await self._spawn(name, *words)
         if await self._processes.pop(name).wait() != 0:
-            raise DemoError(f"the {name} could not be made: {self._last_words(name)}")
+            raise DemoError(f"the {name} could not be created: {self._last_words(name)}")
 
     def _log(self, name: str) -> Path:
         return self._directory / f"{name.replace(' ', '-')}.log"
 
     def _last_words(self, name: str) -> str:
         lines = self._log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "it printed nothing"
 
     def _check(self) -> None:
         for name, process in self._processes.items():
             if process.returncode is not None:
-                raise DemoError(f"the {name} has ended: {self._last_words(name)}")
+                raise DemoError(f"the {name} ended early: {self._last_words(name)}")
 
     async def _reachable(self, name: str, port: int, stop: asyncio.Event) -> None:
         deadline = time.monotonic() + START_S
@@ -205,7 +205,7 @@ class _Demo:
                 return
 
     async def _ready(self, stop: asyncio.Event) -> None:
-        """Return when the agent is connected and subscribed: nothing sent before that would arrive."""
+        """Return when the agent has subscribed: an earlier message would not reach it."""
         deadline = time.monotonic() + START_S
         async with aiohttp.ClientSession() as http:
             while not stop.is_set():
@@ -221,18 +221,18 @@ class _Demo:
     def _introduce(self) -> None:
         history = self._directory / "history.db"
         sys.stdout.write(
-            f"{self._arguments.vans} vans; their last {self._arguments.hours:g} hours come first, fast.\n"
+            f"{self._arguments.vans} vans. The last {self._arguments.hours:g} hours are sent first, then the present.\n"
             f"  live page  {self._live}\n"
             f"  broker     mqtt://127.0.0.1:{self._broker_port}   topics vans/#\n"
             f"  health     http://127.0.0.1:{self._health_port}/readyz  /metrics\n"
             f"  history    {history}\n"
-            f"  look       VANPULSE_STORE__URL={quote(f'sqlite:///{history}')} {quote(_vanpulse())} export trip\n"
-            "Ctrl-C ends it.\n"
+            f"  try        VANPULSE_STORE__URL={quote(f'sqlite:///{history}')} {quote(_vanpulse())} export trip\n"
+            "Stop with Ctrl-C.\n"
         )
         sys.stdout.flush()
 
     async def _show(self, stop: asyncio.Event) -> None:
-        """One line, renewed each second on a terminal; in a pipe only the last one."""
+        """Print the summary: on a terminal one line that changes each second, in a pipe only the last one."""
         ends = time.monotonic() + self._arguments.seconds if self._arguments.seconds else float("inf")
         terminal = sys.stdout.isatty()
         seen = deque([(time.monotonic(), 0)], maxlen=RATE_OVER)
@@ -285,7 +285,7 @@ class _Demo:
         return used, co2e
 
     async def _stop(self) -> None:
-        """Stop in the way of a message, each part by its own process, so that the agent can finish what it has."""
+        """Stop the processes in the direction of the messages, so that the agent can process what it has received."""
         for name in ("simulator", "live page", "agent", "broker"):
             process = self._processes.get(name)
             if process is None or process.returncode is not None:
@@ -315,7 +315,7 @@ def _vanpulse() -> str:
 
 
 def _free_port_from(wanted: int) -> int:
-    """The wanted port, or any free one when it is taken or 0."""
+    """The wanted port, or any free port if it is taken or 0."""
     if wanted == 0:
         return free_port()
     with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""`vanpulse doctor`: look at broker, disk and store, say how long an outage is survived, and what to change."""
+"""`vanpulse doctor`: checks broker, disk and store, computes how long an outage may last, and says what to change."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ Status = Literal["good", "note", "weak", "broken"]
 Origin = Literal["measured", "configured", "assumed", "computed"]
 
 ASSUMED_QUEUE = 1000
-"""What Mosquitto and EMQX keep for a client unless they are told otherwise."""
+"""The default of Mosquitto and EMQX for the messages that they queue for a client."""
 ASSUMED_WINDOW_311 = 20
 ASSUMED_MESSAGE_BYTES = 300.0
 RESERVE_BYTES = 64 * 1024 * 1024
@@ -39,7 +39,7 @@ MARKS: dict[Status, str] = {"good": "ok    ", "note": "note  ", "weak": "WEAK  "
 
 
 class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One thing looked at: its value, where that comes from, and what to do about it."""
+    """One result: the value, where it comes from, and what to do about it."""
 
     subject: str
     value: str
@@ -47,17 +47,26 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
     status: Status = "good"
     advice: str = ""
     cure: str = ""
-    """The line of configuration that does it."""
+    """The setting that solves it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vanpulse doctor`."""
-    parser.add_argument("--rate", type=_positive, metavar="HZ", help="messages per second, instead of listening")
-    parser.add_argument("--seconds", type=_positive, default=10.0, metavar="S", help="how long to listen (default 10)")
-    parser.add_argument("--queue", type=int, metavar="N", help="the broker's queue limit per client, which MQTT hides")
-    parser.add_argument("--json", action="store_true", help="one JSON object, for monitoring")
+    parser.add_argument(
+        "--rate", type=_positive, metavar="HZ", help="messages per second; without it the rate is measured"
+    )
+    parser.add_argument(
+        "--seconds", type=_positive, default=10.0, metavar="S", help="how long to measure the rate (default 10)"
+    )
+    parser.add_argument(
+        "--queue",
+        type=int,
+        metavar="N",
+        help="the broker's queue limit per client, which MQTT does not report (default 1000)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for monitoring")
     parser.epilog = (
-        "Uses a client id of its own: a running agent is not disturbed. Exit status: 0 good, 1 weak or broken."
+        "Uses a client id of its own, so that a running agent is not disturbed. Exit status: 0 good, 1 weak or broken."
     )
 
 
@@ -69,10 +78,10 @@ def _positive(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Look at everything, print the findings; 0 if all is good, else 1."""
+    """Check everything and print the findings. Returns 0 if all is good, else 1."""
     mqtt_log = logging.getLogger("agent.mqtt")
     level = mqtt_log.level
-    mqtt_log.setLevel(logging.CRITICAL)  # what it would say is among the findings
+    mqtt_log.setLevel(logging.CRITICAL)  # its errors are among the findings
     try:
         broker, disk, store = asyncio.run(_look(arguments, settings))
     finally:
@@ -116,13 +125,13 @@ def _print(findings: list[Finding], worst: Status) -> None:
 def _disk_findings(disk: DiskReport, settings: Settings) -> list[Finding]:
     subject, path = "journal's disk", settings.journal.path
     if disk.error:
-        advice = "the journal could not be written there, so nothing would be acknowledged"
+        advice = "the journal cannot be written there, so that no message would be acknowledged"
         return [Finding(subject=subject, value=disk.error, origin="measured", status="broken", advice=advice)]
     findings = []
     if disk.filesystem in {"tmpfs", "ramfs", "overlay"}:
-        where = "memory" if disk.filesystem != "overlay" else "a container's own layer"
-        advice = f"{path} lies in {where}: what was acknowledged is gone with it"
-        cure = "[journal] path: on a real disk or a volume"
+        where = "in memory" if disk.filesystem != "overlay" else "in the container's own layer"
+        advice = f"{path} is {where}: acknowledged messages are lost when that ends"
+        cure = "[journal] path = a file on a real disk or a volume"
         lost = Finding(subject="file system", value=disk.filesystem, origin="measured", status="weak", advice=advice)
         findings.append(msgspec.structs.replace(lost, cure=cure))
     else:
@@ -132,65 +141,76 @@ def _disk_findings(disk: DiskReport, settings: Settings) -> list[Finding]:
     if disk.commit_median_s < FASTEST_SYNC_S:
         commits.status, commits.advice = (
             "weak",
-            "no disk syncs that fast: a cache pretends, and a power cut will show it",
+            "no disk syncs that fast: a cache confirms early, so that a power cut loses messages",
         )
     elif disk.commit_p99_s > SLOW_COMMIT_S:
-        commits.status, commits.advice = "weak", "acknowledgements wait for this: use a faster disk for the journal"
+        commits.status, commits.advice = (
+            "weak",
+            "each acknowledgement waits for a commit: use a faster disk for the journal",
+        )
     needed = max(0, settings.journal.max_bytes - disk.used_bytes) + RESERVE_BYTES
     space = Finding(subject="free disk", value=_size(disk.free_bytes), origin="measured")
     if disk.free_bytes < needed:
-        space.status, space.advice = "weak", f"the journal may grow by {_size(needed)}: the disk is full before that"
+        space.status, space.advice = (
+            "weak",
+            f"the journal may grow by {_size(needed)}, and the disk would be full before that",
+        )
         space.cure = f"[journal] max_bytes = {max(2**20, disk.free_bytes + disk.used_bytes - 2 * RESERVE_BYTES)}"
     version = Finding(subject="SQLite", value=sqlite3.sqlite_version, origin="measured")
     if (3, 7, 0) <= sqlite3.sqlite_version_info < (3, 51, 3):
-        version.advice = "may have the WAL-reset defect; the journal avoids it by one connection for all it writes"
+        version.advice = (
+            "this version may have the WAL-reset defect; the journal avoids it by writing through one connection"
+        )
     return [*findings, commits, space, version]
 
 
 def _store_findings(store: StoreReport, settings: Settings) -> list[Finding]:
-    finding = Finding(subject="store", value="takes writes", origin="measured")
+    finding = Finding(subject="store", value="accepts writes", origin="measured")
     if store.error:
         finding.value, finding.status = store.error, "broken"
-        finding.advice = "points wait in the journal until this is mended"
+        finding.advice = "messages wait in the journal until this is repaired"
         finding.cure = f"[store] url = {settings.store.url!r} and token"
         return [finding]
     if store.clock_offset_s is None:
         return [finding]
-    clock = Finding(subject="clock", value=f"{store.clock_offset_s:+.0f} s against the store", origin="measured")
+    clock = Finding(subject="clock", value=f"{store.clock_offset_s:+.0f} s from the store's clock", origin="measured")
     if abs(store.clock_offset_s) > CLOCK_TOLERANCE_S:
-        clock.status, clock.advice = "weak", "good readings may be refused as too old or in the future: run NTP on both"
+        clock.status, clock.advice = (
+            "weak",
+            "valid readings may be refused as too old or in the future: run NTP on both machines",
+        )
     return [finding, clock]
 
 
 def _broker_findings(broker: BrokerReport, settings: Settings) -> list[Finding]:
     limits, mqtt = broker.limits, settings.mqtt
     if limits is None or broker.error:
-        advice = "the agent cannot receive"
+        advice = "the agent cannot receive messages"
         return [Finding(subject="broker", value=broker.error, origin="measured", status="broken", advice=advice)]
     findings = [Finding(subject="broker", value=broker.version or f"at {mqtt.url}", origin="measured")]
-    kept = Finding(subject="session", value="kept over a reconnect", origin="measured")
+    kept = Finding(subject="session", value="kept across a reconnect", origin="measured")
     if not broker.session_kept:
-        kept.value, kept.status = "not kept over a reconnect", "broken"
-        kept.advice = "what vans send while the agent is away is lost"
-        kept.cure = "[mqtt] session_expiry_s = 604800, and the broker must allow it"
+        kept.value, kept.status = "not kept across a reconnect", "broken"
+        kept.advice = "messages that vans send while the agent is down are lost"
+        kept.cure = "[mqtt] session_expiry_s = 604800, and allow it in the broker"
     elif broker.session_expiry_s is not None and broker.session_expiry_s < mqtt.session_expiry_s:
         kept.status, kept.value = "weak", f"kept for {duration(broker.session_expiry_s)} only"
-        kept.advice = f"the broker lowers the {duration(mqtt.session_expiry_s)} of mqtt.session_expiry_s"
-        kept.cure = "in the broker: raise its limit of the session expiry"
+        kept.advice = f"the broker grants less than mqtt.session_expiry_s, {duration(mqtt.session_expiry_s)}"
+        kept.cure = "in the broker: raise its limit for the session expiry"
     findings.append(kept)
     if min(limits.granted_qos) < 1:
-        advice = "the broker lowered the subscription: messages can be lost"
+        advice = "the broker granted less than QoS 1: messages can be lost"
         value = f"granted {limits.granted_qos}"
         findings.append(Finding(subject="QoS", value=value, origin="measured", status="weak", advice=advice))
     if broker.qos0:
-        advice = "readings sent at QoS 0 carry no promise: let the vans publish at QoS 1"
+        advice = "messages at QoS 0 can be lost: let the vans publish at QoS 1"
         value = f"{broker.qos0} of {broker.messages} messages came at QoS 0"
         findings.append(Finding(subject="QoS", value=value, origin="measured", status="weak", advice=advice))
     if broker.dropped:
         value = f"{broker.dropped} messages of all its clients since its start"
-        advice = "a queue of the broker ran over; whose, it does not tell"
+        advice = "a queue of the broker was full; it does not report whose"
         findings.append(Finding(subject="dropped", value=value, origin="measured", status="weak", advice=advice))
-    advice = "MQTT does not tell whether the broker keeps its queues over a crash; make sure of it"
+    advice = "MQTT does not report whether the broker keeps its queues after a crash: check its configuration"
     cure = "mosquitto.conf: persistence true, autosave_interval 60"
     return [
         *findings,
@@ -201,13 +221,13 @@ def _broker_findings(broker: BrokerReport, settings: Settings) -> list[Finding]:
 def _outage(
     arguments: argparse.Namespace, settings: Settings, broker: BrokerReport, disk: DiskReport
 ) -> tuple[Outage | None, list[Finding]]:
-    """What the formulas need, each value with its origin; None if there is nothing to compute."""
+    """The inputs of the formulas, each with its origin; None if there is nothing to compute."""
     rate = arguments.rate or (broker.messages / broker.seconds if broker.seconds else 0.0)
     rate_origin: Origin = "configured" if arguments.rate else "measured"
     findings = [Finding(subject="rate", value=f"{rate:.3g} messages/s", origin=rate_origin)]
     if not rate or broker.limits is None or disk.error:
         findings[0].status = "note"
-        findings[0].advice = "nothing arrived: say --rate to have outages computed" if not rate else ""
+        findings[0].advice = "no message arrived: give --rate to compute outages" if not rate else ""
         return None, findings
     limits = broker.limits
     message_bytes = broker.message_bytes / broker.messages + FRAME_BYTES if broker.messages else ASSUMED_MESSAGE_BYTES
@@ -240,25 +260,27 @@ def _outage(
 
 
 def _outage_findings(outage: Outage, settings: Settings) -> list[Finding]:
-    away = Finding(subject="agent may be away", value=duration(outage.agent_away_s), origin="computed")
+    away = Finding(subject="agent may be down", value=duration(outage.agent_away_s), origin="computed")
     if outage.agent_away_s < WISHED_RESTART_S:
         away.status = "weak"
-        away.advice = f"then the broker drops messages; {duration(WISHED_RESTART_S)} would let the agent be updated"
+        away.advice = (
+            f"after that the broker drops messages; an update of the agent takes up to {duration(WISHED_RESTART_S)}"
+        )
         away.cure = f"mosquitto.conf: max_queued_messages {outage.queue_for(WISHED_RESTART_S)}"
     store = Finding(
-        subject="store may be away",
+        subject="store may be down",
         value=f"{duration(outage.store_away_s)}, and {duration(outage.paused_s)} more in the broker's queue",
         origin="computed",
     )
     if outage.store_away_s < WISHED_STORE_OUTAGE_S:
         needed = math.ceil(WISHED_STORE_OUTAGE_S * outage.rate_per_s * outage.bytes_per_message)
-        store.status, store.advice = "weak", "then the journal is full"
-        store.cure = f"[journal] max_bytes = {max(needed, settings.journal.max_bytes)}, on a disk that has room for it"
+        store.status, store.advice = "weak", "after that the journal is full"
+        store.cure = f"[journal] max_bytes = {max(needed, settings.journal.max_bytes)}, on a disk with enough room"
     catch_up_s = outage.catch_up_s(outage.store_away_s)
-    after = Finding(subject="catching up then", value=duration(catch_up_s), origin="computed")
+    after = Finding(subject="catching up after it", value=duration(catch_up_s), origin="computed")
     window = Finding(subject="window allows", value=f"{outage.most_per_s:,.0f} messages/s", origin="computed")
     if outage.most_per_s < 2 * outage.rate_per_s:
-        window.status, window.advice = "weak", "less than twice the rate: the window, not the agent, is the limit"
+        window.status, window.advice = "weak", "less than twice the rate: the window limits the agent"
         window.cure = f"[mqtt] receive_maximum = {min(65_535, math.ceil(4 * outage.rate_per_s * outage.ack_s))}"
     return [away, store, after, window]
 

@@ -1,4 +1,4 @@
-"""What `vanpulse doctor` looks at: the broker, the disk under the journal, the store."""
+"""The measurements of `vanpulse doctor`: the broker, the journal's disk, the store."""
 
 import asyncio
 import shutil
@@ -28,50 +28,50 @@ ANSWER_WITHIN_S: Final = 15.0
 COMMITS: Final = 200
 COMMIT_BYTES: Final = 20_000
 FRAME_BYTES: Final = 20
-"""What the journal adds to topic and payload of a message."""
+"""Bytes that the journal adds to topic and payload of a message."""
 SYS_VERSION: Final = "$SYS/broker/version"
 SYS_DROPPED: Final = "$SYS/broker/publish/messages/dropped"
 SESSION_S: Final = 60
 
 
 class BrokerReport(msgspec.Struct, kw_only=True):
-    """What a client of our own, beside the agent's, learned from the broker."""
+    """What the probe's own MQTT client learned about the broker."""
 
     error: str = ""
     limits: BrokerLimits | None = None
     session_kept: bool = False
     session_expiry_s: int | None = None
-    """What the broker granted of `mqtt.session_expiry_s`; MQTT 3.1.1 does not tell."""
+    """What the broker granted of `mqtt.session_expiry_s`; None under MQTT 3.1.1, which has no such answer."""
     seconds: float = 0.0
     messages: int = 0
     qos0: int = 0
     message_bytes: int = 0
-    """Topic and payload of all those messages."""
+    """Bytes of topic and payload of all these messages."""
     version: str | None = None
     dropped: int | None = None
 
 
 class DiskReport(msgspec.Struct, kw_only=True):
-    """The disk under the journal."""
+    """The disk that holds the journal."""
 
     error: str = ""
     filesystem: str = "unknown"
     free_bytes: int = 0
     used_bytes: int = 0
-    """By the journal, now."""
+    """Bytes that the journal uses now."""
     commit_median_s: float = 0.0
     commit_p99_s: float = 0.0
 
 
 class StoreReport(msgspec.Struct, kw_only=True):
-    """Whether the store takes writes, and how its clock stands to ours."""
+    """Whether the store accepts writes, and how far its clock is from ours."""
 
     error: str = ""
     clock_offset_s: float | None = None
 
 
 async def look_at_broker(settings: Settings, filters: list[str], *, seconds: float) -> BrokerReport:
-    """Subscribe as the agent does, under an id of its own, listen, come back, and leave nothing behind."""
+    """Subscribe as the agent does but with another client id, listen, reconnect, and remove the session."""
     report = BrokerReport()
 
     def note(delivery: Delivery) -> None:
@@ -107,7 +107,7 @@ async def look_at_broker(settings: Settings, filters: list[str], *, seconds: flo
 
 
 async def _look_at_sys(options: MqttOptions, report: BrokerReport) -> None:
-    """Version and drop counter, where the broker lets us read them; ends the probe's session."""
+    """Read the broker's version and drop counter, where it permits that, and end the probe's session."""
     values: dict[str, bytes] = {}
     receiver = make_receiver(msgspec.structs.replace(options, filters=(SYS_VERSION, SYS_DROPPED), session_expiry_s=0))
 
@@ -125,14 +125,14 @@ async def _look_at_sys(options: MqttOptions, report: BrokerReport) -> None:
 
 
 class _Listening:
-    """A receiver at work for the length of a block; everything that comes is acknowledged at once."""
+    """A receiver that runs during a block and acknowledges each message at once."""
 
     def __init__(self, receiver: Receiver, note: Callable[[Delivery], None]) -> None:
         self._receiver = receiver
         self._note = note
 
     async def subscribed(self) -> str:
-        """Wait for the subscription; the error in words if it does not come."""
+        """Wait for the subscription. Returns the error if there is one, else an empty text."""
         counters = self._receiver.counters
         await _until(lambda: bool(counters.subscribed_since_ms or counters.last_error), within_s=ANSWER_WITHIN_S)
         return "" if counters.subscribed_since_ms else counters.last_error or "the broker did not answer"
@@ -162,7 +162,7 @@ async def _until(condition: Callable[[], bool], *, within_s: float) -> None:
 
 
 def look_at_disk(path: Path) -> DiskReport:
-    """Free space, file system, and real commits of the journal's size in a file beside it, removed afterwards."""
+    """Free space, file system, and the time of commits of the journal's size in a temporary file beside it."""
     directory = next(parent for parent in [path.absolute().parent, *path.absolute().parents] if parent.is_dir())
     report = DiskReport(filesystem=_filesystem(directory))
     try:
@@ -206,7 +206,7 @@ def _used_bytes(path: Path) -> int:
 
 
 def _filesystem(directory: Path) -> str:
-    """The type of the mount that holds the directory, where the system tells."""
+    """The file system of the directory; "unknown" where the system does not report it."""
     try:
         mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
     except OSError:
@@ -216,7 +216,7 @@ def _filesystem(directory: Path) -> str:
 
 
 async def look_at_store(settings: Settings) -> StoreReport:
-    """Ask the store to take nothing: address, rights and room are checked on the way."""
+    """Check address, rights and room with a write of nothing."""
     report = StoreReport()
     store = store_of(settings.store, timeout_s=ANSWER_WITHIN_S)
     try:
@@ -232,7 +232,7 @@ async def look_at_store(settings: Settings) -> StoreReport:
 
 
 async def _clock_offset_s(base: str) -> float | None:
-    """Our clock minus the server's, as its Date header tells it, to about a second."""
+    """Our clock minus the server's, from its Date header, to about a second."""
     try:
         async with aiohttp.ClientSession() as session, session.get(f"{base}/ping") as response:
             date = response.headers.get("Date")

@@ -1,4 +1,4 @@
-"""`vanpulse factors`: the emission factors in force by year, each with unit, year, source, licence and mark."""
+"""`vanpulse factors`: shows the emission factors of a year, each with unit, year, source, licence and mark."""
 
 import argparse
 import sys
@@ -14,29 +14,31 @@ from agent.factors.year_set import FactorSet
 
 MARKS: Final[dict[Provenance, str]] = {
     "primary": "read in the publication of the source",
-    "secondary": "read in a copy or quotation of the source: compare once with the source",
-    "derived": "computed from the numbers named",
-    "estimate": "rests on an assumption: check it, or set your own",
+    "secondary": "read in a copy or a quotation of the source: compare it with the source",
+    "derived": "computed from the numbers that are named",
+    "estimate": "an assumption: check it, or set your own value",
 }
 COLUMNS: Final = ("factor", "scope", "value", "unit", "year", "valid", "gwp", "mark", "licence", "source")
 VALUE: Final = COLUMNS.index("value")
 MIXES: Final = (
     "consumption  with net imports",
-    "production   without imports: the fallback where no consumption mix is known; a set of your own can have one",
-    "residual -   no residual mix: without a contract the market-based figure is the location-based one",
+    "production   without imports: used where no consumption mix is known; your own factor set can have one",
+    "residual -   no residual mix is known: without a contract, the market-based figure is the location-based one",
 )
 PARTS: Final = ("direct", "upstream", "losses", "total", "residual")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--set", dest="factor_set", metavar="NAME", help="a set other than the one in the settings")
-    parser.add_argument("--year", type=int, help="the year of the activity; the newest there is if not said")
+    parser.add_argument(
+        "--set", dest="factor_set", metavar="NAME", help="another factor set than the one in the settings"
+    )
+    parser.add_argument("--year", type=int, help="year of activity (default: the newest)")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="table (default) or json")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print the factors of one year and what follows from them per country."""
+    """Print the factors of one year, and the electricity factors of each country."""
     years = load_factor_years(arguments.factor_set or settings.emissions.factor_set)
     try:
         factors = years.newest if arguments.year is None else years.year(arguments.year)
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def as_json(factors: FactorSet, sets: list[str]) -> str:
-    """The set as one JSON object; `electricity` is what charging counts with, at the meter."""
+    """The set as one JSON object. `electricity` has the factors of charging, at the meter."""
     content = {
         "factor_set": factors.set_name,
         "year": factors.year,
@@ -71,15 +73,15 @@ def as_json(factors: FactorSet, sets: list[str]) -> str:
 
 
 def as_table(factors: FactorSet, sets: list[FactorSet]) -> str:
-    """The set for people: a line per factor, then electricity at the meter per country."""
+    """The set as text: a line for each factor, then the electricity factors of each country."""
     lines = [f"factor set {factors.set_name} for {factors.year}: {factors.title}"]
     if len(sets) > 1:
-        lines.append("in force by the year of activity: " + ", ".join(f"{s.year} {s.set_name}" for s in sets))
+        lines.append("used by year of activity: " + ", ".join(f"{s.year} {s.set_name}" for s in sets))
     lines.append("")
     rows = [tuple(_shown(factors, factor, column) for column in COLUMNS) for factor in factors.factors()]
     lines += _aligned([COLUMNS, *rows], VALUE)
     lines += ["", *(f"{mark:<10}{meaning}" for mark, meaning in MARKS.items())]
-    lines += [f"{'*':<10}meant for another year of activity, and carried over for want of a newer one"]
+    lines += [f"{'*':<10}published for an earlier year of activity, and used because there is no newer one"]
     lines += [
         "",
         "electricity at the meter, location-based, g CO2e/kWh (Scope 2: direct; Scope 3.3: upstream, losses):",

@@ -1,4 +1,4 @@
-"""`vanpulse import`: takes over what another program has recorded. Each thing that can be imported has its module."""
+"""`vanpulse import`: imports what another program recorded. A module for each kind of import."""
 
 import argparse
 import importlib
@@ -9,20 +9,24 @@ from agent.config import Settings
 
 
 class Subject(NamedTuple):
-    """What can be imported, and where its module is; only the module of the chosen subject runs."""
+    """A kind of import and its module, of which only the chosen one runs."""
 
     module: str
     help: str
 
 
 SUBJECTS: Final = {
-    "drops": Subject("agent.commands.import_drops", "a manifest: consignments and where they were loaded and unloaded"),
-    "messages": Subject("agent.commands.import_messages", "messages as they once arrived, into the journal"),
+    "drops": Subject(
+        "agent.commands.import_drops", "a manifest: consignments, and where they were loaded and unloaded"
+    ),
+    "messages": Subject(
+        "agent.commands.import_messages", "recorded messages with their times of arrival, into the journal"
+    ),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One subcommand for each subject; `--config` is understood before and behind it."""
+    """A subcommand for each kind of import. `--config` may be before or after it."""
     subjects = parser.add_subparsers(dest="subject", metavar="WHAT", required=True)
     for name, subject in SUBJECTS.items():
         title = f"{subject.help[0].upper()}{subject.help[1:]}."
@@ -32,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Import the chosen subject."""
+    """Run the chosen import."""
     status: int = _module(arguments.subject).run(arguments, settings)
     return status
 

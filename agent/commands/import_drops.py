@@ -1,7 +1,7 @@
-"""`vanpulse import drops FILE.csv`: a manifest, from which consignments and their places become known.
+"""`vanpulse import drops FILE.csv`: imports a manifest with consignments and their places.
 
-The file is checked as a whole before anything is done: with one bad row nothing is imported. Its drops enter the
-journal in one transaction and are processed like messages that arrived now, whether the agent runs or not.
+The whole file is checked first: with one bad row nothing is imported. Its drops enter the journal in one transaction,
+whether the agent runs or not, and are processed like messages that arrived now.
 """
 
 import argparse
@@ -39,20 +39,20 @@ COLUMNS: Final = (
 NUMBERS: Final = {"mass_kg": float, "items": int, "latitude_deg": float, "longitude_deg": float}
 DROPS_TO_A_MESSAGE: Final = 500
 SHOWN: Final = 50
-"""So many bad rows are named; the others are counted."""
+"""The number of bad rows that are printed; further ones are counted."""
 
 
 class BadManifest(VanpulseError):
-    """The file is no manifest, or has rows that cannot be used."""
+    """The file is not a manifest, or has bad rows."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The file."""
+    """The manifest."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a CSV file, see docs/deliveries.md")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Check the file and hand its drops over."""
+    """Check the file and journal its drops."""
     file: Path = arguments.file
     now_ms = time.time_ns() // 1_000_000
     drops = read(file, settings, load_fleet(settings.fleet), now_ms)
@@ -69,12 +69,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         taken = True
     vans = len({drop.vehicle_id for drop in drops})
     if taken:
-        sys.stdout.write(f"{len(drops)} drops of {vans} vans are imported\n")
+        sys.stdout.write(f"imported {len(drops)} drops of {vans} vans\n")
     return 0 if taken else 1
 
 
 def read(file: Path, settings: Settings, fleet: FleetFile, now_ms: int) -> list[DropReading]:
-    """The drops of a file, in its order. Raises `BadManifest`, after naming each bad row on stderr."""
+    """The drops of a file, in its order. Raises `BadManifest` after printing the bad rows to stderr."""
     drops: list[DropReading] = []
     problems: list[str] = []
     seen: Counter[tuple[Any, ...]] = Counter()
@@ -85,7 +85,7 @@ def read(file: Path, settings: Settings, fleet: FleetFile, now_ms: int) -> list[
         except Rejected as rejected:
             problems.append(f"line {line}: {rejected.detail}")
             continue
-        # Rows that are alike in all are as many drops; the same file again gives the same numbers.
+        # Equal rows are separate drops. A second import of the file gives the same numbers, and so changes nothing.
         key = msgspec.structs.astuple(drop)
         drop.seq = seen[key]
         seen[key] += 1
@@ -93,15 +93,15 @@ def read(file: Path, settings: Settings, fleet: FleetFile, now_ms: int) -> list[
     if problems:
         for problem in problems[:SHOWN]:
             sys.stderr.write(f"vanpulse: {file}: {problem}\n")
-        more = f", {len(problems) - SHOWN} of them not shown" if len(problems) > SHOWN else ""
-        raise BadManifest(f"{file}: nothing imported, {len(problems)} bad rows{more}")
+        more = f" ({len(problems) - SHOWN} of them not shown)" if len(problems) > SHOWN else ""
+        raise BadManifest(f"{file}: nothing was imported, since {len(problems)} rows are bad{more}")
     if not drops:
-        raise BadManifest(f"{file}: no drops in it")
+        raise BadManifest(f"{file} has no drops")
     return drops
 
 
 def as_messages(drops: list[DropReading]) -> Iterator[Message]:
-    """The drops as messages for the journal: some hundred of one van in each, oldest first."""
+    """The drops as messages for the journal, oldest first: up to 500 of one van in each."""
     by_van: dict[str, list[DropReading]] = {}
     for drop in sorted(drops, key=lambda each: each.time_ms):
         by_van.setdefault(drop.vehicle_id, []).append(drop)
@@ -112,7 +112,7 @@ def as_messages(drops: list[DropReading]) -> Iterator[Message]:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number of the line and its cells that are not empty. Raises `BadManifest` for a file that is no manifest."""
+    """The number of each line and its cells that are not empty. Raises `BadManifest` for any other file."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
@@ -134,16 +134,16 @@ def _check_header(file: Path, header: list[str]) -> None:
     unknown = [name for name in header if name not in COLUMNS]
     if missing or unknown or len(set(header)) < len(header):
         wrong = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(map(repr, unknown)) or 'a column twice'}"
-        raise BadManifest(f"{file}: the first line {wrong}; columns are {','.join(COLUMNS)}")
+        raise BadManifest(f"{file}: the first line {wrong}; the columns are {','.join(COLUMNS)}")
 
 
 def _drop(row: dict[str, str], settings: Settings, known: frozenset[str] | None, now_ms: int) -> DropReading:
-    """The drop of a row. Raises `Rejected` with what is wrong in it."""
+    """The drop of a row. Raises `Rejected` with the first error in it."""
     if "" in row:
         raise Rejected("schema", "more cells than columns")
     vehicle_id = row.pop("vehicle_id", "")
     if not is_vehicle_id(vehicle_id):
-        raise Rejected("schema", f"vehicle_id: {vehicle_id[:70]!r} is none")
+        raise Rejected("schema", f"vehicle_id: {vehicle_id[:70]!r} is not a vehicle id")
     if known is not None and vehicle_id not in known:
         raise Rejected("unknown_vehicle", f"vehicle_id: {vehicle_id!r} is not in the fleet file")
     fields: dict[str, Any] = dict(row)
@@ -152,7 +152,7 @@ def _drop(row: dict[str, str], settings: Settings, known: frozenset[str] | None,
             try:
                 fields[name] = number(fields[name])
             except ValueError:
-                raise Rejected("schema", f"{name}: {fields[name][:60]!r} is no number") from None
+                raise Rejected("schema", f"{name}: {fields[name][:60]!r} is not a number") from None
     if "time" in fields and fields["time"].isascii() and fields["time"].isdigit():
         fields["time"] = int(fields["time"])
     return drop_of(

@@ -1,8 +1,8 @@
-"""`vanpulse import messages FILE`: messages from another logger enter the journal as if they had been received then.
+"""`vanpulse import messages FILE`: imports recorded messages into the journal with their times of arrival.
 
-A line is `{"topic", "payload", "received_ms", "retained"}`. Between two lines come the agent's ticks, one on each full
-ten seconds, as a running agent would have journaled them. The next `vanpulse run` processes all of it like any backlog.
-Either the whole file goes in or nothing of it.
+A line is `{"topic", "payload", "received_ms", "retained"}`. The import adds the ticks that a running agent would have
+journaled between the messages, one on each full ten seconds. The next `vanpulse run` processes everything like any
+backlog. Either the whole file is imported or nothing of it.
 """
 
 import argparse
@@ -29,19 +29,19 @@ from agent.shard.shard import MINUTE_KEY
 TICK_MS: Final = 10_000
 DAY_MS: Final = 86_400_000
 EARLIEST_MS: Final = 946_684_800_000
-"""The year 2000: an earlier arrival was given in seconds, or by a clock that was not set."""
+"""The year 2000: an earlier time was given in seconds, or by a clock that was not set."""
 AHEAD_MS: Final = DAY_MS
-"""How far an arrival may lie ahead of this machine's clock."""
+"""How far a time of arrival may be ahead of this machine's clock."""
 LONGEST_GAP_MS: Final = 366 * DAY_MS
 LINE_BYTES: Final = 32 * 1024 * 1024
 PACKET_OVERHEAD_BYTES: Final = 5
-"""What an MQTT 5 PUBLISH at QoS 1 has in it besides topic and payload."""
+"""Bytes of an MQTT 5 PUBLISH at QoS 1 besides topic and payload."""
 PROGRESS_EVERY_S: Final = 0.5
 PROGRESS_LINES: Final = 2000
 
 
 class ImportRefused(VanpulseError):
-    """The file cannot be imported as it is; nothing of it was."""
+    """The file cannot be imported as it is. Nothing of it was imported."""
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ class Line(msgspec.Struct, forbid_unknown_fields=True):
     topic: str
     received_ms: int
     payload: msgspec.Raw = msgspec.Raw()
-    """Empty when there is none."""
+    """Empty if there is none."""
     payload_base64: str | None = None
     retained: bool = False
     qos: int = 1
@@ -61,18 +61,18 @@ _TEXT: Final = msgspec.json.Decoder(str)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The file, and up to when time goes on behind it."""
+    """The file, and the time until which ticks follow its last message."""
     parser.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        help='JSON lines {"topic", "payload", "received_ms", "retained"}, oldest first; a payload that is text is sent '
-        "as it is, anything else as JSON; payload_base64 for binary ones",
+        help='JSON lines {"topic", "payload", "received_ms", "retained"}, oldest first; a text '
+        "payload is taken as it is, any other as JSON; payload_base64 for binary payloads",
     )
     parser.add_argument(
-        "--until", metavar="MS", help="time goes on to this moment behind the last message (ms since the epoch)"
+        "--until", metavar="T", help="add ticks up to this time behind the last message, so that silence ends trips"
     )
-    parser.epilog = "No agent may have the journal open. The next `vanpulse run` processes what was imported."
+    parser.epilog = "Stop the agent first. The next `vanpulse run` processes the imported messages."
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -93,7 +93,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         try:
             journal = open_journal(settings.journal)
         except JournalInUse as error:
-            raise ImportRefused(f"an agent has the journal {path} open: stop it, import, and start it again") from error
+            raise ImportRefused(
+                f"an agent has the journal {path} open: stop it, import, then start it again"
+            ) from error
         try:
             lived_ms = journal.last_arrival_ms(MINUTE_KEY)
             journal.append_past(past)
@@ -111,28 +113,28 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _say(past: "Past", path: Path, lived_ms: int | None) -> None:
     if not past.messages:
-        sys.stdout.write(f"{past.name} holds no message\n")
+        sys.stdout.write(f"{past.name} has no messages\n")
         return
     sys.stdout.write(
-        f"{past.messages} messages received from {format_moment(past.first_ms)} to {format_moment(past.last_ms)}, "
-        f"and {past.ticks} ticks, are in the journal {path}: `vanpulse run` processes them\n"
+        f"imported into {path}: {past.messages} messages, received from {format_moment(past.first_ms)} "
+        f"to {format_moment(past.last_ms)}, and {past.ticks} ticks. `vanpulse run` processes them.\n"
     )
     if lived_ms is not None and past.first_ms < lived_ms:
         sys.stderr.write(
-            f"vanpulse: the journal had already gone on to {format_moment(lived_ms)}: where a van has sent newer "
-            "readings, these are kept as points and change no totals\n"
+            f"vanpulse: the journal already has messages up to {format_moment(lived_ms)}. For a van with newer "
+            "readings, the imported ones become points but do not change its totals.\n"
         )
 
 
 class Past:
-    """What the file holds, batch by batch, with the ticks between: to be gone through once."""
+    """The file's messages in batches, with the ticks between them. It can be iterated once."""
 
     def __init__(
         self, file: BinaryIO, *, name: str, latest_ms: int, until_ms: int | None, max_packet_bytes: int
     ) -> None:
         self.name = name
         self.number = 0
-        """Of the line that was read last."""
+        """The number of the line that was read last."""
         self.messages = 0
         self.ticks = 0
         self.first_ms = 0
@@ -145,7 +147,7 @@ class Past:
         self._next_tick_ms = 0
 
     def __iter__(self) -> Iterator[Arrival]:
-        """Raises `ImportRefused` for the first line that is not right."""
+        """Raises `ImportRefused` for the first bad line."""
         gathered: list[Message] = []
         size = 0
         for received_ms, message in self._lines():
@@ -170,7 +172,7 @@ class Past:
         self._next_tick_ms = -(-received_ms // TICK_MS) * TICK_MS
 
     def _ticks_before(self, end_ms: int) -> Iterator[Arrival]:
-        """One batch for each tick, since a batch has one time of arrival. A message comes before a tick of its time."""
+        """A batch for each tick, since a batch has one time of arrival. A message precedes a tick of the same time."""
         while self._next_tick_ms < end_ms:
             time_ms = self._next_tick_ms
             self._next_tick_ms += TICK_MS
@@ -185,7 +187,7 @@ class Past:
                 f"--until {self._until_ms} is before the last message, received_ms {self.last_ms}; nothing was imported"
             )
         if self._until_ms - self.last_ms > LONGEST_GAP_MS:
-            raise SettingsError("--until is more than a year behind the last message; nothing was imported")
+            raise SettingsError("--until is more than a year after the last message; nothing was imported")
         yield from self._ticks_before(self._until_ms + 1)
 
     def _lines(self) -> Iterator[tuple[int, Message]]:
@@ -209,31 +211,33 @@ class Past:
     def _check_time(self, received_ms: int, before_ms: int | None) -> None:
         if not EARLIEST_MS <= received_ms <= self._latest_ms:
             raise self._refused(
-                f"received_ms {received_ms} is before 2000 or in the future: milliseconds since the epoch are expected"
+                f"received_ms {received_ms} is before 2000 or in the future. Use milliseconds since the epoch"
             )
         if before_ms is None:
             return
         if received_ms < before_ms:
-            raise self._refused(f"received_ms {received_ms} is before the line above, {before_ms}: sort the file by it")
+            raise self._refused(
+                f"received_ms {received_ms} is earlier than {before_ms} on the line above. Sort the file by time"
+            )
         if received_ms - before_ms > LONGEST_GAP_MS:
             raise self._refused(
-                "received_ms is more than a year behind the line above: if it is right, split the file here and "
-                "import the parts one after the other"
+                "received_ms is more than a year later than on the line above. If that is right, split the file here "
+                "and import the parts one after the other"
             )
 
     def _message(self, said: Line) -> Message:
         topic = said.topic
         if not topic or "+" in topic or "#" in topic or "\0" in topic:
-            raise self._refused(f"topic {topic[:100]!r} cannot be published to")
+            raise self._refused(f"topic {topic[:100]!r} is empty or has a +, a # or a NUL in it")
         if said.qos not in {0, 1, 2}:
-            raise self._refused(f"qos {said.qos} is none of 0, 1, 2")
+            raise self._refused(f"qos {said.qos} is not 0, 1 or 2")
         payload, kind, limit = self._payload(said), MessageKind.PUBLISH, self._max_packet_bytes
         if len(payload) + len(topic.encode()) + PACKET_OVERHEAD_BYTES > limit:
             payload, kind = payload[:limit], MessageKind.OVERSIZE
         return Message(topic, payload, said.qos, said.retained, int(kind))
 
     def _payload(self, said: Line) -> bytes:
-        """A text as it is, anything else as the JSON text that stands in the file."""
+        """The bytes of a text payload, or of any other payload its JSON text as in the file."""
         raw = bytes(said.payload)
         if said.payload_base64 is not None and not raw:
             try:
@@ -241,7 +245,7 @@ class Past:
             except (binascii.Error, ValueError) as error:
                 raise self._refused(f"payload_base64: {error}") from error
         if said.payload_base64 is not None or raw in {b"", b"null"}:
-            raise self._refused('either payload or payload_base64 is needed; an empty payload is ""')
+            raise self._refused('give either payload or payload_base64; an empty payload is ""')
         return _TEXT.decode(raw).encode() if raw.startswith(b'"') else raw
 
     def _refused(self, why: str) -> ImportRefused:
@@ -249,7 +253,7 @@ class Past:
 
 
 class Progress:
-    """How far it is, on a terminal; silent in a pipe."""
+    """Shows the progress on a terminal, and nothing in a pipe."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._shown = sys.stderr.isatty()
@@ -258,7 +262,7 @@ class Progress:
         self._due_s = 0.0
 
     def add(self, number: int, size: int) -> None:
-        """A line of so many bytes was read."""
+        """Note that a line of so many bytes was read."""
         self._done += size
         if self._shown and number % PROGRESS_LINES == 0 and time.monotonic() >= self._due_s:
             self._due_s = time.monotonic() + PROGRESS_EVERY_S
@@ -267,6 +271,6 @@ class Progress:
             sys.stderr.flush()
 
     def clear(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the progress from the terminal."""
         if self._shown:
             sys.stderr.write("\r\x1b[K")

@@ -1,4 +1,4 @@
-"""`vanpulse report`: energy and emissions of a period, with what an auditor asks for beside them."""
+"""`vanpulse report`: prints energy and emissions of a period, with method, factors and data quality for auditors."""
 
 import argparse
 import sys
@@ -43,12 +43,12 @@ BLOCKS: Final = (
 )
 MIXES: Final = {
     "consumption": "consumption mix",
-    "production": "generation mix in place of the consumption mix that ISO 14083 asks for",
+    "production": "generation mix instead of the consumption mix that ISO 14083 requires",
 }
 USED_AND_CHARGED: Final = (
-    "co2e_kg is of the energy used in the period: it is for the emissions of transport, per km, t-km and parcel; "
-    "charged_… is of the energy drawn from the grid in the period: it is for the electricity account, Scope 2 and 3.3; "
-    "both are of the same electricity, so never add them"
+    "co2e_kg are the emissions of the energy used in the period: use it for transport, per km, t-km and parcel. "
+    "charged_… are those of the energy drawn from the grid in the period: use it for the electricity account, Scope 2 "
+    "and 3.3. Both count the same electricity: never add them"
 )
 COUNTERS: Final = ("messages_total", "accepted_total", "duplicates_total", "late_total", "dead_letters_total")
 
@@ -57,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_period(parser)
     parser.add_argument("--format", choices=("md", "csv", "json"), default="md", help="Markdown (default), CSV, JSON")
-    parser.add_argument("--block", choices=BLOCKS, default="all", help="one block alone; CSV has trips if not said")
+    parser.add_argument(
+        "--block", choices=BLOCKS, default="all", help="print only this block; CSV prints trips by default"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def make_report(
     history: History, settings: Settings, *, start_ms: int | None, end_ms: int | None, block: str = "all"
 ) -> dict[str, Any]:
-    """The whole report; blocks that were not asked for are left out, except the header."""
+    """The report: the header and all blocks, or only the chosen one."""
     emissions = settings.emissions
     years = load_factor_years(emissions.factor_set, DayZone(settings.fleet.timezone).tzinfo)
     factors = years.newest if end_ms is None else years.at(end_ms - 1)
@@ -156,17 +158,17 @@ def _header(
         "to": _shown(end_ms),
         "program": f"vanpulse {version('vanpulse')}",
         "boundary": "well-to-wheel (WTW); vehicle operation (TTW) of a battery van is 0; GWP100",
-        "method": "by the method of EN ISO 14083:2023; not certified, not verified; empty running and idling are in",
-        "distance": "great circle from loading to unloading point for t-km, per consignment",
+        "method": "by the method of EN ISO 14083:2023; not certified, not verified; includes empty running and idling",
+        "distance": "for t-km, the great circle between loading and unloading point of each consignment",
         "used_and_charged": USED_AND_CHARGED,
-        "electricity": "location-based, carbon content of the pack followed charge by charge"
+        "electricity": "location-based; the carbon content of each battery is tracked from charge to charge"
         + ("" if emissions.intensity_file is None else f"; hourly values of {emissions.intensity_file.name}"),
-        "market_based": "by the instrument of each charge: contract, residual mix, else the location-based intensity",
+        "market_based": "by the instrument of each charge: contract, else residual mix, else location-based intensity",
         "scopes": "electricity charged: generation is Scope 2; upstream and grid losses are Scope 3.3 (GHG Protocol)",
-        "uncertainty": "95 %; standard uncertainties: energy as estimated, by the day and independent of each other; "
-        "meter: charger 1 %, modelled 3 %, alike everywhere; factor: hourly 5 %, annual 10 %, alike within a grid; "
-        "mass (per t-km alone): 2 % where stated, 10 % where derived, 50 % by default",
-        "pollutants": "NOx and PM avoided are legal limits (Euro 6), PM of the exhaust alone",
+        "uncertainty": "95 % interval; standard uncertainties: energy as estimated for each day, independent of other "
+        "days; meter 1 % (charger) or 3 % (modelled), fully correlated; factor 5 % (hourly) or 10 % (annual), fully "
+        "correlated within a grid; mass, per t-km only, 2 % (stated), 10 % (derived) or 50 % (default)",
+        "pollutants": "avoided NOx and PM are computed from the legal limits (Euro 6), PM of the exhaust only",
         "factor_set": f"{factors.set_name}: {factors.title}",
         "electricity_g_per_kwh": {c: round(factors.for_country(c).annual_g_per_kwh, 1) for c in countries},
         "electricity_mix": {c: MIXES[factors.for_country(c).mix] for c in countries},
@@ -179,18 +181,18 @@ def _header(
 
 
 def _period(history: History, zone: tzinfo, start_ms: int | None, end_ms: int | None) -> str:
-    """First and last second, both included, in local time. An open end is that of the data."""
+    """First and last second, both included, in local time. An open end is the first or last time of the data."""
     first_ms, last_ms = start_ms, None if end_ms is None else end_ms - 1
     notes = []
     if start_ms is None:
         first = next(iter(history.select("energy", end_ms=end_ms)), {})
         day = next(iter(history.select("day", end_ms=end_ms)), {})
         first_ms = min((point["time_ms"] for point in (first, day) if point), default=None)
-        notes.append("--from not limited: first time of the data")
+        notes.append("no --from: first time of the data")
     if end_ms is None:
         newest = history.select("energy", start_ms=start_ms, latest=True)
         last_ms = max((point["time_ms"] for point in newest), default=None)
-        notes.append("--to not limited: last time of the data")
+        notes.append("no --to: last time of the data")
     if first_ms is None or last_ms is None:
         return "no data"
     first_text, last_text = (
@@ -202,7 +204,7 @@ def _period(history: History, zone: tzinfo, start_ms: int | None, end_ms: int | 
 def _rows(
     history: History, measurement: str, start_ms: int | None, end_ms: int | None, corrections: Corrections
 ) -> Iterator[dict[str, Any]]:
-    """Points with their times readable, columns in the order of the measurement; the corrected ones do not count."""
+    """Points with readable times, fields in the order of the measurement. `corrected` ones do not count in sums."""
     for point in history.select(measurement, start_ms=start_ms, end_ms=end_ms):
         row = {"vehicle_id": point["vehicle_id"], "depot": point.get("depot")}
         row |= {"start": _shown(point.get("start_ms")), "end": _shown(point["time_ms"])}
@@ -211,7 +213,7 @@ def _rows(
 
 
 def _correction(entry: dict[str, Any]) -> dict[str, Any]:
-    """A correction with its times readable; the amounts are what it takes out of the period."""
+    """A correction with readable times. The amounts are what it excludes from the period."""
     return {
         "vehicle_id": entry["vehicle_id"],
         "depot": entry["depot"],
@@ -225,7 +227,7 @@ def _correction(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _quality(history: History, fleet: Sums, start_ms: int | None, end_ms: int | None) -> dict[str, Any]:
-    """What was inferred, refused, late or repeated. Counters begin anew when the agent does."""
+    """How much was inferred, refused, late or repeated. The counters restart from 0 with the agent."""
     before: dict[str, Any] = {}
     if start_ms is not None:
         before = next(iter(history.select("agent", end_ms=start_ms, latest=True)), {})

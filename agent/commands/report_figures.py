@@ -11,7 +11,7 @@ SHORTEST_KM: Final = 1.0
 
 
 def figures_of(sums: Sums) -> dict[str, Any]:
-    """What follows from sums; a figure that cannot be told is left out. Everything is well-to-wheel."""
+    """The figures of these sums, well-to-wheel. An unknown figure is left out."""
     km = sums.distance_km
     net_kwh = sums.used_kwh - sums.regenerated_kwh
     qualified_km = sums.primary_km + sums.modelled_km + sums.default_km
@@ -65,9 +65,9 @@ def figures_of(sums: Sums) -> dict[str, Any]:
 
 
 def make_up_of(sums: Sums) -> MakeUp | None:
-    """What makes up the uncertainty of one van's `co2e_g`: by its days, or by its charges where no day states it.
+    """The parts of the uncertainty of one van's `co2e_g`: from its days, or from its charges if no day has one.
 
-    What the days do not cover, such as the day under way, is as uncertain as they are.
+    Emissions outside these days, such as those of the current day, are taken to be as uncertain.
     """
     if sums.days_g > 0.0:
         scale = abs(sums.co2e_g) / sums.days_g
@@ -76,7 +76,7 @@ def make_up_of(sums: Sums) -> MakeUp | None:
     net_kwh = sums.used_kwh - sums.regenerated_kwh
     if sums.co2e_g <= 0.0 or net_kwh <= 0.0:
         return None
-    # Without a charge nothing is known to be measured, or by the hour: the less certain is assumed.
+    # Without a charge, the larger uncertainties are assumed: modelled energy, annual intensity.
     metered, hourly = (part / sums.slices_g if sums.slices_g > 0.0 else 0.0 for part in (sums.metered_g, sums.hourly_g))
     return make_up(
         sums.co2e_g,
@@ -88,13 +88,13 @@ def make_up_of(sums: Sums) -> MakeUp | None:
 
 
 def _uncertainty(sums: Sums) -> dict[str, float | None]:
-    """Half the width of the 95 % interval of `co2e_kg`, what makes it up, and that of the grams per t-km."""
+    """Half widths of 95 % intervals: of `co2e_kg`, of its parts, and of the grams per t-km."""
     if not sums.grids:
         return {}
     parts = over_grids(sums.grids.values())
     figures: dict[str, float | None] = {
         "co2e_uncertainty_kg": Z95 * parts.standard_g / 1000,
-        "co2e_uncertainty_energy_kg": Z95 * parts.energy_g / 1000 or None,  # known from the days that are over
+        "co2e_uncertainty_energy_kg": Z95 * parts.energy_g / 1000 or None,  # only completed days have it
         "co2e_uncertainty_meter_kg": Z95 * parts.meter_g / 1000,
         "co2e_uncertainty_factor_kg": Z95 * parts.factor_g / 1000,
     }

@@ -1,4 +1,4 @@
-"""What a report says of the data itself: stretches corrected by hand, and vans whose data cannot be true."""
+"""What a report says about the data: periods corrected by hand, and vans with implausible data."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -7,9 +7,9 @@ from agent.fleet.correction_state import Amounts
 from agent.stores.base import History
 
 LONGEST_CORRECTION_MS: Final = 31 * 86_400_000
-"""A correction covers at most this; a longer stretch is corrected in parts."""
+"""The longest period of one correction."""
 IMPLAUSIBLE: Final = ("position_implausible", "soc_implausible", "odometer_implausible", "power_implausible")
-"""The kinds of alerts that say so."""
+"""The alerts on implausible data."""
 
 
 class Corrections:
@@ -17,13 +17,13 @@ class Corrections:
 
     def __init__(self, entries: Iterable[dict[str, Any]]) -> None:
         self.entries = list(entries)
-        """Oldest stretch first; `amounts` are what does not count of the period."""
+        """Oldest first; `amounts` are what each excludes from the period."""
         self._stretches: dict[str, list[tuple[int, int]]] = {}
         for entry in self.entries:
             self._stretches.setdefault(entry["vehicle_id"], []).append((entry["from_ms"], entry["to_ms"]))
 
     def of(self, vehicle_id: str) -> Amounts:
-        """What does not count of this van."""
+        """The amounts that are excluded for this van."""
         total = Amounts()
         for entry in self.entries:
             if entry["vehicle_id"] == vehicle_id:
@@ -31,23 +31,23 @@ class Corrections:
         return total
 
     def touches(self, point: Mapping[str, Any]) -> bool:
-        """Whether a trip, a charge or a stop reaches into a stretch of its van."""
+        """Whether a trip, a charge or a stop overlaps a corrected period of its van."""
         start_ms, end_ms = point.get("start_ms", point["time_ms"]), point["time_ms"]
         return any(
             start_ms < to_ms and from_ms < end_ms for from_ms, to_ms in self._stretches.get(point["vehicle_id"], ())
         )
 
     def untouched(self, points: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The points that reach into no stretch."""
+        """The points that overlap no corrected period."""
         return (point for point in points if not self.touches(point))
 
 
 def corrections_of(
     history: History, vehicle_id: str | None = None, *, start_ms: int | None = None, end_ms: int | None = None
 ) -> Corrections:
-    """The corrections that reach into the period, with the sums of their points in it."""
+    """The corrections that overlap the period, each with the sum of its points in the period."""
     found: dict[tuple[str, int, int], dict[str, Any]] = {}
-    # A point lies within its stretch, and so at most the longest stretch before the period.
+    # A point lies within its correction, which begins at most the longest correction before the period.
     since_ms = None if start_ms is None else start_ms - LONGEST_CORRECTION_MS
     for point in history.select("correction", vehicle_id=vehicle_id, start_ms=since_ms, end_ms=end_ms):
         if start_ms is not None and point["to_ms"] <= start_ms:
@@ -62,7 +62,7 @@ def corrections_of(
 
 
 def implausible(history: History, start_ms: int | None, end_ms: int | None) -> list[dict[str, Any]]:
-    """The vans with implausible data in the period: how often each kind was raised, and when last."""
+    """The vans with implausible data in the period: how often each alert was raised, and when last."""
     vans: dict[str, dict[str, Any]] = {}
     for alert in history.select("alert", start_ms=start_ms, end_ms=end_ms):
         if alert["kind"] in IMPLAUSIBLE and alert["state"] == "raised":

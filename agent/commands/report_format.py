@@ -1,4 +1,4 @@
-"""How a report is written: Markdown for people, CSV for spreadsheets, JSON for programs."""
+"""The formats of a report: Markdown for people, CSV for spreadsheets, JSON for programs."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ TITLES: Final = {
     "charges": "Charges",
     "scopes": "Electricity charged, by site and scope",
     "instruments": "Electricity charged, by market-based instrument",
-    "corrections": "Corrections by hand: what these stretches added does not count",
-    "implausible": "Vans with implausible data: how often each kind was raised",
+    "corrections": "Corrections by hand: these periods are excluded",
+    "implausible": "Vans with implausible data: number of alerts",
     "quality": "Data quality",
 }
 FIRST: Final = ("period", "method", "boundary", "program", "factor_set")
-"""What Markdown says of the header before the figures; the rest follows them."""
+"""The part of the header that Markdown prints before the figures; the rest follows them."""
 ROWS_SHOWN: Final = 200
-"""A longer table is cut in Markdown, which says so."""
+"""Markdown cuts longer tables, and says so."""
 COLUMNS: Final = {
     name: tuple(columns.split())
     for name, columns in {
@@ -48,7 +48,7 @@ COLUMNS: Final = {
         "last",
     }.items()
 }
-"""What Markdown shows of each table; CSV and JSON have all of it."""
+"""The columns of each table in Markdown; CSV and JSON have all columns."""
 
 
 def as_json(report: Report, _block: str) -> Iterator[str]:
@@ -57,7 +57,7 @@ def as_json(report: Report, _block: str) -> Iterator[str]:
 
 
 def as_csv(report: Report, block: str) -> Iterator[str]:
-    """One table: the block asked for, else the trips."""
+    """One table: the chosen block, or the trips."""
     content = report["trips" if block == "all" else block]
     rows = content if isinstance(content, list) else [{"figure": name, "value": content[name]} for name in content]
     columns: dict[str, None] = {}
@@ -76,7 +76,7 @@ def as_csv(report: Report, block: str) -> Iterator[str]:
 
 
 def as_markdown(report: Report, _block: str) -> Iterator[str]:
-    """Headings and tables."""
+    """A heading and a table for each block."""
     yield "# Energy and emissions\n\n"
     header = report["header"]
     yield from (f"- {_words(name)}: {header[name]}\n" for name in FIRST)
@@ -92,7 +92,7 @@ def as_markdown(report: Report, _block: str) -> Iterator[str]:
 
 
 def _how(header: dict[str, Any]) -> Iterator[str]:
-    """The rest of the header: texts, then factors and thresholds, then what nobody has confirmed."""
+    """The rest of the header: texts, then factors and thresholds, then unconfirmed factors."""
     for name, value in header.items():
         if name in ("unconfirmed_factors", "used_and_charged", "from", "to", *FIRST):
             continue
@@ -100,7 +100,7 @@ def _how(header: dict[str, Any]) -> Iterator[str]:
             yield f"- {_words(name)}: {', '.join(f'{key} {_cell(entry)}' for key, entry in value.items())}\n"
         else:
             yield f"- {_words(name)}: {value}\n"
-    yield from _list("factors that nobody has confirmed", header["unconfirmed_factors"])
+    yield from _list("unconfirmed factors", header["unconfirmed_factors"])
 
 
 def _list(title: str, entries: list[str]) -> Iterator[str]:
@@ -144,7 +144,7 @@ WORDS: Final = {"co2e": "CO2e", "nox": "NOx", "pm": "PM", "ttw": "TTW", "wtt": "
 
 
 def _words(name: str) -> str:
-    """A field's name as people write it: the unit from its end, in its usual form."""
+    """A field's name as text: its unit follows behind a comma."""
     if name == "tonne_km":
         return "transport, t-km"
     if name == "co2e_g_per_tkm_uncertainty":

@@ -15,7 +15,7 @@ from agent.fleet.vehicle import Vehicle
 from agent.stores.base import History
 
 LOOK_BACK_MS: Final = 7 * 86_400_000
-"""How far before a period the counters of a van are looked for; a van silent for longer has not changed them."""
+"""How far before a period a van's counters are searched; a van silent for longer has not changed them."""
 ENERGY: Final = ("distance_km", "used_kwh", "regenerated_kwh", "charged_kwh", "grid_kwh", "idle_kwh")
 EMISSIONS: Final = ("co2e_g", "diesel_co2e_g", "avoided_nox_mg", "avoided_pm_mg")
 MASS_OF: Final = {"message": "primary", "import": "primary", "load": "modelled", "default": "default"}
@@ -32,7 +32,7 @@ def gather(
     efficiency_ac: float,
     corrections: Corrections,
 ) -> list[VanFigures]:
-    """The sums of every van that the history knows in the period, in order of their ids, without what was corrected."""
+    """The sums of every van with data in the period, in order of their ids, without corrected periods."""
     vans: dict[str, VanFigures] = {}
 
     def van(point: dict[str, Any]) -> VanFigures:
@@ -78,7 +78,7 @@ def _enter(sums: Sums, change: dict[str, float], left_out: Amounts) -> None:
 
 
 def _as_it_was(vehicle: Vehicle, point: dict[str, Any], factors: FactorSet) -> Vehicle:
-    """Depot, model and country as stored with the point; the fleet file may say something else by now."""
+    """The vehicle with depot, model and country as stored with the point, since the fleet file may have changed."""
     tags: dict[str, Any] = {name: point[name] for name in ("depot", "model", "country") if name in point}
     model = factors.models.get(tags.get("model", ""))
     if model is not None and vehicle.model != tags["model"]:
@@ -92,7 +92,7 @@ def _as_it_was(vehicle: Vehicle, point: dict[str, Any], factors: FactorSet) -> V
 def _changes(
     history: History, measurement: str, names: Iterable[str], start_ms: int | None, end_ms: int | None
 ) -> Iterable[tuple[dict[str, Any], dict[str, float]]]:
-    """The newest point of each van, and by how much its counters rose in the period."""
+    """The newest point of each van, and the increase of its counters in the period."""
     before: dict[str, dict[str, Any]] = {}
     if start_ms is not None:
         back_ms = start_ms - LOOK_BACK_MS
@@ -109,7 +109,7 @@ def _changes(
 
 
 def _by_days(history: History, start_ms: int | None, end_ms: int | None) -> Iterable[tuple[dict[str, Any], Sums]]:
-    """The same from van-days, which a store keeps for longer than counters; the day under way is not in them."""
+    """The same from van-days, which a store keeps longer than counters. The current day is not included."""
     vans: dict[str, tuple[dict[str, Any], Sums]] = {}
     for day in history.select("day", start_ms=start_ms, end_ms=end_ms):
         _, sums = vans.setdefault(day["vehicle_id"], (day, Sums()))
@@ -134,7 +134,7 @@ def _add_trip(figures: VanFigures, trip: dict[str, Any], _factors: FactorSet) ->
 
 
 def _add_tour(figures: VanFigures, tour: dict[str, Any], _factors: FactorSet) -> None:
-    """A tour without drops belongs to the others' activity when it is known to have been empty, else to none."""
+    """Add a tour. One without drops counts for the activity figures only if the van is known to have been empty."""
     sums = figures.sums
     km, co2e_g = tour["distance_km"], tour.get("co2e_g", 0.0)
     empty_km, tonne_km, items = tour.get("empty_km"), tour.get("activity_tkm"), tour.get("items")

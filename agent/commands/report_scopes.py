@@ -1,6 +1,6 @@
-"""Emissions of the energy that was charged, from the slices: by site with Scope 2 and 3.3 apart, and by instrument.
+"""Emissions of charged energy, from the stored slices: by site with Scope 2 and 3.3, and by instrument.
 
-Nothing is computed with the factors of today: every gram is as it was stored, with the set that it came from.
+All emissions are as stored, with the factor set of that time. Today's factors are not used.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ ALL: Final = "all"
 
 
 class Scopes(msgspec.Struct, kw_only=True):
-    """What can be added up over slices."""
+    """The sums over slices."""
 
     battery_kwh: float = 0.0
     grid_kwh: float = 0.0
@@ -34,7 +34,7 @@ class Scopes(msgspec.Struct, kw_only=True):
         for name in ("battery_kwh", "grid_kwh", "direct_g", "upstream_g", "losses_g", "market_g"):
             setattr(self, name, getattr(self, name) + piece.get(name, 0.0))
         location_g = piece["direct_g"] + piece["upstream_g"] + piece["losses_g"]
-        # Contracts and residual mixes state generation; without one, that of the grid's factor is Scope 2.
+        # The factor of a contract or a residual mix is Scope 2; without them, the generation part of the grid's is.
         by_location = piece.get("instrument") == LOCATION
         self.market_scope_2_g += piece["direct_g"] if by_location else piece["market_g"]
         if piece.get("meter") == "charger":
@@ -50,12 +50,12 @@ class Scopes(msgspec.Struct, kw_only=True):
 
     @property
     def location_g(self) -> float:
-        """Location-based, all scopes."""
+        """Location-based emissions of all scopes."""
         return self.direct_g + self.upstream_g + self.losses_g
 
     @property
     def make_up(self) -> MakeUp:
-        """Of the location-based emissions of one grid: meter and factor, the same for all its slices."""
+        """What makes up the uncertainty of one grid's location-based emissions: meter and factor."""
         return make_up(
             self.location_g,
             energy_kwh=self.battery_kwh,
@@ -66,7 +66,7 @@ class Scopes(msgspec.Struct, kw_only=True):
 
 
 def scopes_of(slices: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows by site, with a last one for all, and the rows by instrument."""
+    """The rows by site, the last one being the sum of all, and the rows by instrument."""
     sites: dict[tuple[str, str, str], Scopes] = {}
     instruments: dict[tuple[str, str], Scopes] = {}
     for piece in slices:

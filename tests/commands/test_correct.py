@@ -82,7 +82,7 @@ def test_a_stretch_is_taken_out_while_the_agent_runs_and_another_while_it_does_n
     run(agent)
     done = correct(agent, SECOND_MS, SECOND_MS + 60 * MINUTE_MS)
     assert (done.returncode, done.stderr) == (0, "")
-    assert " does not count: 6.0 km, 1.5 kWh used, 0.0 kWh charged" in done.stdout
+    assert " is excluded: 6.0 km, 1.5 kWh used, 0.0 kWh charged" in done.stdout
     wait_for(lambda: agent.points("correction"), "the correction to be stored")
     assert days(agent) == [6.0, 0.0]
     found = report(agent)
@@ -106,13 +106,13 @@ def test_a_stretch_is_taken_out_while_the_agent_runs_and_another_while_it_does_n
 
     again = correct(agent, SECOND_MS + 30 * MINUTE_MS, SECOND_MS + 90 * MINUTE_MS)
     assert again.returncode == 1
-    assert "has a correction from " in again.stderr
-    assert "already (wheel swapped): a stretch is taken out once" in again.stderr
+    assert "already has a correction from " in again.stderr
+    assert "(wheel swapped). A time can be excluded only once" in again.stderr
 
     assert agent.stop() == 0
     half = correct(agent, FIRST_MS, FIRST_MS + LEFT_MS + 5 * MINUTE_MS, "first half")
     assert "3.1 km, " in half.stdout, "31 readings of 0.1 km"
-    assert half.stdout.endswith("the next `vanpulse run` enters it\n")
+    assert half.stdout.endswith("The next `vanpulse run` applies the correction.\n")
     run(agent)
     assert report(agent)["summary"]["distance_km"] == pytest.approx(2.9, abs=0.1)
     assert days(agent) == pytest.approx([2.9, 0.0], abs=0.11)
@@ -124,11 +124,16 @@ def test_a_stretch_is_taken_out_while_the_agent_runs_and_another_while_it_does_n
 
 
 WRONG = [
-    ("no reason", ["van-1", "--from", "2026-06-01", "--to", "2026-06-02"], 2, "--reason are needed; or --list"),
-    ("no end", ["van-1", "--from", "2026-06-01", "--reason", "x"], 2, "--reason are needed; or --list"),
-    ("an empty reason", ["van-1", "--from", "2026-06-01", "--to", "2026-06-02", "--reason", " "], 2, "--reason: 1 to"),
+    ("no reason", ["van-1", "--from", "2026-06-01", "--to", "2026-06-02"], 2, "--reason, or --list"),
+    ("no end", ["van-1", "--from", "2026-06-01", "--reason", "x"], 2, "--reason, or --list"),
+    (
+        "an empty reason",
+        ["van-1", "--from", "2026-06-01", "--to", "2026-06-02", "--reason", " "],
+        2,
+        "--reason: give 1 to",
+    ),
     ("too long", ["van-1", "--from", "2026-06-01", "--to", "2026-07-03", "--reason", "x"], 2, "31 days"),
-    ("no such van", ["van-9", "--from", "2026-06-01", "--to", "2026-06-02", "--reason", "x"], 1, "nothing of a van"),
+    ("no such van", ["van-9", "--from", "2026-06-01", "--to", "2026-06-02", "--reason", "x"], 1, "no data of a van"),
 ]
 
 

@@ -97,9 +97,9 @@ def test_a_broker_with_a_long_enough_queue_is_good(tmp_path: Path, doctor: Docto
         findings = doctor.findings("--rate", "5", "--queue", "100000", MQTT__URL=broker.url, MQTT__PROTOCOL=protocol)
         log = broker.log
     assert findings["broker"]["value"].startswith("mosquitto version")
-    assert findings["session"]["value"] == "kept over a reconnect"
-    assert findings["agent may be away"]["origin"] == "computed"
-    assert "status" not in findings["agent may be away"]
+    assert findings["session"]["value"] == "kept across a reconnect"
+    assert findings["agent may be down"]["origin"] == "computed"
+    assert "status" not in findings["agent may be down"]
     assert findings["rate"] == {"subject": "rate", "value": "5 messages/s", "origin": "configured"}
     poor = {subject for subject, finding in findings.items() if finding.get("status") in ("weak", "broken")}
     assert poor <= {"commit", "file system", "free disk"}  # which are this machine's own
@@ -112,7 +112,7 @@ def test_a_short_queue_is_weak_and_comes_with_its_cure(tmp_path: Path, doctor: D
     with Mosquitto(tmp_path) as broker:
         text = doctor("--rate", "50", MQTT__URL=broker.url)
     assert doctor.status == 1
-    assert "WEAK   agent may be away" in text
+    assert "WEAK   agent may be down" in text
     assert re.search(r"→ mosquitto.conf: max_queued_messages 30\d\d\d\n", text), (
         "600 s at 50 messages/s, and a few more"
     )

@@ -122,7 +122,7 @@ def test_wrong_usage(history: Path, capsys: pytest.CaptureFixture[str], words: l
 
 def test_what_has_no_vans_is_not_asked_for_one(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "agent", "--vehicle", "van-1"]) == 2
-    assert "no vans" in capsys.readouterr().err
+    assert "has no vehicle_id" in capsys.readouterr().err
     assert main(["export", "agent"]) == 0
 
 

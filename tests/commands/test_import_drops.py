@@ -50,7 +50,7 @@ def test_a_manifest_enters_the_journal(path: Path, capsys: pytest.CaptureFixture
         f"van-1,{at - 1000},load,12.5,2,c-1,acme,,",
     )
     assert main(["import", "drops", str(file)]) == 0
-    assert capsys.readouterr().out == "3 drops of 2 vans are imported\n"
+    assert capsys.readouterr().out == "imported 3 drops of 2 vans\n"
     assert journaled(path) == [
         (
             "$manifest/van-1",
@@ -90,7 +90,7 @@ def test_bad_rows_are_named_by_line_and_nothing_is_half_done(path: Path, capsys:
     out, err = capsys.readouterr()
     assert out == ""
     assert [line.split(": ")[2] for line in err.splitlines()[:-1]] == [f"line {number}" for number in range(3, 12)]
-    assert err.splitlines()[-1] == "vanpulse: manifest.csv: nothing imported, 9 bad rows"
+    assert err.splitlines()[-1] == "vanpulse: manifest.csv: nothing was imported, since 9 rows are bad"
     assert not path.exists()
 
 
@@ -132,7 +132,7 @@ def test_while_the_agent_runs_it_is_asked(path: Path, capsys: pytest.CaptureFixt
         stop.set()
         thread.join()
         journal.close()
-    assert capsys.readouterr().out == "1 drops of 1 vans are imported\n"
+    assert capsys.readouterr().out == "imported 1 drops of 1 vans\n"
     assert [message.topic for batch in found for message in batch.messages] == ["$manifest/van-1"]
     assert [batch.offset for batch in found] == [0]
     assert [topic for topic, _ in journaled(path)] == ["$manifest/van-1"]

@@ -136,10 +136,10 @@ REFUSED = [
     ("no base64", f'{{"topic": "t", "payload_base64": "?", "received_ms": {T0_MS}}}', "payload_base64"),
     ("a key that is another one's", line(T0_MS, retain=True), "`retain`"),
     ("a time as text", '{"topic": "t", "payload": 1, "received_ms": "2025-06-15T00:00:00Z"}', "$.received_ms"),
-    ("a wildcard in the topic", line(T0_MS, topic="vans/+/soc"), "cannot be published to"),
-    ("seconds", line(T0_MS // 1000), "milliseconds since the epoch are expected"),
-    ("microseconds", line(T0_MS * 1000), "milliseconds since the epoch are expected"),
-    ("backwards", line(T0_MS - 1), "sort the file by it"),
+    ("a wildcard in the topic", line(T0_MS, topic="vans/+/soc"), "is empty or has a +, a # or a NUL"),
+    ("seconds", line(T0_MS // 1000), "Use milliseconds since the epoch"),
+    ("microseconds", line(T0_MS * 1000), "Use milliseconds since the epoch"),
+    ("backwards", line(T0_MS - 1), "Sort the file by time"),
     ("years later", line(T0_MS + 53 * WEEK_MS), "split the file here"),
     ("no UTF-8", '{"topic": "\udcff", "payload": 1, "received_ms": 1750000000000}', "utf-8"),
 ]
@@ -172,7 +172,7 @@ def test_a_journal_that_an_agent_has_open(path: Path, capsys: pytest.CaptureFixt
     assert main(["import", "messages", past([GOOD])]) == 1
     journal.close()
     assert capsys.readouterr().err == (
-        f"vanpulse: an agent has the journal {path} open: stop it, import, and start it again\n"
+        f"vanpulse: an agent has the journal {path} open: stop it, import, then start it again\n"
     )
     assert journaled(path) == []
 
@@ -210,12 +210,12 @@ def test_an_older_past_behind_a_newer_one_is_said(path: Path, capsys: pytest.Cap
     assert main(["import", "messages", past([line(T0_MS + 1000)])]) == 0
     assert capsys.readouterr().err == ""
     assert main(["import", "messages", past([GOOD])]) == 0
-    assert "the journal had already gone on to 2025-06-15T15:06:41.000Z" in capsys.readouterr().err
+    assert "the journal already has messages up to 2025-06-15T15:06:41.000Z" in capsys.readouterr().err
 
 
 def test_an_empty_file(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", "messages", past([])]) == 0
-    assert capsys.readouterr() == ("past.jsonl holds no message\n", "")
+    assert capsys.readouterr() == ("past.jsonl has no messages\n", "")
 
 
 def test_a_killed_import_leaves_the_journal_as_it_was(path: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_past_becomes_history_by_the_next_run(tmp_path: Path) -> None:
     agent.directory.mkdir(exist_ok=True)
     until_ms = start_ms + 180 * MINUTE_MS
     said = agent.command("import", "messages", str(file), "--until", str(until_ms)).stdout
-    assert said.startswith("180 messages received from ")
+    assert ": 180 messages, received from " in said
     assert "and 1081 ticks" in said
     agent.start(wait=False)
     try:

@@ -17,7 +17,7 @@ async def test_the_header_says_how_it_was_made(tmp_path, capsys):
     assert header["factor_set"].startswith("2026.1@")
     assert "well-to-wheel" in header["boundary"]
     assert header["electricity_g_per_kwh"] == {"DE": 354.5}
-    assert header["electricity_mix"]["DE"].startswith("generation mix in place of the consumption mix")
+    assert header["electricity_mix"]["DE"].startswith("generation mix instead of the consumption mix")
     assert header["diesel_wtw_g_per_km"] == {"eu_van_heavy DE": 353.6}
     assert any("diesel.nox eu_van_heavy" in entry for entry in header["unconfirmed_factors"])
     assert not any(" FR " in entry for entry in header["unconfirmed_factors"])
@@ -42,7 +42,7 @@ async def test_markdown_has_the_figures_first(tmp_path, capsys):
     lines = text.splitlines()
     assert lines.index("## Fleet") < 10
     assert text.index("## Fleet") < text.index("never add them") < text.index("## Depots")
-    for said in ("- thresholds: ", "- factors that nobody has confirmed: ", "- uncertainty: "):
+    for said in ("- thresholds: ", "- unconfirmed factors: ", "- uncertainty: "):
         assert text.index(said) > text.index("## Data quality")
     (scopes,) = [line for line in lines if "Scope 3.3 losses" in line]
     for column in ("| modelled, kWh |", "| market based CO2e, kg |", "| Scope 2 market based CO2e, kg |"):

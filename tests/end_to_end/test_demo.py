@@ -68,7 +68,7 @@ def test_it_ends_when_its_time_is_over_and_says_one_line_in_a_pipe(tmp_path: Pat
     process = demo(tmp_path, "--seconds", "3", "--hours", "0.1", "--vans", "2")
     said, errors = process.communicate(timeout=90)
     assert (process.returncode, errors) == (0, "")
-    assert re.fullmatch(r".*Ctrl-C ends it\.\n\d vans .* kg CO2e\n", said, re.DOTALL)
+    assert re.fullmatch(r".*Stop with Ctrl-C\.\n\d vans .* kg CO2e\n", said, re.DOTALL)
 
 
 def _status(url: str) -> int:
