@@ -3,12 +3,13 @@
 import argparse
 import sys
 
-from agent.commands.components import receiver_of
 from agent.commands.live import time_zone
 from agent.commands.storage import store_of
 from agent.config import Settings, load_fleet
 from agent.factors.year_set import EU_CLASS, UK
 from agent.fleet.vehicle import Vehicle
+from agent.mqtt.connect import make_receiver
+from agent.mqtt.options import MqttOptions
 from agent.shard.opening import decoder_of, roster_of
 
 
@@ -24,7 +25,7 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
     abroad = [f"van {name!r}: {text}" for name in fleet.vans if (text := _class_abroad(roster.vehicle(name)))]
     if settings.fleet.diesel_class and (text := _class_abroad(roster.vehicle(""))):
         abroad.append(f"vans that are not in the fleet file: {text}")
-    receiver_of(settings, decoder_of(settings, roster))
+    make_receiver(MqttOptions.from_settings(settings.mqtt, decoder_of(settings, roster).topic_filters()))
     store_of(settings.store)
     time_zone(settings.live.timezone)
     sys.stdout.write(

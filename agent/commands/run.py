@@ -10,9 +10,10 @@ import sys
 
 import uvloop
 
-from agent.commands.components import receiver_of
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
+from agent.mqtt.connect import make_receiver
+from agent.mqtt.options import MqttOptions
 from agent.pipeline import Pipeline
 from agent.shard.opening import decoder_of, roster_of
 from agent.shard.shard import Shard
@@ -67,7 +68,8 @@ def build(settings: Settings) -> Pipeline:
     decoder = decoder_of(settings, roster)
     store = store_of(settings.store)
     journal = open_journal(settings.journal)
-    receiver = receiver_of(settings, decoder, session_expected=journal.counters.next_offset > 0)
+    mqtt = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
+    receiver = make_receiver(mqtt, session_expected=journal.counters.next_offset > 0)
     host, _, port = settings.http.listen.rpartition(":")
     return Pipeline(
         receiver=receiver,
