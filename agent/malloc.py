@@ -1,4 +1,4 @@
-"""Memory that the C library holds in reserve, given back: after a large checkpoint or a catch-up that is tens of MB."""
+"""Returns freed memory from the C library to the system: tens of MB after a large checkpoint or a catch-up."""
 
 import ctypes
 from typing import Any
@@ -16,6 +16,6 @@ _TRIM = _find_trim()
 
 
 def give_back() -> None:
-    """Takes 0.5 to 3 ms; does nothing where the C library has no such function."""
+    """Return freed memory to the system: 0.5 to 3 ms. Does nothing where the C library has no such function."""
     if _TRIM is not None:
         _TRIM(0)

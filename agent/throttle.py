@@ -1,8 +1,7 @@
-"""How much one van may send: a rate limit in front of the journal.
+"""The rate limit per sender, in front of the log.
 
-It knows a message by its topic, its size and the moment of its arrival, and nothing of what is in it: no time that a
-van writes into its messages buys it anything. What it refuses was never taken in; what was taken in is never dropped
-by it.
+It looks at the topic, the size and the arrival of a message, never at its content: event times do not matter to it. A
+message that it refuses never enters the log. A message in the log was accepted and is not judged again.
 """
 
 from array import array
@@ -16,27 +15,27 @@ from agent.messages import Message
 
 DEFAULT_RATE_PER_S: Final = 50.0
 DEFAULT_BURST: Final = 604_800
-"""A week of one reading a second: as much as a van can send at once that is not too old to be of use."""
+"""A week of one reading a second: the most that a van can send at once without its oldest reading being too old."""
 LEAST_BURST: Final = 20_000
-"""Where readings are soon too old."""
+"""The smallest burst, however short `fleet.max_age_s` is."""
 
 UNIT_BITS: Final = 8
-"""A message counts once for each 256 bytes that it has begun: arrays of readings are no way around the limit."""
+"""A message costs one unit for each 256 bytes or part of them, so arrays of readings count by their size."""
 SENDERS_KEPT: Final = 16_384
-"""So many topics are known before those that owe nothing are forgotten, which changes nothing."""
+"""Topics that are remembered. Beyond that, senders that have used up nothing are forgotten."""
 QUIET_SHARE: Final = 8192
 QUIET_S: Final = 60
 QUIET_CELLS: Final = 65_536
-"""Most vans send little: who stays below this share of a burst in so many seconds is not looked up at all. Topics are
-counted in so many cells by their hash; who shares one with others is looked up a little earlier."""
+"""Most vans send little. A sender that uses less than this share of a burst in `QUIET_S` seconds needs no bucket. Units
+are counted by the hash of the topic in `QUIET_CELLS` cells. Senders that share a cell get a bucket earlier."""
 US_PER_S: Final = 1_000_000
 NAMED: Final = 1000
-"""So many senders are counted by name; all others together under no name."""
+"""Senders whose refused messages are counted by name. All others are counted together under the empty name."""
 
 
 @quick_to_set
 class Bucket(msgspec.Struct, gc=False):
-    """What one sender has used up: when all of it would have been due at the allowed rate."""
+    """The theoretical arrival time of one sender: when all that it sent would have been due at the allowed rate."""
 
     due_us: int = 0
 
@@ -44,8 +43,8 @@ class Bucket(msgspec.Struct, gc=False):
 class Throttle:
     """A rate limit per sender, by the generic cell rate algorithm (ITU-T I.371): one number per sender, no timer.
 
-    The arrival time is that of a clock that is never set, such as `time.monotonic`. `sender_of` gives the sender that a
-    topic names; a message whose topic names none is not limited.
+    Arrival times come from a clock that is never set, such as `time.monotonic`. `sender_of` gives the sender that a
+    topic names. A message whose topic names no sender is not limited.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class Throttle:
         burst: int = DEFAULT_BURST,
     ) -> None:
         self.refused: dict[str, int] = {}
-        """Messages refused so far, by sender; those of too many senders to name are under no name."""
+        """Messages refused so far, by sender; see `NAMED`."""
         self._sender_of = sender_of
         self._step_us = max(1, round(US_PER_S / rate_per_s))
         self._slack_us = burst * self._step_us
@@ -67,7 +66,7 @@ class Throttle:
         self._of_sender: dict[str, Bucket] = {}
 
     def refuse(self, messages: Sequence[Message], now_s: float) -> list[int]:
-        """Which of these messages, by their index, are beyond their senders' rates; mostly none."""
+        """The indexes of the messages that are beyond the rates of their senders; mostly none."""
         refused: list[int] = []
         now_us = int(now_s * US_PER_S)
         find, step_us, latest_us = self._of_topic.get, self._step_us, now_us + self._slack_us
@@ -79,7 +78,7 @@ class Throttle:
                 if bucket is None:
                     continue
             due_us = bucket.due_us
-            if due_us < now_us:  # not max(): this is the hot path
+            if due_us < now_us:  # max() is slower, and this is the hot path
                 due_us = now_us
             due_us += step_us * units
             if due_us > latest_us:
@@ -90,7 +89,7 @@ class Throttle:
         return refused
 
     def _bucket(self, topic: str, units: int, now_us: int) -> Bucket | None:
-        """The bucket of a topic's sender; None where it names none, or for the little that everybody may send."""
+        """The bucket of a topic's sender; None if the topic names no sender, or if the sender needs none yet."""
         if now_us >= self._quiet_until_us:
             self._quiet_until_us = now_us + QUIET_S * US_PER_S
             self._quiet = array("Q", bytes(QUIET_CELLS * 8))
@@ -102,14 +101,14 @@ class Throttle:
         if sender is None:
             return None
         if len(self._of_topic) >= SENDERS_KEPT:
-            self._forget_who_owes_nothing(now_us)
+            self._forget_unused_buckets(now_us)
         bucket = self._of_sender.get(sender)
         if bucket is None:
             bucket = self._of_sender[sender] = Bucket()
         self._of_topic[topic] = bucket
         return bucket
 
-    def _forget_who_owes_nothing(self, now_us: int) -> None:
+    def _forget_unused_buckets(self, now_us: int) -> None:
         self._of_topic.clear()
         self._of_sender = {sender: bucket for sender, bucket in self._of_sender.items() if bucket.due_us > now_us}
 

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system; where that cannot be had, nothing happens."""
+"""Freed memory is returned to the system; with a C library that cannot do that, nothing happens."""
 
 import sys
 

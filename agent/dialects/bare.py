@@ -1,9 +1,10 @@
 """Senders that publish one bare value per topic, retained and without a time: OVMS, SAIC, TeslaMate.
 
-Values of one van that arrive within `JOIN_MS` of each other are one reading; its event time is the arrival of the
-first. The reading is given out by the van's next message after that, or by a tick. Where a sender publishes only what
-has changed, a value that does not come again still holds, for a while. Values that the broker delivered because they
-were retained are of unknown age: they make a reading of their own, marked `stale`.
+* Values of one van that arrive within `JOIN_MS` of each other become one reading. Its event time is the arrival of the
+  first value.
+* The reading is complete with the van's next message after that, or with a tick.
+* Some senders publish only what has changed. For them a value holds for `holds_ms` without being repeated.
+* The age of values that the broker had retained is unknown. They become a reading of their own, marked `stale`.
 """
 
 import re
@@ -22,14 +23,14 @@ from agent.readings import RANGES, Reading
 
 JOIN_MS: Final = 1000
 SILENCE_MS: Final = 300_000
-"""Behind a silence of this length values that come in a rush have waited somewhere."""
+"""Values that arrive in a rush after a silence of this length were held back somewhere."""
 LONGEST_RUSH_MS: Final = 30_000
 LONGEST_VALUE: Final = 256
 
 Value = float | bool | str
 Values = dict[str, Value]
 Meaning = Callable[[str], Values]
-"""What the text of a payload says; raises `Rejected`."""
+"""From the text of a payload to its values. Raises `Rejected`."""
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _FIELDS: Final = frozenset(Reading.__struct_fields__) - {"vehicle_id", "time_ms", "seq", "stale"}
@@ -41,8 +42,8 @@ class Group(msgspec.Struct, array_like=True):
     since_ms: int
     values: Values
     rush_ms: int = 0
-    """Behind a silence: when the latest value came. Values that follow each other within `JOIN_MS` replace earlier
-    ones."""
+    """After a silence: when the latest value arrived; else 0. In such a rush values that follow each other within
+    `JOIN_MS` replace earlier ones."""
 
 
 class VanValues(msgspec.Struct, array_like=True):
@@ -51,53 +52,53 @@ class VanValues(msgspec.Struct, array_like=True):
     fresh: Group | None = None
     stale: Group | None = None
     last: Values = {}
-    """The latest of the few values that later ones are judged by."""
+    """The latest of the few values that the dialect needs to judge later ones."""
     held: dict[str, tuple[int, Value]] = {}
-    """Where unchanged values are not repeated: the latest of each, and when it arrived."""
+    """The latest of each value and when it arrived, for senders that do not repeat unchanged values."""
     last_ms: int = 0
-    """The time of the latest reading given out."""
+    """The event time of the latest reading that was completed."""
 
 
 class BareValues(Dialect):
-    """Base of these dialects; each says how its topics are built and what its values mean."""
+    """The base of these dialects. Each of them says how its topics are built and what its values mean."""
 
     name = "bare"
     meanings: Mapping[str, Meaning]
-    """What each topic tail carries; other tails are ignored."""
+    """What the value under each topic tail means; other tails are ignored."""
     remembered: frozenset[str] = frozenset()
     """The values to keep in `VanValues.last`."""
     ranges: Mapping[str, tuple[float, float]] = RANGES
-    """What each number has to lie within."""
+    """The range of each number."""
     holds_ms: int = 0
-    """How long a value holds that is not repeated; 0 where senders repeat all values."""
+    """For how long a value holds without being repeated; 0 where senders repeat all values."""
 
     def __init__(self, *, identities: Mapping[str, str], max_vans: int = MAX_VANS) -> None:
         self.ignored = 0
-        """Messages under topics that say nothing of interest."""
+        """Messages under topics without a meaning here."""
         self._identities = identities
         self._memories = Memories(VanValues, max_vans=max_vans)
         self._open: set[str] = set()
 
     @abstractmethod
     def split(self, topic: str) -> tuple[str, str] | None:
-        """The sender's name, whole, and the topic's tail; None: not a value at all."""
+        """The whole name of the sender, and the topic's tail; None: the topic carries no value."""
 
     @abstractmethod
     def vehicle_of(self, sender: str) -> str:
-        """The `vehicle_id` of a sender of this name; raises `Rejected`."""
+        """The `vehicle_id` of the sender with this name. Raises `Rejected`."""
 
     @abstractmethod
     def refine(self, values: Values, last: Values) -> Values:
-        """The values of one reading after the sender's peculiarities; keys that are no canonical field are dropped."""
+        """Correct the values of one reading for what is peculiar to the sender. Keys that are no field are dropped."""
 
     def sender(self, topic: str) -> str | None:
-        """The van, where the topic names one that its user may speak for; else the user, whatever name is made up."""
+        """The van, if the topic names one that its user may speak for; else the user, by the first levels."""
         place = self.split(topic)
         try:
             vehicle_id = self.vehicle_of(place[0]) if place else None
         except Rejected:
             return first_levels(topic)
-        # A user may make up any number of names of its own: together they have one share.
+        # A user can invent any number of names of its own. Together they count as one sender.
         made_up = place is not None and vehicle_id == place[0].replace("/", ".", 1) and "/" in place[0]
         return first_levels(topic) if made_up else vehicle_id
 
@@ -110,12 +111,12 @@ class BareValues(Dialect):
             return None
 
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
-        """The time of a reading."""
+        """The event time of a reading."""
         del values, last_ms
         return since_ms
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
-        """The reading that this message's arrival completes, if any."""
+        """The reading that the arrival of this message completes, if any."""
         place = self.split(message.topic)
         meaning = self.meanings.get(place[1]) if place else None
         if place is None or meaning is None:
@@ -142,14 +143,14 @@ class BareValues(Dialect):
         if group.rush_ms:
             group.rush_ms = received_ms
         if message.kind == MessageKind.REPLAYED and received_ms < memory.last_ms:
-            return completed  # older than what the van has said since: no later value is judged by it
+            return completed  # older than what the van has sent since, so later values are not judged by it
         memory.last.update((name, value) for name, value in values.items() if name in self.remembered)
         if self.holds_ms and not message.retained:
             memory.held.update((name, (received_ms, value)) for name, value in values.items())
         return completed
 
     def tick(self, time_ms: int) -> Iterable[Reading]:
-        """The readings whose time to join is over."""
+        """The readings that no further value can join."""
         readings: list[Reading] = []
         for vehicle_id in sorted(self._open):
             memory = self._memories.of(vehicle_id)
@@ -170,7 +171,7 @@ class BareValues(Dialect):
     def _complete(
         self, vehicle_id: str, memory: VanValues, now_ms: int, coming: Values | None = None, *, stale: bool = False
     ) -> Iterator[Reading]:
-        """The groups that are over: by time, or because the value that is `coming` is in them already."""
+        """The readings of groups that are complete: by time, or because a value that arrives is in them already."""
         if memory.stale and _over(memory.stale, now_ms, coming if stale else None):
             group, memory.stale = memory.stale, None
             yield from self._give(vehicle_id, memory, group, stale=True)
@@ -193,7 +194,7 @@ class BareValues(Dialect):
 
 
 def canonical(values: Values) -> Values:
-    """Those that are fields of a reading and, put together from parts, still in range; half a position is none."""
+    """The values that are fields of a reading and in range. A position with one coordinate is left out."""
     fields = {
         name: value
         for name, value in values.items()
@@ -206,7 +207,7 @@ def canonical(values: Values) -> Values:
 
 
 def number(name: str, scale: float = 1.0) -> Meaning:
-    """A number, times `scale`."""
+    """A number, multiplied by `scale`."""
 
     def read(text: str) -> Values:
         return {name: parse_number(text) * scale + 0.0}
@@ -215,7 +216,7 @@ def number(name: str, scale: float = 1.0) -> Meaning:
 
 
 def choice(name: str, words: Mapping[str, bool]) -> Meaning:
-    """A flag by its word; raises `Rejected` for any other word."""
+    """A flag, written as one of two words. Raises `Rejected` for any other word."""
 
     def read(text: str) -> Values:
         try:
@@ -227,7 +228,7 @@ def choice(name: str, words: Mapping[str, bool]) -> Meaning:
 
 
 def word(name: str) -> Meaning:
-    """A word that other values are judged by."""
+    """A word that the dialect judges other values by."""
 
     def read(text: str) -> Values:
         return {name: text[:32]}
@@ -245,7 +246,7 @@ def position(text: str) -> Values:
 
 
 def as_number(name: str, value: object) -> float:
-    """A JSON number as float; raises `Rejected` for any other type, and for an integer that no float can hold."""
+    """A JSON number as a float. Raises `Rejected` for any other type, and for an integer too large for a float."""
     if type(value) is float:
         return value
     if type(value) is not int:
@@ -257,14 +258,14 @@ def as_number(name: str, value: object) -> float:
 
 
 def parse_number(text: str) -> float:
-    """A decimal number in ASCII; raises `Rejected` for anything else, infinity and NaN included."""
+    """A decimal number in ASCII. Raises `Rejected` for anything else, infinity and NaN included."""
     if not _NUMBER.fullmatch(text):
         raise Rejected("schema", f"{text[:60]!r} is not a number")
     return float(text)
 
 
 def check_values(values: Values, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Raise `Rejected("out_of_range")` for the first number outside its range; infinity is outside of every range."""
+    """Raise `Rejected("out_of_range")` for the first number outside its range. Infinity is outside every range."""
     for name, value in values.items():
         if not isinstance(value, bool | str) and not within(value, *ranges[name]):
             low, high = ranges[name]
@@ -272,7 +273,7 @@ def check_values(values: Values, ranges: Mapping[str, tuple[float, float]]) -> N
 
 
 def within(value: float, low: float, high: float) -> bool:
-    """Whether the number is in the range, both ends included; NaN never is."""
+    """Whether the number is in the range, including both ends. NaN is in no range."""
     return low <= value <= high
 
 
@@ -286,7 +287,7 @@ def _text(payload: bytes) -> str:
 
 
 def _over(group: Group, now_ms: int, coming: Values | None) -> bool:
-    """Whether the group takes no more: its time is up, or the same value comes again later than its first."""
+    """Whether the group is complete: its time is over, or a value arrives that is in it already."""
     if group.rush_ms:
         return not group.rush_ms <= now_ms < group.rush_ms + JOIN_MS or now_ms >= group.since_ms + LONGEST_RUSH_MS
     if not group.since_ms <= now_ms < group.since_ms + JOIN_MS:

@@ -1,7 +1,7 @@
-"""Drops: goods loaded and unloaded, from a `drop` message or from a manifest that was imported.
+"""Drops: goods loaded and unloaded, from a `drop` message or from an imported manifest.
 
-A manifest enters the journal under a topic of its own, which no broker delivers: `$manifest/{vehicle_id}`. It holds an
-array of drops as under `{prefix}/{vehicle_id}/drop`.
+A manifest enters the log under a topic that no broker delivers: `$manifest/{vehicle_id}`. Its payload is an array of
+drops, as under `{prefix}/{vehicle_id}/drop`.
 """
 
 from typing import Any, Final, Literal
@@ -28,7 +28,7 @@ def drop_of(
     max_ahead_ms: int,
     other_arrival_ms: int = 0,
 ) -> DropReading:
-    """The drop of one decoded JSON object. Raises `Rejected`."""
+    """The drop that one decoded JSON object describes. Raises `Rejected`."""
     try:
         fields = _SCHEMA.validate_python(element)
     except ValidationError as error:
@@ -58,7 +58,7 @@ def drop_of(
 
 
 def _rejection(error: ValidationError) -> Rejected:
-    """A wrong type before a value out of range, as with readings."""
+    """The error to report: a wrong type before a value out of range, as with readings."""
     details = error.errors(include_url=False, include_context=False)
     ranges = {"greater_than_equal", "less_than_equal", "finite_number", "int_parsing_size"}
     detail = next((each for each in details if each["type"] not in ranges), details[0])

@@ -1,8 +1,9 @@
 """GB/T 32960 as JSON from EMQX's gateway: `…/upstream/info` and `…/upstream/reinfo`.
 
 Envelope, keys and scaling: `apps/emqx_gateway_gbt32960/doc/Data_Exchange_Guide_EN.md` of emqx/emqx, editions 2016 and
-2025. All numbers are raw integers; 254/255 and their wider siblings mean abnormal and invalid, that is: unknown. The
-standard leaves open which sign the current has, so it is learnt per van, and left out until it is known.
+2025. All numbers are raw integers. The two largest of each width (254 and 255 of 8 bits) mean "abnormal" and "invalid";
+both are taken as unknown. The standard does not define the sign of the current. It is learnt for each van, and the
+current is left out until it is known.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +38,7 @@ HOUR_MS: Final = 60 * MINUTE_MS
 CLOCK_TOLERANCE_MS: Final = 3 * MINUTE_MS
 REPORTS_TO_BELIEVE: Final = 10
 _WIDE_OFFSET_FROM: Final = 20_001
-"""Raw currents from here on have the 2025 edition's offset of 3000 A; below, both readings give 1000 A at most."""
+"""Raw currents from here on have the offset of the 2025 edition, 3000 A. Below, they have that of 2016, 1000 A."""
 
 
 class _Part(BaseModel):
@@ -45,7 +46,7 @@ class _Part(BaseModel):
 
 
 class _Time(_Part):
-    """Local time of the van's own zone; the year has two digits."""
+    """Local time in the zone of the van's clock. The year has two digits."""
 
     year: Annotated[int, Field(alias="Year", ge=0, le=99)]
     month: Annotated[int, Field(alias="Month", ge=1, le=12)]
@@ -80,12 +81,12 @@ class VanMemory(msgspec.Struct, array_like=True):
 
     current: CurrentMemory = msgspec.field(default_factory=CurrentMemory)
     hours_behind: int = 0
-    """By how many whole hours the van's clock seems to be behind; negative: ahead."""
+    """By how many whole hours the van's clock seems to be behind; negative if it is ahead."""
     reports_behind: int = 0
-    """How many real-time reports in a row said so."""
+    """How many real-time reports in a row agree on that."""
 
     def compare_clocks(self, lag_ms: int) -> None:
-        """Take the time between a real-time report and its arrival into account."""
+        """Learn from the time between a real-time report and its arrival."""
         hours = round(lag_ms / HOUR_MS)
         if hours == 0 or abs(lag_ms - hours * HOUR_MS) > CLOCK_TOLERANCE_MS:
             self.reports_behind = 0
@@ -96,10 +97,10 @@ class VanMemory(msgspec.Struct, array_like=True):
 
 
 class Gbt32960Dialect(Dialect):
-    """Vans that report by GB/T 32960; the sender's name is the payload's VIN.
+    """Vans that report by GB/T 32960. The name of the sender is the VIN in the payload.
 
-    `utc_offset_minutes` is the zone of the vans' clocks; `coordinates` what holds where the message does not say it;
-    `current_sign` forces the sign of the current instead of learning it.
+    `utc_offset_minutes` is the zone of the vans' clocks. `coordinates` holds where a message does not state its system.
+    `current_sign` sets the sign of the current instead of learning it.
     """
 
     name = "gbt32960"
@@ -117,7 +118,7 @@ class Gbt32960Dialect(Dialect):
         max_vans: int = MAX_VANS,
     ) -> None:
         self.ignored = 0
-        """Logins, logouts, answers: messages without measurements."""
+        """Messages without measurements: logins, logouts, answers."""
         self._prefix = f"{prefix}/"
         self._identities = identities
         self._known = frozenset(identities.values())
@@ -129,15 +130,15 @@ class Gbt32960Dialect(Dialect):
         self._memories = Memories(VanMemory, max_vans=max_vans)
 
     def topic_filters(self) -> list[str]:
-        """Below the prefix, however the mount point goes on."""
+        """All topics below the prefix, with any mount point."""
         return [f"{self._prefix}#"]
 
     def claims(self, topic: str) -> bool:
-        """Every topic below the prefix; other than reports they are ignored."""
+        """Every topic below the prefix. Messages other than reports are ignored."""
         return topic.startswith(self._prefix)
 
     def sender(self, topic: str) -> str | None:
-        """The mount point where it is a van's own: a VIN, or a name of the identity table."""
+        """The van of the mount point, if it names one by a VIN or by the identity table."""
         mount = self._mount(topic)
         if not mount:
             return None
@@ -188,7 +189,7 @@ class Gbt32960Dialect(Dialect):
         self._memories.restore(memories)
 
     def findings(self) -> dict[str, str]:
-        """How the sign of each van's current stands, and whose clock is in another zone."""
+        """The sign of each van's current, and the vans whose clock is in another zone."""
         return {vehicle_id: "; ".join(self._findings(memory)) for vehicle_id, memory in self._memories}
 
     def _findings(self, memory: VanMemory) -> Iterator[str]:
@@ -200,11 +201,11 @@ class Gbt32960Dialect(Dialect):
             yield f"clock {abs(memory.hours_behind)} h {way}: check mqtt.gbt32960_utc_offset"
 
     def _mount(self, topic: str) -> list[str]:
-        """The topic's levels between prefix and `upstream`."""
+        """The levels of the topic between the prefix and `upstream`."""
         return [level for level in topic.removeprefix(self._prefix).rpartition("upstream/")[0].split("/") if level]
 
     def _check_topic(self, topic: str, vin: str) -> None:
-        """A level of the mount point that names another van, by the table, a VIN or its id, contradicts the payload."""
+        """Raise `Rejected` if a level of the mount point names another van than the payload does."""
         ours = self._identities.get(vin, vin)
         for level in self._mount(topic):
             names = self._identities.get(level) or (level if is_vin(level) or level in self._known else None)
@@ -219,7 +220,7 @@ class Gbt32960Dialect(Dialect):
         return (local - self._utc_offset - _EPOCH) // timedelta(milliseconds=1)
 
     def _fields(self, vehicle_id: str, time_ms: int, blocks: list[dict[str, Any]]) -> dict[str, Any]:
-        """The canonical fields of all blocks that are known."""
+        """The fields of a reading from all blocks that have a meaning here."""
         fields: dict[str, Any] = {}
         for block in blocks:
             match block.get("Type"):
@@ -287,7 +288,7 @@ def _is_report(topic: str) -> bool:
 
 
 def raw(block: dict[str, Any], key: str, *, bits: int, high: int) -> int | None:
-    """A raw integer, or None when it is missing, abnormal or invalid; raises `Rejected` for anything else."""
+    """A raw integer; None if it is missing, abnormal or invalid. Raises `Rejected` for anything else."""
     value = block.get(key)
     if value is None:
         return None
@@ -301,7 +302,7 @@ def raw(block: dict[str, Any], key: str, *, bits: int, high: int) -> int | None:
 
 
 def scaled(block: dict[str, Any], key: str, *, bits: int, high: int, scale: float = 1.0) -> float | None:
-    """A raw integer times its unit, free of binary dust."""
+    """A raw integer multiplied by its unit, rounded to six decimals."""
     value = raw(block, key, bits=bits, high=high)
     return None if value is None else round(value * scale, 6)
 

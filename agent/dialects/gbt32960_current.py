@@ -1,8 +1,8 @@
-"""Which sign a van's current has: learnt from what it does to the battery.
+"""The sign of a van's current, learnt from its effect on the battery.
 
-Evidence counts up for "positive into the battery" and down for the opposite. A message while charging at a standstill
-is one piece of it; a state of charge that moved while a charge flowed is two. Contradictions undo what was learnt, and
-with too little evidence the sign is unknown.
+The evidence is a counter: up for "positive into the battery", down for the opposite. A message while charging at a
+standstill counts one. A state of charge that moved along with the charge that flowed counts two. Contradictions undo
+what was learnt. With less than `ENOUGH` the sign is unknown.
 """
 
 from typing import Final, Literal
@@ -14,15 +14,15 @@ CurrentSign = Literal["learn", "positive_in", "positive_out"]
 ENOUGH: Final = 3
 MOST: Final = 6
 CHARGING_A: Final = 2.0
-"""Below this a current at the charger says nothing."""
+"""A current below this at the charger is no evidence."""
 WINDOW_PCT: Final = 2.0
 WINDOW_AH: Final = 1.0
 LONGEST_GAP_MS: Final = 90_000
-"""A van reports at least each 30 s; over a longer gap the charge that flowed is unknown."""
+"""A van reports at least each 30 s. The charge that flowed in a longer gap is unknown."""
 
 
 class CurrentMemory(msgspec.Struct, array_like=True):
-    """What is known about one van's current."""
+    """What was learnt about the current of one van."""
 
     evidence: int = 0
     time_ms: int = 0
@@ -41,7 +41,7 @@ class CurrentMemory(msgspec.Struct, array_like=True):
 def learn(
     memory: CurrentMemory, time_ms: int, *, current_a: float, soc_pct: float | None, charging: bool, standing: bool
 ) -> int:
-    """Take one reading into account, late ones apart, and say the sign as it stands."""
+    """Learn from one reading unless it is late, and return the sign as it is known now."""
     if time_ms > memory.time_ms:
         if charging and standing and abs(current_a) >= CHARGING_A:
             _add(memory, 1 if current_a > 0 else -1)

@@ -1,7 +1,7 @@
-"""From GCJ-02, the shifted coordinates that Chinese maps require, to WGS 84.
+"""Converts GCJ-02, the shifted coordinates of Chinese maps, to WGS 84.
 
-The shift is a published approximation (the one of eviltransform and most map libraries, on the Krasovsky 1940
-ellipsoid); it applies inside China alone. The inverse is found by iteration, to about a millimetre.
+The shift is a published approximation, that of eviltransform and most map libraries, on the Krasovsky 1940 ellipsoid.
+It applies inside China only. The inverse is found by iteration, to about a millimetre.
 """
 
 from math import cos, pi, radians, sin, sqrt
@@ -15,7 +15,7 @@ _ROUNDS: Final = 8
 
 
 def to_wgs84(latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
-    """The WGS 84 latitude and longitude of a GCJ-02 position; outside China both are the same."""
+    """The WGS 84 latitude and longitude of a GCJ-02 position. Outside China the two systems are the same."""
     if not (WEST_DEG <= longitude_deg <= EAST_DEG and SOUTH_DEG <= latitude_deg <= NORTH_DEG):
         return latitude_deg, longitude_deg
     latitude, longitude = latitude_deg, longitude_deg

@@ -1,7 +1,8 @@
-"""Which van a sender is: the fleet's table of identities first, then the sender's own name.
+"""Which van a sender is: by the fleet's table of identities, else by the sender's own name.
 
-MQTT does not say who has published. What a broker's rights can pin is a level of the topic: `ovms/%u/#`. So a name that
-a sender chooses below that level counts only together with it, as the table has it, or where it is the level itself.
+MQTT does not tell who has published. A broker's access rights can tie a level of the topic to a user, as in
+`ovms/%u/#`. Below that level a sender may choose any name. Such a name counts only together with the user's level, if
+the table has the two, or if it equals that level.
 """
 
 import re
@@ -17,7 +18,7 @@ _VIN: Final = re.compile("[A-Z0-9]{17}")
 
 
 def is_vehicle_id(text: str) -> bool:
-    """Whether the text may be a `vehicle_id`: 1 to 64 of `A-Z a-z 0-9 . _ -`."""
+    """Whether the text may be a `vehicle_id`: 1 to 64 characters of `A-Z a-z 0-9 . _ -`."""
     return _VEHICLE_ID.fullmatch(text) is not None
 
 
@@ -27,9 +28,9 @@ def is_vin(text: str) -> bool:
 
 
 def resolve(identities: Mapping[str, str], name: str) -> str:
-    """The `vehicle_id` of a sender whose whole name this is: as the table has it, or the name itself.
+    """The `vehicle_id` of a sender with this whole name: from the table, else the name itself.
 
-    Raises `Rejected` when that cannot be one.
+    Raises `Rejected` if the name cannot be one.
     """
     if name in identities:
         return identities[name]
@@ -39,10 +40,10 @@ def resolve(identities: Mapping[str, str], name: str) -> str:
 
 
 def resolve_of_user(identities: Mapping[str, str], user: str, name: str) -> str:
-    """The van that `user` calls by this name: `user/name` as the table has it, else one of the user's own.
+    """The van that `user` calls by this name: `user/name` from the table, else a van of the user's own.
 
-    A user whose van bears its name is that van. Any other is `user.name`, which nobody else's van is called. Raises
-    `Rejected` for names with a dot, which would make that ambiguous: they belong in the table.
+    A van with the user's name is the user's own. Any other van is `user.name`, which no other user can claim. Raises
+    `Rejected` for names with a dot, which would be ambiguous; they have to be in the table.
     """
     whole = f"{user}/{name}"
     if whole in identities:
@@ -56,9 +57,9 @@ def resolve_of_user(identities: Mapping[str, str], user: str, name: str) -> str:
 
 
 def resolve_vin(identities: Mapping[str, str], vin: str) -> str:
-    """The van with this VIN, as a gateway names it: as the table has it, or a van that is called by its VIN.
+    """The van with this VIN, as a gateway names it: from the table, else the van with the VIN as its `vehicle_id`.
 
-    Raises `Rejected` for what has not the form of a VIN: a gateway is not to speak for a van that speaks for itself.
+    Raises `Rejected` for text without the form of a VIN. A gateway must not speak for vans that report themselves.
     """
     vehicle_id = resolve(identities, vin)
     if vin not in identities and not is_vin(vin):

@@ -1,4 +1,4 @@
-"""What a dialect remembers of its vans: bounded, serialisable, and part of the checkpoint."""
+"""What a dialect remembers of its vans: bounded in number, and part of the checkpoint."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, Generic, TypeVar
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 
 class Memories(Generic[M]):
-    """One struct per van, made when first asked for; `kind()` is a van of which nothing is known."""
+    """One struct per van, made when it is first asked for. `kind()` is that of an unknown van."""
 
     def __init__(self, kind: type[M], *, max_vans: int = MAX_VANS) -> None:
         self._kind = kind
@@ -27,7 +27,7 @@ class Memories(Generic[M]):
         return iter(self._vans.items())
 
     def of(self, vehicle_id: str) -> M:
-        """The memory of this van, to be changed in place; raises `Rejected` when there are too many vans."""
+        """The memory of this van, to be changed in place. Raises `Rejected` if there are too many vans."""
         memory = self._vans.get(vehicle_id)
         if memory is None:
             if len(self._vans) >= self._max_vans:
@@ -37,13 +37,13 @@ class Memories(Generic[M]):
         return memory
 
     def changed(self) -> dict[str, bytes]:
-        """Encoded, the memories that `of` has given out since the last call."""
+        """The memories that `of` returned since the last call, encoded."""
         encoded = {vehicle_id: self._encoder.encode(self._vans[vehicle_id]) for vehicle_id in self._changed}
         self._changed = {}
         return encoded
 
     def restore(self, memories: Mapping[str, bytes]) -> None:
-        """Replace all memories by these."""
+        """Replace all memories by these. Raises `JournalCorrupt` for one that cannot be read."""
         self._changed = {}
         try:
             self._vans = {vehicle_id: self._decoder.decode(encoded) for vehicle_id, encoded in memories.items()}

@@ -1,8 +1,8 @@
 """The native dialect: `{prefix}/{vehicle_id}/{kind}` with a JSON object or an array of objects.
 
-The hot path takes the plain cases only: one strict decoder per kind, from bytes to the reading, in half the time. What
-it does not take (an array, an unknown field, any error) is looked at a second time, slowly and thoroughly, by pydantic,
-which alone decides what is refused and in which words.
+There are two ways to decode a payload. The plain way is one strict decoder per kind, from bytes to the reading, and
+takes half the time. Everything that it does not accept (an array, an unknown field, any error) takes the thorough way,
+by pydantic. Only the thorough way refuses a payload, and it gives the reason.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,15 +57,15 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "telemetry": SOC_FIELDS + LOCATION_FIELDS,
     "load": LOAD_FIELDS,
 }
-"""The fields of each kind besides `time`, `vehicle_id` and `seq`; another kind's fields are unknown fields."""
+"""The fields of each kind besides `time`, `vehicle_id` and `seq`. Fields of another kind count as unknown fields."""
 
 REQUIRED: Final = frozenset({"soc_pct", "latitude_deg", "longitude_deg"})
 LARGEST_INTEGER: Final = 2**63 - 1
 
 _TOPICS_KEPT: Final = 16_384
-"""Of which it is remembered what they mean: 0.3 kB each; taking one apart again costs 1 µs."""
+"""Topics whose meaning is kept: 0.3 kB each. Parsing a topic again takes 1 µs."""
 _FIELDS: Final = len(Reading.__struct_fields__) - 1
-"""Of a reading, without `stale`, which is not sent."""
+"""The number of fields of a reading that a van may send: all but `stale`."""
 _RANGE_ERRORS: Final = frozenset({"greater_than_equal", "less_than_equal", "finite_number", "int_parsing_size"})
 
 
@@ -75,19 +75,19 @@ class _Route(NamedTuple):
     vehicle_id: str
     kind: str
     schema: SchemaValidator | None
-    """None: of drops, which are too rare for a short way."""
+    """None for drops, which are rare and take the thorough way only."""
     decode_plain: Callable[[bytes], Reading]
 
 
 class _Arrival(NamedTuple):
-    """What an event time is judged by; `other_arrival_ms` as in `Message`."""
+    """The arrival times that an event time is checked against; `other_arrival_ms` is that of `Message`."""
 
     received_ms: int
     other_arrival_ms: int
 
 
 class NativeDialect(Dialect):
-    """vanpulse's own JSON.
+    """The JSON of vanpulse itself.
 
     `max_age_ms` and `max_ahead_ms` bound the event time against the arrival; `max_elements` the length of an array.
     """
@@ -111,7 +111,7 @@ class NativeDialect(Dialect):
         self._plain = {kind: _plain_decoder(kind, fields) for kind, fields in KINDS.items()}
 
     def topic_filters(self) -> list[str]:
-        """Everything below the prefix, so that a mistyped topic becomes a dead letter instead of silence."""
+        """Everything below the prefix. So a mistyped topic becomes a dead letter and is not lost unnoticed."""
         return [f"{self._prefix}#"]
 
     def claims(self, topic: str) -> bool:
@@ -119,14 +119,14 @@ class NativeDialect(Dialect):
         return topic.startswith(self._prefix)
 
     def sender(self, topic: str) -> str | None:
-        """The topic's van, whatever follows it."""
+        """The topic's van, with any levels after it."""
         vehicle_id = topic[len(self._prefix) :].partition("/")[0]
         if not vehicle_id:
             return None
         return vehicle_id if is_vehicle_id(vehicle_id) else first_levels(topic)
 
     def identify(self, message: Message) -> str | None:
-        """The topic's van: a payload that names another one is refused."""
+        """The topic's van. A payload that names another van is refused."""
         try:
             return (self._routes.get(message.topic) or self._route(message.topic)).vehicle_id
         except Rejected:
@@ -161,7 +161,7 @@ class NativeDialect(Dialect):
     def _decode_thoroughly(
         self, route: _Route, payload: bytes, received_ms: int, other_arrival_ms: int = 0
     ) -> Iterable[Item]:
-        """Any payload, plain or not."""
+        """Decode any payload, plain or not."""
         arrival = _Arrival(received_ms, other_arrival_ms)
         if route.schema is None:
             return self._decode_drops(route, payload, arrival)
@@ -243,9 +243,9 @@ class NativeDialect(Dialect):
     def _decode_unusual(
         self, route: _Route, payload: bytes, arrival: _Arrival, error: ValidationError
     ) -> Iterable[Reading | Rejected]:
-        """An array, or a payload to reject."""
+        """Decode an array, or reject the payload."""
         first = error.errors(include_url=False, include_context=False)[0]
-        assert route.schema is not None  # noqa: S101  # drops have a way of their own
+        assert route.schema is not None  # noqa: S101  # drops are decoded elsewhere
         if first["type"] == "json_invalid":
             raise rejection(error) from error
         check_json(payload)
@@ -259,8 +259,8 @@ class NativeDialect(Dialect):
         return oldest_first([self._element(route, element, arrival) for element in elements])
 
     def _element(self, route: _Route, element: object, arrival: _Arrival) -> Reading | Rejected:
-        """One element of an array; never raises."""
-        assert route.schema is not None  # noqa: S101  # drops have a way of their own
+        """One element of an array. Does not raise."""
+        assert route.schema is not None  # noqa: S101  # drops are decoded elsewhere
         try:
             return self._reading(route, route.schema.validate_python(element), arrival)
         except ValidationError as error:
@@ -275,9 +275,9 @@ def _no_short_way(payload: bytes) -> Reading:
 
 @cache
 def _plain_decoder(kind: str, fields: tuple[str, ...]) -> Callable[[bytes], Reading]:
-    """Decodes into the kind's reading as a type: only its own fields, each in its range, no null.
+    """A decoder of readings of this kind: only the kind's own fields, each in its range, no null.
 
-    Fields that the kind does not have get names with a colon in them, which the count of colons gives away.
+    Fields of other kinds get a name with a colon. A payload that uses such a name has too many colons and is noticed.
     """
     needed = {"time_ms", *(LOAD_FIELDS if kind == "load" else REQUIRED.intersection(fields))}
     names = {"time_ms": "time", "vehicle_id": "vehicle_id", "seq": "seq"} | {name: name for name in fields}
@@ -315,13 +315,13 @@ def _plain_type(name: str) -> Any:
 
 
 def oldest_first(items: list[Reading | Rejected]) -> list[Reading | Rejected]:
-    """The readings in order of event time; each rejected element keeps its place."""
+    """Sort the readings by event time. Each rejected element keeps its place."""
     readings = iter(sorted((item for item in items if isinstance(item, Reading)), key=lambda reading: reading.time_ms))
     return [next(readings) if isinstance(item, Reading) else item for item in items]
 
 
 def rejection(error: ValidationError) -> Rejected:
-    """What a validation error means to the sender: broken JSON before a wrong type before a value out of range."""
+    """The error to report: broken JSON before a wrong type before a value out of range."""
     details = error.errors(include_url=False, include_context=False)
     detail = next((each for each in details if each["type"] not in _RANGE_ERRORS), details[0])
     reason: Reason = "schema"
@@ -348,7 +348,7 @@ def _object_schema(fields: tuple[str, ...]) -> CoreSchema:
 
 
 def field_schema(name: str) -> CoreSchema:
-    """The strict type and range of one canonical field."""
+    """The strict type and the range of one field."""
     if name not in RANGES:
         return core_schema.bool_schema(strict=True)
     low, high = RANGES[name]

@@ -41,12 +41,13 @@ COUNTERS: Final[dict[str, Meaning]] = {
     "v/b/energy/used/total": number("energy_out_total_kwh"),
     "v/b/energy/recd/total": number("energy_in_total_kwh"),
 }
-"""Integrated by most modules themselves, some only at the end of a trip; Hyundai and Kia take them from the car."""
+"""Most modules integrate these themselves, some only at the end of a trip. Hyundai and Kia modules read them from the
+car."""
 
 POWER_ONLY_WHILE_CHARGING: Final = frozenset({"MED3"})
-"""Modules that set power and current from the charger alone and leave the last value standing while driving."""
+"""Modules that know power and current at the charger only, and repeat the last value while driving."""
 FULL_RESEND_MS: Final = 1_300_000
-"""A module sends everything anew each 1200 s, whether it has changed or not."""
+"""A module sends all metrics again each 1200 s, changed or not."""
 USABLE_GPS_QUALITY_PCT: Final = 30.0
 MOVING_KMH: Final = 3.0
 
@@ -54,7 +55,7 @@ MOVING_KMH: Final = 3.0
 class OvmsDialect(BareValues):
     """OVMS v3 modules.
 
-    `counters` takes the lifetime energy counters, which not every module keeps well. The sender's name is
+    `counters` takes the lifetime energy counters too; not every module keeps them well. The name of the sender is
     `user/vehicle`, or `vehicle` where the topic has one level only.
     """
 
@@ -71,11 +72,11 @@ class OvmsDialect(BareValues):
         self._prefix = f"{prefix}/"
 
     def topic_filters(self) -> list[str]:
-        """With and without the vehicle's own level."""
+        """With and without a level for the vehicle."""
         return [f"{self._prefix}+/+/metric/#", f"{self._prefix}+/metric/#"]
 
     def claims(self, topic: str) -> bool:
-        """Every topic below the prefix; other than metrics they are ignored."""
+        """Every topic below the prefix. Topics other than metrics are ignored."""
         return topic.startswith(self._prefix)
 
     def split(self, topic: str) -> tuple[str, str] | None:
@@ -84,12 +85,12 @@ class OvmsDialect(BareValues):
         return (sender, tail) if metric else None
 
     def vehicle_of(self, sender: str) -> str:
-        """The first level is the user, by which the broker gives rights: nobody speaks for another user's van."""
+        """By the first level, the user, to which the broker gives rights. A user cannot speak for another's van."""
         user, slash, name = sender.partition("/")
         return resolve_of_user(self._identities, user, name) if slash else resolve(self._identities, user)
 
     def refine(self, values: Values, last: Values) -> Values:
-        """Fall back where a module lacks a metric; drop what it leaves standing or cannot know."""
+        """Use another metric where a module lacks one. Drop values that are outdated or that it cannot know."""
         fields = dict(values)
         if "speed_kmh" not in last and "gps_speed_kmh" in values:
             fields["speed_kmh"] = values["gps_speed_kmh"]

@@ -50,7 +50,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
 
 
 class SaicDialect(BareValues):
-    """Vans behind the SAIC gateway; the sender's name is `user/VIN`."""
+    """Vans behind the SAIC gateway. The name of the sender is `user/VIN`."""
 
     name = "saic"
     meanings = MEANINGS
@@ -61,11 +61,11 @@ class SaicDialect(BareValues):
         self._prefix = f"{prefix}/"
 
     def topic_filters(self) -> list[str]:
-        """Everything about every van."""
+        """All topics of all vans."""
         return [f"{self._prefix}+/vehicles/+/#"]
 
     def claims(self, topic: str) -> bool:
-        """Every topic below the prefix; unknown ones are ignored."""
+        """Every topic below the prefix. Unknown ones are ignored."""
         return topic.startswith(self._prefix)
 
     def split(self, topic: str) -> tuple[str, str] | None:
@@ -74,15 +74,16 @@ class SaicDialect(BareValues):
         return (f"{user}/{vin}", tail[0]) if vehicles == "vehicles" and tail[0] else None
 
     def vehicle_of(self, sender: str) -> str:
-        """`user/VIN` as the table has it, else the VIN: the gateway speaks for all its users."""
+        """`user/VIN` from the table, else the VIN. The gateway speaks for all its users."""
         vin = sender.rpartition("/")[2]
         return self._identities.get(sender) or resolve_vin(self._identities, vin)
 
     def refine(self, values: Values, last: Values) -> Values:
-        """The charger's power: the gateway computes it for one and for three phases, from the same two raw values.
+        """Choose the power of the charger: the gateway computes one for one phase and one for three phases.
 
-        Only one of them can be meant. It is the lower one that is not less than what goes into the battery; where
-        neither is, or the battery says nothing, it is the higher one, and the van core judges it.
+        Both come from the same raw values, and one of them is right. It is the lowest that is not less than the power
+        into the battery. If there is none, or the battery's power is unknown, the highest is taken, and the van core
+        judges it.
         """
         phases = [float(values[name]) for name in ("single_phase_kw", "three_phase_kw") if name in values]
         if not phases:
@@ -92,6 +93,6 @@ class SaicDialect(BareValues):
         return values | {"charger_power_kw": min(possible) if possible else max(0.0, *phases)}
 
     def event_ms(self, values: Values, since_ms: int, last_ms: int) -> int:
-        """The time of the gateway's poll where it came along, else the arrival."""
+        """The time of the gateway's poll if it arrived with the values, else the arrival."""
         refreshed_ms = int(values.get("refreshed_ms", since_ms))
         return refreshed_ms if max(last_ms, since_ms - LONGEST_LAG_MS) < refreshed_ms <= since_ms else since_ms

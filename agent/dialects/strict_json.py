@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 means it: UTF-8, no NaN, no infinity, no key twice in one object, numbers of a sane length."""
+"""JSON by RFC 8259: UTF-8, no NaN, no infinity, no repeated key in an object, numbers of a bounded length."""
 
 import json
 from typing import Any, Final
@@ -24,9 +24,9 @@ def parse_json(payload: bytes) -> Any:
 
 
 def check_json(payload: bytes) -> None:
-    """Raise `Rejected("malformed")` for what the fast parser lets through: NaN, infinities, a repeated key.
+    """Raise `Rejected("malformed")` for what the fast parser accepts: NaN, infinities, a repeated key.
 
-    The payload has passed that parser.
+    The payload has to be one that the fast parser has accepted.
     """
     _STRICT.decode(payload.decode())
 

@@ -37,12 +37,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
 
 
 class TeslaMateDialect(BareValues):
-    """Cars that TeslaMate logs; the sender's name is TeslaMate's number of the car, `namespace/1` or `1`."""
+    """Cars that TeslaMate logs. The name of the sender is TeslaMate's number of the car, `namespace/1` or `1`."""
 
     name = "teslamate"
     meanings = MEANINGS
     holds_ms = DAY_MS
-    """Nothing is ever repeated."""
+    """TeslaMate never repeats a value."""
 
     def __init__(self, *, prefix: str = "teslamate", identities: Mapping[str, str], max_vans: int = MAX_VANS) -> None:
         super().__init__(identities=identities, max_vans=max_vans)
@@ -53,7 +53,7 @@ class TeslaMateDialect(BareValues):
         return [f"{self._prefix}cars/+/+", f"{self._prefix}+/cars/+/+"]
 
     def claims(self, topic: str) -> bool:
-        """Every topic below the prefix; unknown ones are ignored."""
+        """Every topic below the prefix. Unknown ones are ignored."""
         return topic.startswith(self._prefix)
 
     def split(self, topic: str) -> tuple[str, str] | None:
@@ -67,7 +67,7 @@ class TeslaMateDialect(BareValues):
         return None
 
     def vehicle_of(self, sender: str) -> str:
-        """A namespace is the user, by which the broker gives rights; without one only numbers are TeslaMate's own."""
+        """By the namespace, which is the user to whom the broker gives rights. Without one, by the car's number."""
         namespace, slash, car = sender.partition("/")
         if slash:
             return resolve_of_user(self._identities, namespace, car)
@@ -77,6 +77,6 @@ class TeslaMateDialect(BareValues):
         return vehicle_id
 
     def refine(self, values: Values, last: Values) -> Values:
-        """Nothing to correct."""
+        """The values as they are: there is nothing to correct."""
         del last
         return values

@@ -1,4 +1,4 @@
-"""Event times as senders write them: RFC 3339 text with a zone, or integer milliseconds since the epoch."""
+"""Event times: RFC 3339 text with a zone, or integer milliseconds since the epoch."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,7 +9,7 @@ from agent.errors import Rejected, SettingsError
 DAY_MS: Final = 86_400_000
 MINUTE_MS: Final = 60_000
 LAST_MS: Final = 253_402_300_799_999
-"""The end of the year 9999: no integer beyond it is a time."""
+"""The end of the year 9999. A larger integer is not a time."""
 
 _RFC_3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
@@ -20,14 +20,14 @@ _MILLISECOND = timedelta(milliseconds=1)
 _FRACTIONS: Final = {"Z": 0, **{f".{ms:03d}Z": ms for ms in range(1000)}}
 _SECONDS_KEPT: Final = 4096
 _seconds: dict[str, int] = {}
-"""Seconds parsed lately: vans that report together share theirs."""
+"""A cache of parsed seconds: vans that report at the same time share them. The result does not depend on it."""
 
 
 def parse_time(value: object) -> int:
-    """Milliseconds since the epoch of a payload's `time`.
+    """Milliseconds since the epoch from the `time` of a payload.
 
-    Raises `Rejected`: `schema` when it is neither an integer nor RFC 3339 with a zone (a date that no calendar has is
-    not), `out_of_range` for an integer beyond the year 9999.
+    Raises `Rejected`: `schema` for anything but an integer or a valid RFC 3339 time with a zone, `out_of_range` for an
+    integer beyond the year 9999.
     """
     if type(value) is str:
         second_ms = _seconds.get(value[:19])
@@ -43,7 +43,7 @@ def parse_time(value: object) -> int:
 
 
 def parse_zone(text: str) -> int:
-    """Minutes east of UTC of a `+HH:MM`; raises `SettingsError`."""
+    """Minutes east of UTC from `+HH:MM`. Raises `SettingsError`."""
     match = re.fullmatch(r"([+-])(\d\d):(\d\d)", text, re.ASCII)
     if not match or int(match[2]) > 14 or int(match[3]) > 59:
         raise SettingsError(f"{text!r} is not a zone such as +08:00")
@@ -53,11 +53,11 @@ def parse_zone(text: str) -> int:
 def check_window(
     time_ms: int, received_ms: int, *, max_age_ms: int, max_ahead_ms: int, other_arrival_ms: int = 0
 ) -> None:
-    """Raise `Rejected` when the event time is too far from the arrival time.
+    """Raise `Rejected` if the event time is too far from the arrival time.
 
-    Where there are two arrival times, as `Message.other_arrival_ms` has it, the event time is too old when it is so by
-    the earlier one, and in the future when it is so by the later one: waiting for a replay makes no reading too old,
-    and a clock of ours that is wrong at one of the two, behind or ahead, is no reason to refuse it.
+    A replayed message has two arrival times (`Message.other_arrival_ms`). Its event time is too old if it is so by the
+    earlier one, and in the future if it is so by the later one. So a reading does not become too old by waiting for the
+    replay, and an agent's clock that was wrong at one of the arrivals is no reason to refuse it.
     """
     first_ms, last_ms = received_ms, received_ms
     if other_arrival_ms:

@@ -1,8 +1,8 @@
-"""COVESA VSS paths, which name values but no transport.
+"""COVESA VSS: paths as the names of values. VSS does not define a transport.
 
-Two forms are taken: `vss/<vehicle>` with a JSON object (or an array of them) of paths, and
-`vss/<vehicle>/Vehicle/Speed` with a bare value. An object may bring its own `time` like the native dialect; without one
-the arrival counts.
+Two forms are decoded: `vss/<vehicle>` with a JSON object of paths or an array of such objects, and
+`vss/<vehicle>/Vehicle/Speed` with a bare value. An object may have a `time`, as in the native dialect; without one its
+event time is the arrival.
 Paths, units and signs: COVESA/vehicle_signal_specification v6. Power and current are positive into the battery.
 """
 
@@ -48,7 +48,7 @@ NUMBERS: Final[dict[str, tuple[str, float]]] = {
     "Vehicle.CurrentOverallWeight": ("overall_kg", 1.0),
     "Vehicle.CurbWeight": ("curb_kg", 1.0),
 }
-"""Each path's value here and its scale."""
+"""By path: the name of the value in this module, and the factor to its unit."""
 
 _PORTS: Final = ("FrontLeft", "FrontMiddle", "FrontRight", "RearLeft", "RearMiddle", "RearRight", "AnyPosition")
 FLAGS: Final[dict[str, str]] = {
@@ -61,7 +61,7 @@ _WORDS: Final = {"true": True, "false": False}
 
 
 class VssDialect(BareValues):
-    """Senders that use VSS paths; the sender's names are the payload's VIN and the topic's vehicle."""
+    """Senders that use VSS paths. The sender is the vehicle in the topic; a VIN in the payload must agree."""
 
     name = "vss"
     ranges = RANGES | {
@@ -98,11 +98,11 @@ class VssDialect(BareValues):
         self._max_elements = max_elements
 
     def topic_filters(self) -> list[str]:
-        """The objects, and the bare values."""
+        """Topics of objects, and topics of bare values."""
         return [f"{self._prefix}+", f"{self._prefix}+/Vehicle/#"]
 
     def claims(self, topic: str) -> bool:
-        """Every topic below the prefix; unknown ones are ignored."""
+        """Every topic below the prefix. Unknown ones are ignored."""
         return topic.startswith(self._prefix)
 
     def split(self, topic: str) -> tuple[str, str] | None:
@@ -111,11 +111,11 @@ class VssDialect(BareValues):
         return vehicle, tail
 
     def vehicle_of(self, sender: str) -> str:
-        """The topic's vehicle is the user, by which the broker gives rights."""
+        """By the topic's vehicle, which is the user to whom the broker gives rights."""
         return resolve(self._identities, sender)
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
-        """The readings of an object or array of paths; a bare value joins others as `BareValues` has it."""
+        """The readings of an object or an array of objects. Bare values are joined by `BareValues`."""
         vehicle = message.topic.removeprefix(self._prefix)
         if "/" in vehicle:
             return super().decode(message, received_ms)
@@ -129,7 +129,7 @@ class VssDialect(BareValues):
         return oldest_first([self._element(vehicle, element, message, received_ms) for element in content])
 
     def refine(self, values: Values, last: Values) -> Values:
-        """One kind of state of charge per van; what else has to be put together from several paths."""
+        """Use one kind of state of charge per van. Combine the values that come in several paths."""
         fields = dict(values)
         kind = "soc_displayed_pct" if "soc_displayed_pct" in last else "soc_current_pct"
         plugs = [value for name, value in values.items() if name.startswith("plug_")]
@@ -149,7 +149,7 @@ class VssDialect(BareValues):
             return rejected
 
     def _reading(self, vehicle: str, content: object, message: Message, received_ms: int) -> Reading:
-        """The reading of one object; without a time of its own a retained one is stale."""
+        """The reading of one object. A retained object without a time is stale."""
         if not isinstance(content, dict):
             raise Rejected("schema", f"payload has to be an object, not {repr(content)[:60]}")
         given = content.get("time", content.get(TIMESTAMP))
@@ -173,7 +173,7 @@ class VssDialect(BareValues):
         return msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, "stale": stale, **fields}, Reading)
 
     def _vehicle_id(self, vehicle: str, vin: object) -> str:
-        """The van of the topic; a VIN that the table knows has to mean the same one."""
+        """The van of the topic. Raises `Rejected` if the payload has a VIN of another van."""
         vehicle_id = resolve(self._identities, vehicle)
         if vin is None:
             return vehicle_id
@@ -185,7 +185,7 @@ class VssDialect(BareValues):
 
 
 def _values(content: dict[str, Any]) -> Values:
-    """The values of the known paths, scaled; raises `Rejected` for a wrong type."""
+    """The values of the known paths, in our units. Raises `Rejected` for a wrong type."""
     values: Values = {}
     for path, value in content.items():
         if path in NUMBERS:
@@ -199,7 +199,7 @@ def _values(content: dict[str, Any]) -> Values:
 
 
 def _set(fields: Values, name: str, value: Value | None) -> None:
-    """Put in what is known and not there yet."""
+    """Set a field if the value is known and the field is not set yet."""
     if value is not None:
         fields.setdefault(name, value)
 

@@ -1,4 +1,7 @@
-"""Who the vans are: fleet file, models and fleet settings joined into what the core needs to know of each."""
+"""The roster: what is known of each van from the fleet file, the models and the settings.
+
+It holds no state of a van, so several shards may use the same one.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -23,18 +26,18 @@ ANY_VAN: Final = "van"
 ANY_VAN_KWH: Final = 83.0
 ANY_VAN_PAYLOAD_KG: Final = 1000.0
 ANY_VAN_DIESEL_CLASS: Final = "van_average"
-"""What holds for a van of which nobody said anything: about a Farizon SV with its middle battery."""
+"""Figures of a van that neither the fleet file nor the settings describe: those of a Farizon SV, roughly."""
 
 GENERAL_CONTRACT: Final = "supply"
-"""Name of the contract whose factor is `emissions.market_g_per_kwh`."""
+"""Name of the contract whose factor is the setting `emissions.market_g_per_kwh`."""
 
 _UNNAMED: Final = VanEntry()
 
 
 class Roster:
-    """Looks up vans; everything in it was checked when it was made.
+    """Looks up vans. Everything is checked when it is made, so that a look-up cannot fail later.
 
-    Raises `SettingsError` naming the van and the key for a model, country or diesel class that no factor set knows.
+    Raises `SettingsError`, with the van and the key, for a model, country or diesel class that no factor set knows.
     """
 
     def __init__(
@@ -79,13 +82,13 @@ class Roster:
         return 0 if self._defaults.unknown_vehicles == "reject" else self._defaults.max_unknown_vehicles
 
     def vehicle(self, vehicle_id: str) -> Vehicle:
-        """Master data: the van's own entry, then its depot, its model, the fleet settings."""
+        """The master data of a van: from its own entry, else its depot, its model, the fleet settings."""
         van = self._vans.get(vehicle_id, _UNNAMED)
         defaults = self._defaults
         depot = van.depot or defaults.depot
         depot_country = self._depots[depot].country if depot in self._depots else None
         model_name = van.model or defaults.model
-        # A model named for this very van says more than what holds for vans in general.
+        # A model that the van's own entry names takes precedence over the settings for all vans.
         own = self._factor_set.models.get(van.model or "")
         general = self._factor_set.models.get(defaults.model)
         battery_kwh = (
@@ -116,7 +119,7 @@ class Roster:
         )
 
     def tags(self) -> FleetTags:
-        """The tags of all vans by the files and settings of now."""
+        """The tags of all vans by the fleet file and the settings."""
         return FleetTags(self._tags(""), {vehicle_id: self._tags(vehicle_id) for vehicle_id in self._vans})
 
     def _tags(self, vehicle_id: str) -> VanTags:
@@ -124,7 +127,7 @@ class Roster:
         return VanTags(vehicle.depot, vehicle.model, vehicle.country)
 
     def context(self, vehicle_id: str) -> Context:
-        """What the van core is told about this van: one object for all vans of which the same is known."""
+        """What the van core has to know about this van. Vans with the same master data share one object."""
         try:
             vehicle = self.vehicle(vehicle_id)
             context = self._contexts.get(vehicle)
@@ -171,15 +174,15 @@ def _places(fleet: FleetFile, fleet_settings: FleetSettings) -> Places:
     text = _text(fleet_settings.geofences)
     if text is None and not depots:
         return Places()
-    from agent.geofence_file import parse_places  # it loads shapely
+    from agent.geofence_file import parse_places  # imported here because it loads shapely
 
     return parse_places(text, depots)
 
 
 def _contracts(fleet: FleetFile, market_g_per_kwh: float | None, places: Places) -> Contracts:
-    """The contracts of the fleet file, and that of `emissions.market_g_per_kwh` for the depots.
+    """The contracts of the fleet file, and the one of `emissions.market_g_per_kwh`.
 
-    Where no depot has a place, nobody can tell depots from other places, and the latter holds wherever no other does.
+    The latter holds at the depots. Where no depot has a position, it holds at every place that has no other contract.
     """
     holding = {
         place: Contract(name=name, g_per_kwh=entry.g_per_kwh, coverage=entry.coverage)

@@ -1,7 +1,7 @@
-"""The tags of every van's points, as of one place in the journal.
+"""The tags of the points of all vans, as of one offset in the log.
 
-A point is known by its tags and its time, so what is worked through again must get the tags that it had the first time,
-whatever the fleet file says by then. So the tags are journaled: a change begins where its record stands.
+Tags and time are the key of a point. A message that is processed again must give points with the same keys, although
+the fleet file may have changed since. So the tags are messages of the log: a change holds from its offset on.
 """
 
 import zlib
@@ -22,7 +22,7 @@ class VanTags(NamedTuple):
 
 
 class FleetTags:
-    """Those of the vans that the fleet file names, where they differ from what holds for every other van."""
+    """The tags of all vans: a default, and the vans of the fleet file whose tags differ from it."""
 
     def __init__(self, default: VanTags, vans: Mapping[str, VanTags]) -> None:
         self._default = default
@@ -38,12 +38,12 @@ class FleetTags:
         return self._vans.get(vehicle_id, self._default)
 
     def encode(self) -> bytes:
-        """As journaled and kept in a checkpoint: about 10 bytes a van."""
+        """The form in the log and in a checkpoint: about 10 bytes a van."""
         return zlib.compress(msgspec.msgpack.encode((self._default, self._vans)))
 
     @classmethod
     def decode(cls, encoded: bytes) -> "FleetTags":
-        """From `encode`. Raises `JournalCorrupt` for anything else."""
+        """Read what `encode` wrote. Raises `JournalCorrupt` for anything else."""
         try:
             return cls(*msgspec.msgpack.decode(zlib.decompress(encoded), type=tuple[VanTags, dict[str, VanTags]]))
         except (zlib.error, msgspec.MsgspecError) as error:
