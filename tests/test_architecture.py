@@ -85,7 +85,7 @@ def test_a_part_imports_only_what_it_may(part: str) -> None:
                 assert used in allowed, f"{file.relative_to(ROOT)} imports {name}"
 
 
-@pytest.mark.parametrize("part", ["fleet", "dialects", "points", "readings", "fast"])
+@pytest.mark.parametrize("part", ["fleet", "dialects", "points", "readings", "fast", "shard", "throttle"])
 def test_the_core_reads_no_clock_and_does_no_input_or_output(part: str) -> None:
     for file in files(part):
         used = {name for name in imports(file) if name.split(".")[0] in CLOCKS}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from agent.config import FleetFile, Settings
+from agent.config import FleetFile, FleetSettings, Settings
 from agent.dialects.decoder import Decoder, make_dialects
 from agent.messages import Batch, Message, MessageKind
 from agent.shard.output import ShardOutput
@@ -227,3 +227,35 @@ def test_a_van_that_falls_silent_as_the_clock_is_set_back_is_missed_in_time() ->
     for minute in range(1, 31):
         desk.tick(now_ms + minute * MINUTE_MS)
     assert desk.shard.totals().offline == 1
+
+
+def test_two_shards_in_one_process_do_not_know_of_each_other() -> None:
+    """Fed in turn, each gives what it gives alone: roll-ups, alerts, quotas, memories of dialects and checkpoints."""
+
+    def feed(desk: Desk, number: int, turn: int) -> None:
+        now_ms = NOON_MS + turn * 10_000
+        soc_pct = 60.0 - turn - 30.0 * number
+        desk.process(now_ms, telemetry(now_ms - 500, van=f"van-{turn % 5}", soc_pct=soc_pct))
+        desk.process(now_ms, Message(f"ovms/van-{number}/metric/v/b/soc", b"%.1f" % soc_pct))
+        desk.tick(now_ms)
+
+    def desks() -> list[Desk]:
+        settings = Settings.model_construct(fleet=FleetSettings(max_unknown_vehicles=4))
+        return [Desk(make_shard(dialects=("native", "ovms"), settings=settings)) for _ in range(2)]
+
+    def seen(desk: Desk) -> list[object]:
+        rows = {name: [(row[0].tags(), *row[1:]) for row in rows] for name, rows in desk.out.rows.items()}
+        states = {key: state for chunk in desk.shard.snapshot() for key, state in chunk.items()}
+        return [rows, desk.out.dead_letters, desk.out.alerting, vars(desk.shard.counters), states]
+
+    apart, together = desks(), desks()
+    for number, desk in enumerate(apart):
+        for turn in range(30):
+            feed(desk, number, turn)
+    for turn in range(30):
+        for number, desk in enumerate(together):
+            feed(desk, number, turn)
+    expected = [seen(desk) for desk in apart]
+    assert [seen(desk) for desk in together] == expected
+    assert expected[0] != expected[1]
+    assert all(desk.out.dead_letters and desk.out.rows["fleet"] and desk.out.alerting for desk in together)
