@@ -1,4 +1,4 @@
-"""What the pipeline knows of a broker connection, whichever protocol it speaks."""
+"""What the pipeline knows of the broker: a receiver, its deliveries and its counters, for either protocol."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,63 +9,63 @@ from agent.messages import Message
 
 
 class Delivery(msgspec.Struct, gc=False):
-    """Everything one read of the socket gave, in order, and what is needed to acknowledge it.
+    """The messages of one read of the socket, in order, and what is needed to acknowledge them.
 
-    `packet_ids` are those of the messages that want an acknowledgement, in arrival order, in the receiver's own form.
-    `generation` numbers the connection: packet ids mean nothing on any other.
+    `packet_ids` belong to the messages of QoS 1, in order of arrival. They are valid only on the connection whose
+    number is `generation`.
     """
 
     messages: list[Message]
     packet_ids: list[int]
     generation: int
     refused: frozenset[int] = frozenset()
-    """Those of `packet_ids` that were not taken in: answered "quota exceeded" where the protocol can say so."""
+    """The `packet_ids` whose messages were not taken in. MQTT 5 answers them with "quota exceeded"."""
 
 
 class BrokerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the broker granted when it accepted the connection; None where the protocol does not tell."""
+    """What the broker granted when it accepted the connection; None where the protocol has no such field."""
 
     session_present: bool
     client_id: str
     keepalive_s: int
     session_expiry_s: int | None = None
     receive_maximum: int | None = None
-    """Unacknowledged messages that the broker may have on the way to us."""
+    """How many unacknowledged messages the broker may send."""
     max_packet_bytes: int | None = None
-    """Largest packet that the broker accepts from us; None: no limit told."""
+    """Largest packet that the broker accepts from us; None: no limit."""
     max_qos: int | None = None
     retain_available: bool | None = None
     wildcards_available: bool | None = None
     granted_qos: tuple[int, ...] = ()
-    """Per filter, in order; 0x80 and above is a refusal. Empty until the broker has answered the subscription."""
+    """The code of each filter, in order; 0x80 and above is a refusal. Empty until SUBACK."""
 
 
 class ReceiverCounters(msgspec.Struct):
-    """What a receiver counts; read by the health endpoints."""
+    """State and counters of a receiver, for the health endpoints."""
 
     connected: bool = False
     subscribed_since_ms: int = 0
-    """When the present subscription was granted; 0 while there is none."""
+    """When the present subscription was granted; 0 while there is none, or a filter is refused."""
     received_qos0: int = 0
     received_qos1: int = 0
     redelivered: int = 0
     retained: int = 0
     acks_sent: int = 0
     acks_discarded: int = 0
-    """Acks of a connection that had ended: the broker delivers those messages again."""
+    """Acknowledgements for a connection that had ended. The broker delivers those messages again."""
     reconnects: int = 0
     sessions_lost: int = 0
-    """Connections where the broker had forgotten our session: messages may be missing."""
+    """Connections at which the broker had lost our session: messages may be missing."""
     paused: bool = False
     last_error: str = ""
 
 
 class Receiver(Protocol):
-    """Receives in batches, acknowledges when told to."""
+    """Receives messages in batches, and acknowledges a batch when told to."""
 
     counters: ReceiverCounters
     gathers: bool
-    """Whether it reads no oftener than batches should be made, however often the broker sends."""
+    """Whether it spaces its reads, so that each gives a batch however often the broker sends."""
 
     @property
     def limits(self) -> BrokerLimits | None:
@@ -73,21 +73,21 @@ class Receiver(Protocol):
         ...
 
     async def run(self, on_delivery: Callable[[Delivery], None]) -> None:
-        """Connect, subscribe and deliver, for ever, through every failure, until `stop`.
+        """Connect, subscribe and deliver until `stop`; connect again after every failure.
 
-        `on_delivery` is called in the event loop and returns at once.
+        `on_delivery` is called in the event loop and must return at once.
         """
         ...
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """Tell the broker that the messages of this delivery are safe, in the order they came.
+        """Acknowledge the messages of this delivery to the broker, in their order.
 
-        Called in order of delivery. Acks for a connection that has ended are counted and dropped.
+        To be called in order of delivery. Acknowledgements for a connection that has ended are counted and dropped.
         """
         ...
 
     def pause(self) -> None:
-        """Stop reading from the socket; keep-alive goes on."""
+        """Stop reading from the socket; pings go on."""
         ...
 
     def resume(self) -> None:

@@ -28,7 +28,7 @@ from agent.errors import StoreMisconfigured, StoreUnavailable
 from agent.points.rows import Rows
 from agent.stores.base import RejectedRow
 from agent.stores.influxdb_address import InfluxAddress
-from agent.stores.influxdb_answers import Answer, Verdict, aged_lines, read_answer
+from agent.stores.influxdb_answers import Answer, WriteOutcome, aged_lines, read_answer
 from agent.stores.line_protocol import LineWriter, measurement_of, time_of, vehicle_of
 
 MAX_REFUSALS: Final = 64
@@ -103,7 +103,7 @@ class InfluxStore:
         while start < len(lines):
             part = lines[start : start + self._size]
             answer = await self._send(part)
-            if answer.verdict is not Verdict.STORED:
+            if answer.outcome is not WriteOutcome.STORED:
                 await self._store_the_good(part, answer, rejected)
             start += len(part)
         return [*rejected.refused, *rejected.aged]
@@ -121,7 +121,7 @@ class InfluxStore:
     # One request.
 
     async def _send(self, lines: list[str]) -> Answer:
-        """Post the lines once. Raises StoreUnavailable or StoreMisconfigured; any other verdict is returned."""
+        """Post the lines once. Raises StoreUnavailable or StoreMisconfigured; any other outcome is returned."""
         if self._session is None:
             raise StoreUnavailable("the store is not open")
         headers = self._headers
@@ -140,12 +140,12 @@ class InfluxStore:
             raise StoreUnavailable(f"{self.address.base} did not answer in {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise StoreUnavailable(f"{self.address.base}: {str(error) or type(error).__name__}") from error
-        if answer.verdict is Verdict.UNAVAILABLE:
+        if answer.outcome is WriteOutcome.UNAVAILABLE:
             self._note_server_error(answer.status)
             raise StoreUnavailable(answer.detail, retry_after_s=answer.retry_after_s)
-        if answer.verdict is Verdict.MISCONFIGURED:
+        if answer.outcome is WriteOutcome.MISCONFIGURED:
             raise StoreMisconfigured(answer.detail)
-        if answer.verdict is Verdict.STORED and lines:
+        if answer.outcome is WriteOutcome.STORED and lines:
             self._note_stored(lines)
         return answer
 
@@ -176,13 +176,13 @@ class InfluxStore:
         Good lines may be written several times on the way, which does not change the store. Raises `StoreMisconfigured`
         when the lines are not the reason.
         """
-        if answer.verdict is Verdict.REFUSED:
+        if answer.outcome is WriteOutcome.REFUSED:
             await self._probe(lines, answer)
         waiting = self._reject_or_split(lines, answer, rejected)
         while waiting:
             part = waiting.pop()
             answer = await self._send(part)
-            if answer.verdict is Verdict.STORED:
+            if answer.outcome is WriteOutcome.STORED:
                 continue
             waiting += self._reject_or_split(part, answer, rejected)
             if len(rejected.refused) > MAX_REFUSALS:
@@ -190,7 +190,7 @@ class InfluxStore:
 
     def _reject_or_split(self, lines: list[str], answer: Answer, rejected: _Rejected) -> list[list[str]]:
         """Reject what this answer decides; returns the other lines, in parts to send next."""
-        if answer.verdict is Verdict.AGED:
+        if answer.outcome is WriteOutcome.AGED:
             number = max(1, aged_lines(answer.text) or 1)
             oldest_first = sorted(lines, key=time_of)
             rejected.aged.extend([_rejected_row(line, answer) for line in oldest_first[:number]])
@@ -202,7 +202,7 @@ class InfluxStore:
 
     def _split(self, lines: list[str], answer: Answer) -> list[list[str]]:
         """Smaller parts: the lines that the server has named apart from the rest, otherwise two halves."""
-        if answer.verdict is Verdict.TOO_LARGE:
+        if answer.outcome is WriteOutcome.TOO_LARGE:
             self._largest = self._size = max(1, min(self._largest, len(lines) // 2))
         else:
             named = [line for line in lines if line in answer.text]
@@ -224,10 +224,10 @@ class InfluxStore:
         if not probes:
             return
         answer = await self._send(list(probes.values()))
-        if answer.verdict is Verdict.AGED:
+        if answer.outcome is WriteOutcome.AGED:
             for name in probes:
                 self._accepted.pop(name, None)
-        elif answer.verdict is not Verdict.STORED:
+        elif answer.outcome is not WriteOutcome.STORED:
             raise self._misconfigured(refused, "lines that were accepted before are refused now")
 
     def _reject(self, line: str, answer: Answer) -> RejectedRow:
@@ -242,7 +242,7 @@ class InfluxStore:
 
 
 def _rejected_row(line: str, answer: Answer) -> RejectedRow:
-    text = answer.text[:1000] or answer.verdict.value
+    text = answer.text[:1000] or answer.outcome.value
     return RejectedRow(measurement_of(line), line, text, vehicle_of(line))
 
 

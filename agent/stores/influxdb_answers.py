@@ -1,4 +1,4 @@
-"""What an answer of InfluxDB to a write means. `verdict_of` decides it.
+"""What an answer of InfluxDB to a write means. `outcome_of` decides it.
 
     200, 201, 204            stored
     400, 422 with "beyond retention policy dropped=N"
@@ -24,7 +24,7 @@ _ANSWER_BYTES: Final = 1 << 16
 _BEYOND_RETENTION: Final = re.compile(r"beyond retention policy dropped=(\d+)")
 
 
-class Verdict(Enum):
+class WriteOutcome(Enum):
     """What the server has done with the lines of a request."""
 
     STORED = "stored"
@@ -36,28 +36,28 @@ class Verdict(Enum):
 
 
 class Answer(NamedTuple):
-    """One answer: the verdict, the server's own text, and a line for the log."""
+    """One answer: the outcome, the server's own text, and a line for the log."""
 
-    verdict: Verdict
+    outcome: WriteOutcome
     status: int
     text: str
     detail: str
     retry_after_s: float | None = None
 
 
-def verdict_of(status: int, text: str, *, is_html: bool) -> Verdict:
+def outcome_of(status: int, text: str, *, is_html: bool) -> WriteOutcome:
     """The meaning of a status, as in the table above."""
     if status == 204 or (status in {200, 201} and not is_html):
-        return Verdict.STORED
+        return WriteOutcome.STORED
     if status == 413:
-        return Verdict.TOO_LARGE
+        return WriteOutcome.TOO_LARGE
     if status in {400, 422} and _BEYOND_RETENTION.search(text):
-        return Verdict.AGED
+        return WriteOutcome.AGED
     if status in {400, 406, 422} and not is_html:
-        return Verdict.REFUSED
+        return WriteOutcome.REFUSED
     if status in {408, 429} or status >= 500:
-        return Verdict.UNAVAILABLE
-    return Verdict.MISCONFIGURED
+        return WriteOutcome.UNAVAILABLE
+    return WriteOutcome.MISCONFIGURED
 
 
 def aged_lines(text: str) -> int | None:
@@ -71,7 +71,7 @@ async def read_answer(response: aiohttp.ClientResponse, base: str) -> Answer:
     text = (await _beginning(response)).strip()
     is_html = "html" in response.headers.get("Content-Type", "")
     return Answer(
-        verdict_of(response.status, text, is_html=is_html),
+        outcome_of(response.status, text, is_html=is_html),
         response.status,
         text,
         f"{base} answered {response.status}: {text[:300] or response.reason}",

@@ -1,11 +1,11 @@
-"""A TCP proxy that does to MQTT what networks do: pieces, delays, stalls, resets, connections that are only half there.
+"""A TCP proxy with faults: it splits, merges, delays and stalls bytes, resets connections, and leaves them half open.
 
     async with MqttProxy(broker.port, seed=7) as proxy:
-        proxy.weather = SPLIT            # from now on, for old and new connections
+        proxy.conditions = SPLIT         # from now on, for old and new connections
         await proxy.reset()              # end every connection with a RST
         await proxy.half_open()          # the broker's side is gone, the client is not told
 
-`ThreadedProxy` is the same for programs without an event loop of their own.
+`ThreadedProxy` is the same for programs without an event loop.
 """
 
 import asyncio
@@ -27,33 +27,33 @@ POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True)
-class Weather:
-    """What happens to the bytes on their way; the default is nothing."""
+class Conditions:
+    """What the network does to the bytes; by default it forwards them unchanged."""
 
     split_bytes: int = 0
-    """Forward in pieces of 1 to so many bytes."""
+    """Forward in pieces of 1 byte up to this many."""
     merge_s: float = 0.0
-    """Collect for so long, then forward all of it at once."""
+    """Collect bytes for this long, then forward them at once."""
     delay_s: float = 0.0
-    """Forward each piece up to so much later."""
+    """Forward each piece with a random delay up to this."""
     bytes_per_s: float = 0.0
     """Forward no faster than this."""
     stall: frozenset[Direction] = frozenset()
-    """Forward nothing; what came meanwhile follows when the stall ends, as TCP would have it."""
+    """Forward nothing in these directions; as in TCP, the bytes follow when the stall ends."""
     reset_after_bytes: int = 0
-    """Reset the connection after 1 to so many more bytes."""
+    """Reset the connection at random, on average once in this many bytes."""
 
 
-FINE: Final = Weather()
-SPLIT: Final = Weather(split_bytes=7)
-MERGE: Final = Weather(merge_s=0.05)
-SLOW: Final = Weather(delay_s=0.02)
-TRICKLE: Final = Weather(split_bytes=40, bytes_per_s=20_000.0)
-BLACK_HOLE: Final = Weather(stall=BOTH)
-ONE_WAY: Final = Weather(stall=frozenset({"to_broker"}))
-RESETS: Final = Weather(reset_after_bytes=20_000)
-WEATHERS: Final = {
-    "fine": FINE,
+HEALTHY: Final = Conditions()
+SPLIT: Final = Conditions(split_bytes=7)
+MERGE: Final = Conditions(merge_s=0.05)
+SLOW: Final = Conditions(delay_s=0.02)
+TRICKLE: Final = Conditions(split_bytes=40, bytes_per_s=20_000.0)
+BLACK_HOLE: Final = Conditions(stall=BOTH)
+ONE_WAY: Final = Conditions(stall=frozenset({"to_broker"}))
+RESETS: Final = Conditions(reset_after_bytes=20_000)
+CONDITIONS: Final = {
+    "healthy": HEALTHY,
     "split": SPLIT,
     "merge": MERGE,
     "slow": SLOW,
@@ -70,8 +70,8 @@ class _Connection:
     def __init__(self, client: asyncio.StreamWriter, broker: asyncio.StreamWriter) -> None:
         self.client = client
         self.broker = broker
-        self.deserted = False
-        """The broker's side is gone and the client must not notice."""
+        self.half_open = False
+        """The broker's side is closed and the client is not told."""
         self.tasks: list[asyncio.Task[None]] = []
 
     def reset(self) -> None:
@@ -83,15 +83,15 @@ class _Connection:
 
 
 class MqttProxy:
-    """Listens on loopback in front of a broker. The same seed makes the same choices for the same reads."""
+    """Listens on loopback in front of a broker. With the same seed and the same reads it makes the same choices."""
 
-    def __init__(self, broker_port: int, *, port: int = 0, seed: int = 0, weather: Weather = FINE) -> None:
+    def __init__(self, broker_port: int, *, port: int = 0, seed: int = 0, conditions: Conditions = HEALTHY) -> None:
         self.port = port
-        self.weather = weather
+        self.conditions = conditions
         self.refusing = False
         """New connections are reset at once."""
         self.count: Counter[str] = Counter()
-        """What has been done: connections, refused, pieces, bytes, resets, half_open, held (looks at stalled bytes)."""
+        """Counts of connections, refused, pieces, bytes, resets, half_open, stalled and dropped."""
         self._broker_port = broker_port
         self._chance = random.Random(seed)
         self._server: asyncio.Server | None = None
@@ -116,7 +116,7 @@ class MqttProxy:
             self._server = None
 
     async def reset(self) -> int:
-        """End every connection with a RST; how many there were."""
+        """End every connection with a RST; returns how many."""
         ended = list(self._connections)
         for connection in ended:
             connection.reset()
@@ -125,30 +125,30 @@ class MqttProxy:
         return len(ended)
 
     async def half_open(self) -> int:
-        """Let the broker's side of every connection end, and tell the clients nothing; how many there were."""
-        deserted = [connection for connection in self._connections if not connection.deserted]
-        for connection in deserted:
-            connection.deserted = True
+        """Close the broker's side of every connection without telling the clients; returns how many."""
+        half_open = [connection for connection in self._connections if not connection.half_open]
+        for connection in half_open:
+            connection.half_open = True
             connection.broker.transport.abort()
-        self.count["half_open"] += len(deserted)
+        self.count["half_open"] += len(half_open)
         await asyncio.sleep(0)
-        return len(deserted)
+        return len(half_open)
 
-    async def storm(self, seconds: float, *, every_s: float = 1.0, calm: float = 0.3) -> None:
-        """Change the weather at random moments, with a reset or a half-open connection now and then; ends fine."""
+    async def random_faults(self, seconds: float, *, every_s: float = 1.0, calm: float = 0.3) -> None:
+        """Change the conditions at random moments, sometimes reset or half open; ends `HEALTHY`."""
         end_s = asyncio.get_running_loop().time() + seconds
         while (left_s := end_s - asyncio.get_running_loop().time()) > 0:
             match self._chance.random():
                 case share if share < calm:
-                    self.weather = FINE
+                    self.conditions = HEALTHY
                 case share if share < calm + 0.15:
                     await self.reset()
                 case share if share < calm + 0.2:
                     await self.half_open()
                 case _:
-                    self.weather = self._chance.choice(list(WEATHERS.values()))
+                    self.conditions = self._chance.choice(list(CONDITIONS.values()))
             await asyncio.sleep(min(left_s, self._chance.expovariate(1.0 / every_s)))
-        self.weather = FINE
+        self.conditions = HEALTHY
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -186,12 +186,12 @@ class MqttProxy:
         """Forward one direction until its end, then pass the end on."""
         try:
             while data := await reader.read(65_536):
-                if self.weather.merge_s:
-                    data = await self._collect(reader, data, self.weather.merge_s)
+                if self.conditions.merge_s:
+                    data = await self._collect(reader, data, self.conditions.merge_s)
                 await self._forward(connection, writer, data, direction)
         except OSError:
             pass
-        if not (connection.deserted and direction == "to_client"):
+        if not (connection.half_open and direction == "to_client"):
             writer.close()
 
     async def _collect(self, reader: asyncio.StreamReader, data: bytes, merge_s: float) -> bytes:
@@ -208,21 +208,23 @@ class MqttProxy:
     ) -> None:
         position = 0
         while position < len(data):
-            weather = self.weather
-            while direction in weather.stall:
-                self.count["held"] += 1
+            conditions = self.conditions
+            if direction in conditions.stall:
+                self.count["stalled"] += 1
+            while direction in conditions.stall:
                 await asyncio.sleep(POLL_S)
-                weather = self.weather
-            if connection.deserted:
+                conditions = self.conditions
+            if connection.half_open:
+                self.count["dropped"] += 1
                 return
-            size = self._chance.randint(1, weather.split_bytes) if weather.split_bytes else len(data) - position
+            size = self._chance.randint(1, conditions.split_bytes) if conditions.split_bytes else len(data) - position
             piece = data[position : position + size]
             position += size
-            if weather.delay_s:
-                await asyncio.sleep(self._chance.uniform(0.0, weather.delay_s))
-            if weather.bytes_per_s:
-                await asyncio.sleep(len(piece) / weather.bytes_per_s)
-            if weather.reset_after_bytes and self._chance.random() < len(piece) / weather.reset_after_bytes:
+            if conditions.delay_s:
+                await asyncio.sleep(self._chance.uniform(0.0, conditions.delay_s))
+            if conditions.bytes_per_s:
+                await asyncio.sleep(len(piece) / conditions.bytes_per_s)
+            if conditions.reset_after_bytes and self._chance.random() < len(piece) / conditions.reset_after_bytes:
                 self.count["resets"] += 1
                 connection.reset()
                 return
@@ -230,8 +232,8 @@ class MqttProxy:
             self.count["pieces"] += 1
             self.count["bytes"] += len(piece)
             await writer.drain()
-            if weather.split_bytes:
-                await asyncio.sleep(0)  # else the pieces would share a segment
+            if conditions.split_bytes:
+                await asyncio.sleep(0)  # so that each piece gets a TCP segment of its own
 
 
 class ThreadedProxy:

@@ -16,7 +16,7 @@ from tests.mqtt.fake_broker import FakeBroker
 from tests.mqtt.waiting import WITHIN_S, until
 
 ON_UVLOOP = {"test_mosquitto", "test_tls", "test_through_faults", "test_amqtt"}
-"""Modules with real servers run on the event loop of the daemon, the others on asyncio's own."""
+"""Modules with real servers run on uvloop, as the agent does; the others on asyncio's own event loop."""
 
 
 def pytest_asyncio_loop_factories(
@@ -31,7 +31,7 @@ Running = Callable[..., AbstractAsyncContextManager["Subscriber"]]
 
 
 class Subscriber:
-    """A receiver at work, and what it delivered."""
+    """A running receiver and its deliveries."""
 
     def __init__(self, receiver: Session) -> None:
         self.receiver = receiver
@@ -82,7 +82,7 @@ async def subscriber(
     taken_over_s: float = TAKEN_OVER_S,
     **changes: Any,
 ) -> AsyncIterator[Subscriber]:
-    """Runs while the block does; ends in order, or with the receiver's own exception. `changes` are of the options."""
+    """A receiver that runs during the block; raises the receiver's own exception. `changes` replace options."""
     options = options_for(port, **changes)
     receiver = Session(
         options,

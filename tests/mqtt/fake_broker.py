@@ -1,4 +1,4 @@
-"""A broker that does only what the test says, packet by packet, and keeps every byte it got."""
+"""A scripted MQTT 5 broker: it sends only what the test tells it to, and keeps every byte it received."""
 
 import asyncio
 from types import TracebackType
@@ -11,7 +11,7 @@ WITHIN_S = 60.0
 
 
 class FakeConnection:
-    """One client, seen from the broker."""
+    """The broker's side of one connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.captured = bytearray()
@@ -39,7 +39,7 @@ class FakeConnection:
                     return packet
 
     async def expect(self, kind: type[PacketT], *, skip_pings: bool = True) -> PacketT:
-        """The next packet, which has to be of this kind."""
+        """The next packet; AssertionError if it is of another kind."""
         while True:
             packet = await self.packet()
             if isinstance(packet, kind):
@@ -48,12 +48,12 @@ class FakeConnection:
                 raise AssertionError(f"expected {kind.__name__}, got {packet!r}")
 
     async def ended(self) -> None:
-        """Return once the client has closed; whatever it still sent is in `captured`."""
+        """Return once the client has closed; its last bytes are in `captured`."""
         while await self.packet() is not None:
             pass
 
     def send(self, *packets: Any) -> None:
-        """Packets or raw bytes, all in one write."""
+        """Send packets or raw bytes in one write."""
         self._writer.write(b"".join(packet if isinstance(packet, bytes) else packet.write() for packet in packets))
 
     def close(self) -> None:
@@ -61,18 +61,18 @@ class FakeConnection:
         self._writer.close()
 
     def reset(self) -> None:
-        """Vanish as a crashed broker does."""
+        """Reset the connection, as a crashed broker does."""
         self._writer.transport.abort()
 
     async def accept(self, **connack: Any) -> mqtt5.ConnectPacket:
-        """Take CONNECT and SUBSCRIBE and grant everything."""
+        """Answer CONNECT and SUBSCRIBE, granting everything; returns the CONNECT."""
         connect = await self.expect(mqtt5.ConnectPacket)
         self.send(mqtt5.ConnAckPacket(**connack))
         await self.grant()
         return connect
 
     async def grant(self, *codes: mqtt5.SubAckReasonCode) -> mqtt5.SubscribePacket:
-        """Take SUBSCRIBE; answer with the given codes, or what was asked for."""
+        """Answer SUBSCRIBE with the given codes, by default granting QoS 1."""
         subscribe = await self.expect(mqtt5.SubscribePacket)
         granted = list(codes) or [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE] * len(subscribe.topic_filters)
         self.send(mqtt5.SubAckPacket(subscribe.packet_id, granted))
@@ -84,7 +84,7 @@ class FakeConnection:
 
 
 class FakeBroker:
-    """Listens on loopback; `connection()` gives the clients in the order they came."""
+    """Listens on loopback; `connection()` returns the clients in order of arrival."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -119,6 +119,6 @@ class FakeBroker:
 def publish(
     packet_id: int | None, payload: bytes = b"{}", topic: str = "vans/a/soc", **properties: Any
 ) -> mqtt5.PublishPacket:
-    """QoS 1 with a packet id, else QoS 0."""
+    """A PUBLISH: QoS 1 with a packet id, else QoS 0."""
     qos = mqtt5.QoS.AT_MOST_ONCE if packet_id is None else mqtt5.QoS.AT_LEAST_ONCE
     return mqtt5.PublishPacket(topic, payload, qos=properties.pop("qos", qos), packet_id=packet_id, **properties)

@@ -1,4 +1,4 @@
-"""The MQTT 3.1.1 receiver against the embedded broker, as the demo runs it."""
+"""MQTT 3.1.1 against amqtt, the broker that the demo embeds."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from tests.mqtt.waiting import until
 
 
 class Amqtt:
-    """The demo's broker process; it may need a moment before it listens, which the receiver bears."""
+    """The demo's broker process. It may listen later than it starts; the receiver tries again until then."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -65,7 +65,7 @@ async def test_it_outlives_the_broker(amqtt: Amqtt, running: Running) -> None:
         assert subject.counters.sessions_lost == 1
 
 
-async def test_mqtt_5_finds_no_answer_and_is_told_the_cure(
+async def test_mqtt_5_gets_no_answer_and_the_error_names_the_setting(
     amqtt: Amqtt, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 0.5)

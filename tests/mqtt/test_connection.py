@@ -152,7 +152,7 @@ async def test_while_paused_pings_go_on_and_silence_proves_nothing(broker: FakeB
         await subject.subscribed()
         subject.receiver.pause()
         connection.send(publish(1, b"waiting"))
-        for _ in range(4):  # 3 s: more than twice the time after which silence would have been death
+        for _ in range(4):  # 3 s: more than twice the time after which silence ends a connection
             await connection.expect(mqtt5.PingReqPacket)
             connection.send(mqtt5.PingRespPacket())
         assert subject.messages == []

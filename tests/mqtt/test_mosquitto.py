@@ -1,4 +1,4 @@
-"""Both receivers against a real Mosquitto."""
+"""MQTT 5 and 3.1.1 against a real Mosquitto."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ async def test_messages_arrive_in_order_and_are_acknowledged(
         assert subject.payloads == payloads
         assert {message.topic for message in subject.messages} == {"vans/a/soc"}
         assert subject.counters.acks_sent == 200
-    await until(lambda: "Client agent disconnected" in mosquitto.log)  # it has read the last of them
+    await until(lambda: "Client agent disconnected" in mosquitto.log)  # it has read the last acknowledgement
     async with running(mosquitto.port, protocol=protocol) as again:
         await again.subscribed()
         await send(mosquitto, b"new")
@@ -193,7 +193,7 @@ async def test_publishing(mosquitto: Mosquitto, running: Running, protocol: str)
 async def test_a_second_agent_with_our_client_id_is_suspected(
     mosquitto: Mosquitto, running: Running, protocol: str
 ) -> None:
-    """Mosquitto 2.0 closes the connection of the first without the DISCONNECT that would tell why."""
+    """Mosquitto 2.0 closes the first one's connection without a DISCONNECT, so the reason is not given."""
     patient = Backoff(first_s=0.0, cap_s=3600.0)
     async with running(mosquitto.port, protocol=protocol, backoff=patient) as subject:
         counters = subject.counters
@@ -206,7 +206,7 @@ async def test_a_second_agent_with_our_client_id_is_suspected(
             reconnects = counters.reconnects
             async with running(mosquitto.port, protocol=protocol) as second:
                 await second.subscribed()
-                # The first has lost its connection, and is back or has understood.
+                # The first one has lost its connection, and is connected again or suspects.
                 await until(lambda before=reconnects: counters.reconnects > before or suspects())
             await until(lambda: counters.connected or suspects())
         await until(suspects)

@@ -1,4 +1,4 @@
-"""The hot path: any split, any bytes, and a second decoder that agrees."""
+"""The packet decoder, compared with a plain decoder: any split of the bytes, damaged packets, random bytes."""
 
 import mqtt5
 import pytest
@@ -32,7 +32,7 @@ CONTROLS = st.sampled_from([mqtt5.PingRespPacket(), mqtt5.PubRelPacket(7)])
 
 
 def decode(reads: list[bytes]) -> tuple[list[Message], list[int], int]:
-    """What one connection makes of these reads: messages, packet ids, and how many control packets."""
+    """Decode these reads as one connection does: messages, packet ids, number of control packets."""
     controls = 0
 
     def on_control(_packet: mqtt5.Packet) -> bool:
@@ -58,7 +58,7 @@ def make_decoder(on_control: object = lambda _: False) -> PacketDecoder:
 
 
 def plain(frame: bytes) -> tuple[Message, list[int]]:
-    """Decode one PUBLISH by the letter of the specification: the second opinion."""
+    """Decode one PUBLISH step by step as the specification says: the oracle."""
     position, remaining, shift = 1, 0, 0
     while True:
         byte = frame[position]
@@ -115,7 +115,7 @@ def test_every_split_of_every_packet_of_a_stream() -> None:
 @example(b"\x32\x07\x00\xffabcde")
 @settings(max_examples=1000, deadline=None)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_random_bytes_end_in_messages_or_in_doubt_and_never_in_growth(data: bytes) -> None:
+def test_random_bytes_end_in_messages_or_a_protocol_error_and_never_in_growth(data: bytes) -> None:
     decoder = make_decoder()
     messages: list[Message] = []
     packet_ids: list[int] = []
@@ -133,7 +133,7 @@ def test_random_bytes_end_in_messages_or_in_doubt_and_never_in_growth(data: byte
 def test_a_damaged_publish_never_takes_its_neighbour_with_it(packet: mqtt5.PublishPacket, data: st.DataObject) -> None:
     frame = bytearray(packet.write())
     first = 1 if len(frame) < 130 else 2
-    at = data.draw(st.integers(first + 1, len(frame) - 1))  # behind the length: the frame's end stays known
+    at = data.draw(st.integers(first + 1, len(frame) - 1))  # after the length field, so the packet's end stays known
     frame[at] = data.draw(st.integers(0, 255))
     messages, packet_ids, _ = decode([bytes(frame) + publish(99, b"neighbour").write()])
     assert len(messages) == 2

@@ -1,4 +1,4 @@
-"""The session as a state machine: a broker that follows the rules for windows, redelivery and sessions, in memory."""
+"""Session against a model of a broker in memory, with receive maximum, redelivery and sessions, as a state machine."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ WINDOW = 5
 
 
 class MemoryTransport:
-    """Keeps what is written; hands over what the broker sends unless reading is paused."""
+    """An asyncio transport: keeps what is written; holds the broker's bytes while reading is paused."""
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
         self.protocol = protocol
@@ -70,7 +70,7 @@ class MemoryWire(Wire5):
 
 
 class SessionModel(RuleBasedStateMachine):
-    """The broker's side: `queue` waits, `inflight` is sent and not acknowledged, per packet id."""
+    """The broker: `queue` is not sent yet, `inflight` is sent and not acknowledged, by packet id."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class SessionModel(RuleBasedStateMachine):
         return bool(MemoryWire.made and self.wire.transport.written and not self.wire.transport.closing)
 
     def packets(self) -> list[mqtt5.Packet]:
-        """What the client has written since the last look."""
+        """The packets that the client has written since the last call."""
         written, result = bytes(self.wire.transport.written), []
         while self.read_up_to < len(written):
             packet, length = mqtt5.read(memoryview(written)[self.read_up_to :])

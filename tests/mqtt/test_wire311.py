@@ -1,4 +1,4 @@
-"""The MQTT 3.1.1 receiver where only a broker that is told what to do can help. Packets are bytes here."""
+"""MQTT 3.1.1 against a scripted broker. Packets are written as bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ class Client:
         self.captured = b""
 
     async def packet(self) -> bytes:
-        """The next packet; empty at the end."""
+        """The next packet; empty at the end of the stream."""
         async with asyncio.timeout(WITHIN_S):
             try:
                 head = await self._reader.readexactly(2)
@@ -41,7 +41,7 @@ class Client:
         self._writer.transport.abort()
 
     async def accept(self, connack: bytes = CONNACK, granted: bytes = b"\x01") -> bytes:
-        """Take CONNECT and SUBSCRIBE; the CONNECT."""
+        """Answer CONNECT and SUBSCRIBE; returns the CONNECT."""
         connect = await self.packet()
         self.send(connack)
         await self.grant(granted)

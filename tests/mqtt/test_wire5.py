@@ -241,8 +241,8 @@ async def test_messages_that_follow_each_other_closely_are_read_together(
             await asyncio.sleep(0.005)
         await subject.received(40)
         assert subject.payloads == [b"%d" % number for number in range(1, 41)]
-        # At least 0.2 s of messages, one each 5 ms: a read at the beginning or two, then one each 0.2 s.
+        # At least 0.2 s of messages, 5 ms apart: one or two reads at the beginning, then one each 0.2 s.
         assert len(subject.deliveries) < 15
-        # And a lonely one is not held back for longer than that.
+        # A single message is held back for no longer than that.
         connection.send(publish(41, b"last"))
         await subject.received(41)

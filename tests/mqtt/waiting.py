@@ -1,4 +1,4 @@
-"""Waiting for the thing itself."""
+"""Waits for a condition, never for a fixed time."""
 
 import asyncio
 from collections.abc import Callable

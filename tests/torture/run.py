@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.stores import make_history
-from tests.faults.mqtt_proxy import FINE, MqttProxy, ThreadedProxy
+from tests.faults.mqtt_proxy import HEALTHY, MqttProxy, ThreadedProxy
 from tests.servers.agent import Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.torture.disk import SmallDisk
@@ -162,7 +162,7 @@ class Torture:
         if number % STORM_EVERY == 2:
             longest_s, most = LONGEST_LIFE_IN_A_STORM_S, 60
             seconds = self._random.uniform(4.0, 12.0)
-            self._storm = proxy.begin(proxy.proxy.storm, seconds, every_s=0.3, calm=0.2)
+            self._storm = proxy.begin(proxy.proxy.random_faults, seconds, every_s=0.3, calm=0.2)
             self.report.faults["storm on the network"] += 1
         if self._disk is not None and number % DISK_FULL_EVERY == 3:
             self._disk.fill_soon(after_s=self._random.uniform(0.5, 2.0), for_s=self._random.uniform(0.5, 2.5))
@@ -194,7 +194,7 @@ class Torture:
         """End what still goes on from the round before."""
         if self._storm is not None:
             self._storm.cancel()
-            proxy.call(_fine_weather, proxy.proxy)
+            proxy.call(_heal, proxy.proxy)
             self._storm = None
         if self._disk is not None:
             self._disk.wait_free()
@@ -258,8 +258,8 @@ class Torture:
         return {time_ms for _, time_ms in poison}
 
 
-async def _fine_weather(proxy: MqttProxy) -> None:
-    proxy.weather = FINE
+async def _heal(proxy: MqttProxy) -> None:
+    proxy.conditions = HEALTHY
 
 
 def _hold_lock(file: Path, held_s: float) -> None:
