@@ -1,4 +1,4 @@
-"""How the carbon books follow the energy estimate."""
+"""The carbon account (`emissions.py`) follows the energy estimate."""
 
 from typing import Final
 
@@ -7,17 +7,17 @@ from agent.fleet.emissions import Carbon, EmissionsState
 from agent.fleet.state import VanState
 
 TOLERANCE: Final = 0.05
-"""Of the battery: capacity as stated or learnt, and the curve of energy over state of charge."""
+"""Uncertainty of the content as a share of the capacity: by the capacity itself, and the curve of state of charge."""
 
 
 def content_kwh(state: VanState) -> float:
-    """What can be taken out of the battery, by state of charge and usable capacity."""
+    """Energy that can be taken out of the battery, by state of charge and usable capacity."""
     e = state.estimate
     return e.level_pct * state.capacity.battery_kwh / 100.0 - e.pending_kwh - e.kwh_per_km * e.pending_km
 
 
-def charged(state: VanState, own: EmissionsState, stored_kwh: float, carbon: Carbon) -> None:
-    """Energy entered the battery, with its carbon."""
+def add_charge(state: VanState, own: EmissionsState, stored_kwh: float, carbon: Carbon) -> None:
+    """Store charged energy, with its carbon."""
     emissions.charge(
         own,
         content_kwh=content_kwh(state),
@@ -27,10 +27,10 @@ def charged(state: VanState, own: EmissionsState, stored_kwh: float, carbon: Car
     )
 
 
-def reanchored(state: VanState, before_kwh: float | None) -> None:
-    """The estimate begins, or goes on somewhere else: from `before_kwh` to what it says now."""
+def follow_restart(state: VanState, before_kwh: float | None) -> None:
+    """The estimate was started (`before_kwh` is `None`), or restarted at another content than `before_kwh`."""
     if state.emissions is not None:
         if before_kwh is None:
-            emissions.begin_books(state.emissions, content_kwh(state))
+            emissions.open_account(state.emissions, content_kwh(state))
         else:
             emissions.adjust(state.emissions, content_kwh(state) - before_kwh)

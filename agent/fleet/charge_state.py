@@ -9,7 +9,7 @@ from agent.fleet.state_part import Mark, Part
 
 @quick_to_set
 class MeterState(msgspec.Struct, array_like=True, gc=False):
-    """What the charger has said during the charge under way."""
+    """What the charger has stated during the charge under way."""
 
     power_kw: float | None = None
     time_ms: int = 0
@@ -17,20 +17,20 @@ class MeterState(msgspec.Struct, array_like=True, gc=False):
     """All powers so far were whole kW."""
     waiting_kwh: float = 0.0
     waiting_ms: int = 0
-    """Metered since grid energy was entered last, and for how long."""
+    """Energy by the charger since grid energy was computed last, and the time that it covers."""
     gap_kwh: float = 0.0
     gap_ms: int = 0
-    """The same between readings that are far apart: to be held against what went into the battery."""
+    """The same between readings that are far apart. It counts only if it agrees with the energy into the battery."""
     covered_ms: int = 0
     metered_kwh: float = 0.0
     battery_kwh: float = 0.0
     grid_kwh: float = 0.0
-    """Of the covered time so far: by the charger, into the battery, and as entered."""
+    """In the covered time so far: energy by the charger, energy into the battery, grid energy as entered."""
 
 
 @quick_to_set
 class SliceState(msgspec.Struct, array_like=True, gc=False):
-    """The slice under way, and the sums of those of this charge; `end_ms` = 0: none is under way."""
+    """The slice under way, and the sums of all slices of the charge. `end_ms` = 0: no slice is under way."""
 
     start_ms: int = 0
     end_ms: int = 0
@@ -48,7 +48,7 @@ class SliceState(msgspec.Struct, array_like=True, gc=False):
     waiting_battery_kwh: float = 0.0
     waiting_grid_kwh: float = 0.0
     waiting_metered_kwh: float = 0.0
-    """Since when, and what, is still to be entered."""
+    """Energy that is still to be entered, and since when it flowed."""
     charge_metered_kwh: float = 0.0
     charge_market_g: float = 0.0
     charge_cost: float | None = None
@@ -91,6 +91,6 @@ class ChargeState(Part):
     start_variance: float | None = None
     """Variance of the estimate when the charge began, kWh²; `None`: the van was silent then."""
     gives: bool = False
-    """The state of charge has fallen while the flag is on: the flag does not count until the state of charge rises."""
+    """The state of charge has fallen while the flag is on. The flag is ignored until it has been off."""
     scatters: int = 0
     """How often the state of charge has risen and fallen again at rest, without a charge."""

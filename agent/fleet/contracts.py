@@ -9,22 +9,22 @@ from agent.errors import SettingsError
 from agent.fleet.places import Places
 
 PUBLIC: Final = "public"
-"""Where a charge is at none of the places that a contract names."""
+"""Everywhere but at the places that a contract names."""
 DEPOT: Final = "depot"
 LOCATION: Final = "location"
 RESIDUAL: Final = "residual"
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """A supply contract, or certificates: what it covers, and its factor in g CO2e per kWh at the meter."""
+    """A supply contract, or certificates, with the factor in g CO2e per kWh at the meter."""
 
     name: str
     g_per_kwh: float
     coverage: float = 1.0
-    """Share of the energy that it covers; the rest is residual mix or grid average."""
+    """Share of the energy that the contract covers. The rest is residual mix or grid average."""
 
     def instrument(self) -> str:
-        """As published."""
+        """The name of the instrument in `charge_slice`."""
         return f"contract {self.name}"
 
 
@@ -35,7 +35,7 @@ class Contracts:
         unknown = sorted(set(holding) - {PUBLIC, *places.names(), *places.kinds()})
         if unknown:
             known = ", ".join([*places.names(), *places.kinds(), PUBLIC])
-            raise SettingsError(f"a contract holds at {unknown[0]!r}, which is no place; there are {known}")
+            raise SettingsError(f"a contract holds at {unknown[0]!r}, which is not a known place; known are {known}")
         self._holding = dict(holding)
         self._places = places
 

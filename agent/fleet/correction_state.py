@@ -1,4 +1,4 @@
-"""What is remembered of one van's corrections by hand: the stretches of its time that must not count."""
+"""State of one van's corrections by hand: the stretches of time that must not count."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from agent.fast.attributes import quick_to_set
 
 @quick_to_set
 class Amounts(msgspec.Struct, array_like=True, gc=False):
-    """A van's published totals at one moment, or what a stretch of time added to them."""
+    """Published totals of a van at one moment, or the amounts that a time added to them."""
 
     distance_km: float = 0.0
     used_kwh: float = 0.0
@@ -22,7 +22,7 @@ class Amounts(msgspec.Struct, array_like=True, gc=False):
     avoided_pm_mg: float = 0.0
 
     def since(self, begun: "Amounts") -> "Amounts":
-        """What was added since `begun`; never negative."""
+        """The amounts that were added since `begun`; never negative."""
         return Amounts(*[max(0.0, getattr(self, name) - getattr(begun, name)) for name in self.__struct_fields__])
 
     def plus(self, more: "Amounts") -> "Amounts":
@@ -31,13 +31,13 @@ class Amounts(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def is_nothing(self) -> bool:
-        """Whether all of them are 0."""
+        """Whether all amounts are 0."""
         return not any(getattr(self, name) for name in self.__struct_fields__)
 
 
 @quick_to_set
 class Stretch(msgspec.Struct, array_like=True, gc=False):
-    """A stretch that must not count. It is under way until the van has sent something from behind its end."""
+    """A stretch that must not count. It is under way until the van has sent a reading from after its end."""
 
     from_ms: int
     to_ms: int
@@ -45,14 +45,14 @@ class Stretch(msgspec.Struct, array_like=True, gc=False):
     reason: str = ""
     made_by: str = ""
     start_ms: int = 0
-    """Where its present slice begins; 0: the stretch is over."""
+    """Beginning of the hour under way; 0: the stretch is over."""
     begun: Amounts | None = None
-    """The totals at that moment; None: the van has not got there."""
+    """The totals at `start_ms`; `None`: the van has not sent a reading from the stretch yet."""
 
 
 @quick_to_set
 class CorrectionsState(msgspec.Struct, array_like=True, gc=False):
-    """The newest stretches. `due_ms` is when the next slice of one ends, 0: none is under way."""
+    """The newest stretches. `due_ms` is the next end of an hour under way; 0: none is under way."""
 
     stretches: list[Stretch] = []
     due_ms: int = 0

@@ -12,7 +12,7 @@ QUIET_MS: Final = 6 * MS_PER_HOUR
 
 
 class DayTotals(NamedTuple):
-    """A van's totals at one moment; `co2e_g` is net, so that a day downhill may be negative."""
+    """Totals of a van at one moment. `co2e_g` is net, so a day downhill may be negative."""
 
     distance_km: float
     used_kwh: float
@@ -26,8 +26,10 @@ class DayTotals(NamedTuple):
     net_kwh: float | None = None
     primary_g: float = 0.0
     hourly_g: float = 0.0
-    """Of `co2e_g`: with measured grid energy, and at an hourly intensity. `net_kwh` is `None` where all three are not
-    known."""
+    """Parts of `co2e_g` with measured grid energy, and at an hourly intensity.
+
+    Both are valid only if `net_kwh` is not `None`.
+    """
 
 
 NO_TOTALS: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -35,10 +37,7 @@ NO_TOTALS: Final = DayTotals(0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 @quick_to_set
 class DayState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
-    """The day under way: totals at its beginning and what has been counted since.
-
-    `end_ms` = 0: none is under way.
-    """
+    """The day under way: the totals at its beginning, and the counts since. `end_ms` = 0: no day is under way."""
 
     start_ms: int = 0
     end_ms: int = 0
@@ -48,4 +47,4 @@ class DayState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     charges: int = 0
     energy_cost: float | None = None
     closed: bool = False
-    """Silence has closed the day of `start_ms`; readings of it that come later open it again."""
+    """A tick has closed the day of `start_ms`. Readings of that day that arrive later open it again."""

@@ -17,7 +17,7 @@ class DayZone:
 
     @property
     def tzinfo(self) -> tzinfo:
-        """The zone itself, for reading times that name none."""
+        """The zone, for times that are given without one."""
         return self._zone
 
     def bounds(self, time_ms: int) -> tuple[int, int]:
@@ -31,7 +31,7 @@ class DayZone:
         return self._local(time_ms).hour
 
     def next_hour_ms(self, time_ms: int) -> int:
-        """When the clocks of the zone show the next full hour; in UTC that may be half past, or a quarter to."""
+        """The next full hour in the zone. In UTC it may be at half past, or at a quarter to."""
         local = self._local(time_ms)
         return time_ms // 1000 * 1000 + MS_PER_HOUR - (local.minute * 60 + local.second) * 1000
 

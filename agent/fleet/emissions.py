@@ -4,15 +4,14 @@ Carbon enters with the energy of a charge and leaves with the energy used: the p
 kWh, which a charge changes and driving does not. Charging losses are part of it, because a charge brings the carbon of
 the grid energy but only the battery energy. A battery van emits nothing on the road: all of it is well-to-tank.
 
-The books of a van always close: `begun_g + charged_g + adjusted_g = co2e_g + battery_g_per_kwh * content_kwh`.
-`content_kwh` is what the pack holds by these books: what was stored less what was used. Where the energy estimate is
-further from it than it is certain itself, each charge closes a part of the difference, with all the carbon kept.
+The carbon account of a van always balances:
+`begun_g + charged_g + adjusted_g = co2e_g + battery_g_per_kwh * content_kwh`.
+`content_kwh` is the energy in the pack by this account: energy stored less energy used. If the energy estimate differs
+from it by more than the tolerance, each charge closes a part of the difference. No carbon is lost by that.
 
 Energies are in kWh, distances in km, masses of emissions in g CO2e unless the name says otherwise. Energy used is
 positive out of the battery and signed: braking downhill takes back what it returns.
 """
-
-from typing import NamedTuple
 
 import msgspec
 
@@ -21,69 +20,56 @@ from agent.fast.attributes import quick_to_set
 from agent.fleet.records import EmissionsRecord
 
 CLOSING_SHARE = 0.5
-"""A charge moves the books towards the energy estimate by at most this share of the energy that it stores."""
+"""A charge moves the account towards the energy estimate by at most this share of the energy that it stores."""
 
 SHORTEST_DISTANCE_KM = 1.0
-"""Below this distance a value per km says nothing."""
+"""A value per km is not stated for a shorter distance."""
 
 
 @quick_to_set
 class EmissionsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
-    """Where one van's emissions stand.
+    """The emissions and the carbon account of one van.
 
-    `co2e_g` is net and may fall while a van rolls downhill; what is published as a total is its highest value so far.
+    `co2e_g` is net and may fall while a van rolls downhill. The published total is its highest value so far.
     """
 
     battery_g_per_kwh: float
     """Carbon content of the energy in the pack."""
     market_g_per_kwh: float | None = None
-    """The same market-based; `None`: as location-based so far."""
+    """The same, market-based. `None`: equal to the location-based content so far."""
     co2e_g: float = 0.0
     co2e_g_total: float = 0.0
-    market_co2e_g: float | None = None
-    """Kept for the format alone; `market_g` has taken its place."""
+    unused_1: float | None = None
     distance_km: float = 0.0
-    """Distance whose diesel emissions are still to be added."""
+    """Distance whose diesel emissions are not added yet."""
     total_distance_km: float = 0.0
     diesel_co2e_g_total: float = 0.0
     avoided_co2e_g_total: float = 0.0
     avoided_nox_mg_total: float = 0.0
     avoided_pm_mg_total: float = 0.0
-    empty_co2e_g: float = 0.0
-    """No longer used; keeps the format."""
+    unused_2: float = 0.0
     content_kwh: float | None = None
-    """What can be taken out of the pack, by the books; `None`: they have not begun."""
+    """Energy that can be taken out of the pack, by the account; `None`: the account is not open yet."""
     begun_g: float = 0.0
-    """What was in the pack when the books began, and what had been used until then."""
+    """Carbon in the pack when the account was opened, and carbon of the energy used before."""
     charged_g: float = 0.0
     charged_market_g: float = 0.0
     adjusted_g: float = 0.0
-    """Carbon of energy that appeared or vanished without being charged or used, such as at a recalibration; signed."""
+    """Carbon of energy that appeared or vanished without a charge or a use, as at a recalibration; signed."""
     market_g: float = 0.0
-    """Used so far, market-based."""
+    """Market-based emissions of the energy used so far."""
     primary_share: float = 0.0
-    """Of the carbon in the pack: what came with measured grid energy."""
+    """Share of the carbon in the pack that came with measured grid energy."""
     primary_g: float = 0.0
-    """Used so far, of that."""
+    """Emissions so far with measured grid energy."""
     hourly_share: float = 0.0
-    """Of the carbon in the pack: what was charged at an hourly intensity."""
+    """Share of the carbon in the pack that was charged at an hourly intensity."""
     hourly_g: float = 0.0
-    """Used so far, of that."""
-
-
-class Used(NamedTuple):
-    """What the energy used so far has emitted, g CO2e. Net: a descent gives back. To be taken differences of."""
-
-    co2e_g: float
-    market_g: float
-    primary_g: float
-    """The part of `co2e_g` whose grid energy was measured."""
-    hourly_g: float
-    """The part of `co2e_g` that was charged at an hourly intensity."""
+    """Emissions so far at an hourly intensity."""
 
 
 class Carbon(msgspec.Struct, gc=False, kw_only=True):
-    """What energy from the grid brings, g CO2e."""
+    """Carbon of energy from the grid, g CO2e."""
 
     location_g: float = 0.0
     market_g: float = 0.0
@@ -94,21 +80,21 @@ class Carbon(msgspec.Struct, gc=False, kw_only=True):
 
 
 def start(grid: Grid, efficiency: float) -> EmissionsState:
-    """A van never heard of: its pack was charged with the country's average energy.
+    """The emissions of a van that is heard for the first time: its pack is assumed to hold average grid energy.
 
-    `efficiency` is what can be taken out of the battery per grid energy: charging efficiency and round trip.
+    `efficiency` is the energy that can be taken out of the battery over the grid energy: charging and round trip.
     """
     return EmissionsState(battery_g_per_kwh=grid.annual_g_per_kwh / efficiency)
 
 
-def begin_books(state: EmissionsState, content_kwh: float) -> None:
-    """The pack is known to hold so much: from here on every gram is accounted for."""
+def open_account(state: EmissionsState, content_kwh: float) -> None:
+    """Open the carbon account with the known content of the pack."""
     state.content_kwh = max(content_kwh, 0.0)
     state.begun_g = state.co2e_g + state.content_kwh * state.battery_g_per_kwh
 
 
 def use(state: EmissionsState, used_kwh: float, distance_km: float) -> None:
-    """Energy left the battery (signed), and the van moved. Any division into calls gives the same sums."""
+    """Use energy from the battery (signed), and count a distance. The sums do not depend on the division into calls."""
     content = state.battery_g_per_kwh
     used_g = used_kwh * content
     state.co2e_g += used_g
@@ -128,13 +114,8 @@ def use(state: EmissionsState, used_kwh: float, distance_km: float) -> None:
         state.content_kwh = left_kwh
 
 
-def used(state: EmissionsState) -> Used:
-    """What the energy used so far has emitted."""
-    return Used(state.co2e_g, state.market_g, state.primary_g, state.hourly_g)
-
-
 def adjust(state: EmissionsState, change_kwh: float) -> None:
-    """Energy appeared or vanished that nobody charged or used: it takes the pack's own carbon content with it."""
+    """Energy appeared or vanished without a charge or a use. It has the carbon content of the pack."""
     if state.content_kwh is not None:
         change_kwh = max(change_kwh, -state.content_kwh)
         state.content_kwh += change_kwh
@@ -144,14 +125,14 @@ def adjust(state: EmissionsState, change_kwh: float) -> None:
 def charge(
     state: EmissionsState, *, content_kwh: float, tolerance_kwh: float = 0.0, stored_kwh: float, carbon: Carbon
 ) -> None:
-    """Energy entered the battery: `stored_kwh` of it can be taken out again. All of its carbon enters the pack.
+    """Store energy in the battery. `stored_kwh` of it can be taken out again. All of its carbon enters the pack.
 
-    `content_kwh` is what the pack holds now by the energy estimate, give or take `tolerance_kwh`. Grid energy that
-    never reached the battery, such as heating on the plug, adds its carbon to what the battery holds; with an empty
-    battery it counts as emitted at once.
+    `content_kwh` is the energy in the pack by the energy estimate, with an uncertainty of `tolerance_kwh`. Carbon of
+    grid energy that did not reach the battery, such as heating on the plug, also enters the pack. If the pack is empty,
+    it counts as emitted at once.
     """
     if state.content_kwh is None:
-        begin_books(state, content_kwh - stored_kwh)
+        open_account(state, content_kwh - stored_kwh)
     before_kwh = state.content_kwh or 0.0
     after_kwh = before_kwh + stored_kwh
     after_kwh += _closing_kwh(content_kwh - after_kwh, tolerance_kwh, CLOSING_SHARE * stored_kwh)
@@ -175,13 +156,13 @@ def charge(
 
 
 def _closing_kwh(apart_kwh: float, tolerance_kwh: float, most_kwh: float) -> float:
-    """By how much the books move towards the estimate."""
+    """By how much the account moves towards the estimate."""
     excess_kwh = min(max(abs(apart_kwh) - tolerance_kwh, 0.0), most_kwh)
     return excess_kwh if apart_kwh > 0.0 else -excess_kwh
 
 
 def imbalance_g(state: EmissionsState) -> float:
-    """Carbon that the books cannot explain: charged less used less the change of the pack's content."""
+    """Carbon that the account cannot explain; 0 but for rounding errors."""
     if state.content_kwh is None:
         return 0.0
     left_g = state.content_kwh * state.battery_g_per_kwh
@@ -189,7 +170,7 @@ def imbalance_g(state: EmissionsState) -> float:
 
 
 def update_totals(state: EmissionsState, diesel: Diesel) -> None:
-    """Bring the totals up to date; to be called before they are read. The totals never fall."""
+    """Bring the published totals up to date. Must be called before they are read. The totals never fall."""
     distance_km, co2e_g = state.distance_km, state.co2e_g
     if distance_km > 0.0:
         state.distance_km = 0.0
@@ -213,7 +194,7 @@ def record(
     grid_g_per_kwh: float,
     intensity_source: IntensitySource,
 ) -> EmissionsRecord:
-    """The van's emissions as they are published."""
+    """The record of the van's emissions."""
     update_totals(state, diesel)
     distance_km = state.total_distance_km
     return EmissionsRecord(

@@ -21,9 +21,11 @@ class Motion(Part):
     """The resting place; a departure is a distance from here."""
     unused_1: int = 0
     wake: Mark = msgspec.field(default_factory=Mark)
+    """The totals when the van last woke up from a silence."""
     rest: Mark = msgspec.field(default_factory=Mark)
+    """The totals when the van was last seen at rest."""
     stand: Mark = msgspec.field(default_factory=Mark)
-    """When the van woke up, when it was last at rest, and when it came to stand."""
+    """The totals when the van came to stand on its trip."""
     anchor_km: float = 0.0
     """`Totals.distance_km` at the resting place."""
     rest_ms: int = 0

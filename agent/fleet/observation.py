@@ -48,7 +48,7 @@ def restart(state: VanState, context: Context) -> None:
     battery = state.soc
     battery.low_level_pct, battery.high_level_pct = soc.interval(battery, slope)
     kalman.reset_level(e, battery.low_level_pct, battery.high_level_pct)
-    balance.reanchored(state, before_kwh)
+    balance.follow_restart(state, before_kwh)
     e.time_ms = battery.time_ms
     battery.changed = False
 

@@ -1,4 +1,4 @@
-"""What the van core says: one type per measurement, its fields named as in the public contract.
+"""The records of the van core: one type per measurement. The fields are named as in the public contract.
 
 Signs: `EnergyRecord.power_kw` is positive **out of** the battery, as the contract has it; energy taken out is positive.
 `time_ms` is event time. `None` is "not known" and is never written.
@@ -23,7 +23,7 @@ class Record(msgspec.Struct, gc=False, kw_only=True):
 
 
 class EnergyRecord(Record, kw_only=True, gc=False):
-    """Where the van's energy stands."""
+    """Mode, power and energy totals of a van."""
 
     state: ModeName
     power_kw: float | None = None
@@ -41,7 +41,7 @@ class EnergyRecord(Record, kw_only=True, gc=False):
 
 
 class EmissionsRecord(Record, kw_only=True, gc=False):
-    """Where the van's emissions stand; well-to-wheel, g CO2e."""
+    """Emission totals of a van; well-to-wheel, g CO2e."""
 
     co2e_g_total: float
     co2e_g_per_km: float | None = None
@@ -113,7 +113,7 @@ class TourRecord(Record, kw_only=True, gc=False):
 
 
 class DropRecord(Record, kw_only=True, gc=False):
-    """Goods loaded or unloaded on a tour, said at the tour's end under their own time."""
+    """Goods loaded or unloaded on a tour. Published at the end of the tour, under their own time."""
 
     action: Literal["load", "unload"]
     consignment_id: str | None = None
@@ -154,7 +154,7 @@ class ChargeRecord(Record, kw_only=True, gc=False):
 
 
 class ChargeSliceRecord(Record, kw_only=True, gc=False):
-    """A quarter of an hour of a charge, or the part of it that was charged; `time_ms` is its beginning.
+    """A quarter of an hour of a charge, or a part of one at its ends. `time_ms` is its beginning.
 
     Location-based emissions are the sum of `direct_g` (GHG Protocol Scope 2), `upstream_g` and `losses_g` (Scope 3.3).
     """
@@ -186,7 +186,7 @@ class StopRecord(Record, kw_only=True, gc=False):
 
 
 class DayRecord(Record, kw_only=True, gc=False):
-    """One van's day, at its end; `time_ms` is the first millisecond of the day it sums up."""
+    """One day of a van, at its end. `time_ms` is the first millisecond of the day."""
 
     distance_km: float
     used_kwh: float
@@ -211,7 +211,7 @@ class DayRecord(Record, kw_only=True, gc=False):
 
 
 class AlertRecord(Record, kw_only=True, gc=False):
-    """A condition that began or ended."""
+    """An alert that was raised or cleared."""
 
     kind: str
     severity: Literal["info", "warning", "critical"]
@@ -221,7 +221,7 @@ class AlertRecord(Record, kw_only=True, gc=False):
 
 
 class CorrectionRecord(Record, kw_only=True, gc=False):
-    """What one hour of a stretch that must not count has added to the totals; `time_ms` is its beginning."""
+    """The amounts that one hour of a stretch added to the totals, to be subtracted. `time_ms` is its beginning."""
 
     from_ms: int
     to_ms: int
@@ -242,7 +242,7 @@ class CorrectionRecord(Record, kw_only=True, gc=False):
 
 
 class FleetRecord(msgspec.Struct, gc=False, kw_only=True):
-    """One depot's vans at a full minute."""
+    """The vans of a depot at a full minute."""
 
     depot: str
     time_ms: int

@@ -1,6 +1,6 @@
-"""What is remembered of a van's tours: the one under way, and the last ones, which late drops may still change.
+"""State of a van's tours: the one under way, and the last closed ones, which late drops may still change.
 
-Lists that may be long are kept encoded: a drop takes some 50 bytes so, a point of the trail 20.
+Lists that may be long are kept encoded. A drop takes some 50 bytes, a stop of the trail 20.
 """
 
 from struct import Struct
@@ -19,17 +19,17 @@ BY_LOAD: Final = 2
 BY_DEFAULT: Final = 3
 
 MOST_DROPS: Final = 400
-"""Of one tour; further ones are added up into one."""
+"""The most drops that are kept apart in one tour. Further ones are merged."""
 MOST_POINTS: Final = 400
-"""Of the trail of the tour under way."""
+"""The most stops in the trail of the tour under way."""
 KEPT_POINTS: Final = 64
-"""Of the trail of a tour that has ended."""
+"""The most stops in the trail of a closed tour."""
 KEPT_TOURS: Final = 2
-"""So many tours that have ended can still take a late drop."""
+"""How many closed tours can still take a late drop."""
 
 
 class Drop(msgspec.Struct, array_like=True, gc=False):
-    """Goods loaded or unloaded. `row_ms` is its key in the store: its time, moved on where another drop has that."""
+    """Goods loaded or unloaded. `row_ms` is the key in the store: the time, or the next one that is free."""
 
     time_ms: int
     row_ms: int
@@ -43,14 +43,14 @@ class Drop(msgspec.Struct, array_like=True, gc=False):
     customer_id: str | None = None
     seq: int | None = None
     count: int = 1
-    """How many drops were added up in it."""
+    """How many drops are merged in this one."""
     driven_km: float | None = None
-    """Since the end of the tour before, where the drop was said at once."""
+    """Distance since the end of the tour before; `None` unless the drop was stated at once."""
 
 
 @quick_to_set
 class TourMark(msgspec.Struct, array_like=True, gc=False):
-    """Where a van's totals stood; a tour's figures are the differences of two of these."""
+    """The totals at the end of a trip. A tour's figures are the differences of two of these."""
 
     net_kwh: float = 0.0
     distance_km: float = 0.0
@@ -58,18 +58,18 @@ class TourMark(msgspec.Struct, array_like=True, gc=False):
     market_g: float | None = None
     cost: float | None = None
     variance: float = 0.0
-    """Of the energy used since the beginning, kWh²."""
+    """Variance of the energy used since the van was first heard, kWh²."""
     primary_g: float = 0.0
     hourly_g: float = 0.0
-    """Of the emissions: with measured grid energy, and at an hourly intensity."""
+    """Part of `co2e_g` with measured grid energy, and part at an hourly intensity."""
 
 
 @quick_to_set
 class ClosedTour(msgspec.Struct, array_like=True, gc=False):
-    """A tour that has ended: all that is needed to say it again with a drop more."""
+    """A closed tour: all that is needed to publish it again with one more drop."""
 
     since_ms: int
-    """End of the tour before: what is loaded from then on is this tour's."""
+    """End of the tour before. Goods loaded after it belong to this tour."""
     start_ms: int
     end_ms: int
     start_latitude_deg: float | None
@@ -77,12 +77,12 @@ class ClosedTour(msgspec.Struct, array_like=True, gc=False):
     end_latitude_deg: float | None
     end_longitude_deg: float | None
     at_depot: bool
-    """It ended at a depot, or where it began."""
+    """The tour ended at a depot, or where it began."""
     distance_km: float
     energy_kwh: float | None
     uncertainty_kwh: float | None
     measured: bool
-    """The energy was measured, not read off the state of charge."""
+    """The energy was measured, not derived from the state of charge."""
     co2e_g: float | None
     market_co2e_g: float | None
     energy_cost: float | None
@@ -90,71 +90,71 @@ class ClosedTour(msgspec.Struct, array_like=True, gc=False):
     stops: int
     load_kg: float | None
     load_items: int | None
-    """On board at its start."""
+    """Load on board at the start."""
     weighed: bool
-    """The load was said again on the way."""
+    """The load was stated again during the tour."""
     drops: bytes = b""
     trail: bytes = b""
     derived_ms: list[int] = []
-    """Keys of the rows that were made from the load or by default: drops that come late take their place."""
-    unsaid: bool = True
-    """It, or what has come late, is still to be said."""
+    """Keys of the rows that were derived from the load or from the default load. Late drops replace them."""
+    unpublished: bool = True
+    """The tour, or a late drop of it, is still to be published."""
     primary_g: float = 0.0
     hourly_g: float = 0.0
-    """Of its emissions: with measured grid energy, and at an hourly intensity."""
+    """Part of `co2e_g` with measured grid energy, and part at an hourly intensity."""
 
 
 @quick_to_set
 class TourState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
-    """The tour under way, and the last ones."""
+    """The tour under way, and the last closed ones."""
 
     under_way: bool = False
     base: TourMark = msgspec.field(default_factory=TourMark)
-    """At the end of the tour before: what was used at rest since is part of this tour."""
+    """The totals at the end of the tour before. Energy used at rest since then is part of this tour."""
     since_ms: int = 0
     start_ms: int = 0
     start_latitude_deg: float | None = None
     start_longitude_deg: float | None = None
     homeward: bool = False
-    """A return to where it began ends the tour, depot or not."""
+    """A return to its beginning ends the tour, depot or not."""
     rest_ms: int = 0
-    """End of its last trip; 0: the van is on a trip."""
+    """End of the last trip; 0: the van is on a trip."""
     rest: TourMark = msgspec.field(default_factory=TourMark)
-    """At that moment."""
+    """The totals at `rest_ms`."""
     rest_latitude_deg: float | None = None
     rest_longitude_deg: float | None = None
     trips: int = 0
     stops: int = 0
     load_kg: float | None = None
     load_items: int | None = None
-    """On board at its start."""
+    """Load on board at the start."""
     weighed: bool = False
-    """The load was said again on the way."""
+    """The load was stated again during the tour."""
     drops: bytes = b""
     trail: bytes = b""
     due_ms: int = 0
-    """When there is something to say or to close, in event time; 0: nothing."""
+    """When there is something to publish or to close, in event time; 0: never."""
     recent: list[ClosedTour] = msgspec.field(default_factory=list)
     seen_kg: float | None = None
     seen_items: int | None = None
-    """The load up to which drops have been derived."""
+    """The last load that drops were derived from."""
     price_per_kwh: float | None = None
-    """What a kWh in the battery has cost."""
+    """Mean price of the energy in the battery."""
     cost: float = 0.0
-    """Of the energy used so far."""
+    """Cost of the energy used so far."""
     priced_kwh: float = 0.0
-    """Up to which the cost has been entered."""
+    """The net energy up to which the cost is entered."""
     implausible: int = 0
-    """Loads and drops beyond what the van can carry: set aside."""
+    """How many loads and drops were refused because the van cannot carry them."""
 
 
 class TrailStop(NamedTuple):
-    """A stop of a tour. Between two of them the van drove."""
+    """A stop of a tour. Between two stops the van drove."""
 
     arrived_ms: int
     left_ms: int
     distance_km: float
-    """Driven by then, since the end of the tour before."""
+    """Distance from the end of the tour before to this stop."""
     latitude_deg: float
     longitude_deg: float
 
@@ -165,7 +165,7 @@ _MOST_SECONDS: Final = 2**32 - 1
 
 
 def add_point(trail: bytes, point: TrailStop, start_ms: int) -> bytes:
-    """The trail with one more point; a trail that is full loses every second one before."""
+    """The trail with one more stop. A full trail loses every second stop first."""
     if len(trail) >= MOST_POINTS * _POINT.size:
         trail = thinned(trail, MOST_POINTS // 2)
     return trail + _POINT.pack(
@@ -178,7 +178,7 @@ def add_point(trail: bytes, point: TrailStop, start_ms: int) -> bytes:
 
 
 def thinned(trail: bytes, most: int) -> bytes:
-    """At most so many points, evenly chosen."""
+    """At most this many stops, evenly chosen."""
     points = len(trail) // _POINT.size
     if points <= most:
         return trail
@@ -187,7 +187,7 @@ def thinned(trail: bytes, most: int) -> bytes:
 
 
 def points_of(trail: bytes, start_ms: int) -> list[TrailStop]:
-    """The trail's points, in order of time."""
+    """The stops of the trail, in order of time."""
     return [
         TrailStop(
             start_ms + arrived * _SECOND_MS,
@@ -210,7 +210,7 @@ def pack_drops(drops: list[Drop]) -> bytes:
 
 
 def unpack_drops(encoded: bytes) -> list[Drop]:
-    """The drops again."""
+    """The decoded drops."""
     return _decoder.decode(encoded) if encoded else []
 
 

@@ -175,8 +175,8 @@ def test_the_general_contract_is_that_of_the_depots(
 @pytest.mark.parametrize(
     ("contracts", "said"),
     [
-        ({"Green": {"at": ["nowhere"], "g_per_kwh": 1.0}}, "a contract holds at 'nowhere', which is no place"),
-        ({"Green": {"at": ["home"], "g_per_kwh": 1.0}}, "there are north, depot, public"),
+        ({"Green": {"at": ["nowhere"], "g_per_kwh": 1.0}}, "a contract holds at 'nowhere', which is not a known place"),
+        ({"Green": {"at": ["home"], "g_per_kwh": 1.0}}, "known are north, depot, public"),
     ],
 )
 def test_a_contract_for_a_place_that_is_not_there(contracts: dict[str, object], said: str) -> None:

@@ -1,15 +1,15 @@
-"""Grid energy of a charge: by the charger's meter where there is one that can be believed, else by the efficiency.
+"""Grid energy of a charge: by the charger if what it states is plausible, else by the efficiency.
 
-One definition of the losses, for everything in this program:
+The whole program uses one definition of the losses:
 
 * The charging efficiency is the energy into the battery at its terminals over the grid energy at the meter: station,
   cable and on-board charger.
 * The battery's round trip (`agent.fleet.state.STORED_SHARE`) is the energy that can be taken out of the battery over
   the energy into it.
 
-Physics bounds what a charger says. Grid energy is never less than what went into the battery over `HIGHEST_EFFICIENCY`.
-It is not more than that over `LOWEST_EFFICIENCY` and what a van can heat and cool with on the plug. A charger that
-contradicts this is set aside, and the efficiency takes its place for all that it has said in this charge.
+Physics bounds the grid energy. It is at least the energy into the battery over `HIGHEST_EFFICIENCY`. It is at most that
+energy over `LOWEST_EFFICIENCY`, plus what a van can heat and cool with on the plug. A charger that contradicts this is
+ignored, and the efficiency replaces all that it has stated in this charge.
 
 Powers are in kW, energies in kWh. "Covered" is the time for which the charger's power is known.
 """
@@ -21,33 +21,33 @@ from agent.fleet.charge_state import MeterState
 HIGHEST_EFFICIENCY: Final = 0.97
 """No charger loses less: the best on-board chargers and stations together lose 6 % (ADAC 2022)."""
 LOWEST_EFFICIENCY: Final = 0.6
-"""Below this, what the grid gave did not go into the battery."""
+"""At a lower efficiency the grid energy did not go into the battery."""
 ON_THE_PLUG_KWH: Final = 8.0
 ON_THE_PLUG_KW: Final = 0.5
-"""What a van may draw beside charging: to heat cabin and battery once, and to keep awake and warm."""
+"""What a van may draw beside charging: once, to heat cabin and battery; all the time, to stay awake and warm."""
 MOST_TIMES: Final = 2.5
-"""Beyond what heating alone can draw, no charger gives so many times what goes into the battery.
+"""Beyond what heating alone can draw, no charger gives this multiple of the energy into the battery.
 
-One that counts its power for each of three phases says at least 3 / 0.97 times as much.
+A charger that counts its power once per phase states at least 3 / 0.97 times as much.
 """
 WHOLE_BELOW_KW: Final = 10.0
-"""A power in whole kW is less certain than the default efficiency below this: 0.5 kW are more than 5 %."""
+"""Below this power, a value in whole kW is less accurate than the default efficiency: 0.5 kW are more than 5 %."""
 WHOLE_LOW_KW: Final = 0.5
 WHOLE_HIGH_KW: Final = 1.0
-"""A power shown as n kW is at least n - 0.5 (rounded) and less than n + 1 (cut off)."""
+"""A power stated as n kW is at least n - 0.5 (if rounded) and less than n + 1 (if truncated)."""
 _MS_PER_H: Final = 3_600_000.0
 
 
 class Draw(NamedTuple):
-    """Grid energy of a while."""
+    """Grid energy over a time."""
 
     grid_kwh: float
     metered_kwh: float
-    """The part that the charger has measured."""
+    """The part of it that the charger has measured."""
 
 
 def read(meter: MeterState, power_kw: float, time_ms: int, near_ms: int) -> None:
-    """Take a power of the charger. Over more than `near_ms` the charge must have been under way at both ends."""
+    """Take a power that the charger states. Readings more than `near_ms` apart count only if both are above 0."""
     before_kw, elapsed_ms = meter.power_kw, time_ms - meter.time_ms
     meter.power_kw, meter.time_ms = power_kw, time_ms
     if power_kw % 1.0 != 0.0:
@@ -64,9 +64,9 @@ def read(meter: MeterState, power_kw: float, time_ms: int, near_ms: int) -> None
 
 
 def draw(meter: MeterState, *, battery_kwh: float, duration_ms: int, efficiency: float, leeway_kwh: float) -> Draw:
-    """Grid energy of what went into the battery over the last `duration_ms`.
+    """Grid energy of `battery_kwh`, which went into the battery over the last `duration_ms`.
 
-    `efficiency` holds for the time that is not covered. `leeway_kwh` is how well the energy into the battery is known.
+    `efficiency` holds for the time that is not covered. `leeway_kwh` is the uncertainty of the energy into the battery.
     """
     kwh, covered_ms = _take_waiting(meter, battery_kwh, duration_ms, leeway_kwh)
     share = min(1.0, covered_ms / duration_ms) if duration_ms > 0 else float(covered_ms > 0)
@@ -78,7 +78,7 @@ def draw(meter: MeterState, *, battery_kwh: float, duration_ms: int, efficiency:
     meter.metered_kwh += kwh
     meter.battery_kwh += known_kwh
     believed = is_believed(meter, leeway_kwh)
-    # What only the leeway makes possible waits: the battery may still show it, and entered energy is never taken back.
+    # Entered energy is never taken back. So energy that only the leeway allows waits until the battery confirms it.
     likely_kwh = min(meter.metered_kwh, _most_kwh(meter, 0.0))
     target_kwh = likely_kwh if believed else _modelled(meter, efficiency, leeway_kwh)
     metered_kwh = max(known_kwh / HIGHEST_EFFICIENCY, target_kwh - meter.grid_kwh)
@@ -87,7 +87,7 @@ def draw(meter: MeterState, *, battery_kwh: float, duration_ms: int, efficiency:
 
 
 def is_believed(meter: MeterState, leeway_kwh: float) -> bool:
-    """Whether the charger tells the grid energy: precise enough, within what physics allows."""
+    """Whether the grid energy by the charger counts: it is precise enough and physically possible."""
     if meter.covered_ms == 0 or meter.metered_kwh > _most_kwh(meter, leeway_kwh):
         return False
     mean_kw = meter.metered_kwh * _MS_PER_H / meter.covered_ms
@@ -97,7 +97,7 @@ def is_believed(meter: MeterState, leeway_kwh: float) -> bool:
 
 
 def efficiency_of(meter: MeterState, leeway_kwh: float) -> float | None:
-    """The charging efficiency that the charger has shown, where it can be believed."""
+    """The charging efficiency by the charger; `None` if the charger does not count."""
     if not is_believed(meter, leeway_kwh) or meter.metered_kwh <= 0.0:
         return None
     share = meter.battery_kwh / meter.metered_kwh
@@ -105,7 +105,7 @@ def efficiency_of(meter: MeterState, leeway_kwh: float) -> float | None:
 
 
 def _take_waiting(meter: MeterState, battery_kwh: float, duration_ms: int, leeway_kwh: float) -> tuple[float, int]:
-    """What was metered since the last time: long gaps only where they agree with what went into the battery."""
+    """Take what was metered since the last call. Long gaps count only if the energy into the battery confirms them."""
     kwh, covered_ms = meter.waiting_kwh, meter.waiting_ms
     if meter.gap_ms:
         into_kwh = battery_kwh * min(1.0, meter.gap_ms / max(duration_ms, 1))
@@ -119,7 +119,7 @@ def _take_waiting(meter: MeterState, battery_kwh: float, duration_ms: int, leewa
 
 
 def _most_kwh(meter: MeterState, leeway_kwh: float) -> float:
-    """What battery and heating can have taken at most."""
+    """The most that battery and heating can have taken."""
     hours = meter.covered_ms / _MS_PER_H
     beside_kwh = ON_THE_PLUG_KWH * min(hours, 1.0) + ON_THE_PLUG_KW * hours
     into_kwh = meter.battery_kwh + leeway_kwh
@@ -127,7 +127,7 @@ def _most_kwh(meter: MeterState, leeway_kwh: float) -> float:
 
 
 def _modelled(meter: MeterState, efficiency: float, leeway_kwh: float) -> float:
-    """By the efficiency; a charger that shows whole kW still says between what the grid energy lies."""
+    """Grid energy by the efficiency. A charger with whole kW still bounds it."""
     modelled_kwh = meter.battery_kwh / efficiency
     if not meter.is_whole or not 0.0 < meter.metered_kwh <= _most_kwh(meter, leeway_kwh):
         return modelled_kwh

@@ -1,4 +1,15 @@
-"""Charges: opened, closed, and what they draw from the grid."""
+"""Charges: opened, closed, and what they draw from the grid.
+
+Energy of a charge goes through three stages, each with a time up to which it is done:
+
+1. `ledger.post` posts it into the battery (`charged_kwh`) and adds it to `pending_kwh`.
+2. `enter_grid_energy` computes the grid energy of `pending_kwh`, up to `settled_ms`, and adds it to the slice's
+   `waiting` energy.
+3. Once a minute, and at the end, the waiting energy is entered into slices, cost and carbon.
+
+`close_charge` passes these stages twice: the first pass settles what was posted before, the second one what the final
+`post` adds, and closes the slice.
+"""
 
 from statistics import median
 from typing import Final, Literal
@@ -15,17 +26,19 @@ from agent.fleet.state_part import Mark
 from agent.fleet.uncertainty import ChargeUncertainty, of_charge
 
 LEARN_FROM_KWH: Final = 5.0
-"""A charge of less grid energy says too little about the efficiency."""
+"""A charge with less grid energy than this does not tell the efficiency."""
 SAMPLES: Final = 5
 SAMPLES_NEEDED: Final = 2
 LEEWAY_STEPS: Final = 0.6
-"""How well the energy into the battery is known by the state of charge alone, in steps: half a one at the start."""
+"""Uncertainty of the energy into the battery by the state of charge alone, in quantisation steps: half a step at the
+start, and a margin."""
 LEEWAY_STEPS_BY_POWER: Final = 0.2
 """The same where power or counters tell it."""
 ENTER_EVERY_MS: Final = 60_000
 """How often slices and carbon are brought up to date while charging."""
 HEATING_MS: Final = 21_600_000
-"""When the charger gives and the battery takes nothing for so long, what it gave is entered as heating on the plug."""
+"""When the charger gives energy and the battery takes none for this long, the energy is entered as heating on the
+plug."""
 
 
 def open_charge(state: VanState, start_ms: int, start_soc_pct: float | None, *, flagged: bool) -> None:
@@ -67,7 +80,10 @@ def add_charger_power(state: VanState, power_kw: float, time_ms: int, context: C
 
 
 def book_unseen_charge(state: VanState, context: Context) -> list[Record]:
-    """Enter a charge that nobody saw: the state of charge has shown it after the van had left, or had gone on."""
+    """Open and close a charge that the state of charge has shown only after the van had left.
+
+    The energy estimate continues as if the charge had been posted when it happened. A charge under way stays open.
+    """
     kwh = state.soc.silent_kwh / STORED_SHARE
     mode, under_way = state.motion.mode, state.charge
     start_ms, end_ms = state.soc.silent_from_ms, state.soc.candidate_from_ms
@@ -75,7 +91,6 @@ def book_unseen_charge(state: VanState, context: Context) -> list[Record]:
     start.soc_pct = state.soc.before_pct
     state.charge = ChargeState(active=True, start=start, charged_kwh=kwh, pending_kwh=kwh, rise_ms=end_ms)
     state.totals.charged_kwh += kwh
-    # The trace of energy goes on as if the charge had been entered when it happened.
     silent_kwh = state.soc.silent_kwh
     state.estimate.base_kwh -= silent_kwh
     state.totals.posted_kwh -= silent_kwh
@@ -89,7 +104,7 @@ def book_unseen_charge(state: VanState, context: Context) -> list[Record]:
 
 
 def close_charge(state: VanState, context: Context, end_ms: int, *, inferred: bool = False) -> list[Record]:
-    """The charge is over since `end_ms`."""
+    """Close the charge as of `end_ms`. A charge without energy gives no record."""
     records = enter_grid_energy(state, context)
     charge, totals = state.charge, state.totals
     ledger.post(state)
@@ -103,38 +118,42 @@ def close_charge(state: VanState, context: Context, end_ms: int, *, inferred: bo
     state.motion.wake.time_ms = 0
     if charge.charged_kwh <= 0.0:
         return records
+    state.day.charges += 1
+    records.append(_record(state, charge, context, end_ms, inferred=inferred))
+    return records
+
+
+def _record(state: VanState, charge: ChargeState, context: Context, end_ms: int, *, inferred: bool) -> ChargeRecord:
+    position = state.position
     hours = max(end_ms - charge.start.time_ms, 1) / 3_600_000.0
     mean_kw = charge.charged_kwh / hours
-    state.day.charges += 1
-    _learn(state, charge, _kind(charge, mean_kw, context))
+    kind = _kind(charge, mean_kw, context)
+    _learn(state, charge, kind)
     of_slices = slices.sums(charge.slice, charge.grid_kwh)
     uncertainty = _uncertainty(state, charge, of_slices)
-    records.append(
-        ChargeRecord(
-            vehicle_id=state.vehicle_id,
-            time_ms=end_ms,
-            start_ms=charge.start.time_ms,
-            duration_s=(end_ms - charge.start.time_ms) / 1000.0,
-            soc_start_pct=charge.start.soc_pct,
-            soc_end_pct=state.soc.soc_pct,
-            energy_kwh=charge.charged_kwh,
-            grid_kwh=charge.grid_kwh,
-            max_power_kw=charge.max_power_kw or mean_kw,
-            kind=_kind(charge, mean_kw, context),
-            latitude_deg=state.position.latitude_deg,
-            longitude_deg=state.position.longitude_deg,
-            place=context.place_at(state.position.latitude_deg, state.position.longitude_deg),
-            co2e_g=charge.co2e_g,
-            market_co2e_g=of_slices.market_co2e_g,
-            cost=of_slices.cost,
-            meter=of_slices.meter,
-            uncertainty_kwh=uncertainty.energy_kwh,
-            uncertainty_grid_kwh=uncertainty.grid_kwh,
-            uncertainty_g=uncertainty.co2e_g,
-            inferred=inferred,
-        )
+    return ChargeRecord(
+        vehicle_id=state.vehicle_id,
+        time_ms=end_ms,
+        start_ms=charge.start.time_ms,
+        duration_s=(end_ms - charge.start.time_ms) / 1000.0,
+        soc_start_pct=charge.start.soc_pct,
+        soc_end_pct=state.soc.soc_pct,
+        energy_kwh=charge.charged_kwh,
+        grid_kwh=charge.grid_kwh,
+        max_power_kw=charge.max_power_kw or mean_kw,
+        kind=kind,
+        latitude_deg=position.latitude_deg,
+        longitude_deg=position.longitude_deg,
+        place=context.place_at(position.latitude_deg, position.longitude_deg),
+        co2e_g=charge.co2e_g,
+        market_co2e_g=of_slices.market_co2e_g,
+        cost=of_slices.cost,
+        meter=of_slices.meter,
+        uncertainty_kwh=uncertainty.energy_kwh,
+        uncertainty_grid_kwh=uncertainty.grid_kwh,
+        uncertainty_g=uncertainty.co2e_g,
+        inferred=inferred,
     )
-    return records
 
 
 def _uncertainty(state: VanState, charge: ChargeState, of_slices: slices.ChargeSums) -> ChargeUncertainty:
@@ -153,10 +172,10 @@ def _uncertainty(state: VanState, charge: ChargeState, of_slices: slices.ChargeS
 
 
 def enter_grid_energy(state: VanState, context: Context, *, last: bool = False) -> list[Record]:
-    """Give what was charged since the last time its grid energy; each minute the slices and the carbon follow.
+    """Compute the grid energy of what was charged since the last call. Once a minute, enter slices, cost and carbon.
 
-    Returns the slices that are complete. `last` closes the one under way, and enters what the charger has measured
-    beside the battery.
+    Returns the complete slices. `last` closes the slice under way, and also enters energy that the charger has measured
+    and the battery has not received.
     """
     charge = state.charge
     energy, own = charge.pending_kwh, charge.slice
@@ -175,7 +194,7 @@ def enter_grid_energy(state: VanState, context: Context, *, last: bool = False) 
         own.waiting_metered_kwh += metered_kwh
     if own is None:
         return []
-    # Without a flag it is known only afterwards when the charge was over: with the last rise.
+    # Without a flag the end of the charge is known only afterwards. It is the time of the last rise.
     until_ms = charge.settled_ms if charge.flagged else max(own.waiting_ms, charge.rise_ms)
     if last or until_ms - own.waiting_ms >= ENTER_EVERY_MS:
         return _enter(state, own, until_ms, context, last=last)
@@ -183,7 +202,7 @@ def enter_grid_energy(state: VanState, context: Context, *, last: bool = False) 
 
 
 def _enter(state: VanState, own: SliceState, until_ms: int, context: Context, *, last: bool) -> list[Record]:
-    """Enter what is waiting into slices, cost and carbon."""
+    """Enter the waiting energy into slices, cost and carbon."""
     charge, position = state.charge, state.position
     records: list[Record] = []
     flow = slices.take_waiting(own, until_ms, position.latitude_deg, position.longitude_deg)
@@ -203,14 +222,14 @@ def _enter(state: VanState, own: SliceState, until_ms: int, context: Context, *,
         charge.co2e_g += carbon.location_g
         ledger.post_emissions(state)
         if state.emissions is not None:
-            balance.charged(state, state.emissions, flow.battery_kwh * STORED_SHARE, carbon)
+            balance.add_charge(state, state.emissions, flow.battery_kwh * STORED_SHARE, carbon)
     if last and own.end_ms:
         records.append(slices.close(own, state.vehicle_id, position.latitude_deg, position.longitude_deg, context))
     return records
 
 
 def _draw(state: VanState, energy: float, duration_ms: int, context: Context) -> charger.Draw:
-    """Grid energy of what went into the battery, by the charger or by the efficiency."""
+    """Grid energy of the energy into the battery: by the charger, else by the efficiency."""
     charge = state.charge
     hours = max(state.time_ms - charge.start.time_ms, 1) / 3_600_000.0
     power = state.soc.power_kw or charge.charged_kwh / hours
@@ -228,13 +247,13 @@ def _draw(state: VanState, energy: float, duration_ms: int, context: Context) ->
 
 
 def _leeway_kwh(state: VanState) -> float:
-    """How well the energy into the battery is known while charging, against what the charger says."""
+    """Uncertainty of the energy into the battery, when it is compared with the charger."""
     steps = LEEWAY_STEPS if state.totals.source == 0 else LEEWAY_STEPS_BY_POWER
     return steps * state.soc.step_pct / state.estimate.pct_per_kwh
 
 
 def _learn(state: VanState, charge: ChargeState, kind: Literal["ac", "dc"]) -> None:
-    """Battery energy per grid energy of a charge that the charger has measured."""
+    """Learn the charging efficiency from a charge that the charger has measured."""
     if charge.meter is None or charge.meter.metered_kwh < LEARN_FROM_KWH:
         return
     share = charger.efficiency_of(charge.meter, 0.0)

@@ -4,9 +4,9 @@ Transport activity A = Σ massᵢ · distanceᵢ, in t-km. The distance is the g
 loaded to where it was unloaded, never the distance driven. Consignment i has Gᵢ = massᵢ · distanceᵢ · G / A, so that
 Σ Gᵢ = G.
 
-A drop may not say which consignment it is. Goods unloaded then come from what was loaded at the tour's start; once
-nothing of that is left, from what was picked up last. What was picked up and not unloaded is unloaded at the tour's
-end. What was loaded at the start and comes back to it was not delivered.
+A drop need not name its consignment. Then the unloaded goods come from the goods that were loaded at the start of the
+tour, and once these are used up, from those that were picked up last. Picked-up goods that were not unloaded are
+unloaded at the end of the tour. Goods that were loaded at the start and come back to it were not delivered.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from agent.fleet.tour_state import BY_LOAD, LOAD, Drop
 EARTH_RADIUS_KM: Final = 6371.0088
 """Mean radius of the WGS 84 ellipsoid, IUGG."""
 SAME_PLACE_KM: Final = 0.3
-"""Two positions this near are the same place of loading."""
+"""Two positions this near to each other are the same place of loading."""
 NEGLIGIBLE: Final = 1e-6
 
 
 class Waypoint(NamedTuple):
-    """A position on a tour, and how far the van had driven by then."""
+    """A position on a tour, and the distance driven up to it."""
 
     latitude_deg: float | None
     longitude_deg: float | None
@@ -33,7 +33,7 @@ class Waypoint(NamedTuple):
 
 
 class Lot(msgspec.Struct):
-    """Goods loaded at one place; `None` is not known. `row` is the drop that loaded them."""
+    """Goods loaded at one place. `None` is "not known". `row` is the index of the drop that loaded them."""
 
     place: Waypoint
     mass_kg: float | None
@@ -47,7 +47,7 @@ class Lot(msgspec.Struct):
 
 
 class Consignment(msgspec.Struct):
-    """Goods from one place to another; `row` is the drop that is said to have its share, `None` goods not delivered."""
+    """Goods from one place to another. `row` is the index of the drop that gets its share; `None`: not delivered."""
 
     row: int | None
     mass_kg: float | None
@@ -67,7 +67,7 @@ class Consignment(msgspec.Struct):
 
 
 class TourRoute(msgspec.Struct, kw_only=True):
-    """What is known of a tour when its drops are put together."""
+    """What is known of a tour when its consignments are made from its drops."""
 
     start: Waypoint
     end: Waypoint
@@ -75,7 +75,7 @@ class TourRoute(msgspec.Struct, kw_only=True):
     load_items: int | None
     """On board at the start."""
     returns: bool
-    """The tour ended where goods can be unloaded: at a depot, or where it began."""
+    """The tour ended at a depot, or where it began: goods can be unloaded there."""
     end_ms: int
     place_of: Callable[[Drop], Waypoint]
     at_start: list[Lot] = msgspec.field(default_factory=list)
@@ -84,7 +84,7 @@ class TourRoute(msgspec.Struct, kw_only=True):
 
 
 def great_circle_km(a: Waypoint, b: Waypoint) -> float | None:
-    """Length of the great circle between two positions (haversine); `None` where one is not known."""
+    """Great-circle distance between two positions (haversine); `None` if one is not known."""
     if a.latitude_deg is None or a.longitude_deg is None or b.latitude_deg is None or b.longitude_deg is None:
         return None
     phi_a, phi_b = radians(a.latitude_deg), radians(b.latitude_deg)
@@ -97,7 +97,7 @@ def great_circle_km(a: Waypoint, b: Waypoint) -> float | None:
 def consignments(drops: list[Drop], tour: TourRoute) -> list[Consignment]:
     """The consignments of a tour from its drops, which are in order of time and of one source.
 
-    Those with `row = None` were on board and not delivered. May add a drop at the tour's end to `drops`.
+    Those with `row = None` were on board and not delivered. May append a drop at the end of the tour to `drops`.
     """
     found: list[Consignment] = []
     derived = bool(drops) and drops[0].source == BY_LOAD
@@ -114,7 +114,7 @@ def consignments(drops: list[Drop], tour: TourRoute) -> list[Consignment]:
 
 
 def _starts_empty(tour: TourRoute) -> bool:
-    """Whether the van was said to be empty when it left."""
+    """Whether the load at the start was stated as 0."""
     known = tour.load_kg is not None or tour.load_items is not None
     return known and not (tour.load_kg or 0.0) > NEGLIGIBLE and not tour.load_items
 
@@ -148,12 +148,12 @@ def _unload(tour: TourRoute, drop: Drop, place: Waypoint, row: int) -> Consignme
 
 
 def _draw(tour: TourRoute, drop: Drop) -> list[tuple[float, Waypoint]]:
-    """Where unloaded goods were loaded, with the share of each place."""
+    """Take unloaded goods from the lots. Returns the places where they were loaded, with the share of each."""
     by_mass = drop.mass_kg is not None
     wanted = float(drop.mass_kg or 0.0) if by_mass else float(drop.items or 0)
     left = wanted
     parts: list[tuple[float, Waypoint]] = []
-    # Where nobody has said what was loaded at the start, it was enough.
+    # If the load at the start was never stated, all goods come from there.
     for lot in (*tour.at_start, *reversed(tour.picked_up)) if tour.at_start else ():
         held = float(lot.mass_kg or 0.0) if by_mass else float(lot.items or 0)
         if held <= NEGLIGIBLE or left <= NEGLIGIBLE:
@@ -173,7 +173,7 @@ def _draw(tour: TourRoute, drop: Drop) -> list[tuple[float, Waypoint]]:
 
 
 def _unload_rest(tour: TourRoute, drops: list[Drop], found: list[Consignment]) -> None:
-    """The tour is over: what was picked up is unloaded; what was loaded at the start has come back, or arrived."""
+    """Unload the rest at the end of the tour. Goods from the start have come back, or were delivered."""
     end = tour.end
     for lot in (*tour.at_start, *tour.picked_up, *tour.named.values()):
         if lot.empty:
@@ -203,10 +203,10 @@ def _at_the_end(tour: TourRoute, lot: Lot) -> Drop:
 
 
 class Allocation(NamedTuple):
-    """How a tour's emissions were shared out."""
+    """How the emissions of a tour were allocated."""
 
     by: str
-    """mass (times distance), items, or drops where neither is known of all."""
+    """`mass` (times distance), `items`, or `drops` where neither is known for all."""
     activity_tkm: float | None
     mass_kg: float | None
     items: int | None
@@ -214,7 +214,7 @@ class Allocation(NamedTuple):
 
 
 def allocate(delivered: list[Consignment], co2e_g: float | None) -> Allocation:
-    """Share a tour's emissions out among what was delivered, in place: the shares add up to all of it."""
+    """Allocate the emissions of a tour to its consignments, in place. The shares add up to the emissions."""
     _estimate_distances(delivered)
     masses = [each.mass_kg for each in delivered if each.mass_kg is not None]
     items = [each.items for each in delivered if each.items is not None]
@@ -244,7 +244,7 @@ def allocate(delivered: list[Consignment], co2e_g: float | None) -> Allocation:
 
 
 def _estimate_distances(delivered: list[Consignment]) -> None:
-    """A consignment whose places are not known has the mean distance of the others."""
+    """Give a consignment without known places the mean distance of the others."""
     known = [each.distance_km for each in delivered if each.distance_km is not None]
     if known and len(known) < len(delivered):
         mean_km = sum(known) / len(known)
@@ -254,7 +254,7 @@ def _estimate_distances(delivered: list[Consignment]) -> None:
 
 
 def carried(found: list[Consignment], distance_km: float) -> tuple[float, float | None]:
-    """Kilometres driven with something on board, and Σ mass · driven km in kg km (`None` where a mass is missing)."""
+    """Distance driven with goods on board, and Σ mass · driven km in kg km (`None` if a mass is missing)."""
     loaded_km, reached_km, kg_km = 0.0, 0.0, 0.0
     for each in sorted(found, key=lambda one: one.loaded_at_km):
         begin = max(0.0, each.loaded_at_km, reached_km)

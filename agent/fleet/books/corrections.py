@@ -1,12 +1,11 @@
 """Corrections by hand: a stretch of a van's time that must not count.
 
-Totals never fall. What a stretch added to them is published as `correction` points under the time of the stretch, one
-for each hour in which there was anything: the increase of a total over a period, less the corrections in that period,
-is what counts. The day under way is kept free of it.
+Totals never fall. The amounts that a stretch added to them are published as `correction` points: one for each hour with
+any amount, under the time of the stretch. What counts in a period is the increase of the totals less the corrections.
+The day under way leaves these amounts out.
 
-What the stretch had added when the correction was made comes with it, read from the store. What the van sends from
-within the stretch later on is measured here: the totals go on, and what they gain until the van sends something from
-behind the stretch is published as a correction too.
+The amounts up to the moment of the correction come with it, read from the store. The van may send readings from within
+the stretch later. The totals then go on, and their increase up to the end of the stretch is published as corrections.
 """
 
 from typing import Final
@@ -23,18 +22,18 @@ from agent.fleet.state import VanState
 
 HOUR_MS: Final = 3_600_000
 MOST_STRETCHES: Final = 32
-"""So many are remembered of a van, to refuse one that overlaps another; those under way always are."""
+"""The most stretches that are kept of a van, so that one that overlaps is refused. Those under way are always kept."""
 
 
 class CorrectedHour(msgspec.Struct):
-    """What one hour of a stretch added to the totals."""
+    """The amounts that one hour of a stretch added to the totals."""
 
     start_ms: int
     amounts: Amounts
 
 
 class CorrectedDay(msgspec.Struct):
-    """A day's record that is stored already, and what stands in it without the stretch."""
+    """The record of a day that is already stored, with its values without the stretch."""
 
     time_ms: int
     tags: dict[str, str]
@@ -44,8 +43,8 @@ class CorrectedDay(msgspec.Struct):
 class Correction(msgspec.Struct):
     """A correction as it is journaled.
 
-    `slices` are what the stretch had added up to `counted_ms`, the first from `from_ms` on; `counted` are the totals at
-    that moment, where they are known.
+    `slices` are the hours of the stretch up to `counted_ms`; the first begins at `from_ms`. `counted` are the totals at
+    `counted_ms`; `None`: not known.
     """
 
     vehicle_id: str
@@ -61,14 +60,14 @@ class Correction(msgspec.Struct):
 
 
 def hour_start_ms(time_ms: int, from_ms: int) -> int:
-    """Where the slice of a stretch begins that what was added up to `time_ms` belongs to: at a full hour."""
+    """Beginning of the hour of a stretch that `time_ms` belongs to: a full hour, or the beginning of the stretch."""
     return max(from_ms, (time_ms - 1) // HOUR_MS * HOUR_MS)
 
 
 def take_correction(state: VanState, correction: Correction, context: Context) -> list[Record]:
-    """Enter a correction, and return what there is to say. Asked for twice, it is entered once.
+    """Enter a correction, and return its records. The same correction is entered only once.
 
-    Raises `Rejected` for one that overlaps another of the same van.
+    Raises `Rejected` if it overlaps another one of the same van.
     """
     known = CorrectionsState() if state.corrections is None else state.corrections
     for other in known.stretches:
@@ -90,13 +89,13 @@ def take_correction(state: VanState, correction: Correction, context: Context) -
         if stretch.from_ms <= state.time_ms:
             stretch.start_ms = max(stretch.from_ms, correction.counted_ms)
             stretch.begun = correction.counted or _totals(state, context)
-    _remember(known, stretch)
+    _keep(known, stretch)
     state.corrections = known
     return records
 
 
 def cut_corrections(state: VanState, time_ms: int, context: Context) -> list[Record]:
-    """End the slices that are over before a reading of this time is entered."""
+    """Close the hours of corrections that are over, before a reading of `time_ms` is entered."""
     known = state.corrections
     if known is None:
         return []
@@ -114,32 +113,32 @@ def cut_corrections(state: VanState, time_ms: int, context: Context) -> list[Rec
             stretch.start_ms, stretch.begun, stretch.reason = 0, None, ""
         else:
             stretch.start_ms, stretch.begun = hour_start_ms(time_ms, stretch.from_ms), totals
-    _plan(known)
+    _schedule(known)
     return records
 
 
-def _remember(known: CorrectionsState, stretch: Stretch) -> None:
+def _keep(known: CorrectionsState, stretch: Stretch) -> None:
     if not stretch.start_ms:
         stretch.reason = ""
     known.stretches = sorted([*known.stretches, stretch], key=lambda each: (each.start_ms != 0, each.made_ms))
     under_way = sum(each.start_ms != 0 for each in known.stretches)
     del known.stretches[: -max(MOST_STRETCHES, under_way)]
-    _plan(known)
+    _schedule(known)
 
 
-def _plan(known: CorrectionsState) -> None:
+def _schedule(known: CorrectionsState) -> None:
     known.due_ms = min((_due_ms(stretch) for stretch in known.stretches if stretch.start_ms), default=0)
 
 
 def _due_ms(stretch: Stretch) -> int:
-    """A reading from later than this ends the slice, or begins the first one."""
+    """The first reading after this time closes the hour under way, or opens the first one."""
     if stretch.begun is None:
         return stretch.from_ms
     return min(stretch.to_ms, (stretch.start_ms // HOUR_MS + 1) * HOUR_MS)
 
 
 def _totals(state: VanState, context: Context) -> Amounts:
-    """The totals as they would be published now."""
+    """The totals, as they would be published now."""
     ledger.post_emissions(state)
     totals, own = state.totals, state.emissions
     now = Amounts(
@@ -159,7 +158,7 @@ def _totals(state: VanState, context: Context) -> Amounts:
 
 
 def _leave_out_of_day(state: VanState, start_ms: int, amounts: Amounts) -> None:
-    """The day under way begins with higher totals, so that its record lacks the amounts."""
+    """Raise the totals at the beginning of the day under way, so that its record leaves the amounts out."""
     day = state.day
     if day.end_ms and day.start_ms <= start_ms < day.end_ms:
         begun = day.totals

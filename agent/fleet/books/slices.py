@@ -1,8 +1,8 @@
-"""Charges by the quarter of an hour: the ledger that the totals of a charge are the sums of.
+"""Charge slices: the energy of a charge by the quarter of an hour. The totals of a charge are the sums of its slices.
 
-A quarter begins at each full quarter of an hour UTC. Energy that was found later than it flowed, such as at the next
-step of the state of charge or after a silence, is spread evenly over the time in which it must have flowed. A slice is
-written once, when energy is known to its end.
+A slice begins at a full quarter of an hour UTC. Energy that becomes known later than it flowed, as at the next step of
+the state of charge or after a silence, is spread evenly over the time in between. A slice is written once, when the
+energy up to its end is known.
 """
 
 from typing import Final, NamedTuple
@@ -16,14 +16,14 @@ from agent.fleet.records import ChargeSliceRecord, Meter
 
 SLICE_MS: Final = 900_000
 MAX_SLICES: Final = 672
-"""Seven days of quarters: over a longer silence slices become longer."""
+"""Seven days of quarters. Over a longer silence the slices are longer."""
 
 TRACE_KWH: Final = 0.001
-"""So little makes no slice of its own."""
+"""Less energy than this makes no slice of its own."""
 
 
 class Flow(NamedTuple):
-    """Energy that has flowed evenly, and where."""
+    """Energy that flowed evenly over a time, and where."""
 
     start_ms: int
     end_ms: int
@@ -35,7 +35,7 @@ class Flow(NamedTuple):
 
 
 def take_waiting(state: SliceState, end_ms: int, latitude_deg: float | None, longitude_deg: float | None) -> Flow:
-    """What has been waiting to be entered until `end_ms`."""
+    """Take the energy that waits to be entered, up to `end_ms`."""
     flow = Flow(
         state.waiting_ms,
         end_ms,
@@ -51,9 +51,9 @@ def take_waiting(state: SliceState, end_ms: int, latitude_deg: float | None, lon
 
 
 def without_trace(state: SliceState, flow: Flow) -> Flow:
-    """A trace that a flow has beyond a full quarter belongs to the quarter before: the charge may be over.
+    """Cut the end of a flow at a full quarter, if only a trace of energy lies behind it: the charge may be over.
 
-    No energy is lost by it: all of the flow is entered before the quarter.
+    No energy is lost. All of the flow is entered into the slice before the quarter.
     """
     quarter_ms = flow.end_ms // SLICE_MS * SLICE_MS
     beyond_ms = flow.end_ms - max(quarter_ms, flow.start_ms)
@@ -79,7 +79,7 @@ def enter(state: SliceState, flow: Flow, vehicle_id: str, context: Context) -> t
     while True:
         if state.end_ms and start_ms >= state.end_ms and flow.end_ms > state.end_ms:
             records.append(close(state, vehicle_id, flow.latitude_deg, flow.longitude_deg, context))
-            # A trace may have been entered before the quarter: what follows it still begins with the quarter.
+            # If a trace was entered before the quarter, the next slice still begins with the quarter.
             begin_ms = start_ms // SLICE_MS * SLICE_MS
         if not state.end_ms:
             _begin(state, begin_ms, step_ms)
@@ -94,7 +94,7 @@ def enter(state: SliceState, flow: Flow, vehicle_id: str, context: Context) -> t
 def close(
     state: SliceState, vehicle_id: str, latitude_deg: float | None, longitude_deg: float | None, context: Context
 ) -> ChargeSliceRecord:
-    """The slice under way is complete."""
+    """Close the slice under way, and return its record."""
     grid_kwh = state.grid_kwh
     co2e_g = state.direct_g + state.upstream_g + state.losses_g
     record = ChargeSliceRecord(
@@ -120,7 +120,7 @@ def close(
 
 
 class ChargeSums(NamedTuple):
-    """Of a whole charge."""
+    """Sums of the slices of a charge."""
 
     market_co2e_g: float
     cost: float | None
@@ -128,11 +128,11 @@ class ChargeSums(NamedTuple):
     metered_kwh: float
     primary_g: float
     hourly_g: float
-    """Of the location-based emissions: with measured grid energy, and at an hourly intensity."""
+    """Parts of the location-based emissions: with measured grid energy, and at an hourly intensity."""
 
 
 def sums(state: SliceState | None, grid_kwh: float) -> ChargeSums:
-    """Of the slices of a charge that drew `grid_kwh`."""
+    """The sums of the slices of a charge that drew `grid_kwh`."""
     state = state or SliceState()
     return ChargeSums(
         state.charge_market_g,
@@ -145,7 +145,7 @@ def sums(state: SliceState | None, grid_kwh: float) -> ChargeSums:
 
 
 def meter_of(metered_kwh: float, grid_kwh: float) -> Meter:
-    """Where most of the grid energy comes from."""
+    """The source of most of the grid energy."""
     return "charger" if metered_kwh > 0.5 * grid_kwh else "modelled"
 
 
@@ -166,7 +166,7 @@ def _enter_part(
     context: Context,
     carbon: Carbon,
 ) -> None:
-    """A share of the energy, all of it within the slice under way."""
+    """Enter a share of the energy that lies within the slice under way."""
     grid_kwh, metered_kwh = flow.grid_kwh * share, flow.metered_kwh * share
     grid = context.factors.grid
     g_per_kwh, source = context.factors.intensity.mean(grid.country, start_ms, end_ms)

@@ -1,4 +1,4 @@
-"""Which drops a tour has: said by message or manifest, in any order and even late, or derived from the load."""
+"""The drops of a tour: stated by message or manifest, in any order and even late, or derived from the load."""
 
 from typing import Final
 
@@ -23,22 +23,22 @@ from agent.fleet.tour_state import (
 from agent.readings import DropReading, Reading
 
 BEYOND: Final = 2.0
-"""A load of more than this many times the largest one is not believed. Overloaded vans are."""
+"""A load above this multiple of the payload is refused. Vans do get overloaded, but not that much."""
 LIGHTEST_KG: Final = 0.05
-"""Mean mass of the lightest items: more of them than make up such a load are not believed either."""
+"""Mean mass of the lightest items. It turns the limit for the load into a limit for the number of items."""
 SENSOR_SHARE: Final = 0.002
-"""Of the largest load: where only a mass is sent, a smaller change is waited with until it has added up."""
+"""Share of the payload. Where only a mass is sent, a smaller change waits until it has added up."""
 SAME_STAND_KM: Final = 0.08
 UNLOADED_AFTER_MS: Final = 2 * 3_600_000
-"""What is unloaded after the return, until then or until the next departure, was on the tour that has ended."""
+"""Goods unloaded this long after the return, but before the next departure, were on the tour that has ended."""
 LOADED_BEFORE_MS: Final = 24 * 3_600_000
-"""What is loaded before the first departure ever, or unloaded before it, is not older than this."""
+"""Drops up to this long before the first departure of a van belong to its first tour."""
 POSITION_MS: Final = 120_000
-"""A drop without a position is where the van is when its last position is not older than this."""
+"""A drop without a position gets the position of the van if that is at most this far from it in time."""
 
 
 def take_load(state: VanState, reading: Reading, context: Context) -> bool:
-    """A reading of what is on board; False where the van cannot carry that much."""
+    """Take a reading of the load on board. Returns False if the van cannot carry that much."""
     kg, items = reading.payload_kg, reading.parcels
     if not _is_plausible(kg, items, context):
         state.tour.implausible += 1
@@ -55,10 +55,11 @@ def take_load(state: VanState, reading: Reading, context: Context) -> bool:
 
 
 def take_drop(state: VanState, said: DropReading, received_ms: int, context: Context) -> list[Record]:
-    """Enter a drop into its tour: the one under way, one to come, or one that has ended.
+    """Enter a drop into its tour: the one under way, one to come, or a closed one.
 
-    `state.verdict` says what became of it; a tour that has ended says its records anew at the next tick. The van itself
-    was not heard by this: manifests are written by people. `received_ms` is not looked at: what counts is its own time.
+    `state.verdict` says what became of the drop. A closed tour is published again at the next tick. A drop is no sign
+    of life of the van, because manifests are written by people. `received_ms` is ignored: only the time of the drop
+    counts.
     """
     del received_ms
     tour = state.tour
@@ -102,13 +103,13 @@ def take_drop(state: VanState, said: DropReading, received_ms: int, context: Con
         tour.drops = pack_drops(drops)
     else:
         closed.drops = pack_drops(drops)
-        closed.unsaid = True
+        closed.unpublished = True
         tour.due_ms = 1
     return []
 
 
 def drops_of_closed(tour: TourState) -> tuple[list[Drop], list[Drop]]:
-    """The drops of the tour that ends now with its last trip, and those said already of the tour to come."""
+    """The drops of the tour that is closed now, and those already stated of the next tour."""
     mine: list[Drop] = []
     later: list[Drop] = []
     for drop in unpack_drops(tour.drops):
@@ -120,8 +121,8 @@ def drops_of_closed(tour: TourState) -> tuple[list[Drop], list[Drop]]:
     return mine, later
 
 
-def take_back(tour: TourState) -> None:
-    """A tour has begun: what was thought to be unloaded after the tour before, and is younger, belongs to it."""
+def reclaim_drops(tour: TourState) -> None:
+    """A tour has begun: drops after its beginning that were counted to the tour before belong to it."""
     tour.drops = pack_drops([drop for drop in unpack_drops(tour.drops) if drop.source != BY_LOAD])
     if not tour.recent:
         return
@@ -130,7 +131,7 @@ def take_back(tour: TourState) -> None:
     younger = [drop for drop in drops if drop.time_ms > tour.start_ms and drop.source != BY_LOAD]
     if younger:
         closed.drops = pack_drops([drop for drop in drops if drop not in younger])
-        closed.unsaid = True
+        closed.unpublished = True
         for drop in younger:
             drop.driven_km = None
         tour.drops = pack_drops([*unpack_drops(tour.drops), *younger])
@@ -141,11 +142,11 @@ def _is_plausible(kg: float | None, items: int | None, context: Context) -> bool
     return not (kg is not None and kg > largest_kg) and not (items is not None and items * LIGHTEST_KG > largest_kg)
 
 
-# -- drops said
+# -- stated drops
 
 
 def _is_placeable(tour: TourState, drop: Drop) -> bool:
-    """Whether the tour of the drop has not been forgotten yet."""
+    """Whether the tour of the drop is still kept."""
     first = tour.recent[0] if tour.recent else None
     since_ms = first.since_ms if first is not None else tour.since_ms
     if since_ms > 0:
@@ -155,7 +156,7 @@ def _is_placeable(tour: TourState, drop: Drop) -> bool:
 
 
 def _closed_of(tour: TourState, drop: Drop) -> ClosedTour | None:
-    """The tour that has ended which the drop belongs to; None: the one under way, or the next."""
+    """The closed tour that a drop belongs to. `None`: the one under way, or the next."""
     found: ClosedTour | None = None
     begins_ms = tour.start_ms if tour.under_way else drop.time_ms + 1
     for closed in reversed(tour.recent):
@@ -170,7 +171,7 @@ def _closed_of(tour: TourState, drop: Drop) -> ClosedTour | None:
 
 
 def _is_same(one: Drop, other: Drop) -> bool:
-    """Whether two drops speak of the same event: a consignment is loaded once and unloaded once."""
+    """Whether two drops state the same event. A consignment is loaded once and unloaded once."""
     if one.action != other.action or one.source == BY_LOAD:
         return False
     if one.consignment_id is not None or other.consignment_id is not None:
@@ -179,7 +180,7 @@ def _is_same(one: Drop, other: Drop) -> bool:
 
 
 def _brings_news(before: Drop, drop: Drop) -> bool:
-    """Whether a field that the drop gives is another than was known."""
+    """Whether the drop has a value that differs from the known one."""
     if drop.time_ms != before.time_ms:
         return True
     fields = ("mass_kg", "items", "latitude_deg", "longitude_deg", "customer_id")
@@ -187,7 +188,7 @@ def _brings_news(before: Drop, drop: Drop) -> bool:
 
 
 def _replace(drops: list[Drop], before: Drop, drop: Drop) -> None:
-    """The same consignment, said again with other values: the later word counts, in the same row."""
+    """A consignment stated again with other values: the later statement counts, in the same row."""
     for name in ("mass_kg", "items", "latitude_deg", "longitude_deg", "customer_id", "seq"):
         if getattr(drop, name) is None:
             setattr(drop, name, getattr(before, name))
@@ -198,7 +199,7 @@ def _replace(drops: list[Drop], before: Drop, drop: Drop) -> None:
 
 
 def _place(state: VanState, drop: Drop) -> None:
-    """The drop is where the van is, if it is of now."""
+    """Give a drop of now the distance and the position of the van."""
     if abs(drop.time_ms - state.location_time_ms) <= POSITION_MS:
         drop.driven_km = state.totals.distance_km - state.tour.base.distance_km
         if drop.latitude_deg is None or drop.longitude_deg is None:
@@ -206,7 +207,7 @@ def _place(state: VanState, drop: Drop) -> None:
 
 
 def _free_ms(tour: TourState, time_ms: int) -> int:
-    """The first millisecond from the drop's own on that no drop of this van has as its key."""
+    """The first millisecond, from the time of the drop on, that is not yet the key of a drop of this van."""
     taken = {drop.row_ms for drop in unpack_drops(tour.drops)}
     for closed in tour.recent:
         taken.update(drop.row_ms for drop in unpack_drops(closed.drops))
@@ -217,7 +218,7 @@ def _free_ms(tour: TourState, time_ms: int) -> int:
 
 
 def _add(drops: list[Drop], drop: Drop) -> None:
-    """One drop more; beyond the most that are kept apart it is added to the last one of its kind."""
+    """Add a drop. Beyond `MOST_DROPS` it is merged with the last one of its kind."""
     if len(drops) < MOST_DROPS:
         drops.append(drop)
         return
@@ -241,7 +242,7 @@ def _add(drops: list[Drop], drop: Drop) -> None:
 
 
 def _derive(state: VanState, reading: Reading, context: Context) -> None:
-    """On a tour the load has risen or fallen: something was loaded or unloaded here."""
+    """The load has changed on a tour: something was loaded or unloaded here."""
     tour, motion = state.tour, state.motion
     kg, items = reading.payload_kg, reading.parcels
     if tour.stops or tour.trips:
@@ -254,7 +255,7 @@ def _derive(state: VanState, reading: Reading, context: Context) -> None:
     more_kg = kg - tour.seen_kg if kg is not None and tour.seen_kg is not None else 0.0
     more_items = items - tour.seen_items if items is not None and tour.seen_items is not None else 0
     if items is None and (moving or abs(more_kg) < SENSOR_SHARE * context.vehicle.payload_kg):
-        return  # a scale sways while the van drives
+        return  # the reading of a scale varies while the van drives
     if not more_kg and not more_items:
         return
     if kg is not None:
@@ -278,7 +279,7 @@ def _enter_change(
         sign = 1 if last.action == LOAD else -1
         same = (more_kg or 0.0) * sign >= 0.0 and (more_items or 0) * sign >= 0
         if same or (more_items is None and last.items is None):
-            # One stop, one drop; and a scale that sways about a value adds nothing up.
+            # One drop per stop. So a scale that varies about a value adds nothing up.
             drops.remove(last)
             time_ms = last.time_ms
             more_kg = (

@@ -1,4 +1,4 @@
-"""What a tour that has ended says: one `tour`, and its `drop`s with the share of its emissions that each has."""
+"""The records of a closed tour: one `tour`, and its `drop`s, each with its share of the emissions."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -30,14 +30,16 @@ from agent.fleet.uncertainty import half_width_g
 
 SOURCES: Final[tuple[DropSource, ...]] = ("message", "import", "load", "default")
 MEASURED_SHARE: Final = 0.99
-"""Of a tour's grams whose grid energy a charger measured: from here on the grid energy counts as measured. What the
-pack held when the van was first heard of is an assumption, and never fades wholly."""
+"""From this share of grams with measured grid energy on, the grid energy of a tour counts as measured.
+
+The share cannot be 1: the carbon in the pack when the van was first heard is an assumption that never fades entirely.
+"""
 UNLOADING_MS: Final = 60_000
-"""What leaves the van this near to its return, or later, is unloaded at the depot."""
+"""Goods that leave the van less than this before its return, or later, are unloaded at the depot."""
 
 
 def records_of(vehicle_id: str, tour: ClosedTour, context: Context) -> list[Record]:
-    """The records of a tour. Remembers in it the keys of rows that a late drop would have to take back."""
+    """The records of a tour. Keeps in the tour the keys of rows that a late drop would replace."""
     drops = _drops(tour, context)
     known = _on_board(tour, context)
     found = consignments(drops, known)
@@ -45,13 +47,13 @@ def records_of(vehicle_id: str, tour: ClosedTour, context: Context) -> list[Reco
     delivered = [each for each in found if each.row is not None]
     allocation = allocate(delivered, tour.co2e_g)
     rows = _drop_rows(vehicle_id, drops, delivered, known, context)
-    rows += _taken_back(vehicle_id, tour, {drop.row_ms for drop in drops})
+    rows += _void_rows(vehicle_id, tour, {drop.row_ms for drop in drops})
     tour.derived_ms = [drop.row_ms for drop in drops if drop.source > BY_IMPORT]
     return [_tour_record(vehicle_id, tour, drops, found, allocation, context), *rows]
 
 
 def _keep_apart(drops: list[Drop]) -> None:
-    """No two rows of one tour at the same moment, where one was added at its end."""
+    """Give each drop a key of its own, where a drop was added at the end of the tour."""
     taken: set[int] = set()
     for drop in drops:
         while drop.row_ms in taken:
@@ -60,7 +62,7 @@ def _keep_apart(drops: list[Drop]) -> None:
 
 
 def _drops(tour: ClosedTour, context: Context) -> list[Drop]:
-    """The tour's drops from the best source there is, in order of time."""
+    """The drops of a tour from the best source, in order of time."""
     every = sorted(unpack_drops(tour.drops), key=lambda drop: (drop.time_ms, drop.row_ms))
     said = [drop for drop in every if drop.source <= BY_IMPORT]
     if said:
@@ -78,7 +80,7 @@ def _drops(tour: ClosedTour, context: Context) -> list[Drop]:
 
 
 def _spread(tour: ClosedTour, kg: float | None, items: int | None, source: int) -> list[Drop]:
-    """A load of which nothing more is known: the same at each stop."""
+    """Unload the same part of a load at each stop, where nothing more is known."""
     points = points_of(tour.trail, tour.start_ms)
     number = len(points)
     drops = []
@@ -124,7 +126,10 @@ def _on_board(tour: ClosedTour, context: Context) -> TourRoute:
 
 
 def _where(time_ms: int, tour: ClosedTour, trail: list[TrailStop]) -> tuple[float | None, float | None, float]:
-    """Where the van was, and how far it had driven: between two stops at the nearer one, the distance evenly."""
+    """Position and driven distance of the van at a time.
+
+    Between two stops the position is that of the nearer one in time; the distance is interpolated.
+    """
     if time_ms <= tour.start_ms:
         return tour.start_latitude_deg, tour.start_longitude_deg, 0.0
     if time_ms >= tour.end_ms:
@@ -194,7 +199,7 @@ def _tour_record(
 
 
 def primary_share_pct(tour: ClosedTour, drops: Sequence[Drop], allocation: Allocation) -> float | None:
-    """Grams whose grid energy and mass are measured, over all grams; `None` where there are none."""
+    """Share of the grams whose grid energy and mass are measured; `None` without any grams."""
     if not tour.co2e_g:
         return None
     if allocation.mass_kg is None or not drops or any(drop.source > BY_IMPORT for drop in drops):
@@ -216,7 +221,7 @@ def _uncertainty_g(tour: ClosedTour) -> float | None:
 
 
 def _quality(tour: ClosedTour, drops: Sequence[Drop], allocation: Allocation) -> Quality:
-    """The weakest of what went in: energy at the battery, grid energy, mass and places."""
+    """The lowest quality of the inputs: energy at the battery, grid energy, mass and places."""
     if tour.energy_kwh is None or (drops and drops[0].source == BY_DEFAULT):
         return "default"
     if not drops and tour.load_kg is None and tour.load_items is None:
@@ -227,7 +232,7 @@ def _quality(tour: ClosedTour, drops: Sequence[Drop], allocation: Allocation) ->
 
 
 def _grid_measured(tour: ClosedTour) -> bool:
-    """Whether chargers measured the grid energy; a tour without grams has none."""
+    """Whether chargers measured the grid energy. True for a tour without grams."""
     return not tour.co2e_g or tour.primary_g / tour.co2e_g >= MEASURED_SHARE
 
 
@@ -263,8 +268,8 @@ def _drop_rows(
     return rows
 
 
-def _taken_back(vehicle_id: str, tour: ClosedTour, kept: set[int]) -> list[Record]:
-    """Rows derived before the drops themselves were known: they count for nothing any more."""
+def _void_rows(vehicle_id: str, tour: ClosedTour, kept: set[int]) -> list[Record]:
+    """Rows that were derived before the drops were known, overwritten with 0."""
     return [
         DropRecord(
             vehicle_id=vehicle_id,

@@ -1,15 +1,25 @@
-"""Tours: from leaving a depot until the return to one. Where the depot is not known, the night's resting place is it.
+"""Tours: from leaving a depot to the return to one. Where the depot is not known, it is the resting place of the night.
 
-A tour's figures are differences of the van's totals between the end of the tour before and its own end, so that tours
-add up to the totals: what the van uses at rest belongs to the tour that follows. A tour that does not return ends with
-its last trip once the van has rested for PARKED_FOR_MS, or is out for LONGEST_MS.
+                    first trip begins                 a trip ends at a depot, or where the tour began (`homeward`)
+    ┌───────────┐ ─────────────────────▶ ┌─────────┐ ───────────────────────────────────────────────┐
+    │  no tour  │                        │ on trip │ ──── a trip ends elsewhere ───▶ ┌─────────┐    │
+    └───────────┘                        └─────────┘ ◀─── the next trip begins ───── │ resting │    ▼
+          ▲                                                                          └─────────┘  ┌────────┐
+          ├── moved in the yard only: not a tour                    rests for PARKED_FOR_MS, or ─▶│ closed │
+          └────────────────────────────────────────────────────── out for LONGEST_MS and at rest  └────────┘
+
+A closed tour is published at once. It is published again, in the same rows, when a late drop changes it. The last
+`KEPT_TOURS` closed tours can still take late drops.
+
+A tour's figures are the differences of the van's totals between the end of the tour before and its own end. So tours
+add up to the totals: energy used at rest belongs to the tour that follows.
 """
 
 from typing import Final
 
 from agent.fleet import kalman
 from agent.fleet.books.consignments import Waypoint, great_circle_km
-from agent.fleet.books.tour_drops import drops_of_closed, take_back
+from agent.fleet.books.tour_drops import drops_of_closed, reclaim_drops
 from agent.fleet.books.tour_records import records_of
 from agent.fleet.context import Context
 from agent.fleet.emissions import EmissionsState
@@ -32,39 +42,39 @@ from agent.fleet.tour_state import (
 
 _HOUR_MS: Final = 3_600_000
 PARKED_FOR_MS: Final = 12 * _HOUR_MS
-"""A van that rests for this long away from a depot has ended its tour; a driver's night of 11 h has not."""
+"""A van that rests for this long away from a depot has ended its tour. A driver's night of 11 h does not end it."""
 LONGEST_MS: Final = 36 * _HOUR_MS
-"""A tour that is out for this long ends at the next rest."""
+"""A tour that lasts this long ends at the next rest."""
 NIGHT_MS: Final = 5 * _HOUR_MS
-"""A van that has rested for this long away from its depot has its resting place there."""
+"""After a rest of this length away from a depot, a return to this place ends the next tour."""
 HOME_KM: Final = 0.2
-"""So near to where it began, a tour has returned."""
+"""A tour has returned when the van is this near to its beginning."""
 YARD_KM: Final = 0.5
-"""A shorter trip from a depot to itself, without a stop or a drop, is moving the van in the yard: no tour."""
+"""A shorter trip from a depot to itself, without stop and drop, moves the van in the yard. It is not a tour."""
 
 
 def begin_trip(state: VanState, context: Context, start: Mark) -> None:
-    """A trip has begun: the first of a tour, or one more."""
+    """A trip has begun: it opens a tour, or continues the one under way."""
     tour = state.tour
     if tour.under_way:
         if not tour.rest_ms:
-            return  # a trip that had begun is begun anew, from before a silence
+            return  # the trip was opened before, and is opened again from before a silence
         if start.time_ms - tour.rest_ms < PARKED_FOR_MS:
-            _go_on(tour, start.time_ms)
+            _continue(tour, start.time_ms)
             return
         _close(state, at_depot=False)
     _begin(state, context, start)
 
 
 def add_stop(state: VanState, stand: Mark, end_ms: int) -> None:
-    """A stop of a trip is over."""
+    """Add a stop of a trip that is over."""
     tour = state.tour
     tour.stops += 1
     _add_point(tour, stand.time_ms, end_ms, stand.distance_km, stand.latitude_deg, stand.longitude_deg)
 
 
 def end_trip(state: VanState, context: Context, end: Mark) -> list[Record]:
-    """A trip has ended, and with it the tour when the van is at a depot again."""
+    """A trip has ended. It ends the tour if the van is at a depot again."""
     tour = state.tour
     if not tour.under_way:
         _begin(state, context, state.trip.start)
@@ -78,30 +88,30 @@ def end_trip(state: VanState, context: Context, end: Mark) -> list[Record]:
             tour.trips = 0
             return []
         _close(state, at_depot=True)
-        return _say(state, context)
+        return _publish(state, context)
     if end.time_ms - tour.start_ms >= LONGEST_MS:
         _close(state, at_depot=False)
-        return _say(state, context)
-    _look_again(tour)
+        return _publish(state, context)
+    _schedule(tour)
     return []
 
 
 def close_due_tours(state: VanState, event_ms: int, context: Context) -> list[Record]:
-    """Time has passed: close a tour that does not return, and say again what late drops have changed."""
+    """Time has passed: close a tour that does not return, and publish tours that late drops have changed."""
     tour = state.tour
-    if tour.under_way and tour.rest_ms and event_ms >= _gives_up_ms(tour):
+    if tour.under_way and tour.rest_ms and event_ms >= _closes_ms(tour):
         _close(state, at_depot=False)
-    return _say(state, context)
+    return _publish(state, context)
 
 
 def trip_cost(state: VanState, energy_kwh: float) -> float | None:
-    """What the energy of a trip that has just ended has cost."""
+    """Cost of the energy of a trip that has just ended; `None` without a tariff."""
     price = state.tour.price_per_kwh
     return None if price is None else energy_kwh * price
 
 
 def add_charge(state: VanState, *, content_kwh: float, stored_kwh: float, cost: float) -> None:
-    """Energy was stored beside `content_kwh`, and has cost so much: a kWh in the battery has the mean price of both."""
+    """Add the cost of stored energy. A kWh in the battery has the mean price of it and of the `content_kwh` before."""
     tour = state.tour
     _enter_cost(tour, state.totals.net_kwh)
     before_kwh = max(content_kwh, 0.0) if tour.price_per_kwh is not None else 0.0
@@ -110,7 +120,7 @@ def add_charge(state: VanState, *, content_kwh: float, stored_kwh: float, cost: 
 
 
 def tour_market_g(own: EmissionsState, since_kwh: float) -> float:
-    """The market-based emissions as they stood before the last `since_kwh` were used."""
+    """The market-based emissions before the last `since_kwh` were used."""
     market = own.battery_g_per_kwh if own.market_g_per_kwh is None else own.market_g_per_kwh
     return own.market_g - since_kwh * market
 
@@ -122,7 +132,7 @@ def _begin(state: VanState, context: Context, start: Mark) -> None:
     tour.under_way = True
     tour.start_ms = start.time_ms
     tour.start_latitude_deg, tour.start_longitude_deg = latitude, longitude
-    tour.homeward = not _has_depot(context) or (rested_ms >= NIGHT_MS and not context.in_depot(latitude, longitude))
+    tour.homeward = not _knows_depot(context) or (rested_ms >= NIGHT_MS and not context.in_depot(latitude, longitude))
     tour.rest_ms = 0
     tour.trips = tour.stops = 0
     tour.trail = b""
@@ -132,16 +142,16 @@ def _begin(state: VanState, context: Context, start: Mark) -> None:
     if tour.price_per_kwh is None and context.tariff is not None:
         efficiency = context.factors.charging.efficiency("ac")
         tour.price_per_kwh = context.tariff.cost(1.0, start.time_ms, start.time_ms) / efficiency
-    take_back(tour)
-    _look_again(tour)
+    reclaim_drops(tour)
+    _schedule(tour)
 
 
-def _go_on(tour: TourState, left_ms: int) -> None:
-    """The van has parked on the way: a stop, though a long one."""
+def _continue(tour: TourState, left_ms: int) -> None:
+    """The van has parked during the tour: that was a long stop."""
     tour.stops += 1
     _add_point(tour, tour.rest_ms, left_ms, tour.rest.distance_km, tour.rest_latitude_deg, tour.rest_longitude_deg)
     tour.rest_ms = 0
-    _look_again(tour)
+    _schedule(tour)
 
 
 def _add_point(
@@ -160,7 +170,7 @@ def _add_point(
 
 
 def _close(state: VanState, *, at_depot: bool) -> None:
-    """The tour has ended with its last trip; what it says is due."""
+    """Close the tour as of the end of its last trip. Its records are due."""
     tour, base, rest = state.tour, state.tour.base, state.tour.rest
     known = state.estimate.started
     drops, later = drops_of_closed(tour)
@@ -198,36 +208,36 @@ def _close(state: VanState, *, at_depot: bool) -> None:
     tour.trips = tour.stops = 0
     tour.trail = b""
     tour.drops = pack_drops(later)
-    _look_again(tour)
+    _schedule(tour)
 
 
-def _say(state: VanState, context: Context) -> list[Record]:
-    """The records of the tours that have something to say."""
+def _publish(state: VanState, context: Context) -> list[Record]:
+    """The records of the closed tours that are not published, or have changed since."""
     records: list[Record] = []
     for closed in state.tour.recent:
-        if closed.unsaid:
+        if closed.unpublished:
             records += records_of(state.vehicle_id, closed, context)
-            closed.unsaid = False
+            closed.unpublished = False
             closed.trail = thinned(closed.trail, KEPT_POINTS)
-    _look_again(state.tour)
+    _schedule(state.tour)
     return records
 
 
-def _look_again(tour: TourState) -> None:
-    """When there is something to do next."""
+def _schedule(tour: TourState) -> None:
+    """Set when there is something to close or to publish next."""
     tour.due_ms = 0
-    if any(closed.unsaid for closed in tour.recent):
+    if any(closed.unpublished for closed in tour.recent):
         tour.due_ms = 1
     elif tour.under_way and tour.rest_ms:
-        tour.due_ms = _gives_up_ms(tour)
+        tour.due_ms = _closes_ms(tour)
 
 
-def _gives_up_ms(tour: TourState) -> int:
+def _closes_ms(tour: TourState) -> int:
     return max(tour.rest_ms, min(tour.rest_ms + PARKED_FOR_MS, tour.start_ms + LONGEST_MS))
 
 
-def _has_depot(context: Context) -> bool:
-    """Whether it is known where the van's own depot is."""
+def _knows_depot(context: Context) -> bool:
+    """Whether the place of the van's own depot is known."""
     return context.places is not None and context.places.get(context.vehicle.depot) is not None
 
 
@@ -252,7 +262,7 @@ def _from_start_km(tour: TourState) -> float:
 
 
 def _tour_mark(state: VanState, end: Mark) -> TourMark:
-    """Where the totals stood at the end of a trip. What was used since is taken off; a charge cannot be among it."""
+    """The totals at the end of a trip: those of now, less what was used since. No charge can lie in between."""
     tour, own, e = state.tour, state.emissions, state.estimate
     since_kwh = state.totals.net_kwh - end.net_kwh
     _enter_cost(tour, end.net_kwh)
@@ -275,6 +285,6 @@ def _enter_cost(tour: TourState, net_kwh: float) -> None:
 
 
 def _uncertainty_kwh(state: VanState, base: TourMark, rest: TourMark) -> float:
-    """Half the width of the 90 % interval: what the variance grew by, and the place within the step at both ends."""
+    """Half the width of the 90 % interval: growth of the variance, and the quantisation step at both ends."""
     ends = 2.0 * (state.soc.step_pct / state.estimate.pct_per_kwh) ** 2 / 12.0
     return kalman.FILTER_Z90 * float((max(0.0, rest.variance - base.variance) + ends) ** 0.5)
