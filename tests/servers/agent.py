@@ -1,4 +1,4 @@
-"""The real agent as a process of its own, with its settings in the environment, to be stopped or killed."""
+"""The agent as a separate process, with its settings in the environment."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ WAIT_S = 60.0
 
 
 def wait_for(condition: Callable[[], Any], what: str, *, timeout_s: float = WAIT_S, pause_s: float = 0.02) -> Any:
-    """What the condition gives once it is true; it is looked at again and again."""
+    """Call the condition at intervals until it is true, and return its value."""
     deadline = time.monotonic() + timeout_s
     while True:
         if found := condition():
@@ -51,13 +51,13 @@ class Agent:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For this agent and for commands about it."""
+        """The environment of this agent and of commands about it."""
         own = {key: value for key, value in os.environ.items() if not key.startswith("VANPULSE_")}
         return own | {f"VANPULSE_{key.upper()}": str(value) for key, value in self.settings.items()}
 
     @property
     def log(self) -> str:
-        """Everything it has said on stderr, over all starts."""
+        """Its stderr of all starts."""
         return self.log_file.read_text(errors="replace")
 
     @property
@@ -72,7 +72,7 @@ class Agent:
         return None if self._process is None else self._process.poll()
 
     def start(self, *words: str, wait: bool = True) -> Self:
-        """Start it and, unless told otherwise, return once it is ready. `words` replace `-m agent run`."""
+        """Start it and return once it is ready, or at once with `wait=False`. `words` replace `-m agent run`."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *(words or ("-m", "agent", "run"))],
@@ -100,11 +100,11 @@ class Agent:
             raise TimeoutError(f"{error}\n{self.get('/readyz')}\n{self.log}") from error
 
     def stop(self) -> int:
-        """SIGTERM; the exit status."""
+        """Send SIGTERM and return the exit status. It must end within 30 s."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
-        """SIGKILL."""
+        """Send SIGKILL and return the exit status."""
         return self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> int:
@@ -138,7 +138,7 @@ class Agent:
     def wait_processed(self, messages: int, *, timeout_s: float = WAIT_S, pause_s: float = 0.02) -> None:
         """Return once so many messages are journaled and everything journaled is in the store.
 
-        Each look costs the agent some 2 ms of CPU: benchmarks look seldom.
+        Each check costs the agent some 2 ms of CPU. Benchmarks therefore use a longer pause.
         """
 
         def done() -> bool:

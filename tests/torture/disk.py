@@ -1,4 +1,4 @@
-"""A small disk that runs full on command: a tmpfs, so only for who may mount one."""
+"""A small disk that can be filled on command: a tmpfs, which needs the right to mount."""
 
 import contextlib
 import os
@@ -12,12 +12,12 @@ SIZE_BYTES: Final = 48 << 20
 
 
 def may_mount() -> bool:
-    """Whether this process has the right to."""
+    """Whether this process may mount a tmpfs."""
     return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
 
 
 class SmallDisk:
-    """Mounted while entered; `fill_soon` lets something else take all of its room for a while."""
+    """Mounted inside the `with` block. `fill_soon` fills it with a file for a while."""
 
     size = SIZE_BYTES
 
@@ -40,17 +40,17 @@ class SmallDisk:
         self._thread.start()
 
     def fill(self) -> None:
-        """Take every byte that is left."""
+        """Fill the disk."""
         with contextlib.suppress(OSError), self._hog.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
 
     def free(self) -> None:
-        """Give it back."""
+        """Remove the file that fills it."""
         self._hog.unlink(missing_ok=True)
 
     def wait_free(self) -> None:
-        """Return once nothing takes the room away any more."""
+        """Return once the disk is no longer filled."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None

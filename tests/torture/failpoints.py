@@ -1,7 +1,7 @@
-"""The agent as it is, but killing itself at a named point: `python -m tests.torture.failpoints NAME COUNT [FLAW]`.
+"""The agent, which kills itself at a named point: `python -m tests.torture.failpoints NAME COUNT [FLAW]`.
 
-The program itself has no such points: they are put around its methods here, before it starts. A flaw makes an agent
-that breaks the promise, to see that the oracle notices.
+The program has no such points. This module wraps its methods before it starts. A flaw is a defect that breaks the
+guarantee; a test checks that the oracle finds it.
 """
 
 import os
@@ -101,7 +101,7 @@ POINTS: dict[str, Callable[[], None]] = {
 
 
 def acknowledge_before_the_commit() -> None:
-    """What most clients do: the broker forgets a message that nobody else has yet."""
+    """Acknowledge before the commit, as most clients do: the only copy of the message is then in memory."""
     original = Intake.on_delivery
 
     def wrapped(self: Intake, delivery: Delivery) -> None:
@@ -112,7 +112,7 @@ def acknowledge_before_the_commit() -> None:
 
 
 def checkpoint_before_the_store() -> None:
-    """The journal forgets what the store does not have yet."""
+    """Checkpoint rows that the store has not confirmed."""
     original = Writer.put
 
     async def wrapped(self: Writer, unit: Unit) -> None:
@@ -124,7 +124,7 @@ def checkpoint_before_the_store() -> None:
 
 
 def forget_states() -> None:
-    """A checkpoint moves on, the vans' states do not."""
+    """Checkpoint the offset without the states of the vans."""
     original = Journal.checkpoint
 
     def wrapped(self: Journal, offset: int, *, states: Any, **rest: Any) -> None:
@@ -142,7 +142,7 @@ FLAWS: dict[str, Callable[[], None]] = {
 
 
 def main() -> int:
-    """Arm the point and be the agent."""
+    """Arm the point and run the agent."""
     global _left
     name, count, *flaws = sys.argv[1:]
     _left = int(count)

@@ -1,4 +1,4 @@
-"""The load: readings that are a pure function of their number, published for as long as the torture lasts."""
+"""The load: each message is a pure function of its number. It is published for as long as the torture lasts."""
 
 import asyncio
 import json
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from simulator.publisher import make_sender
 
 VANS = 40
-"""So many that the readings of a long run stay within the days before it."""
+"""Enough vans that the readings of a long run stay within the days before it."""
 FEW_VANS = 4
-"""So few that tours end, drops are allocated and charges are cut into slices within a short run."""
+"""Few enough that tours end, drops are allocated and charges are cut into slices within a short run."""
 PERIOD_MS = 10_000
 DRIVE, STOP, DRIVE_ON, PARKED = 60, 10, 20, 40
 CYCLE = DRIVE + STOP + DRIVE_ON + PARKED
@@ -70,11 +70,11 @@ def _json(fields: dict[str, object]) -> bytes:
 
 
 class Load:
-    """Publishes message after message at QoS 1 until told to stop; every one of them is acknowledged in the end.
+    """Publishes at QoS 1 until it is stopped. In the end the broker has acknowledged every message.
 
-    Once the broker has acknowledged a message, the broker owns it: an obligation for the agent. After a broker's
-    restart what it had not acknowledged is sent again, in order and before anything newer: a publisher that lets newer
-    messages overtake, as some clients do after a reconnect, would make late readings: another result, and as right.
+    The agent must process every message that the broker has acknowledged. After a restart of the broker, the load sends
+    unacknowledged messages again, in order and before any newer message. Some clients let newer messages overtake after
+    a reconnect. The older ones would then be late readings, which give other rows.
     """
 
     def __init__(self, url: str, *, per_s: float, start_ms: int, vans: int = VANS) -> None:

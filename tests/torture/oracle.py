@@ -1,4 +1,4 @@
-"""The oracle: what the store must hold, computed by one undisturbed pass here, and every difference to it."""
+"""The oracle: one undisturbed pass computes what the store must hold; every difference is reported."""
 
 import time
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ Values = dict[str, Any]
 
 
 def undisturbed(messages: Iterable[tuple[str, bytes]]) -> dict[str, dict[Key, Values]]:
-    """The points of a run in which nothing ever went wrong, by measurement and (vehicle, time)."""
+    """The points of a run without any fault, by measurement and (vehicle, time)."""
     settings = Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
     shard = Shard(Decoder(make_dialects(["native"])), roster)
@@ -73,7 +73,7 @@ def _values(name: str, row: PointRow) -> Values:
 
 
 def differences(expected: dict[str, dict[Key, Values]], select: Any) -> list[str]:
-    """What is missing, invented, twice or different in the store; `select(measurement)` gives its points."""
+    """Missing, invented, duplicated and different points. `select(measurement)` gives the points of the store."""
     found = []
     for name, wanted in expected.items():
         seen: dict[Key, Values] = {}

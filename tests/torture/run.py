@@ -1,4 +1,4 @@
-"""One torture: what is done to the agent, the broker and the store, and what came of it."""
+"""One torture run: the faults of agent, broker, network and store, and its report."""
 
 import random
 import sqlite3
@@ -25,7 +25,7 @@ from tests.torture.store import InfluxUnderTorture, is_poison
 MESSAGES_PER_S = 400.0
 LONGEST_LIFE_S = 15.0
 LONGEST_LIFE_IN_A_STORM_S = 14.0
-"""Long enough to notice a connection that is only half there."""
+"""Long enough to notice a half-open connection."""
 KEEPALIVE_S = 5
 SETTLE_S = 1800.0
 """After a long run the broker holds most of what was published: the agent was dead for most of the time."""
@@ -41,7 +41,7 @@ SHORT_RUN_AHEAD = FEW_VANS * 3 * CYCLE
 
 
 class AgentEnded(AssertionError):
-    """The agent ended where nothing had stopped it."""
+    """The agent ended although nothing had stopped it."""
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Torture:
         self._storm: Future[None] | None = None
 
     def run(self, *, progress: bool = False) -> Report:
-        """Torture, let everything settle, compare."""
+        """Do all kills and faults, wait until everything is stored, compare."""
         began = time.monotonic()
         start_ms = time.time_ns() // 1_000_000 - 6 * 24 * 3_600_000
         broker = Mosquitto(self._directory, persistence=True, max_queued_messages=1_000_000)
@@ -182,7 +182,7 @@ class Torture:
         try:
             wait_for(lambda: agent.returncode is not None, "the end", timeout_s=longest_s)
         except TimeoutError:
-            # The point was not reached, as when the store hangs: then it is killed from outside.
+            # The point was not reached, for example because the store hangs: kill the agent from outside.
             agent.kill()
             self.report.kills["any moment"] += 1
         else:
@@ -191,7 +191,7 @@ class Torture:
             self.report.kills[name] += 1
 
     def _calm(self, proxy: ThreadedProxy) -> None:
-        """End what still goes on from the round before."""
+        """End the faults of the round before."""
         if self._storm is not None:
             self._storm.cancel()
             proxy.call(_heal, proxy.proxy)
@@ -217,7 +217,7 @@ class Torture:
                 metrics["journal_backlog_messages"] or metrics["unconfirmed_messages"]
             )
 
-        # The broker hands over in order: behind the last message nothing comes.
+        # The broker delivers in order: after the last message nothing comes.
         wait_for(
             lambda: any(letter.topic == LAST[0] for letter in agent.dead_letters()),
             "the last message",
@@ -278,7 +278,7 @@ def _hold_lock(file: Path, held_s: float) -> None:
 
 
 def print_table(reports: list[Report]) -> None:
-    """What was done and what came of it."""
+    """Print the kills, the faults and the differences of each run."""
     for report in reports:
         print(f"\nstore {report.store}, seed {report.seed}: {report.messages:,} messages in {report.seconds:.0f} s")
         print(f"  {sum(report.kills.values())} kills")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def assert_exact(report: Report) -> None:
     assert report.differences == []
-    # Not vacuous: it was killed at the points, messages came again, and there was something to compare.
+    # The run must have had kills at the points, redelivered messages, and something to compare.
     assert report.redelivered > 0
     assert report.messages > 1000
     assert len(set(report.kills) & set(POINTS)) >= 5
@@ -44,12 +44,12 @@ SHOWN_BY = {
     "checkpoints before the store": ("after a checkpoint",),
     "forgets states": ("after a checkpoint", "acknowledged, not processed"),
 }
-"""Where such an agent has to be killed to be found out; the long runs need no hint."""
+"""The points of a kill that show each flaw in a short run."""
 
 
 @needs("mosquitto")
 @pytest.mark.parametrize("flaw", list(FLAWS))
 def test_the_oracle_notices_an_agent_that_breaks_the_promise(tmp_path: Path, flaw: str) -> None:
     torture = Torture(tmp_path, store="sqlite", kills=10, seed=3, points=SHOWN_BY[flaw], flaw=flaw)
-    with contextlib.suppress(AgentEnded):  # it has been found out even before the rows are compared
+    with contextlib.suppress(AgentEnded):  # a flawed agent may also end by itself
         assert torture.run().differences

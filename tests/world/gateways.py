@@ -1,4 +1,4 @@
-"""More ways in which vans speak: clocks that are wrong, GB/T 32960, VSS; and more ways that messages take."""
+"""More senders: wrong clocks, GB/T 32960 and VSS; and more ways in which messages are delivered."""
 
 import json
 from collections.abc import Callable
@@ -11,31 +11,31 @@ Change = Callable[[list[Message]], list[Message]]
 
 
 def later(seconds: float) -> Change:
-    """Kept back: each message comes so much later, as it was."""
+    """Delay each message by the same time and change nothing in it."""
     return lambda messages: [message._replace(arrival_s=message.arrival_s + seconds) for message in messages]
 
 
 def again(seconds: float) -> Change:
-    """QoS 1 over a bad line: everything again, so much later."""
+    """Deliver every message a second time, so much later, as QoS 1 may on a bad connection."""
     return lambda messages: messages + later(seconds)(messages)
 
 
 def backlog(messages: list[Message]) -> list[Message]:
-    """All at once at the end, in order: what a queue held while its reader was away."""
+    """Deliver everything at once at the end, in order, as a queue does after its reader was away."""
     end_s = messages[-1].arrival_s
     return [message._replace(arrival_s=end_s + 0.002 * number) for number, message in enumerate(messages)]
 
 
 def newest_first(messages: list[Message]) -> list[Message]:
-    """The last one at once, the others behind it, backwards: a setting of some trackers."""
-    return backlog([*messages[:-1], messages[-1]])[:0] + [
+    """Deliver the newest message first and the others after it, newest first. Some trackers can be set to do so."""
+    return [
         message._replace(arrival_s=messages[-1].arrival_s + 0.5 * number)
         for number, message in enumerate(reversed(messages))
     ]
 
 
 def in_arrays(length: int, *bad: str) -> Change:
-    """Arrays of so many readings, with these elements among them."""
+    """Put so many readings into one array, together with these other elements."""
 
     def change(messages: list[Message]) -> list[Message]:
         arrays = []
@@ -51,7 +51,7 @@ def in_arrays(length: int, *bad: str) -> Change:
 
 
 class Clock(Native):
-    """A van's own clock is `clock_s` ahead of the true time."""
+    """A van whose clock is `clock_s` ahead of the true time."""
 
     def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
         clock_s = fields.pop("clock_s", 0.0)
@@ -62,7 +62,7 @@ class Clock(Native):
 
 
 class Zoned(Native):
-    """Local time as text, `zone_h` hours east; a full minute is second 60 of the one before, as in a leap second."""
+    """Writes local time as text, `zone_h` hours east of UTC. A full minute is second 60 of the minute before."""
 
     def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
         zone = timezone(timedelta(hours=fields.pop("zone_h", 2)))
@@ -129,7 +129,7 @@ PATHS: Final[dict[str, tuple[str, float]]] = {
 
 
 class Vss:
-    """VSS paths in one object without a time of its own: the arrival counts."""
+    """VSS paths in one object without a time. The time of arrival counts."""
 
     dialect = "vss"
 
@@ -142,7 +142,7 @@ class Vss:
 
 
 class VssBare(Vss):
-    """The same as bare values, one message each."""
+    """VSS as bare values, one message for each."""
 
     def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
         return [

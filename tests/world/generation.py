@@ -13,7 +13,7 @@ _HEAD = (
 
 
 def a75(fuels: Mapping[str, tuple[float, int]], *, start_h: int = 0, area: str = "10Y1001A1001A82H") -> str:
-    """Each fuel's code with its power, MW, and for how many hours from `start_h` on it has been published."""
+    """For each fuel: its code, its power in MW, and how many hours from `start_h` are published."""
     series = "".join(
         f"<TimeSeries><mRID>{number}</mRID><businessType>A01</businessType><objectAggregation>A08</objectAggregation>"
         f'<inBiddingZone_Domain.mRID codingScheme="A01">{area}</inBiddingZone_Domain.mRID>'

@@ -1,4 +1,4 @@
-"""A life through the whole pipeline, as the agent would have taken it: decode, step, rows, SQLite, ticks between."""
+"""Run a life through the pipeline as the agent does: decode, step, rows and SQLite, with ticks in between."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ from tests.world.senders import START_MS
 
 TICK_MS: Final = 10_000
 TICKS_ON_S: Final = 3600
-"""The agent goes on for so long when nothing more arrives."""
+"""How long the agent runs on after the last message."""
 
 _UNPACK: Final = msgspec.msgpack.Decoder(list[Message]).decode
 
@@ -78,12 +78,12 @@ FIGURES: Final = {
 }
 
 RAW: Final = ("battery", "location")
-"""What nobody asks for here: the readings themselves."""
+"""Measurements that no scenario checks: the readings themselves."""
 TOTALS: Final = ("used_kwh_total", "charged_kwh_total", "grid_kwh_total", "distance_km_total")
 
 
 class History:
-    """What the store holds after a life, and what the agent counted."""
+    """The content of the store after a life, and the counters of the agent."""
 
     def __init__(self, points: dict[str, list[dict[str, Any]]], shard: Shard, letters: int) -> None:
         self._points = points
@@ -115,7 +115,7 @@ class History:
         return wanted.aggregate([row[wanted.field] for row in rows if wanted.field in row])
 
     def breaches(self, *, battery_kwh: float) -> list[str]:
-        """What no life may show, whatever was said: totals that fall, energy from nowhere, errors of the program."""
+        """What is wrong in any life, whatever the van sent: falling totals, energy from nowhere, internal errors."""
         found = []
         if self.counters.internal_errors:
             found.append(f"{self.counters.internal_errors} errors of the program")
@@ -140,7 +140,7 @@ class History:
 
 
 def live(messages: Iterable[senders.Message], where: Path, *, toml: str = "") -> History:
-    """Give the messages to an agent with these settings, one by one as they arrive, with its ticks between."""
+    """Give the messages to an agent with these settings, one by one in order of arrival, with its ticks in between."""
     settings_file = where / "vanpulse.toml"
     settings_file.write_text(toml)
     settings = load(settings_file)

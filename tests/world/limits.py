@@ -1,4 +1,4 @@
-"""What the van core is known not to get right. `hold` expects these to fail: one that passes has to leave the list."""
+"""Known limits of the van core. `hold` expects these scenarios to fail; one that passes must leave the list."""
 
 from typing import Final
 
@@ -20,4 +20,4 @@ KNOWN: Final = {
     "comes after half a minute is refused, and the speed that was last said counts",
     "OVMS: half of the messages come again after five minutes": "old places among new ones count",
 }
-"""Title of a scenario, and what is wrong with its figures."""
+"""The title of each scenario, and what is wrong with its figures."""

@@ -1,4 +1,4 @@
-"""A scenario: what happened in the world, what the van said about it, and the figures that are then right."""
+"""A scenario: what happened, what the van reported, and the right figures."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,11 +13,11 @@ from tests.world.senders import Native, Sender
 from tests.world.van import BATTERY_KWH, PLAIN, Step, Van, play
 
 Expected = dict[str | Figure, Any]
-"""By figure: the value itself, or the lowest and the highest that are right."""
+"""For each figure the exact value, or the lowest and the highest right value."""
 
 
 class Scenario(msgspec.Struct, kw_only=True):
-    """One life. `source` is where the fault was reported in public, if it was."""
+    """One life of a van. `source` is the public report of the fault, if there is one."""
 
     title: str
     life: list[Step]
@@ -34,7 +34,7 @@ class Scenario(msgspec.Struct, kw_only=True):
 
 
 def hold(scenario: Scenario, where: Path, *, every_s: float = 10.0) -> None:
-    """Live through it and compare; every figure that is wrong is named."""
+    """Run the life and compare the figures. A failure names every wrong figure."""
     sender = scenario.sender()
     van = Van(
         sender,

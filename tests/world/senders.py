@@ -1,15 +1,15 @@
-"""How vans speak: readings into messages, as each kind of sender publishes them."""
+"""Senders: each kind turns readings into the messages that it publishes."""
 
 import json
 from typing import Any, Final, NamedTuple, Protocol
 
 START_MS = 1_795_000_020_000
-"""The beginning of every life, 18 November 2026, 11:07 UTC."""
+"""When every life begins: 18 November 2026, 11:07 UTC."""
 LATENCY_S = 0.3
 
 
 class Message(NamedTuple):
-    """One publish, and when it arrives."""
+    """One published message and its time of arrival."""
 
     arrival_s: float
     topic: str
@@ -18,18 +18,18 @@ class Message(NamedTuple):
 
 
 def buffered(messages: list[Message]) -> list[Message]:
-    """What native vans do behind a hill: one array, at the end."""
+    """Send everything as one array at the end, as native vans do after a time without coverage."""
     texts = ", ".join(message.payload for message in messages)
     return [messages[-1]._replace(payload=f"[{texts}]")]
 
 
 def twice(messages: list[Message]) -> list[Message]:
-    """QoS 1 over a bad line: everything again, half a minute later."""
+    """Deliver every message again half a minute later, as QoS 1 may on a bad connection."""
     return messages + [message._replace(arrival_s=message.arrival_s + 30) for message in messages]
 
 
 def swapped(messages: list[Message]) -> list[Message]:
-    """Two roads of different length: of two messages the later one arrives first."""
+    """Swap each two messages: the later one arrives first."""
     return [
         message._replace(arrival_s=message.arrival_s + (11 if number % 2 else 0))
         for number, message in enumerate(messages)
@@ -37,7 +37,7 @@ def swapped(messages: list[Message]) -> list[Message]:
 
 
 def from_store(messages: list[Message]) -> list[Message]:
-    """Delivered by the broker because they were retained, all at the end."""
+    """Deliver all messages at the end as retained ones."""
     return [message._replace(arrival_s=messages[-1].arrival_s, from_store=True) for message in messages]
 
 
@@ -47,7 +47,7 @@ class Sender(Protocol):
     dialect: str
 
     def messages(self, time_s: float, fields: dict[str, Any]) -> list[Message]:
-        """What is published for one reading; fields that the sender has no word for are not sent."""
+        """The messages for one reading. Fields that this sender does not know are left out."""
         ...
 
 
@@ -76,7 +76,7 @@ _PLACE = ("latitude_deg", "longitude_deg", "speed_kmh", "odometer_km", "altitude
 
 
 class TeslaMate:
-    """Values that have changed, never a speed that has become null; a temperature goes up and down all the time."""
+    """Sends values that changed, but never a speed that became null. The temperature changes all the time."""
 
     dialect = "teslamate"
 
@@ -127,7 +127,7 @@ _METRICS: Final = {
 
 
 class Ovms:
-    """A burst of the metrics that have changed; everything anew each 1200 s."""
+    """Sends the metrics that changed, and all metrics every 1200 s."""
 
     dialect = "ovms"
 
@@ -152,7 +152,7 @@ class Ovms:
 
 
 class Saic:
-    """Everything at each poll; power and current are negative while charging."""
+    """Sends everything at each poll. Power and current are negative while charging."""
 
     dialect = "saic"
 

@@ -1,4 +1,4 @@
-"""Clouds that repeat what they know until they know more, speeds in other units, fixes of a receiver that has slept."""
+"""Clouds that repeat old values, speeds in other units, fixes of a receiver that has just woken up."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +43,7 @@ NOTHING: Expected = {
 
 
 def cached(*names: str) -> Step:
-    """From now on the cloud repeats what it knows of these."""
+    """From now on the cloud repeats the last values of these fields."""
 
     def step(van: Van) -> None:
         van.always |= {name: stuck(name) for name in names}
@@ -70,7 +70,7 @@ EVERYTHING_CACHED = ("soc_pct", "latitude_deg", "odometer_km", "speed_kmh")
 
 
 def a_drive_that_the_cloud_did_not_see(poll_s: float, *names: str) -> list[Step]:
-    """Polls go on through a drive of 24 km; what they say is the stand before it, until the van is parked again."""
+    """Polls during a drive of 24 km return the values from before it until the van is parked again."""
     return [
         rest(30 * MINUTE, every_s=poll_s),
         cached(*names),
@@ -247,7 +247,7 @@ STANDS = [
         title="two sources of the state of charge take turns, 1.3 % apart, and nothing else tells of a cable",
         soc_pct=61.3,
         life=[rest(8 * HOUR, every_s=5 * MINUTE, soc_pct=each(2, 60.0, "soc_pct"))],
-        # Nothing happens. The difference is 1.3 % x 0.83 kWh = 1.08 kWh: it may seem to have left once, not each time.
+        # Nothing happens. The difference is 1.3 % x 0.83 kWh = 1.08 kWh. It may count as used once, not each time.
         expected={**NOTHING, "used_kwh": (0, 2.2)},
     ),
 ]

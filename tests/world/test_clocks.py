@@ -1,4 +1,4 @@
-"""Clocks that are wrong, and messages that take another way: late, backwards, again, all at once, in arrays."""
+"""Wrong clocks, and messages that come late, in reverse order, twice, all at once or in arrays."""
 
 from pathlib import Path
 
@@ -24,19 +24,19 @@ from tests.world.van import (
 DAY = 24 * HOUR
 SINCE_1970_S = START_MS / 1000
 ROLLOVER_S = 1024 * 7 * DAY
-"""GPS counts 1024 weeks and begins again."""
+"""A receiver whose GPS week number has rolled over: it is 1024 weeks behind."""
 
 # 24 km x 0.25 kWh/km = 6 kWh.
 A_DRIVE: Expected = {"distance_km": (23.4, 24.6), "used_kwh": (5.4, 7), "charged_kwh": (0, 0.3), "charges": 0}
 
 
 def once_in(count: int, clock_s: float) -> object:
-    """A clock that is so wrong in one reading of so many."""
+    """A clock that is wrong by so much in one of so many readings."""
     return lambda van: clock_s if van.readings % count == 0 else 0.0
 
 
 def to_the_minute(van: Van) -> Value:
-    """How far behind a time is that is cut to the minute."""
+    """How far a time that is cut to the minute is behind."""
     return -(van.time_s % 60)
 
 
@@ -45,7 +45,7 @@ CLOCKS = [
         title="1970 until the receiver has a fix, ten minutes into the drive",
         sender=Clock,
         life=[rest(20 * MINUTE), drive(6, clock_s=-SINCE_1970_S), drive(18), rest(20 * MINUTE)],
-        # 60 readings are dead letters; the odometer tells what they missed.
+        # 60 readings are dead letters. The odometer shows the distance that they would have shown.
         expected={**A_DRIVE, "trips": (1, 2), "letters": 60},
     ),
     Scenario(
@@ -95,7 +95,7 @@ CLOCKS = [
             drive(18),
             rest(2 * HOUR, every_s=MINUTE),
         ],
-        # What is heard in the hour that comes twice is late; the odometer goes on.
+        # Readings in the repeated hour are late. The odometer goes on.
         expected={**A_DRIVE, "trips": (1, 2)},
     ),
     Scenario(

@@ -31,7 +31,7 @@ TWO_DRIVES: Expected = {"distance_km": (46.8, 49.2), "used_kwh": (10.8, 13.4), "
 
 
 def since_start(name: str, offset: float = 0.0) -> Says:
-    """A counter that begins at 0 where this is asked first."""
+    """A counter that starts at 0 in the first reading."""
     first: list[Any] = []
 
     def said(van: Van) -> Value:

@@ -1,4 +1,4 @@
-"""Messages that take another way: late, backwards, again, all at once, in arrays."""
+"""Messages that come late, in reverse order, twice, all at once or in arrays."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tests.world.van import (
 DAY = 24 * HOUR
 SINCE_1970_S = START_MS / 1000
 ROLLOVER_S = 1024 * 7 * DAY
-"""GPS counts 1024 weeks and begins again."""
+"""A receiver whose GPS week number has rolled over: it is 1024 weeks behind."""
 
 # 24 km x 0.25 kWh/km = 6 kWh.
 A_DRIVE: Expected = {"distance_km": (23.4, 24.6), "used_kwh": (5.4, 7), "charged_kwh": (0, 0.3), "charges": 0}
@@ -38,7 +38,7 @@ WAYS = [
         title="newest first: a drive in a valley is sent backwards",
         source="https://github.com/traccar/traccar/issues/4417",
         life=[rest(10 * MINUTE), delivered(newest_first, drive(24), rest(10 * MINUTE)), rest(20 * MINUTE)],
-        # The last reading tells 24 km over a silence; the others are late.
+        # The last reading shows 24 km after a silence. The others are late.
         expected={**A_DRIVE, "trips": 1},
     ),
     Scenario(
@@ -71,7 +71,7 @@ WAYS = [
     Scenario(
         title="a buffer of nine days ago",
         life=[rest(10 * MINUTE), delivered(later(9 * DAY), drive(24)), silence(9 * DAY), rest(20 * MINUTE)],
-        # Too old, all 240 of them; the odometer tells the way.
+        # All 240 are too old. The odometer shows the distance.
         expected={**A_DRIVE, "trips": 1, "letters": 240},
     ),
     Scenario(

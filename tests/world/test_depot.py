@@ -1,4 +1,4 @@
-"""What happens at depots and on ways that are rare: chargers that share, give and take, ferries, tow ropes, jammers."""
+"""At the depot: chargers that share power, pause or discharge, exchanged batteries, long stands."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ A_DRIVE: Expected = {"distance_km": (23.4, 24.6), "used_kwh": (5.4, 7), "charged
 
 
 def given_back(seconds: float, *, kw: float, every_s: float | None = None, **says: Says) -> Step:
-    """Stand on the cable and feed the depot out of the battery."""
+    """Stand plugged in and feed the depot from the battery."""
 
     def step(van: Van) -> None:
         van.plugged_in = True
@@ -44,12 +44,12 @@ def given_back(seconds: float, *, kw: float, every_s: float | None = None, **say
 
 
 def recalibrated(to_pct: float) -> Step:
-    """The battery management thinks again, or the battery is another one."""
+    """The battery management corrects its state of charge, or the battery was exchanged."""
     return lambda van: setattr(van, "soc_pct", to_pct)
 
 
 def predicted(faster: float, each_s: float) -> Says:
-    """A state of charge that is predicted too fast, and put right each so often."""
+    """A state of charge that is predicted too fast and corrected at intervals."""
     known: list[float] = []
 
     def said(van: Van) -> Value:
@@ -61,7 +61,7 @@ def predicted(faster: float, each_s: float) -> Says:
 
 
 def running_on(pct_per_h: float) -> Says:
-    """A state of charge that is predicted on, though the charger has stopped."""
+    """A state of charge that is still predicted to rise after the charger has stopped."""
     begun: list[float] = []
 
     def said(van: Van) -> Value:
@@ -179,7 +179,7 @@ CHARGES = [
             drive(24),
             rest(20 * MINUTE),
         ],
-        # 3.1 kWh of the grid heat the cabin and not the battery.
+        # 3.1 kWh from the grid heat the cabin and do not reach the battery.
         expected={**A_DRIVE, "charges": (0, 1), "grid_kwh": (2.8, 3.4), "trips": 1},
     ),
     Scenario(
@@ -338,7 +338,7 @@ CHARGES = [
             always(soc_pct=lambda van: round(van.soc_pct - 1.0, 1)),
             rest(20 * MINUTE),
         ],
-        # 6 kWh; 1 % that is not shown again, 0.8 kWh, may count as well.
+        # 6 kWh. The 1 % (0.8 kWh) that disappears may count as well.
         expected={"used_kwh": (5.4, 10), "trip_kwh": (3, 7), "charged_kwh": (0, 0.3), "charges": 0, "trips": 1},
     ),
     Scenario(

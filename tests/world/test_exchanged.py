@@ -1,4 +1,4 @@
-"""Vans that exchange their units or their names, units of measure that change, counters that count something else."""
+"""Exchanged telematics units and names, changed units of measure, counters that count something else."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ TWO_DRIVES: Expected = {"distance_km": (46.8, 49.2), "used_kwh": (10.8, 13.4), "
 
 
 def other_van(*, odometer_km: float, north_km: float, soc_pct: float) -> Step:
-    """From now on this is another van, that stands elsewhere."""
+    """From now on another van in another place reports under this name."""
 
     def step(van: Van) -> None:
         van.odometer_km, van.north_km, van.soc_pct = odometer_km, north_km, soc_pct
@@ -45,7 +45,7 @@ def other_van(*, odometer_km: float, north_km: float, soc_pct: float) -> Step:
 
 
 def by_turns(first: Says, second: Says) -> Says:
-    """One says this, the other that."""
+    """Readings alternate between two values."""
 
     def said(van: Van) -> Value:
         each = second if van.readings % 2 else first
@@ -66,7 +66,7 @@ def scaled(name: str, factor: float, by: float = 0.0) -> Says:
 
 
 def since_start(name: str, offset: float = 0.0) -> Says:
-    """A counter that begins at 0 where this is asked first."""
+    """A counter that starts at 0 in the first reading."""
     first: list[Any] = []
 
     def said(van: Van) -> Value:
@@ -79,7 +79,7 @@ def since_start(name: str, offset: float = 0.0) -> Says:
 
 
 def phone_goes_home(van: Van) -> Value:
-    """Each second message is of the driver's phone, which goes away at 60 km/h and stays 12 km off."""
+    """Every second message comes from the driver's phone, which leaves at 60 km/h and stays 12 km away."""
     return round(48.1 + (van.north_km + min(12.0, max(0.0, van.time_s - 3600) / 60)) / KM_PER_DEGREE, 6)
 
 
@@ -136,7 +136,7 @@ EXCHANGED = [
             drive(24),
             rest(20 * MINUTE),
         ],
-        # 78 km x 0.25 = 19.5 kWh. What nobody heard is 30 km straight on.
+        # 78 km x 0.25 = 19.5 kWh. 30 km of it are driven straight on in a silence.
         expected={"distance_km": (75, 82), "used_kwh": (18, 21.5), "charged_kwh": (0, 0.3)},
     ),
     Scenario(
@@ -152,7 +152,7 @@ EXCHANGED = [
             drive(24),
             rest(HOUR),
         ],
-        # Whose kilometres these are nobody knows, but there are no more than 24, and no charge.
+        # It is unknown which van drove, but it was 24 km at most, and there was no charge.
         expected={"distance_km": (0, 24.6), "used_kwh": (0, 7), "charged_kwh": (0, 0.3), "trips": (0, 1)},
     ),
     Scenario(

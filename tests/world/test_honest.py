@@ -1,4 +1,4 @@
-"""Honest vans that do unusual things: whatever keeps wrong values out must let these in."""
+"""Honest vans that do unusual things. The filters against wrong values must accept them."""
 
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,11 @@ A_DRIVE: Expected = {"trips": 1, "distance_km": (23.2, 24.8), "used_kwh": (5.4, 
 
 
 def fix_each(seconds: float) -> Says:
-    """A receiver that has a new fix only so often and repeats the last one."""
+    """A receiver that has a new fix at intervals and repeats the last one in between."""
     last: list[Any] = []
 
     def said(van: Van) -> float:
-        if not last or not 0 <= van.time_s - last[0] < seconds:  # another life begins at 0 again
+        if not last or not 0 <= van.time_s - last[0] < seconds:  # the life starts at 0
             last[:] = [van.time_s, round(48.1 + van.north_km / KM_PER_DEGREE, 6)]
         value: float = last[1]
         return value

@@ -1,6 +1,6 @@
-"""A sender with valid credentials and bad intentions: totals stay within physics, whatever it says how fast.
+"""A hostile sender with valid credentials: totals stay within physics, whatever it sends and however fast.
 
-And what a van may not do silently: a witness that is set aside for long is said to be.
+Also: a quantity that is set aside for long is reported.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ def largest(values: list[Any]) -> Any:
 
 
 def load(**fields: Any) -> Step:
-    """Say what is on board."""
+    """Report the load."""
 
     def step(van: Van) -> None:
         van.time_s += 1
@@ -47,7 +47,7 @@ def load(**fields: Any) -> Step:
 
 
 def growing(name: str, per_reading: float) -> Says:
-    """Something that grows by so much with every reading, from the truth on."""
+    """A value that starts at the truth and grows by so much with every reading."""
     so_far: list[Any] = []
 
     def said(van: Van) -> Value:
@@ -59,7 +59,7 @@ def growing(name: str, per_reading: float) -> Says:
 
 
 def toggled(low: Any, high: Any) -> Any:
-    """One thing, then the other."""
+    """Readings alternate between two values."""
     return lambda van: high if van.readings % 2 else low
 
 

@@ -1,4 +1,4 @@
-"""A van that behaves badly under its own name: whatever it sends, another van's figures are the same as without it."""
+"""A van that sends bad messages under its own name. The figures of another van are the same as without it."""
 
 import json
 from collections.abc import Iterable
@@ -75,7 +75,7 @@ def of_one(history: History) -> dict[str, list[dict[str, Any]]]:
 
 
 def with_attack(messages: list[Message], attack: Any) -> Iterable[Message]:
-    """One message of the bad van behind every second one of the good one's."""
+    """One message of the bad van after every second message of the good one."""
     for number, message in enumerate(messages):
         yield message
         if number % 2:
@@ -106,7 +106,7 @@ def test_another_vans_figures_are_the_same_as_without_it(
 def test_the_comparison_sees_what_reaches_the_other(
     honest: tuple[list[Message], dict[str, list[dict[str, Any]]]], tmp_path: Path
 ) -> None:
-    """Under the topic of the other, which the rights at the broker keep it from."""
+    """The bad van writes to the topic of the other one. Only the rights at the broker prevent that."""
     messages, alone = honest
     history = live(
         with_attack(messages, lambda s: ("vans/van-1/telemetry", json.dumps(at(s)))),

@@ -1,4 +1,4 @@
-"""Odometers that reset, wrap, swing, freeze or come late, and honest ones that look like it."""
+"""Odometers that reset, wrap, oscillate, freeze or come late; and right ones that look wrong."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ KM_PER_MILE = 1.609344
 
 
 def wrapped(limit_km: float) -> dict[str, Any]:
-    """An odometer that begins again at 0."""
+    """An odometer that restarts at 0."""
     return {"odometer_km": lambda van: round(van.odometer_km % limit_km, 1)}
 
 
@@ -37,7 +37,7 @@ def scaled(factor: float) -> dict[str, Any]:
 
 
 def creeping(van: Van) -> float:
-    """An odometer that goes on by 0.1 km with every reading, though nothing else does."""
+    """An odometer that grows by 0.1 km with every reading while nothing else changes."""
     return round(van.odometer_km + 0.1 * van.readings, 1)
 
 
@@ -224,7 +224,7 @@ ODD = [
             silence(10 * HOUR),
             rest(10 * MINUTE),
         ],
-        # 18 km were heard; the same 18 km are not driven again in the night.
+        # 18 km were reported. They are not counted again after the night.
         expected={"trips": 1, "distance_km": (17.2, 18.8), "longest_trip_s": (1750, 2100)},
     ),
     Scenario(

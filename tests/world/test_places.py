@@ -1,4 +1,4 @@
-"""Speeds and fixes that are not the van's own movement, and movement that only they tell."""
+"""Speeds and fixes that are no movement of the van, and movement that only they show."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -160,7 +160,7 @@ ODD = [
         title="a lorry carries the van for two hours at 80 km/h",
         source="https://github.com/teslamate-org/teslamate/issues/307",
         life=[rest(10 * MINUTE), carried(160), rest(20 * MINUTE)],
-        # Odometer, charge and speed stand: it has neither driven nor used.
+        # Odometer, state of charge and speed do not change: it neither drove nor used energy.
         expected={"trips": 0, "distance_km": (0, 0.5), "used_kwh": (0, 0.4), "avoided_g": (-200, 200)},
     ),
     Scenario(

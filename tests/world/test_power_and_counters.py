@@ -1,4 +1,4 @@
-"""Battery power in the wrong unit, with the wrong sign or left standing; lifetime counters that reset or jump."""
+"""Battery power in the wrong unit, with the wrong sign or frozen; lifetime counters that reset or jump."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ COUNTERS_AND_FLAGS = (*FLAGS, "energy_out_total_kwh", "energy_in_total_kwh")
 
 
 def counters(out: Callable[[Van], float], into: Callable[[Van], float] = lambda van: van.in_kwh) -> dict[str, Any]:
-    """What a van's counters say."""
+    """The values of a van's counters."""
     return {
         "energy_out_total_kwh": lambda van: round(out(van), 2),
         "energy_in_total_kwh": lambda van: round(into(van), 2),

@@ -1,4 +1,4 @@
-"""Faults that people have reported of software like this one, rebuilt; the right value is worked out beside each."""
+"""Publicly reported faults of similar software, reproduced. The right value is worked out beside each."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,12 +34,12 @@ from tests.world.van import (
 
 
 def in_steps(*steps_pct: float) -> Callable[[Van], float]:
-    """The last of these states of charge that has been reached."""
+    """The last of these states of charge that the van has reached."""
     return lambda van: max(step for step in steps_pct if step <= van.soc_pct + 0.05)
 
 
 def noise(metres_north: float, kmh: float) -> dict[str, Any]:
-    """A place that is not the van's, and a speed that it does not have."""
+    """A wrong place and a wrong speed."""
     return {"latitude_deg": lambda _: round(48.1 + metres_north / 1000 / KM_PER_DEGREE, 6), "speed_kmh": kmh}
 
 

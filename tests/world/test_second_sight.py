@@ -1,4 +1,4 @@
-"""States of charge that sag, settle and scatter, clocks of two units, reports with parts missing, queues of a night."""
+"""States of charge that sag, settle or scatter, two clocks, incomplete reports, messages queued for a night."""
 
 from itertools import cycle
 from pathlib import Path
@@ -37,12 +37,12 @@ SECOND_CLOCK = lambda van: 4 * MINUTE if van.readings % 2 else 0.0  # noqa: E731
 
 
 def sagging(pct: float) -> Says:
-    """A state of charge by voltage: lower by so much under load."""
+    """A state of charge from the voltage: lower by so much under load."""
     return lambda van: round(van.soc_pct - (pct if van.speed_kmh > 0 else 0.0), 1)
 
 
 def settling(pct: float, seconds: float) -> Says:
-    """A state of charge that comes back by so much in the time after a drive, and is lower again on the road."""
+    """A state of charge that rises by so much after a drive and is lower again on the next one."""
     stands: list[float] = []
 
     def said(van: Van) -> Value:
@@ -57,13 +57,13 @@ def settling(pct: float, seconds: float) -> Says:
 
 
 def wandering(pct: float) -> Says:
-    """The truth for six readings, and so much more for the next six."""
+    """The truth for six readings, then so much more for six."""
     said = cycle([0.0] * 6 + [pct] * 6)
     return lambda van: round(van.soc_pct + next(said), 1)
 
 
 def scattering(pct: float) -> Says:
-    """A state of charge that is off by up to so much at random."""
+    """A state of charge with a random error of up to so much."""
     return lambda van: round(min(100.0, van.soc_pct + van.random.uniform(-pct, pct)), 1)
 
 
@@ -88,7 +88,7 @@ SOC = [
         title="the state of charge scatters by 1 % for a day, parked and polled each ten minutes, without a cable",
         fields=FLAGS,
         life=[rest(24 * HOUR, every_s=10 * MINUTE, soc_pct=scattering(1.0))],
-        # From end to end 2 % are 1.66 kWh, and a standby of 20 W that nothing denies 0.48.
+        # 2 % from beginning to end are 1.66 kWh. A standby of 20 W, which no reading contradicts, takes 0.48 kWh.
         expected={"used_kwh": (0, 2.2), "charged_kwh": (0, 0.3), "charges": 0, "trips": 0},
     ),
     Scenario(
@@ -336,7 +336,7 @@ UNITS = [
             silence(2 * HOUR),
             rest(MINUTE),
         ],
-        # 72 km x 0.25 = 18 kWh; 22 kWh that nobody saw.
+        # 72 km x 0.25 = 18 kWh. 22 kWh were charged in silence.
         expected={"trips": 3, "distance_km": (71, 73), "used_kwh": (16.5, 20), "charged_kwh": (20, 24), "charges": 1},
     ),
     Scenario(

@@ -1,4 +1,4 @@
-"""What lies between a van and us: retained values, buffers, copies, sleeping modules; and incomplete generation."""
+"""Between van and agent: retained values, buffers, copies and sleeping modules; and incomplete generation data."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ A_DRIVE: Expected = {"trips": 1, "distance_km": (23.4, 24.6), "used_kwh": (5.4, 
 
 
 def moved(name: str, by: float) -> Says:
-    """A value that is off by so much."""
+    """A value with this error."""
 
     def said(van: Van) -> float:
         truth = van.truth()[name]
@@ -258,14 +258,14 @@ SCENARIOS = [
             rest(6 * HOUR, every_s=5 * MINUTE, soc_pct=30.0),
             rest(2 * HOUR, every_s=MINUTE),
         ],
-        # The energy is known once; whether what shows hours later is the same charge is not.
+        # The energy is counted once. Whether the later rise belongs to the same charge is unknown.
         expected={"charges": (1, 2), "charged_kwh": (42.5, 48)},
     ),
 ]
 
 
 def german(*, without: str = "", from_hour: int = 8, **more: tuple[float, int]) -> str:
-    """A German mix of twelve hours, one fuel of which ends early."""
+    """Twelve hours of German generation. One fuel ends early."""
     fuels = {"B02": 12000.0, "B05": 6000.0, "B04": 9000.0, "B19": 12000.0, "B16": 2000.0, "B01": 4500.0}
     return a75({code: (power, from_hour if code == without else 12) for code, power in fuels.items()} | more)
 
@@ -275,7 +275,7 @@ WHOLE = (478, 488)
 
 
 def source(right: str) -> Expected:
-    """What the intensity of the ninth hour comes from."""
+    """The source of the intensity of the ninth hour."""
     return {Figure("emissions", first, "intensity_source", None, 8.2 * HOUR, 8.8 * HOUR): right}
 
 

@@ -1,4 +1,4 @@
-"""States of charge from sleeping modules, second sources and frozen caches, and honest changes that look like it."""
+"""States of charge from sleeping modules, second sources and frozen caches; and right ones that look wrong."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Ways that are rare: ferries, car trains, tow ropes, jammers, passes."""
+"""Rare journeys: ferries, car trains, towing, jammers, mountain passes."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ A_DRIVE: Expected = {"distance_km": (23.4, 24.6), "used_kwh": (5.4, 7), "charged
 
 
 def towed(km: float, *, kmh: float = 36.0, kw: float, **says: Says) -> Step:
-    """On a rope, with the wheels on the road: the motor brakes into the battery."""
+    """Towed with the wheels on the road. The motor brakes and charges the battery."""
 
     def step(van: Van) -> None:
         for step_s in van.steps(km / kmh * HOUR, None):
@@ -47,7 +47,7 @@ def towed(km: float, *, kmh: float = 36.0, kw: float, **says: Says) -> Step:
 
 
 def predicted(faster: float, each_s: float) -> Says:
-    """A state of charge that is predicted too fast, and put right each so often."""
+    """A state of charge that is predicted too fast and corrected at intervals."""
     known: list[float] = []
 
     def said(van: Van) -> Value:
@@ -59,7 +59,7 @@ def predicted(faster: float, each_s: float) -> Says:
 
 
 def jammed(km: float) -> dict[str, Any]:
-    """The same wrong place, far away."""
+    """Every fix is the same wrong place, far away."""
     return {"latitude_deg": round(48.1 + km / KM_PER_DEGREE, 6), "longitude_deg": 11.5}
 
 
@@ -73,7 +73,7 @@ WAYS = [
             drive(24),
             rest(20 * MINUTE),
         ],
-        # Odometer and speed stand: 0.07 kWh/km is no driving. 8 kWh of cold and 6 kWh of driving.
+        # Odometer and speed do not change, and 0.07 kWh/km is no driving. 8 kWh for the cold and 6 kWh for driving.
         expected={"distance_km": (23, 25.5), "used_kwh": (13, 15.5), "trips": 1},
     ),
     Scenario(

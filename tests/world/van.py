@@ -1,4 +1,4 @@
-"""A van in the world: what really happens to it, and what it says about it.
+"""A van: what happens to it (the truth), and what it reports.
 
 The truth follows from physics alone: distance is speed times time, energy is power times time, 1 % of an 83 kWh battery
 is 0.83 kWh, and 97 % of what enters at the terminals comes out again. A life is a list of steps. A step moves the truth
@@ -14,9 +14,9 @@ from typing import Any, Final
 from tests.world.senders import Message, Native, Sender
 
 BATTERY_KWH: Final = 83.0
-"""Usable energy of a van that no fleet file names."""
+"""Usable energy of a van that is not in a fleet file."""
 ROUND_TRIP: Final = 0.97
-"""Energy that comes out of a cell per energy that went in (FASTSim)."""
+"""Energy out of a cell per energy into it (FASTSim)."""
 KM_PER_DEGREE: Final = 111.195
 KWH_PER_KM: Final = 0.25
 MINUTE: Final = 60
@@ -35,7 +35,7 @@ Step = Callable[["Van"], None]
 
 
 class Van:
-    """The truth, and the messages so far. Times are seconds since the beginning of its life."""
+    """The truth and the messages so far. Times are seconds since the start of its life."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Van:
         self.kwh_per_pct = battery_kwh / 100
         self.soc_step_pct = soc_step_pct
         self.every_s = every_s
-        """How often it says something, where a step does not say otherwise."""
+        """Seconds between readings, where a step gives no other value."""
         self.time_s = 0.0
         self.soc_pct = soc_pct
         self.odometer_km = odometer_km
@@ -75,7 +75,7 @@ class Van:
         self.messages: list[Message] = []
 
     def truth(self) -> dict[str, Value]:
-        """What an honest van says, as finely as vans do."""
+        """What an honest van reports, with the resolution that vans have."""
         return {
             "soc_pct": round(round(self.soc_pct / self.soc_step_pct) * self.soc_step_pct, 3),
             "latitude_deg": round(48.1 + self.north_km / KM_PER_DEGREE, 6),
@@ -107,12 +107,12 @@ class Van:
             self.soc_pct += kwh / self.kwh_per_pct
 
     def steps(self, seconds: float, every_s: float | None) -> list[float]:
-        """The times between readings over so many seconds: at least one reading."""
+        """The times between readings in so many seconds. There is at least one reading."""
         number = max(1, round(seconds / (every_s or self.every_s)))
         return [seconds / number] * number
 
     def say(self, **says: Says) -> None:
-        """One reading now: the truth, except for what is given."""
+        """Report one reading now: the truth, except for the given values."""
         self.readings += 1
         if self.muted:
             return
@@ -125,7 +125,7 @@ class Van:
 
 
 def rest(seconds: float, *, every_s: float | None = None, kw: float = 0.0, **says: Says) -> Step:
-    """Stand; `kw` goes out of the battery."""
+    """Stand while `kw` flows out of the battery."""
 
     def step(van: Van) -> None:
         for step_s in van.steps(seconds, every_s):
@@ -138,7 +138,7 @@ def rest(seconds: float, *, every_s: float | None = None, kw: float = 0.0, **say
 def drive(
     km: float, *, kmh: float = 36.0, kwh_per_km: float = KWH_PER_KM, every_s: float | None = None, **says: Says
 ) -> Step:
-    """Drive north at one speed; an energy per km below zero is a descent."""
+    """Drive north at one speed. An energy per km below zero is a descent."""
 
     def step(van: Van) -> None:
         for step_s in van.steps(km / kmh * HOUR, every_s):
@@ -150,7 +150,7 @@ def drive(
 
 
 def carried(km: float, *, kmh: float = 80.0, kw: float = 0.0, every_s: float | None = None, **says: Says) -> Step:
-    """Be moved by a lorry, a ferry or a train: the place changes, nothing turns; `kw` may flow into the battery."""
+    """Be moved by a lorry, a ferry or a train: only the place changes. `kw` may flow into the battery."""
 
     def step(van: Van) -> None:
         for step_s in van.steps(km / kmh * HOUR, every_s):
@@ -170,7 +170,7 @@ def charge(
     unplug: bool = True,
     **says: Says,
 ) -> Step:
-    """Charge with `kw` at the battery's terminals, then say once that it has ended."""
+    """Charge with `kw` at the battery's terminals, then report once that the charge has ended."""
 
     def step(van: Van) -> None:
         van.charging = van.plugged_in = True
@@ -186,12 +186,12 @@ def charge(
 
 
 def silence(seconds: float) -> Step:
-    """Stand and say nothing."""
+    """Stand and report nothing."""
     return unheard(rest(seconds, every_s=seconds))
 
 
 def unheard(*steps: Step) -> Step:
-    """Steps that happen in the world, of which nothing is said."""
+    """Steps that happen without any report."""
 
     def step(van: Van) -> None:
         muted, van.muted = van.muted, True
@@ -207,12 +207,12 @@ def turn_round(van: Van) -> None:
 
 
 def always(**says: Says) -> Step:
-    """From now on the van says this, unless a step says otherwise."""
+    """From now on the van reports these values, unless a step gives others."""
     return lambda van: van.always.update(says)
 
 
 def honest(*names: str) -> Step:
-    """From now on the van says these as they are."""
+    """From now on the van reports the truth for these fields."""
 
     def step(van: Van) -> None:
         for name in names:
@@ -222,7 +222,7 @@ def honest(*names: str) -> Step:
 
 
 def delivered(change: Callable[[list[Message]], list[Message]], *steps: Step) -> Step:
-    """Steps whose messages take another way: `buffered`, `twice`, `from_store` in `senders`."""
+    """Steps whose messages are delivered in another way: `buffered`, `twice` or `from_store` in `senders`."""
 
     def step(van: Van) -> None:
         earlier, van.messages = van.messages, []
@@ -233,7 +233,7 @@ def delivered(change: Callable[[list[Message]], list[Message]], *steps: Step) ->
 
 
 def repeat(times: int, *steps: Step) -> Step:
-    """The same again and again."""
+    """Repeat the steps."""
 
     def step(van: Van) -> None:
         for _ in range(times):
@@ -243,13 +243,13 @@ def repeat(times: int, *steps: Step) -> Step:
 
 
 def play(van: Van, steps: "tuple[Step, ...] | list[Step]") -> None:
-    """Live through the steps."""
+    """Carry out the steps."""
     for step in steps:
         step(van)
 
 
 def stuck(name: str) -> Says:
-    """What the van said of this the first time it was asked: a function for one step or for `always`."""
+    """A frozen field: the value of its first reading. For one step or for `always`."""
     first: list[Any] = []
 
     def said(van: Van) -> Value:
@@ -262,7 +262,7 @@ def stuck(name: str) -> Says:
 
 
 def late(name: str, seconds: float) -> Says:
-    """What was true so long ago."""
+    """The value of so long ago."""
     past: deque[tuple[float, Value]] = deque()
 
     def said(van: Van) -> Value:
@@ -275,7 +275,7 @@ def late(name: str, seconds: float) -> Says:
 
 
 def each(count: int, wrong: Says, name: str) -> Says:
-    """The wrong value in one reading of so many, else the truth."""
+    """The wrong value in one of so many readings, else the truth."""
 
     def said(van: Van) -> Value:
         if van.readings % count:
