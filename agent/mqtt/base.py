@@ -33,9 +33,7 @@ class BrokerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How many unacknowledged messages the broker may send."""
     max_packet_bytes: int | None = None
     """Largest packet that the broker accepts from us; None: no limit."""
-    max_qos: int | None = None
     retain_available: bool | None = None
-    wildcards_available: bool | None = None
     granted_qos: tuple[int, ...] = ()
     """The code of each filter, in order; 0x80 and above is a refusal. Empty until SUBACK."""
 

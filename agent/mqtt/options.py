@@ -30,7 +30,7 @@ class MqttOptions(msgspec.Struct, frozen=True, kw_only=True):
     tls: ssl.SSLContext | None = None
     """None: an unencrypted connection."""
     filters: tuple[str, ...]
-    """Topic filters to subscribe to, all at QoS 1."""
+    """Topic filters to subscribe to, all at QoS 1. A shared subscription would be a filter `$share/GROUP/FILTER`."""
     keepalive_s: int
     max_packet_bytes: int
     """A larger message is reported as oversize."""

@@ -1,7 +1,8 @@
 """The interface between a connection and the protocol below it: MQTT 5 (`wire5.py`) or 3.1.1 (`wire311.py`).
 
 A wire owns one socket. It encodes, decodes, and reads or stops reading; it makes no decision about the session.
-`Connection` (`connection.py`) calls the methods of `Wire`; the wire reports through `WireEvents`.
+`Connection` (`connection.py`) calls the methods of `Wire`; the wire reports through `WireEvents`. Another transport,
+such as WebSockets, would be another wire, or another way for a wire to open its socket.
 """
 
 import asyncio

@@ -239,9 +239,7 @@ class Wire5(Wire, asyncio.Protocol):
                 session_expiry_s=options.session_expiry_s if expiry_s is None else expiry_s,
                 receive_maximum=options.receive_maximum,
                 max_packet_bytes=packet.max_packet_size,
-                max_qos=int(packet.max_qos),
                 retain_available=packet.retain_available,
-                wildcards_available=packet.wildcard_subscription_available,
             )
         )
 

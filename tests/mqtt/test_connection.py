@@ -53,14 +53,13 @@ async def test_limits_are_what_the_broker_granted(broker: FakeBroker, running: R
             session_expiry_interval=300,
             server_keep_alive=7,
             max_packet_size=2000,
-            max_qos=mqtt5.QoS.AT_LEAST_ONCE,
             assigned_client_id="you",
         )
         await subject.subscribed()
         limits = subject.receiver.limits
     assert limits is not None
     assert (limits.session_present, limits.session_expiry_s, limits.keepalive_s) == (True, 300, 7)
-    assert (limits.max_packet_bytes, limits.max_qos, limits.client_id) == (2000, 1, "you")
+    assert (limits.max_packet_bytes, limits.client_id) == (2000, "you")
     assert limits.granted_qos == (1,)
 
 
