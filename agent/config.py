@@ -1,7 +1,7 @@
-"""Every setting, its default and its check.
+"""Every setting with its default and its check; and the fleet file.
 
-`vanpulse.toml` first, then environment variables `VANPULSE_<SECTION>__<KEY>` over it. Secrets may also come from a file
-that `<key>_file` names. The whole tree is read once, at the start; components are handed the values they need.
+Settings come from `vanpulse.toml`. Environment variables `VANPULSE_<SECTION>__<KEY>` override it. A secret may also be
+in a file that `<key>_file` names. All settings are read once, at the start. Components get the section that they need.
 """
 
 import json
@@ -31,14 +31,14 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
-    """A table of the settings file; a key that does not exist is an error."""
+    """A table of the settings file. An unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 def _secret(value: SecretStr | None, file: Path | None, key: str) -> SecretStr | None:
     if value is not None and file is not None:
-        raise ValueError(f"{key} and {key}_file are both set; keep one")
+        raise ValueError(f"{key} and {key}_file are both set: remove one")
     if file is None:
         return value
     try:
@@ -51,31 +51,41 @@ def _secret(value: SecretStr | None, file: Path | None, key: str) -> SecretStr |
 
 
 class MqttSettings(Section):
-    """The broker, and how to be its subscriber."""
+    """The broker, our session there, and the dialects."""
 
     url: str = Field("mqtt://127.0.0.1:1883", description="broker address; `mqtts://` for TLS")
     protocol: Literal["5", "3.1.1"] = Field("5", description="MQTT version")
-    client_id: str = Field("vanpulse", min_length=1, max_length=128, description="fixed, so that the session is kept")
+    client_id: str = Field(
+        "vanpulse", min_length=1, max_length=128, description="constant, so that the broker keeps the session"
+    )
     username: str | None = Field(None, description="user name at the broker")
     password: SecretStr | None = Field(None, description="password at the broker")
     password_file: Path | None = Field(None, description="file that holds the password")
-    ca_file: Path | None = Field(None, description="certificate authority to trust instead of the system's")
-    cert_file: Path | None = Field(None, description="our certificate, where the broker asks for one")
-    key_file: Path | None = Field(None, description="the key of `cert_file`")
+    ca_file: Path | None = Field(None, description="certificate authority to trust, instead of the system's")
+    cert_file: Path | None = Field(None, description="our certificate, if the broker asks for one")
+    key_file: Path | None = Field(None, description="key of `cert_file`")
     prefix: str = Field("vans", pattern=r"^[^+#/\x00]+(/[^+#/\x00]+)*$", description="first part of native topics")
-    dialects: tuple[DialectName, ...] = Field(("native",), min_length=1, description="what the vans speak")
+    dialects: tuple[DialectName, ...] = Field(("native",), min_length=1, description="payload formats of the vans")
     gbt32960_utc_offset: str = Field(
-        "+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$", description="zone of those vans' clocks"
+        "+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$", description="time zone of the clocks of GB/T 32960 vans"
     )
-    gbt32960_coordinates: Literal["wgs84", "gcj02"] = Field("wgs84", description="where the van does not say which")
+    gbt32960_coordinates: Literal["wgs84", "gcj02"] = Field(
+        "wgs84", description="coordinates of GB/T 32960 vans that do not state them"
+    )
     gbt32960_current_sign: Literal["learn", "positive_in", "positive_out"] = Field(
-        "learn", description="direction of a positive current, seen from the battery"
+        "learn", description="sign of the current of GB/T 32960 vans"
     )
-    ovms_counters: bool = Field(default=False, description="trust the modules' lifetime energy counters")
-    receive_maximum: int = Field(2000, ge=1, le=65_535, description="messages the broker may send before an ack")
-    session_expiry_s: int = Field(604_800, ge=0, le=0xFFFF_FFFF, description="how long the broker keeps our session")
-    keepalive_s: int = Field(30, ge=5, le=65_535, description="longest silence on the connection")
-    max_packet_bytes: int = Field(65_536, ge=256, le=16_777_216, description="a larger message is `oversize`")
+    ovms_counters: bool = Field(default=False, description="use the lifetime energy counters of OVMS modules")
+    receive_maximum: int = Field(
+        2000, ge=1, le=65_535, description="messages that the broker may send without an acknowledgement"
+    )
+    session_expiry_s: int = Field(
+        604_800, ge=0, le=0xFFFF_FFFF, description="how long the broker keeps our session and its queue"
+    )
+    keepalive_s: int = Field(30, ge=5, le=65_535, description="longest time without a packet on the connection")
+    max_packet_bytes: int = Field(
+        65_536, ge=256, le=16_777_216, description="a larger message becomes an `oversize` dead letter"
+    )
 
     @model_validator(mode="after")
     def _resolve_password(self) -> "MqttSettings":
@@ -85,13 +95,17 @@ class MqttSettings(Section):
 
 
 class JournalSettings(Section):
-    """The file that keeps what was acknowledged until the store has it."""
+    """The journal, which keeps acknowledged messages until their points are in the store."""
 
-    path: Path = Field(Path("data/journal.db"), description="the file; on a real disk, never tmpfs")
-    max_bytes: int = Field(1_073_741_824, ge=1_048_576, description="limit of the journal's size")
-    when_full: Literal["pause", "drop_oldest"] = Field("pause", description="stop reading, or lose the oldest")
-    dead_letter_bytes: int = Field(67_108_864, ge=65_536, description="limit of the dead letters' size")
-    checkpoint_every_s: Positive = Field(30.0, description="how much is worked through again after a crash")
+    path: Path = Field(Path("data/journal.db"), description="the journal's file, on a real disk, never on tmpfs")
+    max_bytes: int = Field(1_073_741_824, ge=1_048_576, description="largest size of the journal")
+    when_full: Literal["pause", "drop_oldest"] = Field(
+        "pause", description="stop receiving, or drop the oldest messages"
+    )
+    dead_letter_bytes: int = Field(67_108_864, ge=65_536, description="largest size of all dead letters")
+    checkpoint_every_s: Positive = Field(
+        30.0, description="time between checkpoints; after a crash so much is processed again"
+    )
 
     @field_validator("path")
     @classmethod
@@ -102,20 +116,24 @@ class JournalSettings(Section):
 
 
 class StoreSettings(Section):
-    """Where the points go."""
+    """The store of the points."""
 
     url: str = Field(
         "sqlite:///data/history.db", description="`sqlite:///PATH` or `influxdb://HOST:PORT?org=O&bucket=B`"
     )
     token: SecretStr | None = Field(None, description="InfluxDB token (1.x: `user:password`)")
     token_file: Path | None = Field(None, description="file that holds the token")
-    batch_points: int = Field(10_000, ge=1, le=100_000, description="points a request carries at most")
-    flush_ms: int = Field(300, ge=10, le=60_000, description="longest wait before a write")
-    derived_every_s: Positive = Field(10.0, description="`energy` and `emissions` at most this often, in event time")
-    durable_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        0.0, description="how long the store may lose what it confirmed: 60 for VictoriaMetrics, which has no log"
+    batch_points: int = Field(10_000, ge=1, le=100_000, description="most points in one request")
+    flush_ms: int = Field(300, ge=10, le=60_000, description="longest time that points wait for a write")
+    derived_every_s: Positive = Field(
+        10.0, description="shortest time between two `energy` and `emissions` points of a van"
     )
-    keep_days: Annotated[int, Field(ge=1)] | None = Field(None, description="SQLite: delete raw points older than this")
+    durable_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        0.0, description="how long the store keeps confirmed points only in memory: 60 for VictoriaMetrics, else 0"
+    )
+    keep_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="SQLite only: raw points older than this are deleted"
+    )
 
     @model_validator(mode="after")
     def _resolve_token(self) -> "StoreSettings":
@@ -125,55 +143,61 @@ class StoreSettings(Section):
 
 
 class FleetSettings(Section):
-    """The vans, and what holds for one that the fleet file does not name."""
+    """The vans, and the defaults for those without an entry in the fleet file."""
 
-    file: Path = Field(Path("fleet.toml"), description="vans and depots; the default may be missing")
-    unknown_vehicles: Literal["accept", "reject"] = Field("accept", description="vans the fleet file does not name")
-    max_unknown_vehicles: int = Field(100_000, ge=0, description="how many of those at most")
+    file: Path = Field(
+        Path("fleet.toml"), description="fleet file with vans and depots; the default file may be missing"
+    )
+    unknown_vehicles: Literal["accept", "reject"] = Field(
+        "accept", description="whether to accept vans that are not in the fleet file"
+    )
+    max_unknown_vehicles: int = Field(100_000, ge=0, description="most such vans")
     battery_kwh: Positive | None = Field(None, description="usable energy of a full battery; empty: by `model`")
     payload_kg: Positive | None = Field(None, description="largest load; empty: by `model`")
     default_load_kg: Positive | None = Field(
-        None, description="load at departure of a van that says nothing about it; empty: none is assumed"
+        None, description="load at departure if the van does not report it; empty: unknown"
     )
-    depot: str = Field("none", min_length=1, max_length=64, description="home of an unnamed van")
+    depot: str = Field("none", min_length=1, max_length=64, description="depot of a van without one in the fleet file")
     model: str = Field("van", min_length=1, max_length=64, description="van model; `van` is any van of 3.5 t, 83 kWh")
-    country: str = Field("EU", pattern=r"^[A-Z]{2}$", description="whose grid charges it: ISO 3166 alpha-2, or EU")
-    diesel_class: str | None = Field(None, description="the diesel van it replaces; empty: by `model`")
+    country: str = Field(
+        "EU", pattern=r"^[A-Z]{2}$", description="country whose grid charges the van: ISO 3166 alpha-2, or EU"
+    )
+    diesel_class: str | None = Field(None, description="class of the diesel van that it replaces; empty: by `model`")
     geofences: Path | None = Field(None, description="GeoJSON file of depots, customers and zones")
-    timezone: str = Field("UTC", min_length=1, description="where a `day` begins: zone name or offset")
+    timezone: str = Field("UTC", min_length=1, description="time zone of `day` points: zone name or offset")
     energy_price_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="price of grid energy, any currency"
+        None, description="price of grid energy in any currency"
     )
     max_age_s: Positive = Field(604_800.0, description="an older reading is `too_old`")
     max_ahead_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        300.0, description="a reading further ahead is `in_future`"
+        300.0, description="a reading that is further ahead is `in_future`"
     )
-    messages_per_s: Positive = Field(50.0, description="a van beyond this rate is throttled")
+    messages_per_s: Positive = Field(50.0, description="a van that sends more is throttled")
 
 
 class EmissionsSettings(Section):
-    """How energy becomes emissions."""
+    """The factors by which emissions are computed from energy."""
 
     factor_set: str = Field(
-        "default", min_length=1, description="published factors: `default` by year of activity, a name, or a path"
+        "default", min_length=1, description="`default` (by year of activity), the name of a factor set, or a path"
     )
-    intensity_file: Path | None = Field(None, description="hourly grid intensity; else annual factors")
+    intensity_file: Path | None = Field(None, description="file of hourly grid intensities; empty: annual factors")
     zones: tuple[str, ...] | None = Field(
-        None, description='zone to use of a country that has several in the intensity file, as in `["DK-DK1"]`'
+        None, description='which zone to use if a country has several in the intensity file, as in `["DK-DK1"]`'
     )
     charging_efficiency_ac: Annotated[float, Field(gt=0.5, le=1)] | None = Field(
-        None, description="battery per grid energy, AC; empty: by power"
+        None, description="AC charging: battery energy over grid energy; empty: by power"
     )
     charging_efficiency_dc: Annotated[float, Field(gt=0.5, le=1)] | None = Field(
-        None, description="battery per grid energy, DC; empty: factor set"
+        None, description="DC charging: battery energy over grid energy; empty: by factor set"
     )
     market_g_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="factor of the contract at the depots, see `[contracts]` in the fleet file"
+        None, description="factor of the depots' contract; for several contracts see `[contracts]` in the fleet file"
     )
 
 
 class HttpSettings(Section):
-    """The agent's health endpoints."""
+    """The HTTP endpoints for health and metrics."""
 
     listen: str = Field("127.0.0.1:8081", pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s\[\]]+):\d{1,5}$", description="host:port")
 
@@ -181,7 +205,7 @@ class HttpSettings(Section):
     @classmethod
     def _port_exists(cls, listen: str) -> str:
         if int(listen.rpartition(":")[2]) > 65_535:
-            raise ValueError("a port is at most 65535")
+            raise ValueError("the port is above 65535")
         return listen
 
 
@@ -193,9 +217,9 @@ class LiveSettings(Section):
         pattern=r"^https?://\S+$",
         description="map tile server, `https://…/{z}/{x}/{y}.png`; empty: no tiles",
     )
-    password: SecretStr | None = Field(None, description="needed when it listens beyond this machine")
+    password: SecretStr | None = Field(None, description="required if the page listens on an address of the network")
     password_file: Path | None = Field(None, description="file that holds the password")
-    timezone: str = Field("UTC", description="zone that times are shown in")
+    timezone: str = Field("UTC", description="time zone of all times shown")
 
     @model_validator(mode="after")
     def _resolve_password(self) -> "LiveSettings":
@@ -205,13 +229,13 @@ class LiveSettings(Section):
 
 
 class LogSettings(Section):
-    """What the agent says on stderr."""
+    """The agent's log, which goes to stderr."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level shown")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 
 
 class Settings(BaseSettings):
-    """The whole tree. `load` makes it."""
+    """All settings, as `load` reads them."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
@@ -239,12 +263,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment over file; nothing else."""
+        """The environment first, then the file; no other source."""
         return EnvSettingsSource(settings_cls), TomlConfigSettingsSource(settings_cls)
 
 
 def load(file: Path | None = None) -> Settings:
-    """Read and check all settings. Raises `SettingsError` naming the key, the value and what is accepted."""
+    """Read and check all settings. Raises `SettingsError` with the key, its value and what is accepted."""
     if file is None and DEFAULT_FILE.exists():
         file = DEFAULT_FILE
     if file is not None and not file.is_file():
@@ -267,7 +291,7 @@ def load(file: Path | None = None) -> Settings:
 
 
 def first_error(error: ValidationError) -> str:
-    """The first thing wrong, as "key = value: what is accepted"."""
+    """The first error, as "key = value: what is accepted"."""
     detail = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
@@ -285,12 +309,12 @@ def _refuse_unknown_variables() -> None:
             section, separator, _ = variable.removeprefix(ENV_PREFIX).partition("__")
             if section.upper() not in sections or not separator:
                 raise SettingsError(
-                    f"unknown setting {variable!r} in the environment; write {ENV_PREFIX}<SECTION>__<KEY>"
+                    f"unknown setting {variable!r} in the environment: the form is {ENV_PREFIX}<SECTION>__<KEY>"
                 )
 
 
 def _not_json() -> str | None:
-    """Which list in the environment is not written as JSON."""
+    """The error text for a list in the environment that is not JSON; None if there is none."""
     for section_name, section in Settings.model_fields.items():
         for key, field in getattr(section.annotation, "model_fields", {}).items():
             variable = f"{ENV_PREFIX}{section_name}__{key}".upper()
@@ -298,7 +322,7 @@ def _not_json() -> str | None:
                 try:
                     json.loads(os.environ[variable])
                 except ValueError:
-                    return f'{variable} = {os.environ[variable]!r}: a list is written as JSON, as in ["native"]'
+                    return f'{variable} = {os.environ[variable]!r}: write a list as JSON, such as ["native"]'
     return None
 
 
@@ -311,18 +335,18 @@ class DepotEntry(Section):
 
 
 class ContractEntry(Section):
-    """A contract for electricity in the fleet file: the market-based factor of what is charged where it holds."""
+    """An electricity contract in the fleet file: the market-based factor for charging at its places."""
 
     at: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
-    """Names of depots and places, kinds of places (`depot`, `home`, …), or `public`: at none of the others."""
+    """Names of depots and places, kinds of places (`depot`, `home`, …), or `public` for all other places."""
     g_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    """All that the contract states, in g CO2e per kWh at the meter."""
+    """The factor that the contract states, in g CO2e per kWh at the meter."""
     coverage: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the energy that it covers."""
+    """Share of the energy that the contract covers."""
 
 
 class VanEntry(Section):
-    """A van in the fleet file; what is missing comes from its depot, its model, then the `fleet` settings."""
+    """A van in the fleet file. Missing values come from its depot, then its model, then the `fleet` settings."""
 
     depot: str | None = Field(None, min_length=1, max_length=64)
     model: str | None = Field(None, min_length=1, max_length=64)
@@ -332,7 +356,7 @@ class VanEntry(Section):
     default_load_kg: Positive | None = None
     diesel_class: str | None = None
     identities: tuple[str, ...] = ()
-    """Other names the van goes by, such as its VIN or a module's id."""
+    """Other ids of the van, such as its VIN or the id of a telematics module."""
 
 
 class FleetFile(Section):
@@ -349,7 +373,7 @@ class FleetFile(Section):
         for name, contract in contracts.items():
             for place in contract.at:
                 if holder.setdefault(place, name) != name:
-                    raise ValueError(f"the contracts {holder[place]!r} and {name!r} both hold at {place!r}")
+                    raise ValueError(f"the contracts {holder[place]!r} and {name!r} both apply at {place!r}: keep one")
         return contracts
 
     @field_validator("vans")
@@ -359,11 +383,13 @@ class FleetFile(Section):
         for vehicle_id, van in vans.items():
             for identity in van.identities:
                 if owner.setdefault(identity, vehicle_id) != vehicle_id:
-                    raise ValueError(f"identity {identity!r} belongs to {owner[identity]!r} and to {vehicle_id!r}")
+                    raise ValueError(
+                        f"the vans {owner[identity]!r} and {vehicle_id!r} both have the identity {identity!r}"
+                    )
         return vans
 
     def depots_without_entry(self) -> dict[str, str]:
-        """Depots that vans name and that have no entry although others have, each with a van of it: typos."""
+        """Depots that a van names but that have no entry, each with such a van; empty if no depot has an entry."""
         if not self.depots:
             return {}
         named = {van.depot: vehicle_id for vehicle_id, van in reversed(self.vans.items()) if van.depot is not None}
@@ -371,7 +397,7 @@ class FleetFile(Section):
 
 
 def load_fleet(settings: FleetSettings) -> FleetFile:
-    """Read the fleet file. A missing file is an empty fleet only where the setting was left at its default."""
+    """Read the fleet file. If the setting has its default, a missing file means an empty fleet."""
     path = settings.file
     if not path.exists() and "file" not in settings.model_fields_set:
         return FleetFile()

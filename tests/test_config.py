@@ -62,9 +62,7 @@ def test_lists_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("VANPULSE_MQTT__DIALECTS", '["native", "ovms"]')
     assert load().mqtt.dialects == ("native", "ovms")
     monkeypatch.setenv("VANPULSE_MQTT__DIALECTS", "native,ovms")
-    with pytest.raises(
-        SettingsError, match=r'VANPULSE_MQTT__DIALECTS = .*a list is written as JSON, as in \["native"\]'
-    ):
+    with pytest.raises(SettingsError, match=r'VANPULSE_MQTT__DIALECTS = .*write a list as JSON, such as \["native"\]'):
         load()
 
 
@@ -110,7 +108,7 @@ def test_a_file_without_a_secret_is_an_error(tmp_path: Path, monkeypatch: pytest
         ('[mqtt]\nprefix = "vans/+"\n', "mqtt.prefix = 'vans/+': "),
         ('[http]\nlisten = "8081"\n', "http.listen = '8081': "),
         ('[fleet]\ncountry = "germany"\n', "fleet.country = 'germany': "),
-        ('[http]\nlisten = "127.0.0.1:65536"\n', "http.listen = '127.0.0.1:65536': a port is at most 65535"),
+        ('[http]\nlisten = "127.0.0.1:65536"\n', "http.listen = '127.0.0.1:65536': the port is above 65535"),
         ('[http]\nlisten = "[nope]:8081"\n', "http.listen = '[nope]:8081': "),
         ('[journal]\npath = "."\n', "journal.path = '.': this is a directory; name a file in it"),
         ('[live]\ntiles_url = "tiles"\n', "live.tiles_url = 'tiles': "),
@@ -134,7 +132,7 @@ def test_what_is_wrong_is_named_with_its_value(tmp_path: Path, text: str, said: 
     [
         ("VANPULSE_MQTT__COLOUR", "mqtt.colour"),
         ("VANPULSE_WEATHER__SUN", "VANPULSE_WEATHER__SUN"),
-        ("VANPULSE_MQTT_URL", "write VANPULSE_<SECTION>__<KEY>"),
+        ("VANPULSE_MQTT_URL", "the form is VANPULSE_<SECTION>__<KEY>"),
         ("VANPULSE_STORE__FLUSH_MS", "store.flush_ms = 'red'"),
     ],
 )
@@ -168,7 +166,10 @@ def test_the_default_fleet_file_may_be_missing_another_may_not(tmp_path: Path) -
     [
         ("[vans.van-1]\nwheels = 4\n", "unknown setting 'vans.van-1.wheels'"),
         ('[vans."a van"]\n', "vans.a van"),
-        ('[vans.a]\nidentities = ["X"]\n[vans.b]\nidentities = ["X"]\n', "identity 'X' belongs to 'a' and to 'b'"),
+        (
+            '[vans.a]\nidentities = ["X"]\n[vans.b]\nidentities = ["X"]\n',
+            "the vans 'a' and 'b' both have the identity 'X'",
+        ),
         ("[depots.north]\nlatitude_deg = 95\n", "depots.north.latitude_deg = 95: "),
         ('[vans.a]\ncountry = "Germany"\n', "vans.a.country = 'Germany': "),
         ("[vans", "is not valid TOML"),

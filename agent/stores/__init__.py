@@ -1,4 +1,4 @@
-"""Where points go and where they are read again: the history file, or InfluxDB, as `store.url` says."""
+"""Stores of points: the SQLite history file or InfluxDB, chosen by `store.url`."""
 
 import os
 from pathlib import Path
@@ -21,11 +21,11 @@ def make_store(
     keep_days: float | None = None,
     timeout_s: float = 30.0,
 ) -> Store:
-    """The writing side of `store.url`. Raises `SettingsError` for an address that can mean nothing."""
+    """The writing side of `store.url`. Raises `SettingsError` for an address of no known form."""
     if url.startswith("sqlite:"):
         return SqliteStore(sqlite_path(url), keep_days=keep_days)
     if keep_days is not None:
-        raise SettingsError("store.keep_days: an InfluxDB bucket has its own retention; set it there")
+        raise SettingsError("store.keep_days is for SQLite only: set the retention of the InfluxDB bucket instead")
     return InfluxStore(url, token=token, batch_points=batch_points, timeout_s=timeout_s)
 
 

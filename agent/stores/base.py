@@ -1,4 +1,4 @@
-"""What a store is: takes rows, confirms them, and lets them be read again."""
+"""The interfaces of a store: `Store` writes rows, `History` reads points."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Protocol
@@ -6,33 +6,33 @@ from typing import Any, Final, NamedTuple, Protocol
 from agent.points.rows import Rows
 
 SERIES_KEPT: Final = 262_144
-"""A store's cache by series is emptied when it has so many, some 60 MB, since vans come and go."""
+"""A store's cache by series is cleared at this size, some 60 MB, since the series of vans that left stay in it."""
 
 
 class RejectedRow(NamedTuple):
-    """One row that the store will never take, with its own words."""
+    """A row that the store refused for good, with the store's message."""
 
     measurement: str
     line: str
     detail: str
     vehicle_id: str = ""
-    """The van that it is about; empty for none."""
+    """The van of the row; empty for none."""
 
 
 class Store(Protocol):
-    """The writing side. Writing the same rows twice leaves the store as if once."""
+    """The writing side. It is idempotent: writing the same rows twice gives the same result as writing them once."""
 
     async def open(self) -> None:
-        """Make ready to write; returns also when the store is unreachable, since it may come later.
+        """Prepare for writing. An unreachable store is no error here, since it may come back.
 
-        Raises `SettingsError` when what is there can never be used.
+        Raises `SettingsError` if the store can never be used.
         """
         ...
 
     async def write(self, rows: Rows) -> list[RejectedRow]:
-        """Return when the rows are durable; the rows refused for good are returned, everything else is stored.
+        """Return when the rows are durable. Returns the rows that were refused for good; all others are stored.
 
-        Raises `StoreUnavailable` or `StoreMisconfigured`; the caller then tries the same rows again.
+        Raises `StoreUnavailable` or `StoreMisconfigured`. The caller then writes the same rows again.
         """
         ...
 
@@ -41,12 +41,12 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Release what `open` took."""
+        """Release the resources of `open`."""
         ...
 
 
 class History(Protocol):
-    """The reading side, for exports and pages: one measurement at a time, never a lock on the writer."""
+    """The reading side, for exports and pages: one measurement at a time, without blocking the writer."""
 
     def select(
         self,
@@ -57,9 +57,9 @@ class History(Protocol):
         end_ms: int | None = None,
         latest: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Points in order of time, each {"time_ms": …, tags…, fields…}; absent fields are left out.
+        """Points in order of time, each {"time_ms": …, tags…, fields…} without absent fields.
 
-        `start_ms` is included, `end_ms` is not. `latest` gives only the newest point of each series.
+        `start_ms` is included, `end_ms` is not. With `latest`, only the newest point of each series.
         """
         ...
 

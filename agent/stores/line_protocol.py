@@ -16,16 +16,16 @@ _SPECIAL_IN_TEXT: Final = re.compile(r'(["\\])')
 
 
 def escape_tag(text: str) -> str:
-    r"""A tag's text. What the protocol cannot express is replaced: control characters by a space, `\` by `/`.
+    r"""A tag's text, escaped. What the protocol cannot express is replaced: control characters by a space, `\` by `/`.
 
-    Leading and trailing spaces go, since servers disagree about them, as they do about what `\` before others means.
+    Leading and trailing spaces are removed. Servers differ in how they read these and a `\` before other characters.
     """
     return _SPECIAL_IN_TAG.sub(r"\\\1", _CONTROL.sub(" ", text).strip().replace("\\", "/"))
 
 
 @lru_cache(maxsize=4096)
 def escape_text(text: str) -> str:
-    """A text field's content; line breaks and other control characters become spaces: not every server keeps them."""
+    """A text field's content, escaped. Control characters become spaces, since not every server keeps them."""
     return _SPECIAL_IN_TEXT.sub(r"\\\1", _CONTROL.sub(" ", text))
 
 
@@ -63,16 +63,16 @@ class LineWriter:
 
 
 def measurement_of(line: str) -> str:
-    """The measurement that a line belongs to."""
+    """The measurement of a line."""
     return re.split("[, ]", line, maxsplit=1)[0]
 
 
 def vehicle_of(line: str) -> str:
-    """The van that a line is about; empty for none. A `vehicle_id` has nothing in it that is escaped."""
+    """The van of a line; empty for none. A `vehicle_id` has no characters that are escaped."""
     found = _VEHICLE.search(line)
     return found[1] if found else ""
 
 
 def time_of(line: str) -> int:
-    """The time of a line that `LineWriter` has made, ms."""
+    """The time of a line of `LineWriter`, ms."""
     return int(line.rpartition(" ")[2])

@@ -1,4 +1,4 @@
-"""The history file: the store that needs no server, and that other processes read while the agent writes."""
+"""The history file: a SQLite store without a server, which other processes can read while the agent writes."""
 
 import asyncio
 import sqlite3
@@ -27,22 +27,22 @@ from agent.stores.sqlite_schema import (
 T = TypeVar("T")
 
 _STATEMENT_ROWS: Final = (1000, 100, 10, 1)
-"""Rows per statement: mostly full ones; what remains goes in tens and ones, so that few statements are prepared."""
+"""Rows per statement: as many full statements as possible, the rest by hundreds, tens and ones."""
 _KEPT_FOREVER: Final = frozenset(
     {"trip", "tour", "drop", "charge", "charge_slice", "stop", "day", "alert", "correction"}
 )
-"""What `keep_days` does not touch: rare, and what reports are made of."""
+"""Measurements that `keep_days` does not delete: they are rare, and reports are made of them."""
 _PRAGMAS: Final = ("synchronous = FULL", "secure_delete = OFF", "cache_size = -4096", "wal_autocheckpoint = 2000")
-"""Points are appended, so that a few MB of cache do: with 16 MB no write was faster."""
+"""Points are appended, so that a small cache is enough: with 16 MB no write was faster."""
 _DAY_MS: Final = 86_400_000
 REOPEN_AFTER_S: Final = 0.5
-"""Time for whoever replaces the file to put the new one in its place."""
+"""How long to wait for the new file when the file was removed or replaced."""
 _NEVER_MS: Final = -(2**62)
 _SERIES: Final = itemgetter(0)
 _TIME: Final = itemgetter(1)
 
 _REFUSALS: Final = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, ValueError)
-"""What SQLite or its module raises for a value it cannot keep: wrong type, too large, text that is no Unicode."""
+"""Errors for a value that SQLite cannot store: wrong type, too large, or text that is not Unicode."""
 _MISCONFIGURED: Final = frozenset(
     {
         sqlite3.SQLITE_READONLY,
@@ -56,7 +56,7 @@ _MISCONFIGURED: Final = frozenset(
 
 
 class _SeriesIds(dict[Series, int]):
-    """The number of each series in the file; one that has none yet gets the next when it is first asked for."""
+    """The number of each series in the file. A new series is inserted at its first look-up."""
 
     def __init__(self, connection: sqlite3.Connection | None = None) -> None:
         super().__init__()
@@ -75,9 +75,9 @@ class _SeriesIds(dict[Series, int]):
 
 
 class SqliteStore:
-    """Writes points in one transaction per call; when `write` has returned they survive a power cut.
+    """Writes the points of a call in one transaction. When `write` has returned, they survive a power cut.
 
-    `keep_days` deletes raw and derived points older than that, counted back from the newest point; trips, charges,
+    With `keep_days`, raw and derived points that are so much older than the newest point are deleted. Trips, charges,
     stops, days and alerts stay.
     """
 
@@ -88,7 +88,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        """Device and inode of the file that is open."""
+        """Device and inode of the open file."""
         self._ids = _SeriesIds()
         self._last = _no_last_points()
         self._parameters = {
@@ -101,7 +101,7 @@ class SqliteStore:
         }
 
     async def open(self) -> None:
-        """Make or open the file. Raises `SettingsError` when the path, or what is there, can never be used."""
+        """Create or open the file. Raises `SettingsError` if the path, or the file there, can never be used."""
 
         def connect() -> None:
             try:
@@ -109,7 +109,7 @@ class SqliteStore:
             except StoreMisconfigured as error:
                 raise SettingsError(f"store.url: {error}") from error
             except StoreUnavailable:
-                return  # a full disk or another writer: `write` says so, and may find it mended
+                return  # a full disk or another writer: `write` reports it if it lasts
 
         await self._in_thread(connect)
 
@@ -118,7 +118,7 @@ class SqliteStore:
         return await self._in_thread(self._write, rows)
 
     async def check(self) -> None:
-        """Take and give back the write lock."""
+        """Acquire and release the write lock."""
 
         def take() -> None:
             connection = self._connected()
@@ -173,13 +173,13 @@ class SqliteStore:
         return connection
 
     def _check_file(self) -> None:
-        """Writes to a file that was removed or replaced would succeed, and nobody would ever read them."""
+        """Raise `StoreUnavailable` if the file was removed or replaced: writes would succeed but be lost."""
         if _identity(self.path) == self._file:
             return
         self._disconnect()
         raise StoreUnavailable(
-            f"{self.path} was removed or replaced while the agent was running: it is opened anew, and everything since "
-            "the last checkpoint is written again; what was in it before is where the old file is",
+            f"{self.path} was removed or replaced while the agent was running. The agent opens it again and writes "
+            "everything since the last checkpoint again. Earlier points are only in the old file",
             retry_after_s=REOPEN_AFTER_S,
             has_forgotten=True,
         )
@@ -197,7 +197,7 @@ class SqliteStore:
     def _write(self, rows: Rows) -> list[RejectedRow]:
         try:
             connection = self._connected()
-        except SettingsError as error:  # the file of another program has taken its place
+        except SettingsError as error:  # the file was replaced by that of another program
             raise StoreMisconfigured(str(error)) from error
         self._check_file()
         rejected: list[RejectedRow] = []
@@ -205,7 +205,7 @@ class SqliteStore:
             connection.execute("BEGIN IMMEDIATE")
             for name, points in rows.items():
                 if points:
-                    # Points that continue the table in its own order are appended rather than searched for.
+                    # Points in the order of the table are appended, without a search for their place.
                     in_order = sorted(points, key=_TIME)
                     rejected += self._write_measurement(connection, name, in_order)
                     self._note_last(connection, name, in_order)
@@ -213,7 +213,7 @@ class SqliteStore:
                 self._delete_old(connection, max(100, 2 * sum(map(len, rows.values()))))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            # The state of the connection after an I/O error is not known: the next attempt starts with a new one.
+            # After an I/O error the state of the connection is unknown: the next attempt opens a new one.
             self._disconnect()
             raise self._translate(error) from error
         except BaseException:
@@ -225,7 +225,7 @@ class SqliteStore:
     def _write_measurement(
         self, connection: sqlite3.Connection, name: str, points: list[PointRow]
     ) -> list[RejectedRow]:
-        """Write points that are in order of time."""
+        """Write points, which are in order of time. Returns the refused ones."""
         parameters = self._parameters[name]
         self._newest_ms = max(self._newest_ms, points[-1][1])
         rejected: list[RejectedRow] = []
@@ -244,7 +244,7 @@ class SqliteStore:
         return rejected
 
     def _note_last(self, connection: sqlite3.Connection, name: str, points: list[PointRow]) -> None:
-        """Keep `last_points` within its promise; a series comes up once per `LAST_POINTS_MS` of its own time."""
+        """Update `last_points`: for each series once per `LAST_POINTS_MS` of its own time."""
         last = self._last[name]
         newest = dict(zip(map(_SERIES, points), map(_TIME, points), strict=True))
         numbers = [self._ids[series] for series in newest]
@@ -277,7 +277,7 @@ class SqliteStore:
         return rejected
 
     def _delete_old(self, connection: sqlite3.Connection, limit: int) -> None:
-        """Delete at most so many of each measurement's oldest points: more than come in, so it keeps up."""
+        """Delete at most `limit` of the oldest points of each measurement, which is more than arrive in this time."""
         assert self._keep_ms is not None  # noqa: S101  # the caller's condition
         oldest_ms = self._newest_ms - self._keep_ms
         for measurement in MEASUREMENTS.values():
@@ -301,7 +301,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _no_last_points() -> "dict[str, array[int]]":
-    """By measurement and series number: from when on a point has to be noted in `last_points`."""
+    """By measurement and series number: the earliest time of a point that has to update `last_points`."""
     return {name: array("q") for name in MEASUREMENTS}
 
 

@@ -1,4 +1,4 @@
-"""Reading the history file from another process, or another thread, while the agent writes it."""
+"""Reads the history file, from another process or thread, while the agent writes it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ _StoredRow = tuple[Any, ...]
 
 _FAR_MS: Final = 2**62
 _PAGE: Final = 2000
-"""Points per read: a reading transaction that stays open would keep the writer's WAL from being reused."""
+"""Points in each read. Reads are short, since an open one would keep the writer from reusing its WAL."""
 
 
 class SqliteHistory:
-    """Reads in short steps; never takes a lock that the writer waits for."""
+    """Reads in short steps and takes no lock that the writer waits for."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.exists():
-            raise StoreUnavailable(f"there is no history file {self.path} yet; the agent makes it at its first start")
+            raise StoreUnavailable(f"there is no history file {self.path} yet: the agent creates it at its first start")
         try:
             self._connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0, check_same_thread=False
@@ -56,7 +56,7 @@ class SqliteHistory:
             raise StoreUnavailable(f"{self.path}: {error}") from error
 
     def _has(self, measurement: Measurement) -> bool:
-        """Whether the file has the measurement: not one of an agent that did not know it yet."""
+        """Whether the file has the measurement; that of an older agent may not."""
         found = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (points_table(measurement),))
         return found.fetchone() is not None
 
@@ -93,7 +93,7 @@ class SqliteHistory:
     def _newest(
         self, measurement: Measurement, chosen: set[int] | None, start_ms: int | None, end_ms: int | None
     ) -> list[_StoredRow]:
-        """The newest point of each series, in order of time: most are found near the end, the rest one by one."""
+        """The newest point of each series, in order of time. Most are near the end; the others are searched singly."""
         last = dict(
             self._connection.execute(
                 "SELECT series_id, time_ms FROM last_points WHERE measurement = ?", (measurement.name,)
@@ -115,7 +115,7 @@ class SqliteHistory:
                     break
         table, columns = points_table(measurement), _columns(measurement)
         for number in missing:
-            # With an end before its newest point, a series has to be searched for from there.
+            # `last_points` helps only if there is no end: otherwise the search goes back from the end.
             low, high = (last[number], last[number] + LAST_POINTS_MS) if end_ms is None else (-_FAR_MS, end_ms)
             query = (
                 f"SELECT {columns} FROM {table} WHERE series_id = ? AND time_ms >= ? AND time_ms < ? "  # noqa: S608

@@ -1,11 +1,11 @@
-"""The tables of the history file, made from `MEASUREMENTS`; what other processes query are the views.
+"""The tables of the history file, made from `MEASUREMENTS`, and the views that other processes query.
 
-Each measurement has a table `<name>_points` with the points keyed by (time, series), and a view `<name>` that joins the
-tags to them: `SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= …`. Time comes first in the key, because points
-arrive in order of time: appending to one place of the file costs a third of writing to a thousand.
+Each measurement has a table `<name>_points` with the points, keyed by (time, series), and a view `<name>` that joins
+the tags to them: `SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= …`. Time comes first in the key because points
+arrive in order of time: appending at one place of the file costs a third of inserting at a thousand.
 
-`last_points` says where the newest point of a series is to be looked for: within `LAST_POINTS_MS` from the time it
-names. Kept exactly it would cost as much as the points.
+`last_points` has a time for each series: its newest point is at most `LAST_POINTS_MS` later. An exact time would cost
+as much to write as the points.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ from agent.errors import SettingsError
 from agent.points.measurements import MEASUREMENTS, Field, Measurement
 
 APPLICATION_ID: Final = 0x7670_6873
-"""`vphs`: says that a SQLite file is a history of this program."""
+"""`vphs`: marks a SQLite file as a history file of this program."""
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 4096
 LAST_POINTS_MS: Final = 600_000
@@ -28,16 +28,16 @@ _COLUMN_TYPES: Final = {"float": "REAL", "integer": "INTEGER", "boolean": "INTEG
 
 
 def prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Make what is missing; refuse the file of another program or of a newer version."""
+    """Create missing tables and columns. Raises `SettingsError` for a file of another program or a newer version."""
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if tables and application_id != APPLICATION_ID:
-        raise SettingsError(f"store.url: {path} is an SQLite file of another program; name another file")
+        raise SettingsError(f"store.url: {path} is a SQLite file of another program. Choose another file")
     if version > SCHEMA_VERSION:
         raise SettingsError(
-            f"store.url: {path} was written by a newer version (format {version}, known is {SCHEMA_VERSION}); "
-            "install that version again, or name another file"
+            f"store.url: {path} was written by a newer vanpulse (format {version}; this one reads {SCHEMA_VERSION}). "
+            "Install that version, or choose another file"
         )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
@@ -90,7 +90,7 @@ def _column(field: Field) -> str:
 
 
 def upsert(measurement: Measurement, rows: int) -> str:
-    """One statement that writes so many points; a point that is there takes the new fields and keeps its others."""
+    """A statement that writes so many points. An existing point gets the new fields and keeps its others."""
     names = [f'"{name}"' for name in measurement.field_names]
     values = f"({', '.join('?' * (len(names) + 2))})"
     union = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
