@@ -127,6 +127,17 @@ def test_the_live_page_only_reads() -> None:
         assert all(name.startswith(known) for name in used), f"{file}: {used}"
 
 
+def test_code_is_compiled_only_in_the_room_of_speed() -> None:
+    for part in ALLOWED:
+        for file in files(part):
+            calls = {
+                node.func.id
+                for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
+            assert part == "fast" or not calls & {"eval", "exec", "compile"}, file
+
+
 def test_only_the_entry_ends_the_process() -> None:
     # A second signal, and the reader of a pipe that has gone: the two that end at once.
     for part in ALLOWED:

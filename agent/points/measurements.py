@@ -5,11 +5,11 @@ from typing import Final, Literal, NamedTuple
 FieldType = Literal["float", "integer", "boolean", "text"]
 
 TAGS: Final = ("vehicle_id", "depot", "model", "country")
-"""The tags of every van's measurements, in this order; `fleet` has only `depot`, `agent` has none."""
+"""The tags of a van's measurements, in this order; `fleet` has only `depot`, `agent` has none."""
 
 
 class Field(NamedTuple):
-    """A field of a measurement: its type never changes."""
+    """A field of a measurement. Its type never changes."""
 
     name: str
     type: FieldType
@@ -18,7 +18,7 @@ class Field(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """A named set of fields."""
+    """A kind of points: a name, tags and fields."""
 
     name: str
     tags: tuple[str, ...]
@@ -32,7 +32,7 @@ class Measurement(NamedTuple):
 
 
 def _measurement(name: str, description: str, *fields: str, tags: tuple[str, ...] = TAGS) -> Measurement:
-    """Each field as "name type unit: description"."""
+    """A measurement whose fields are written as "name type unit: description"."""
     parsed = []
     for field in fields:
         head, text = field.split(": ", 1)
@@ -46,7 +46,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     for measurement in (
         _measurement(
             "battery",
-            "What the van said about its battery, for every reading.",
+            "The battery values of each reading.",
             "soc_pct float %: state of charge",
             "soh_pct float %: state of health",
             "voltage_v float V: pack voltage",
@@ -60,7 +60,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "location",
-            "Where the van said it was, for every reading.",
+            "The position values of each reading.",
             "latitude_deg float °: WGS 84 latitude",
             "longitude_deg float °: WGS 84 longitude",
             "altitude_m float m: height",
@@ -70,7 +70,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "energy",
-            "Where the van's energy stands: every `derived_every_s` of event time and at every change of state.",
+            "The van's energy totals and state: every `derived_every_s` of event time and at every change of state.",
             "state text -: driving, stopped, parked, charging or offline",
             "power_kw float kW: power, positive out of the battery",
             "used_kwh_total float kWh: energy taken out of the battery",
@@ -87,7 +87,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "emissions",
-            "Where the van's emissions stand, well-to-wheel: with the same times as `energy`.",
+            "The van's emission totals, well-to-wheel, at the same times as `energy`.",
             "co2e_g_total float g: CO2e of the energy used",
             "co2e_g_per_km float g/km: CO2e per distance driven",
             "grid_g_per_kwh float g/kWh: intensity of the grid now",
@@ -100,7 +100,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "trip",
-            "One trip, at its end.",
+            "One trip, written at its end.",
             "start_ms integer ms: start, since the epoch",
             "duration_s float s: from start to end",
             "distance_km float km: distance",
@@ -128,7 +128,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "tour",
-            "One tour, at its end: from leaving a depot until the return to one.",
+            "One tour, from leaving a depot to the return to one, written at its end.",
             "start_ms integer ms: departure, since the epoch",
             "duration_s float s: from departure to return",
             "distance_km float km: distance",
@@ -156,7 +156,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "drop",
-            "Goods loaded or unloaded, written at the tour's end under the drop's own time.",
+            "Goods that were loaded or unloaded, written at the tour's end with the time of the drop.",
             "action text -: load or unload",
             "consignment_id text -: the consignment",
             "customer_id text -: the customer",
@@ -172,7 +172,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "charge",
-            "One charge, at its end.",
+            "One charge, written at its end.",
             "start_ms integer ms: start, since the epoch",
             "duration_s float s: from start to end",
             "soc_start_pct float %: state of charge at the start",
@@ -195,7 +195,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "charge_slice",
-            "A quarter of an hour of a charge, written once when it is complete, under its beginning.",
+            "A quarter of an hour of a charge, written when it is complete, with the time of its beginning.",
             "battery_kwh float kWh: energy into the battery",
             "grid_kwh float kWh: energy drawn from the grid",
             "meter text -: where most of grid_kwh comes from: charger or modelled",
@@ -213,7 +213,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "stop",
-            "One stop, at its end.",
+            "One stop, written at its end.",
             "start_ms integer ms: start, since the epoch",
             "dwell_s float s: how long it stood",
             "latitude_deg float °: where",
@@ -222,7 +222,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "day",
-            "One van's day, written at its end under the day's first millisecond.",
+            "One day of a van, written at its end, with the time of the day's first millisecond.",
             "distance_km float km: distance driven",
             "used_kwh float kWh: energy taken out of the battery",
             "regenerated_kwh float kWh: energy returned by braking",
@@ -246,7 +246,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "alert",
-            "A condition that began or ended.",
+            "A condition of a van that began or ended.",
             "kind text -: which condition",
             "severity text -: info, warning or critical",
             "state text -: raised or cleared",
@@ -255,13 +255,13 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "correction",
-            "What an hour of a stretch that must not count has added to the totals, under that hour's beginning.",
-            "from_ms integer ms: beginning of the stretch, since the epoch",
+            "What one hour of a corrected period added to the totals, with the time of that hour's beginning.",
+            "from_ms integer ms: beginning of the period, since the epoch",
             "to_ms integer ms: its end",
             "made_ms integer ms: when the correction was made",
-            "reason text -: why the stretch must not count",
+            "reason text -: why the period is excluded",
             "made_by text -: who made the correction",
-            "distance_km float km: distance that does not count",
+            "distance_km float km: distance that is excluded",
             "used_kwh float kWh: of used_kwh_total",
             "regenerated_kwh float kWh: of regenerated_kwh_total",
             "charged_kwh float kWh: of charged_kwh_total",
@@ -275,7 +275,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "fleet",
-            "One depot's vans, each full minute.",
+            "The sums over the vans of one depot, at each full minute.",
             "vans integer -: vans known",
             "online integer -: vans that are not offline",
             "driving integer -: vans on a trip, stops included",
@@ -292,7 +292,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         ),
         _measurement(
             "agent",
-            "The agent's own counters and gauges, each minute.",
+            "The agent's own counters and gauges, once per minute.",
             "messages_total integer -: messages received and journaled",
             "accepted_total integer -: readings taken",
             "duplicates_total integer -: readings seen before",

@@ -1,8 +1,8 @@
 """The tables of the history file, made from `MEASUREMENTS`, and the views that other processes query.
 
 Each measurement has a table `<name>_points` with the points, keyed by (time, series), and a view `<name>` that joins
-the tags to them: `SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= …`. Time comes first in the key because points
-arrive in order of time: appending at one place of the file costs a third of inserting at a thousand.
+the tags to them: `SELECT vehicle_id, soc_pct FROM battery WHERE time_ms >= …`. Time comes first in the key because
+points arrive in order of time: appending at one place of the file costs a third of inserting at a thousand.
 
 `last_points` has a time for each series: its newest point is at most `LAST_POINTS_MS` later. An exact time would cost
 as much to write as the points.

@@ -187,7 +187,7 @@ def test_a_contract_for_a_place_that_is_not_there(contracts: dict[str, object], 
 @pytest.mark.parametrize(
     ("contracts", "said"),
     [
-        ({"A": {"at": ["x"], "g_per_kwh": 1.0}, "B": {"at": ["x"], "g_per_kwh": 2.0}}, "both hold at 'x'"),
+        ({"A": {"at": ["x"], "g_per_kwh": 1.0}, "B": {"at": ["x"], "g_per_kwh": 2.0}}, "both apply at 'x'"),
         ({"A": {"at": [], "g_per_kwh": 1.0}}, "at"),
         ({"A": {"at": ["x"], "g_per_kwh": -1.0}}, "g_per_kwh"),
         ({"A": {"at": ["x"], "g_per_kwh": 1.0, "coverage": 1.2}}, "coverage"),

@@ -61,6 +61,19 @@ def test_tags_are_escaped(text: str, escaped: str) -> None:
     assert escape_tag(text) == escaped
 
 
+def test_the_tags_of_a_van_are_kept_once_however_often_it_comes_back() -> None:
+    """Each time that a van wakes it has a new object for its tags."""
+    writer = LineWriter()
+    tags = {"vehicle_id": "van-1", "depot": "Nord"}
+    lines = [
+        line
+        for number in range(100)
+        for line in writer.lines(rows_of("battery", battery(Series(**tags), number, soc_pct=1.0)))
+    ]
+    assert lines == [f"battery,depot=Nord,vehicle_id=van-1 soc_pct=1.0 {number}" for number in range(100)]
+    assert len(writer._tags) == 1
+
+
 def test_text_is_escaped_once_and_remembered() -> None:
     assert escape_text("a\\b") == escape_text("a\\b") == "a\\\\b"
 

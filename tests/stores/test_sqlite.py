@@ -214,7 +214,7 @@ def make_folder(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (make_newer, "newer version"),
+        (make_newer, "newer vanpulse"),
         (make_foreign, "another program"),
         (make_text, "not a database"),
         (make_folder, "directory|unable to open"),
