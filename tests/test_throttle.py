@@ -1,4 +1,4 @@
-"""The rate limit: whom it stops, and whom it must never stop."""
+"""The rate limit: which messages it refuses, and which it must not refuse."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""This program fails at a reading or a tick: three tries, then it goes on without, and the van is as it was before.
+"""Errors of this program at a reading or a tick: three tries, then a dead letter, and the van is as it was before.
 
 What fails is the real step, after it has changed the van: as a division by zero in its last line would.
 """
@@ -47,7 +47,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def let_step_fail(monkeypatch: pytest.MonkeyPatch, fails: Fails) -> Counter[tuple[str, int]]:
-    """The real step, and then an error; returns how often it was tried with which reading."""
+    """Let the real step run and then raise. Returns how often it was tried with each reading."""
     real = module.step
     tried: Counter[tuple[str, int]] = Counter()
 
@@ -219,7 +219,7 @@ async def test_a_decoder_that_fails_is_asked_three_times(bench: Bench, monkeypat
 
 
 class Death(BaseException):
-    """Stands for what no handler catches: a fault in a library, or SIGKILL from a watchdog."""
+    """An end of the process that no handler catches: a fault in a library, or SIGKILL."""
 
 
 async def test_a_message_that_ends_the_process_is_set_aside_after_three_ends(
@@ -258,7 +258,7 @@ async def test_a_message_that_ends_the_process_is_set_aside_after_three_ends(
 
 
 def test_a_tick_that_completes_the_values_of_a_van_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ended the agent, and again after each restart, since value and tick are in the journal."""
+    """Before, it ended the agent again after each restart, since value and tick are in the journal."""
     monkeypatch.setenv("VANPULSE_FLEET__UNKNOWN_VEHICLES", "reject")
     shard = make_shard(dialects=["native", "ovms"], settings=Settings())
     messages = [

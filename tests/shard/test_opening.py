@@ -1,4 +1,4 @@
-"""What another program does with a shard: the page about it is run, block by block."""
+"""Embedding a shard in another program. The blocks of docs/embedding.md are run."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Who is taken in: the vans of the fleet file, and up to a number of others, counted by each shard for itself."""
+"""Admission: the vans of the fleet file, and a limited number of others. Each shard counts its own."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def roster(**settings: object) -> Roster:
 
 
 def take_in(vans: VanRegistry, *names: str) -> list[bool]:
-    """Whether each of these is taken in, one after the other."""
+    """Let these vans report one after the other; whether each was admitted."""
     taken = []
     for name in names:
         taken.append(vans.wake(name) is not None or vans.admits(name))

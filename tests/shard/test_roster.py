@@ -1,4 +1,4 @@
-"""Who the vans are: the van's own entry, its depot, its model, then the fleet settings."""
+"""Master data of vans: from the van's own entry, its depot, its model, then the fleet settings."""
 
 from pathlib import Path
 

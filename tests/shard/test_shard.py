@@ -1,4 +1,4 @@
-"""What the journal's messages become, seen where a fleet's life is told by the arrival times of its batches."""
+"""The shard: what batches become when clocks are set, letters are replayed and the agent restarts."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,12 +20,12 @@ NOON_MS = 1_790_000_000_000 // DAY_MS * DAY_MS + 12 * HOUR_MS
 
 
 class Desk:
-    """A shard that is handed batches one after the other."""
+    """A shard, the batches that it gets one after the other, and their output."""
 
     def __init__(self, shard: Shard | None = None) -> None:
         self.shard = shard or make_shard()
         self.out = ShardOutput()
-        """Everything since it was last taken."""
+        """The output since it was last taken."""
         self.offset = 0
         self.listening_since_ms = NOON_MS - HOUR_MS
 
@@ -38,7 +38,7 @@ class Desk:
         self.process(now_ms, Message("", b"%d" % now_ms, qos=0, kind=MessageKind.TICK))
 
     def rows(self, measurement: str) -> list[tuple[object, ...]]:
-        """The rows of one measurement since the last call; all others are let go."""
+        """The rows of one measurement since the last call. All other rows are discarded."""
         return self.out.take_rows()[0][measurement]
 
 
@@ -85,7 +85,7 @@ IMPOSSIBLE: dict[str, Callable[[int], dict[str, object]]] = {
 
 @pytest.mark.parametrize("counter", IMPOSSIBLE)
 def test_what_is_counted_of_the_vans_never_falls_on_a_rewind(counter: str) -> None:
-    """Two values that cannot be are refused; the agent returns to a checkpoint before them."""
+    """Two impossible values are refused. Then the shard is restored from a checkpoint before them."""
     desk = Desk()
     good = {"odometer_km": 5000.0, "battery_power_kw": -1.0}
 
@@ -129,7 +129,7 @@ def test_a_replayed_letter_reaches_the_van_whatever_it_has_sent_meanwhile() -> N
 
 
 def test_an_old_message_never_sends_a_driving_van_offline() -> None:
-    """A letter of two hours ago comes back in the middle of a drive; the tick after it finds the van driving."""
+    """A letter of two hours ago is replayed in the middle of a drive. The next tick finds the van driving."""
     desk = Desk()
     now_ms = NOON_MS
     for number in range(60):
@@ -144,7 +144,7 @@ def test_an_old_message_never_sends_a_driving_van_offline() -> None:
 
 
 def test_letters_of_a_wrong_clock_are_taken_in_once_it_is_right() -> None:
-    """The host was 200 days behind: 30 readings were from its future, and refused. The clock is set; they come back."""
+    """The host's clock was 200 days behind, so 30 readings were "in the future". It is set, and they are replayed."""
     desk = Desk()
     behind_ms = NOON_MS - 200 * DAY_MS
     sent = [telemetry(NOON_MS + 10_000 * number) for number in range(30)]
@@ -168,7 +168,7 @@ def test_what_is_refused_again_keeps_its_first_arrival() -> None:
 
 
 def test_a_stale_value_stays_stale_in_a_replay() -> None:
-    """A bare state of charge that the broker had kept, of whatever age: shown, and no reading of now."""
+    """A retained state of charge of unknown age is stored, but does not count as a reading of now."""
     settings = Settings()
     roster = Roster(FleetFile(), fleet_settings=settings.fleet, emissions=settings.emissions, derived_every_s=10.0)
     desk = Desk(Shard(Decoder(make_dialects(["saic"])), roster))
@@ -183,7 +183,7 @@ def test_a_stale_value_stays_stale_in_a_replay() -> None:
 
 
 def test_a_clock_set_back_by_an_hour_silences_nobody() -> None:
-    """It was an hour ahead and is set right: every reading is taken, and the van stays online."""
+    """The clock was an hour ahead and is set right. Every reading is taken, and the van stays online."""
     desk = Desk()
     for number in range(60):
         now_ms = NOON_MS + number * 10_000
@@ -201,7 +201,7 @@ def test_a_clock_set_back_by_an_hour_silences_nobody() -> None:
 
 
 def test_a_clock_wrongly_set_back_by_an_hour_refuses_nobody() -> None:
-    """The vans' clocks go on rightly, so that every reading seems to come from the future."""
+    """The clocks of the vans are right, so every reading seems to come from the future."""
     desk = Desk()
     for number in range(120):
         now_ms = NOON_MS + number * 10_000
@@ -230,7 +230,7 @@ def test_a_van_that_falls_silent_as_the_clock_is_set_back_is_missed_in_time() ->
 
 
 def test_two_shards_in_one_process_do_not_know_of_each_other() -> None:
-    """Fed in turn, each gives what it gives alone: roll-ups, alerts, quotas, memories of dialects and checkpoints."""
+    """Two shards that are fed in turn give what each gives alone: rows, letters, alerts, counts and checkpoints."""
 
     def feed(desk: Desk, number: int, turn: int) -> None:
         now_ms = NOON_MS + turn * 10_000

@@ -1,4 +1,4 @@
-"""Whether a van sleeps must never show: the same journal gives the same rows, alerts, letters, counts and states."""
+"""Which vans sleep shows in nothing: the same journal gives the same rows, alerts, letters, counts and states."""
 
 import json
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ ALL_AWAKE = None
 
 
 class Turn(NamedTuple):
-    """What one van does for a while, after everybody was silent for `pause_ms`."""
+    """What one van does for a while, after all vans were silent for `pause_ms`."""
 
     pause_ms: int
     van: str
@@ -169,7 +169,7 @@ class Life:
         self.said.append((self.shard.totals(), self.shard.alerting_vans(), len(self.shard.vans)))
 
     def outcome(self) -> tuple[object, ...]:
-        """All that may be seen from outside, and what a restart would begin with."""
+        """Everything that leaves the shard, and the states that a restart would begin with."""
         states = {name: kept for name, kept in self.stored.items() if "/" not in name}
         kept = {name: msgspec.msgpack.decode(encoded, type=StoredVan) for name, encoded in states.items()}
         for each in kept.values():
@@ -199,7 +199,7 @@ def test_nor_does_a_restart(what: list[Turn]) -> None:
 
 
 def test_the_life_above_has_all_that_matters() -> None:
-    """What the two properties are worth: alerts, days, silences, letters, and vans that sleep through them."""
+    """Such lives have alerts, days, silences, dead letters, and vans that sleep through them."""
     what = [
         Turn(0, "van-0", "drive", 25, 45_000),
         Turn(0, "van-1", "charge", 25, 45_000),

@@ -1,4 +1,4 @@
-"""A point's tags are part of its key: worked through again with another fleet file, it must not be there twice."""
+"""Tags are part of a point's key: a message processed again with another fleet file must not give a second point."""
 
 import sqlite3
 from contextlib import closing
@@ -38,7 +38,7 @@ class Journaled:
         self.desk = Desk()
 
     def start(self, depot: str) -> None:
-        """From the last checkpoint, as the pipeline does: what lies behind it is worked through again."""
+        """Start from the last checkpoint, as the pipeline does. Messages after it are processed again."""
         self.desk = Desk(shard(depot))
         self.desk.shard.restore(self.stored.items())
         backlog = self.journal[self.confirmed :]
@@ -70,7 +70,7 @@ class Journaled:
 
 
 def lives() -> Journaled:
-    """Moved from north to south between a crash and the restart: the store has points behind the checkpoint."""
+    """A van is moved from north to south between a crash and the restart. The store has points after the checkpoint."""
     agents = Journaled()
     agents.start("north")
     agents.drive(0, 30)
@@ -104,7 +104,7 @@ async def test_a_depot_changed_between_crash_and_restart_gives_no_second_copy_in
 
 
 def test_a_depot_changed_between_crash_and_restart_gives_no_second_copy_in_influxdb() -> None:
-    """There a point is known by measurement, tags and time."""
+    """In InfluxDB the key of a point is measurement, tags and time."""
     writer = LineWriter()
     tags_of: dict[tuple[str, str, str], set[str]] = {}
     for rows in lives().given:
