@@ -5,8 +5,9 @@ Nothing here counts anything: every number is read from the stage that owns it, 
 
 import resource
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -14,10 +15,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent.intake import AckDelay, IntakeCounters
-from agent.journal.sqlite_log import SqliteLog
+from agent.log import Log
 from agent.mqtt.base import ReceiverCounters
-from agent.shard.shard import Shard
-from agent.worker import Worker
+from agent.shard.counters import ShardCounters
+from agent.shard.totals import ShardTotals
+from agent.units import StoreState
 from agent.writer import WriterCounters
 
 COMMIT_STALLED_AFTER_S = 30.0
@@ -25,35 +27,63 @@ WRITE_STALLED_AFTER_S = 150.0
 """A write is some requests, each of which gives up by itself long before that."""
 
 
+class Progress(Protocol):
+    """How far the worker is."""
+
+    @property
+    def backlog(self) -> int:
+        """Messages in the log that are not worked through."""
+        ...
+
+    ahead: bool
+    """Points wait in the log for the store."""
+    rewinds: int
+
+
 class Vitals:
-    """Everything that can be asked about a running agent."""
+    """Everything that can be asked about a running agent: the counters and states that its stages write.
+
+    `totals` and `findings` are called when somebody asks, since they look at every van.
+    """
 
     def __init__(
         self,
         *,
         receiver: ReceiverCounters,
         intake: IntakeCounters,
-        journal: SqliteLog,
-        shard: Shard,
-        worker: Worker,
+        refused: Mapping[str, int],
+        log: Log,
+        worker: Progress,
+        store: StoreState,
         writer: WriterCounters,
+        shard: ShardCounters,
+        vans: Sized,
+        totals: Callable[[], ShardTotals],
+        findings: Callable[[], Mapping[str, str]],
     ) -> None:
         self.receiver = receiver
         self.intake = intake
-        self.journal = journal
-        self.shard = shard
+        self.refused = refused
+        """Messages beyond the rate of their sender, by sender."""
+        self.log = log
         self.worker = worker
+        self.store = store
         self.writer = writer
+        self.shard = shard
+        self.vans = vans
+        self.totals = totals
+        self.findings = findings
+        """What the dialects found that people should look at, by `dialect/vehicle_id`."""
         self.silent = False
-        """Connected, yet nothing arrives although it used to; the self-report sets it."""
+        """Connected, yet nothing arrives although it used to. The self-report sets it."""
         self.clock_behind = False
-        """All readings are from the future, so that our clock is behind; the self-report sets it."""
-        self.findings = 0
-        """What the dialects find worth a look; the self-report sets it."""
+        """All readings are from the future, so the clock of this machine is behind. The self-report sets it."""
+        self.number_of_findings = 0
+        """The self-report sets it."""
 
     def unconfirmed(self) -> int:
         """Messages journaled whose points the store has not confirmed yet."""
-        return self.journal.counters.next_offset - self.writer.confirmed_offset
+        return self.log.messages_from(self.store.confirmed_offset)
 
     def problems(self) -> list[str]:
         """Why the agent is not ready, in words; empty when it is."""
@@ -66,11 +96,11 @@ class Vitals:
             found.append(f"broker: not connected ({self.receiver.last_error or 'connecting'})")
         elif not self.receiver.subscribed_since_ms:
             found.append(f"broker: not subscribed ({self.receiver.last_error or 'subscribing'})")
-        if self.writer.failing_since_s is not None:
-            found.append(f"store: {self.writer.last_error}")
+        if self.store.failing_since_s is not None:
+            found.append(f"store: {self.store.last_error}")
         if self.intake.journal_full:
             found.append("journal: full, reading has stopped")
-        if self.journal.out_of_room:
+        if self.log.status.out_of_room:
             found.append("journal: the disk is full, processing has stopped")
         found += self.stalls()
         return found
@@ -80,7 +110,7 @@ class Vitals:
         now_s = time.monotonic()
         work = (
             ("journal: a commit", self.intake.commit_started_s, COMMIT_STALLED_AFTER_S),
-            ("store: a write", self.writer.write_started_s, WRITE_STALLED_AFTER_S),
+            ("store: a write", self.store.write_started_s, WRITE_STALLED_AFTER_S),
         )
         return [
             f"{what} has been running for {now_s - since_s:.0f} s"
@@ -131,7 +161,7 @@ def _receiver_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("messages_redelivered", "Messages that the broker sent again.", receiver.redelivered)
     yield _counter("messages_retained", "Messages that the broker had kept.", receiver.retained)
     yield _labelled(
-        "messages_refused", "Messages of vans beyond their rate, not taken in.", "vehicle_id", intake.refused.items()
+        "messages_refused", "Messages of vans beyond their rate, not taken in.", "vehicle_id", vitals.refused.items()
     )
     yield _gauge("clock_plausible", "0 while readings wait for the clock to be set.", intake.clock_problem is None)
     yield _counter("acks_sent", "Messages acknowledged.", receiver.acks_sent)
@@ -154,34 +184,34 @@ def _ack_delay(delay: AckDelay) -> Metric:
 
 
 def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
-    counters = vitals.journal.counters
-    yield _gauge("journal_bytes", "Journal in use.", counters.bytes_used)
-    yield _gauge("journal_limit_bytes", "Journal limit.", counters.max_bytes)
+    status = vitals.log.status
+    yield _gauge("journal_bytes", "Journal in use.", status.bytes_used)
+    yield _gauge("journal_limit_bytes", "Journal limit.", status.max_bytes)
     yield _gauge("journal_full", "1 while the journal is full and reading has stopped.", vitals.intake.journal_full)
     yield _gauge("journal_backlog_messages", "Messages journaled and not yet worked through.", vitals.worker.backlog)
     yield _gauge(
         "unconfirmed_messages", "Messages journaled whose points the store has not confirmed.", vitals.unconfirmed()
     )
-    yield _counter("journal_commits", "Commits.", counters.commits)
-    yield _counter("journal_commit_seconds", "Time spent in commits.", counters.commit_seconds)
+    yield _counter("journal_commits", "Commits.", status.commits)
+    yield _counter("journal_commit_seconds", "Time spent in commits.", status.commit_seconds)
     yield _counter(
-        "journal_dropped_messages", "Messages dropped by `when_full = drop_oldest`.", counters.dropped_messages
+        "journal_dropped_messages", "Messages dropped by `when_full = drop_oldest`.", status.dropped_messages
     )
     yield _counter(
         "journal_refused_messages",
         "Messages refused because their senders had more than their share of a journal that fills up.",
-        counters.refused_messages,
+        status.refused_messages,
     )
-    yield _counter("journal_corrupt_rows", "Batches that failed their checksum.", counters.corrupt_rows)
-    oldest_ms = counters.oldest_received_ms
+    yield _counter("journal_corrupt_rows", "Batches that failed their checksum.", status.corrupt_batches)
+    oldest_ms = status.oldest_received_ms
     age_s = max(0.0, time.time() - oldest_ms / 1000) if oldest_ms else 0.0
     yield _gauge("journal_oldest_age_seconds", "Age of the oldest message still in the journal.", age_s)
-    yield _gauge("dead_letters", "Dead letters kept.", counters.dead_letters)
-    yield _counter("dead_letters_evicted", "Dead letters that gave way to newer ones.", counters.dead_letters_evicted)
+    yield _gauge("dead_letters", "Dead letters kept.", status.dead_letters)
+    yield _counter("dead_letters_evicted", "Dead letters that gave way to newer ones.", status.dead_letters_evicted)
 
 
 def _shard_metrics(vitals: Vitals) -> Iterator[Metric]:
-    counters, totals = vitals.shard.counters, vitals.shard.totals()
+    counters, totals = vitals.shard, vitals.totals()
     yield _counter("readings_accepted", "Readings taken.", counters.accepted)
     yield _counter("readings_duplicate", "Readings seen before.", counters.duplicates)
     yield _counter("readings_late", "Readings older than the van's newest: stored, not counted.", counters.late)
@@ -193,9 +223,11 @@ def _shard_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("soc_rejected", "States of charge that cannot be.", totals.soc_rejected)
     yield _counter("odometer_rejected", "Odometer readings that cannot be.", totals.odometer_rejected)
     yield _counter("power_rejected", "Powers and lifetime energy counters that cannot be.", totals.power_rejected)
-    yield _gauge("vans", "Vans known.", len(vitals.shard.vans))
+    yield _gauge("vans", "Vans known.", len(vitals.vans))
     yield _gauge(
-        "dialect_findings", "Vans whose data a dialect finds worth a look; the log says what.", vitals.findings
+        "dialect_findings",
+        "Vans whose data a dialect finds worth a look; the log says what.",
+        vitals.number_of_findings,
     )
     carbon_mg = max(1, totals.carbon_mg)
     yield _gauge(
@@ -223,8 +255,8 @@ def _writer_metrics(vitals: Vitals) -> Iterator[Metric]:
         "cause",
         [("unavailable", writer.retries_unavailable), ("misconfigured", writer.retries_misconfigured)],
     )
-    yield _gauge("store_up", "1 while the store takes points.", writer.failing_since_s is None)
-    yield _gauge("store_misconfigured", "1 while the store refuses us.", writer.misconfigured)
+    yield _gauge("store_up", "1 while the store takes points.", vitals.store.failing_since_s is None)
+    yield _gauge("store_misconfigured", "1 while the store refuses us.", vitals.store.misconfigured)
     lag_s = max(0.0, time.time() - writer.newest_ms / 1000) if writer.newest_ms else 0.0
     yield _gauge("store_lag_seconds", "Age of the newest reading the store has.", lag_s)
     yield _gauge("running_ahead", "1 while points wait in the journal for the store.", vitals.worker.ahead)

@@ -4,14 +4,15 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
+from agent.admission import Admission
 from agent.clock import ClockWatch, wall_clock_ms
 from agent.errors import JournalFull
-from agent.journal.sqlite_log import SqliteLog
-from agent.messages import Batch, Message, MessageKind
+from agent.log import Log
+from agent.messages import Batch, Message, MessageKind, tick_message
 from agent.mqtt.base import Delivery, Receiver
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,6 @@ class IntakeCounters:
         self.journal_full = False
         self.commit_started_s: float | None = None
         self.last_message_ms = 0
-        self.refused: Mapping[str, int] = {}
-        """Messages beyond the rate of their sender, by sender."""
         self.clock_problem: str | None = None
         """Why readings wait for the clock; None while it can be right."""
         self.ack_delay_s = AckDelay()
@@ -79,32 +78,28 @@ class Intake:
     def __init__(
         self,
         receiver: Receiver,
-        journal: SqliteLog,
+        log_of_messages: Log,
         *,
-        on_batch: Callable[[Batch], None],
-        on_full: Callable[[], None] = lambda: None,
         commit_bytes: int = COMMIT_BYTES,
-        refuse: Callable[[list[Message], float], list[int]] | None = None,
+        admission: Admission | None = None,
         watch: ClockWatch | None = None,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.counters = IntakeCounters()
         self._receiver = receiver
-        self._journal = journal
-        self._on_batch = on_batch
-        self._on_full = on_full
+        self._log = log_of_messages
         self._commit_bytes = commit_bytes
-        self._refuse = refuse
+        self._admission = admission
         self._watch = watch
         self._clock_ms = clock_ms
         self._listening_from_ms = 0
         """The clock was set at this time of the new clock: what it showed before says nothing about silence now."""
         self._waiting: deque[tuple[float, Delivery]] = deque()
         self._waiting_bytes = 0
-        self._ticks: list[Message] = []
+        self._tick_ms: int | None = None
+        """The time of the tick that goes into the next batch; None: no tick is due."""
         self._announced: list[Message] = []
         self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
         self._paused = False
         self._closing = False
         self._untidied = 0
@@ -113,24 +108,21 @@ class Intake:
     def on_delivery(self, delivery: Delivery) -> None:
         """Take what one read of the socket gave. Never blocks; pauses the receiver when too much waits."""
         now_s = time.monotonic()
-        if self._refuse is not None and (refused := self._refuse(delivery.messages, now_s)):
-            _take_out(delivery, refused)
+        if self._admission is not None:
+            refused = self._admission.refuse(delivery.messages, now_s=now_s, waiting_bytes=self._waiting_bytes)
+            if refused:
+                _take_out(delivery, refused)
         self._waiting.append((now_s, delivery))
         self._waiting_bytes += sum([len(message.payload) for message in delivery.messages])
         if self._waiting_bytes > PAUSE_BYTES and not self._paused:
             self._pause()
         self._arrived.set()
 
-    @property
-    def waiting_bytes(self) -> int:
-        """Bytes of payload that arrived and are not on their way to the journal yet."""
-        return self._waiting_bytes
-
     def tick(self) -> None:
         """Let time pass for the vans: journaled between the messages, so that a replay sees it in the same place."""
         self.look_at_clock()
         if not self.counters.journal_full and self.counters.clock_problem is None:
-            self._ticks = [Message("", b"%d" % self._clock_ms(), qos=0, kind=MessageKind.TICK)]
+            self._tick_ms = self._clock_ms()
             self._arrived.set()
 
     def announce(self, message: Message) -> None:
@@ -151,10 +143,6 @@ class Intake:
             if not self.counters.journal_full:
                 self._resume()
 
-    def room_made(self) -> None:
-        """The journal has become smaller: try again if it was full."""
-        self._room.set()
-
     def close(self) -> None:
         """Let `run` end once everything that arrived is committed."""
         self._closing = True
@@ -163,12 +151,12 @@ class Intake:
     async def run(self) -> None:
         """Commit and acknowledge, batch after batch, until closed. Raises `JournalBroken`."""
         while await self._something_to_do():
-            taken, messages = self._take()
-            if not messages:
+            taken, messages, tick_ms = self._take()
+            if not messages and tick_ms is None:
                 for _, delivery in taken:
                     self._receiver.acknowledge(delivery)
                 continue
-            batch = await self._append(messages)
+            batch = await self._append(messages, tick_ms)
             if batch is None:
                 return
             now = time.monotonic()
@@ -179,11 +167,10 @@ class Intake:
             self.counters.commits += 1
             if taken:
                 self.counters.last_message_ms = batch.received_ms
-            self._on_batch(batch)
             await self._tidy()
             if self._paused and self._waiting_bytes < PAUSE_BYTES // 2:
                 self._resume()
-            if len(messages) < FEW_MESSAGES and not self._receiver.gathers and not self._closing:
+            if len(batch.messages) < FEW_MESSAGES and not self._receiver.gathers and not self._closing:
                 await asyncio.sleep(PACE_S)
 
     async def _tidy(self) -> None:
@@ -192,18 +179,18 @@ class Intake:
         if self._untidied < TIDY_COMMITS and now - self._tidied_s < TIDY_S:
             return
         self._untidied, self._tidied_s = 0, now
-        for batch in await self._journal.tidy():
-            self._on_batch(batch)
+        await self._log.tidy()
 
     async def _something_to_do(self) -> bool:
-        while not self._waiting and not self._ticks and not self._announced:
+        while not self._waiting and self._tick_ms is None and not self._announced:
             if self._closing:
                 return False
             self._arrived.clear()
             await self._arrived.wait()
         return True
 
-    def _take(self) -> tuple[list[tuple[float, Delivery]], list[Message]]:
+    def _take(self) -> tuple[list[tuple[float, Delivery]], list[Message], int | None]:
+        """The deliveries of the next batch, its messages, and the time of its tick, if one is due."""
         taken: list[tuple[float, Delivery]] = []
         messages, self._announced = self._announced, []
         size = 0
@@ -213,21 +200,23 @@ class Intake:
             messages += entry[1].messages
             size += sum([len(message.payload) for message in entry[1].messages])
         self._waiting_bytes -= size
+        tick_ms = None
         if not self._waiting:
-            messages += self._ticks
-            self._ticks = []
-        return taken, messages
+            tick_ms, self._tick_ms = self._tick_ms, None
+        return taken, messages, tick_ms
 
-    async def _append(self, messages: list[Message]) -> Batch | None:
-        """The committed batch; None when the journal stays full until the intake is closed."""
+    async def _append(self, messages: list[Message], tick_ms: int | None) -> Batch | None:
+        """The committed batch; None when the log stays full until the intake is closed."""
         while await self._clock_is_plausible():
             received_ms = self._clock_ms()
             listening_since_ms = self._listening_since(received_ms)
             messages = self._with_former_time(messages)
+            tick = [] if tick_ms is None else [tick_message(tick_ms, listening_since_ms)]
+            self._log.room_made.clear()
             self.counters.commit_started_s = time.monotonic()
             try:
-                batch = await self._journal.append(
-                    messages, received_ms=received_ms, listening_since_ms=listening_since_ms
+                batch = await self._log.append(
+                    [*messages, *tick], received_ms=received_ms, listening_since_ms=listening_since_ms
                 )
             except JournalFull as error:
                 if not await self._wait_for_room(error):
@@ -277,11 +266,9 @@ class Intake:
             self.counters.journal_full = True
             log.error("reading stops, nothing is acknowledged: %s", error)
             self._pause()
-        self._room.clear()
-        self._on_full()
         try:
             async with asyncio.timeout(FULL_RETRY_S):
-                await self._room.wait()
+                await self._log.room_made.wait()
         except TimeoutError:
             pass
         return not self._closing

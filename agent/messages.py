@@ -11,7 +11,7 @@ class MessageKind(IntEnum):
     PUBLISH = 0
     """A payload under a topic, as published."""
     TICK = 1
-    """A clock tick. No topic; the payload is the time, milliseconds since the epoch in decimal digits."""
+    """A clock tick. No topic; `tick_message` makes the payload, `tick_times` reads it."""
     MALFORMED_PACKET = 2
     """An MQTT packet that could not be parsed; the payload is the raw packet."""
     OVERSIZE = 3
@@ -46,6 +46,7 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     `offset` is the journal offset of the first message; the i-th message has `offset + i`.
     `received_ms` is the arrival time of the whole batch, milliseconds since the epoch.
     `listening_since_ms` is when the receiver last subscribed: that a van was silent before then means nothing.
+    It holds for the ticks of the batch that do not carry their own.
     """
 
     offset: int
@@ -57,3 +58,14 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     def end(self) -> int:
         """The offset behind the last message."""
         return self.offset + len(self.messages)
+
+
+def tick_message(time_ms: int, listening_since_ms: int) -> Message:
+    """A tick: the time, and since when the sender of the tick has listened to the broker; ms since the epoch."""
+    return Message("", b"%d %d" % (time_ms, listening_since_ms), qos=0, kind=MessageKind.TICK)
+
+
+def tick_times(tick: Message, batch: Batch) -> tuple[int, int]:
+    """(time, listening since) of a tick in a batch. Ticks of older journals have the time only."""
+    time_ms, _, listening_since_ms = tick.payload.partition(b" ")
+    return int(time_ms), int(listening_since_ms) if listening_since_ms else batch.listening_since_ms

@@ -12,32 +12,30 @@ import time
 from collections.abc import Callable, Coroutine
 
 from agent import health, malloc, systemd
+from agent.admission import Admission
+from agent.alert_publisher import AlertPublisher
 from agent.clock import ClockWatch
-from agent.errors import JournalFull, SettingsError
+from agent.errors import SettingsError
 from agent.health import Vitals
 from agent.intake import COMMIT_BYTES, Intake
-from agent.journal import Journal
-from agent.journal.sqlite_log import SqliteLog
-from agent.messages import Message
+from agent.log import Log
 from agent.mqtt.base import Receiver
-from agent.self_report import SHOWN, SelfReport
+from agent.self_report import SelfReport
 from agent.shard.shard import Shard
-from agent.shares import Shares
 from agent.stores.base import Store
 from agent.throttle import Throttle
+from agent.ticker import Ticker
+from agent.units import UnitQueue
 from agent.worker import Worker
 from agent.writer import Writer
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-TICK_S = 10.0
-TIMER_S = 0.002
-"""A timer may fire a millisecond early; a beat before its time would be followed by another."""
 DRAIN_S = 10.0
 """How long a stop may take to work through and store what is journaled."""
 
-JOURNAL_BATCHES = 8
-"""At least so many of the largest batches have room in the journal."""
+LOG_BATCHES = 8
+"""At least so many of the largest batches have room in the log."""
 
 
 class Pipeline:
@@ -47,7 +45,7 @@ class Pipeline:
         self,
         *,
         receiver: Receiver,
-        journal: Journal,
+        log: Log,
         shard: Shard,
         store: Store,
         batch_points: int,
@@ -59,56 +57,58 @@ class Pipeline:
         listen: tuple[str, int],
     ) -> None:
         self._receiver = receiver
-        self._store = store
+        self._log = log
         self._shard = shard
-        self._journal = SqliteLog(journal)
+        self._store = store
+        self._listen = listen
+        self._stopping = False
         self._watch = ClockWatch()
-        self._throttle = throttle
-        self._shares = Shares(shard.sender_of, journal.counters)
-        self._over_their_share: set[str] = set()
-        self._writer = Writer(
-            store,
-            self._journal,
-            on_checkpoint=lambda: self._intake.room_made(),
-            durable_after_s=durable_after_s,
+        self._units = UnitQueue()
+        self._writer = Writer(store, log, self._units, durable_after_s=durable_after_s)
+        alerts = AlertPublisher(
+            shard,
+            receiver.publish,
+            prefix=alert_prefix,
+            subscribed_since_ms=lambda: receiver.counters.subscribed_since_ms,
         )
         self._worker = Worker(
             shard,
-            self._journal,
-            self._writer,
+            log,
+            self._units,
             batch_points=batch_points,
             flush_s=flush_s,
             # Checkpoints that wait are held in memory: two of them are enough.
             checkpoint_every_s=max(checkpoint_every_s, durable_after_s / 2),
-            notify=self._publish_alerts,
+            publish_alerts=alerts.publish,
         )
+        admission = Admission(log, sender_of=shard.sender_of, throttle=throttle)
         self._intake = Intake(
             receiver,
-            self._journal,
-            on_batch=self._worker.on_batch,
-            on_full=self._worker.make_room,
-            commit_bytes=min(COMMIT_BYTES, journal.counters.max_bytes // JOURNAL_BATCHES),
-            refuse=self._refuse,
+            log,
+            commit_bytes=min(COMMIT_BYTES, log.status.max_bytes // LOG_BATCHES),
+            admission=admission,
             watch=self._watch,
         )
-        if throttle is not None:
-            self._intake.counters.refused = throttle.refused
-        self._alert_prefix = alert_prefix
-        self._listen = listen
-        self._stopping = False
-        self._announcing = False
-        """The broker is new to us, or we to it: it has to be told every active alert."""
-        self._unsent: dict[str, None] = {}
-        """Vans whose alerts changed while nobody could be told."""
         self.vitals = Vitals(
             receiver=receiver.counters,
             intake=self._intake.counters,
-            journal=self._journal,
-            shard=shard,
+            refused=admission.refused,
+            log=log,
             worker=self._worker,
+            store=self._units.store,
             writer=self._writer.counters,
+            shard=shard.counters,
+            vans=shard.vans,
+            totals=shard.totals,
+            findings=shard.findings,
         )
-        self._self_report = SelfReport(self.vitals, write_aside=self._writer.write_aside)
+        self._ticker = Ticker(
+            intake=self._intake,
+            admission=admission,
+            worker=self._worker,
+            alerts=alerts,
+            self_report=SelfReport(self.vitals, put_aside=self._units.put_aside),
+        )
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
         """Run until `stop` is set. Raises `JournalBroken`, `JournalCorrupt` or `SettingsError`; survives all else."""
@@ -117,7 +117,7 @@ class Pipeline:
         finally:
             await self._store.close()
         # Not after a failure: what the file holds is then left to the recovery at the next start.
-        await self._journal.close()
+        await self._log.close()
 
     async def _run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
         started = time.monotonic()
@@ -132,7 +132,7 @@ class Pipeline:
         gc.collect()
         gc.freeze()
         malloc.give_back()
-        log.info("%d vans restored in %.1f s", len(self._shard.vans), time.monotonic() - started)
+        logger.info("%d vans restored in %.1f s", len(self._shard.vans), time.monotonic() - started)
         async with contextlib.AsyncExitStack() as stack:
             await self._serve_health(stack)
             async with asyncio.TaskGroup() as tasks:
@@ -141,14 +141,14 @@ class Pipeline:
                 intake = tasks.create_task(self._stage("intake", self._intake.run()), name="intake")
                 receiving = self._receiver.run(self._intake.on_delivery)
                 receiver = tasks.create_task(self._stage("receiver", receiving), name="receiver")
-                beat = tasks.create_task(self._beat(), name="ticker")
+                ticker = tasks.create_task(self._ticker.run(), name="ticker")
                 on_ready()
                 systemd.notify("READY=1")
                 await stop.wait()
-                log.info("stopping: what is journaled is finished first")
+                logger.info("stopping: what is journaled is finished first")
                 systemd.notify("STOPPING=1")
                 self._stopping = True
-                beat.cancel()
+                ticker.cancel()
                 await self._stop(receiver, intake, worker, writer)
 
     async def _stage(self, name: str, running: Coroutine[None, None, None]) -> None:
@@ -168,10 +168,10 @@ class Pipeline:
                 await intake
                 self._worker.close()
                 await worker
-                await self._writer.close()
+                await self._units.close()
                 await writer
         except TimeoutError:
-            log.warning("not everything is in the store yet; the journal keeps the rest for the next start")
+            logger.warning("not everything is in the store yet; the journal keeps the rest for the next start")
             for stage in stages:
                 stage.cancel()
 
@@ -183,40 +183,3 @@ class Pipeline:
         except OSError as error:
             raise SettingsError(f"http.listen = '{host}:{port}': cannot listen there: {error.strerror}") from error
         stack.push_async_callback(runner.cleanup)
-
-    async def _beat(self) -> None:
-        """Every ten seconds, on the full ten seconds: a tick for the vans, a look at everything else."""
-        while True:
-            await asyncio.sleep(TICK_S - time.time() % TICK_S + TIMER_S)
-            self._intake.tick()
-            self._self_report.beat()
-            await self._count_refused()
-            malloc.give_back()
-            self._announcing |= self._self_report.broker_is_new()
-            # Not from states that are older than what was published already.
-            if self._announcing and not self._worker.repeating:
-                self._announcing = False
-                unsent, self._unsent = self._unsent, {}
-                await self._publish_alerts(list(dict.fromkeys((*self._shard.alerting_vans(), *unsent))))
-
-    def _refuse(self, messages: list[Message], now_s: float) -> list[int]:
-        """Which messages, by their index, are not taken in: beyond the rate, or beyond the share of the journal."""
-        over_rate = self._throttle.refuse(messages, now_s) if self._throttle is not None else []
-        over_share = self._shares.refuse(messages, self._intake.waiting_bytes)
-        return sorted({*over_rate, *over_share}) if over_share else over_rate
-
-    async def _count_refused(self) -> None:
-        refused = self._shares.take_refused()
-        if refused:
-            with contextlib.suppress(JournalFull):  # the total and the log tell of it all the same
-                await self._journal.count_losses(refused)
-        for sender in sorted(refused.keys() - self._over_their_share)[:SHOWN]:
-            log.warning("van %r has more than its share of a journal that fills up: what is beyond is refused", sender)
-        self._over_their_share = set(refused)
-
-    async def _publish_alerts(self, vehicle_ids: list[str]) -> None:
-        """The active alerts of these vans, retained until they clear; what cannot be sent waits for the broker."""
-        for vehicle_id in vehicle_ids:
-            payload = self._shard.active_alerts(vehicle_id)
-            if not await self._receiver.publish(f"{self._alert_prefix}/{vehicle_id}", payload, retain=True):
-                self._unsent[vehicle_id] = None

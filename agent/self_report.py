@@ -32,16 +32,15 @@ class SelfReport:
         self,
         vitals: Vitals,
         *,
-        write_aside: Callable[[str, PointRow], None],
+        put_aside: Callable[[str, PointRow], None],
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         self._vitals = vitals
-        self._write_aside = write_aside
+        self._put_aside = put_aside
         self._clock_s = clock_s
         self._last_point_s = clock_s()
         self._last_messages = 0
         self._usual_gap_s = 0.0
-        self._generation = 0
         self._stalled: set[str] = set()
         self._dropped = 0
         self._dropping = False
@@ -50,7 +49,7 @@ class SelfReport:
         self._judged = (0, 0)
         self._findings: dict[str, str] = {}
 
-    def beat(self) -> None:
+    def look(self) -> None:
         """One look at everything."""
         self._watch_for_silence()
         self._watch_for_stalls()
@@ -61,13 +60,6 @@ class SelfReport:
         if not 0 <= self._clock_s() - self._last_point_s < POINT_EVERY_S and self._vitals.intake.clock_problem is None:
             self._watch_for_findings()
             self._write_point()
-
-    def broker_is_new(self) -> bool:
-        """Whether the connection to the broker was made since the last call."""
-        generation = self._vitals.receiver.subscribed_since_ms
-        new = generation not in (0, self._generation)
-        self._generation = generation or self._generation
-        return new
 
     def _watch_for_stalls(self) -> None:
         """Without a sign of life the service manager ends and restarts us: that may help a stage that hangs."""
@@ -83,7 +75,7 @@ class SelfReport:
             systemd.notify("WATCHDOG=1")
 
     def _watch_for_drops(self) -> None:
-        dropped = self._vitals.journal.counters.dropped_messages
+        dropped = self._vitals.log.status.dropped_messages
         dropping = dropped > self._dropped
         if dropping and not self._dropping:
             log.error(
@@ -94,7 +86,7 @@ class SelfReport:
         self._dropped, self._dropping = dropped, dropping
 
     def _watch_for_throttled_vans(self) -> None:
-        refused = dict(self._vitals.intake.refused)
+        refused = dict(self._vitals.refused)
         over = {sender for sender, number in refused.items() if number > self._refused.get(sender, 0)}
         for sender in sorted(over - self._throttled)[:SHOWN]:
             log.warning("van %r sends more than fleet.messages_per_s for long: what is beyond is refused", sender)
@@ -104,7 +96,7 @@ class SelfReport:
 
     def _watch_for_a_clock_behind(self) -> None:
         """One van from the future has a wrong clock; where all are, it is ours that is behind."""
-        counters = self._vitals.shard.counters
+        counters = self._vitals.shard
         seen = counters.rejected["in_future"], counters.accepted
         ahead, accepted = (now - before for now, before in zip(seen, self._judged, strict=True))
         if ahead or accepted:
@@ -119,14 +111,14 @@ class SelfReport:
         self._judged = seen
 
     def _watch_for_findings(self) -> None:
-        findings = self._vitals.shard.findings()
+        findings = dict(self._vitals.findings())
         new = [key for key, text in findings.items() if self._findings.get(key) != text]
         for key in new[:SHOWN]:
             log.warning("%s: %s", key, findings[key])
         if len(new) > SHOWN:
             log.warning("%d more vans with findings of their dialects", len(new) - SHOWN)
         self._findings = findings
-        self._vitals.findings = len(findings)
+        self._vitals.number_of_findings = len(findings)
 
     def _watch_for_silence(self) -> None:
         """Nothing for ten times the usual gap while connected: a subscription may have gone wrong unseen."""
@@ -150,21 +142,21 @@ class SelfReport:
         messages = vitals.intake.messages
         values = {
             "messages_total": messages,
-            "accepted_total": vitals.shard.counters.accepted,
-            "duplicates_total": vitals.shard.counters.duplicates,
-            "late_total": vitals.shard.counters.late,
-            "dead_letters_total": sum(vitals.shard.counters.rejected.values()),
+            "accepted_total": vitals.shard.accepted,
+            "duplicates_total": vitals.shard.duplicates,
+            "late_total": vitals.shard.late,
+            "dead_letters_total": sum(vitals.shard.rejected.values()),
             "points_total": vitals.writer.points,
             "store_retries_total": vitals.writer.retries_unavailable + vitals.writer.retries_misconfigured,
             "sessions_lost_total": vitals.receiver.sessions_lost,
             "reconnects_total": vitals.receiver.reconnects,
             "messages_per_s": (messages - self._last_messages) / max(1.0, now_s - self._last_point_s),
             "lag_s": max(0.0, now_s - vitals.writer.newest_ms / 1000) if vitals.writer.newest_ms else None,
-            "journal_bytes": vitals.journal.counters.bytes_used,
-            "journal_limit_bytes": vitals.journal.counters.max_bytes,
+            "journal_bytes": vitals.log.status.bytes_used,
+            "journal_limit_bytes": vitals.log.status.max_bytes,
             "backlog": vitals.worker.backlog,
-            "vans": len(vitals.shard.vans),
+            "vans": len(vitals.vans),
             "memory_bytes": memory_bytes(),
         }
         self._last_point_s, self._last_messages = now_s, messages
-        self._write_aside("agent", (_SERIES, round(now_s * 1000), *[values[name] for name in _FIELDS]))
+        self._put_aside("agent", (_SERIES, round(now_s * 1000), *[values[name] for name in _FIELDS]))

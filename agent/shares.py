@@ -9,8 +9,7 @@ alike, nobody is refused, and a full journal pauses reading as ever.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from agent.journal.counters import JournalCounters
-from agent.log import OTHERS
+from agent.log import OTHERS, LogStatus
 from agent.messages import Message
 
 COUNTED_FROM: Final = 0.25
@@ -31,9 +30,9 @@ class Shares:
     `sender_of` gives the sender that a topic names; a message whose topic names none is not limited.
     """
 
-    def __init__(self, sender_of: Callable[[str], str | None], journal: JournalCounters) -> None:
+    def __init__(self, sender_of: Callable[[str], str | None], log_status: LogStatus) -> None:
         self._sender_of = sender_of
-        self._journal = journal
+        self._status = log_status
         self._bytes_of: dict[str, int] = {}
         self._total = 0
         self._refused: dict[str, int] = {}
@@ -43,7 +42,7 @@ class Shares:
 
         `waiting_bytes` are those that were taken in before and are not committed yet.
         """
-        used, limit = self._journal.bytes_used + waiting_bytes, self._journal.max_bytes
+        used, limit = self._status.bytes_used + waiting_bytes, self._status.max_bytes
         if used < limit * COUNTED_FROM:
             if self._bytes_of:
                 self._bytes_of, self._total = {}, 0

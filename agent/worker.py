@@ -1,9 +1,30 @@
-"""From the journal to the writer: slices of batches through the shard, gathered into units.
+"""From the log to the writer: slices of batches through the shard, gathered into units.
 
-When the store is away for longer than the units in hand can bridge, the worker runs **ahead**: vans stay live and
-alerts go out, but the points are let go. Once the store is back it **rewinds** to the last checkpoint and goes the same
-way again, this time with points. The journal holds everything behind the checkpoint, and processing is deterministic,
-so that nothing differs.
+The worker is in one of two modes, and changes between them by itself:
+
+```
+            the store stays away, may have lost what it confirmed,
+            or an error has left a van half-changed
+  following ───────────────────────────────────────────────────────▶ ahead
+      ▲                                                                │
+      └──── rewinding: back to the last checkpoint ◀───────────────────┘
+                                                      the store works again
+```
+
+* **following**: rows go to the writer in units, with a checkpoint from time to time.
+* **ahead**: vans stay live and alerts are published, but rows are dropped. Memory does not grow.
+* **rewinding**: the shard takes up the states of the last checkpoint, and the messages since are processed again, now
+  with rows. The log holds all of them, and processing is deterministic, so the rows are the same. What was counted and
+  published the first time is not counted or published again.
+
+A message is committed to the store in five steps. Step 1 to 3 are here, 4 and 5 in `agent/writer.py`:
+
+1. The shard processes a slice of a batch. The rows gather in the worker.
+2. Dead letters of the slice are added to the log.
+3. When enough rows have gathered, or they have waited for long enough, the worker seals a unit: the rows, the offset up
+   to which they reach and, if a checkpoint is due, the states that changed since the last one.
+4. The writer writes the rows until the store confirms them.
+5. The writer writes the checkpoint: states and offset in one transaction. The log then gives up what lies before it.
 """
 
 import asyncio
@@ -12,211 +33,153 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Final
 
-from agent.journal.attempts import ENDS, Attempts
-from agent.journal.sqlite_log import SqliteLog
+from agent.log import ENDS, Attempts, Log
 from agent.messages import Batch
 from agent.shard.output import ShardOutput
 from agent.shard.shard import Shard
-from agent.writer import Unit, Writer
+from agent.units import Unit, UnitQueue
 
 log = logging.getLogger(__name__)
 
-SLICE_MESSAGES = 64
+SLICE_MESSAGES: Final = 64
 """Messages worked through between two turns of the event loop: about 1 ms."""
-
-TAIL_MESSAGES = 16_384
-TAIL_BYTES = 4 * 1024 * 1024
-"""Committed batches kept in memory; what does not fit is read back from the journal when its turn comes."""
-
-READ_MESSAGES = 4096
-LETTERS_AT_ONCE = 256
-UNIT_POINTS_LIMIT = 2
+READ_MESSAGES: Final = 4096
+LETTERS_AT_ONCE: Final = 256
+UNIT_POINTS_LIMIT: Final = 2
 """A unit may grow to this many times `batch_points` while the one before it is being written."""
-
-CHECKPOINT_MESSAGES = 250_000
-AHEAD_AFTER_S = 2.0
+CHECKPOINT_MESSAGES: Final = 250_000
+AHEAD_AFTER_S: Final = 2.0
 """The store has to fail for this long before the worker runs ahead."""
-
-_SET_ASIDE = f"set aside: the process has ended {ENDS} times while it was working on this message"
-
-STORE_POLL_S = 0.1
+STORE_POLL_S: Final = 0.1
 """How often a busy store is looked at again."""
 
-
-class Tail:
-    """The newest batches of the journal, kept in memory up to a bound."""
-
-    def __init__(self) -> None:
-        self.end = 0
-        """The offset behind everything committed."""
-        self._batches: deque[tuple[Batch, int]] = deque()
-        self._messages = 0
-        self._bytes = 0
-
-    def add(self, batch: Batch) -> None:
-        """Take a batch that was just committed."""
-        size = sum([len(message.payload) for message in batch.messages])
-        self.end = batch.end
-        self._batches.append((batch, size))
-        self._messages += len(batch.messages)
-        self._bytes += size
-        while self._batches and (self._messages > TAIL_MESSAGES or self._bytes > TAIL_BYTES):
-            self._drop_oldest()
-
-    def take(self, offset: int) -> Batch | None:
-        """The batch that starts at this offset, if it is still in memory; older ones are let go."""
-        while self._batches and self._batches[0][0].end <= offset:
-            self._drop_oldest()
-        if self._batches and self._batches[0][0].offset == offset:
-            return self._batches[0][0]
-        return None
-
-    def _drop_oldest(self) -> None:
-        batch, size = self._batches.popleft()
-        self._messages -= len(batch.messages)
-        self._bytes -= size
+_SET_ASIDE: Final = f"set aside: the process has ended {ENDS} times while it was working on this message"
 
 
 class Worker:
-    """Owns the position in the journal up to which the vans' states are."""
+    """Owns the position in the log up to which the states of its shard are."""
 
     def __init__(
         self,
         shard: Shard,
-        journal: SqliteLog,
-        writer: Writer,
+        log_of_messages: Log,
+        units: UnitQueue,
         *,
+        number: int = 0,
         batch_points: int,
         flush_s: float,
         checkpoint_every_s: float,
-        notify: Callable[[list[str]], Awaitable[None]],
+        publish_alerts: Callable[[list[str]], Awaitable[None]],
     ) -> None:
+        """`number` is the shard's number, under which the log keeps its checkpoint."""
         self.position = 0
         self.ahead = False
         self.rewinds = 0
         self._shard = shard
+        self._number = number
         self._output = ShardOutput()
         """What the shard has made since the last unit."""
         self._error_logged = False
-        self._journal = journal
-        self._writer = writer
+        self._log = log_of_messages
+        self._units = units
         self._batch_points = batch_points
         self._flush_s = flush_s
         self._checkpoint_every_s = checkpoint_every_s
-        self._notify = notify
-        self._tail = Tail()
-        self._committed = asyncio.Event()
+        self._publish_alerts = publish_alerts
         self._closing = False
-        self._room_wanted = False
         self._unit_since_s: float | None = None
         self._read_batches: deque[Batch] = deque()
         self._checkpoint_s = time.monotonic()
         self._checkpoint_offset = 0
+        self._since_checkpoint = 0
+        """Messages worked through since the checkpoint that was sealed last."""
         self._attempts: Attempts | None = None
         self._rested: list[str] = []
-        """Vans that an error had left half-changed: of their alerts nobody was told meanwhile."""
+        """Vans that an error had left half-changed: their alerts were not published meanwhile."""
         self._seen = 0
-        """How far any pass has come: what is worked through again was counted, and its alerts sent, the first time."""
+        """How far any pass has come. What is worked through again was counted, and its alerts published, before."""
 
     async def restore(self) -> None:
-        """Take up the vans' states where the last checkpoint left them. Raises `JournalCorrupt`."""
-        offset, states = await self._journal.load()
+        """Take up the states of the last checkpoint. Raises `JournalCorrupt`."""
+        checkpoint = await self._log.load(self._number)
         if self._attempts is None:
-            self._attempts = self._note_attempts(offset)
-        self._shard.restore(states)
-        self.position = self._checkpoint_offset = offset
-        self._writer.counters.confirmed_offset = max(self._writer.counters.confirmed_offset, offset)
-        self._tail.end = self._journal.journal.counters.next_offset
-
-    def _note_attempts(self, offset: int) -> Attempts | None:
-        try:
-            return Attempts(self._journal.journal.path, checkpoint_offset=offset)
-        except OSError as error:
-            log.warning("a message that ends the process cannot be told from others: %s", error)
-            return None
+            self._attempts = self._log.attempts(self._number, checkpoint.offset)
+        self._shard.restore(checkpoint.states)
+        self.position = self._checkpoint_offset = checkpoint.offset
+        self._since_checkpoint = 0
+        store = self._units.store
+        store.confirmed_offset = max(store.confirmed_offset, checkpoint.offset)
 
     @property
     def repeating(self) -> bool:
-        """Whether the vans' states are older than they have been already."""
+        """Whether the states are older than they have been already."""
         return self.position < self._seen
 
     @property
     def backlog(self) -> int:
-        """Messages committed and not yet worked through."""
-        return self._tail.end - self.position
-
-    def on_batch(self, batch: Batch) -> None:
-        """Take a batch that was just committed."""
-        self._tail.add(batch)
-        self._committed.set()
-
-    def make_room(self) -> None:
-        """The journal is full: checkpoint what is done, without waiting for more, since nothing more can come."""
-        self._room_wanted = True
-        self._committed.set()
+        """Messages in the log that are not worked through."""
+        return self._log.messages_from(self.position)
 
     def close(self) -> None:
         """Let `run` end once everything committed is worked through and handed to the writer."""
         self._closing = True
-        self._committed.set()
+        self._log.changed.set()
 
     async def run(self) -> None:
         """Work until closed."""
-        while True:
-            batch = await self._next()
-            if batch is None:
-                break
+        while (batch := await self._next()) is not None:
             await self._work_through(batch)
         if not self.ahead:
             await self._seal(checkpoint=True)
 
+    # -- reading
+
     async def _next(self) -> Batch | None:
-        """The batch at the position; None when closed and all is done. Seals what waits too long meanwhile."""
+        """The next batch; None when closed and all is done. Seals what waits too long meanwhile."""
         while True:
-            if self._writer.must_resend and not self.ahead:
+            if self._units.store.must_resend and not self.ahead:
                 self._run_ahead("the store may have forgotten what it confirmed")
-            if self.ahead and self._writer.is_idle:
+            if self.ahead and self._units.is_idle:
                 await self._rewind()
-            if self.position < self._tail.end:
-                return self._read_batch() or self._tail.take(self.position) or await self._read()
+            if self._read_batches:
+                return self._move_to(self._read_batches.popleft())
+            self._log.changed.clear()
+            if self.position < self._log.end:
+                return await self._read()
             if self._closing:
                 return None
-            await self._wait_for_commit()
-            if self._room_wanted and not self._writer.busy:
-                self._room_wanted = False
+            await self._wait_for_messages()
+            if self._log.status.full_since_s is not None and not self._units.busy:
+                # Nothing more can be taken in before this is checkpointed.
                 await self._seal(checkpoint=self.position > self._checkpoint_offset)
             elif self._flush_due():
                 await self._hand_over()
 
-    def _read_batch(self) -> Batch | None:
-        while self._read_batches:
-            batch = self._read_batches.popleft()
-            if batch.offset == self.position:
-                return batch
-        return None
-
     async def _read(self) -> Batch:
-        """The next batch from the journal's file."""
-        batches = await self._journal.read(self.position, max_messages=READ_MESSAGES)
+        batches = await self._log.read(self.position, max_messages=READ_MESSAGES)
         if not batches:
-            # What was here is damaged or was dropped to make room; the journal has counted it.
-            self.position = self._tail.end
-            return Batch(self._tail.end, 0, 0, [])
-        self._read_batches = deque(batches[1:])
-        self.position = batches[0].offset
-        return batches[0]
+            # What was here is damaged or was dropped to make room. The log has counted it.
+            return self._move_to(Batch(self._log.end, 0, 0, []))
+        self._read_batches.extend(batches[1:])
+        return self._move_to(batches[0])
 
-    async def _wait_for_commit(self) -> None:
+    def _move_to(self, batch: Batch) -> Batch:
+        self.position = batch.offset
+        return batch
+
+    async def _wait_for_messages(self) -> None:
         timeout_s = None
-        if self.ahead or (self._unit_since_s is not None and self._writer.busy):
+        if self.ahead or (self._unit_since_s is not None and self._units.busy):
             timeout_s = STORE_POLL_S
         elif self._unit_since_s is not None:
             timeout_s = max(0.0, self._unit_since_s + self._flush_s - time.monotonic())
-        self._committed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._committed.wait()
+                await self._log.changed.wait()
+
+    # -- processing
 
     async def _work_through(self, batch: Batch) -> None:
         count = len(batch.messages)
@@ -228,6 +191,7 @@ class Worker:
                 stop = min(stop, self._seen - batch.offset)
             stop = self._process(batch, start, stop, again=again)
             self.position = batch.offset + stop
+            self._since_checkpoint += stop - start
             if self._unit_since_s is None:
                 self._unit_since_s = time.monotonic()
             await self._after_slice()
@@ -235,36 +199,32 @@ class Worker:
     def _process(self, batch: Batch, start: int, stop: int, *, again: bool) -> int:
         """Work through messages of a batch, and leave a note meanwhile of which; returns where it stopped."""
         attempts = self._attempts
-        if attempts is None:
-            self._after_process(self._shard.process(batch, start, stop, again=again))
-            return stop
+        assert attempts is not None  # noqa: S101  # `restore` comes first
         first = batch.offset + start
         last = attempts.limit(first, batch.offset + stop)
         stop = last - batch.offset
         if attempts.is_aside(first):
-            self._after_process(self._shard.set_aside(batch, start, _SET_ASIDE, again=again))
+            output = self._shard.set_aside(batch, start, _SET_ASIDE, again=again)
         else:
             attempts.begin(first, last)
-            self._after_process(self._shard.process(batch, start, stop, again=again))
+            output = self._shard.process(batch, start, stop, again=again)
             attempts.end()
-        return stop
-
-    def _after_process(self, output: ShardOutput) -> None:
         self._output.add(output)
         if output.error is not None and not self._error_logged:
             self._error_logged = True
             what, error = output.error
             log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
+        return stop
 
     async def _after_slice(self) -> None:
         if len(self._output.dead_letters) >= LETTERS_AT_ONCE:
-            await self._journal.add_dead_letters(self._output.take_dead_letters())
+            await self._log.add_dead_letters(self._output.take_dead_letters())
         alerting, self._output.alerting = list(self._output.alerting), {}
         if alerting and self.position > self._seen:
-            await self._notify(alerting)
+            await self._publish_alerts(alerting)
         if self._rested and self.position >= self._seen:
             rested, self._rested = self._rested, []
-            await self._notify(rested)
+            await self._publish_alerts(rested)
         self._seen = max(self._seen, self.position)
         if not self.ahead and self._shard.broken_vans():
             self._run_ahead("an error of this program has left a van half-changed")
@@ -274,62 +234,69 @@ class Worker:
             await self._hand_over()
         await asyncio.sleep(0)
 
+    # -- handing over
+
     async def _hand_over(self) -> None:
         """Seal the unit if the writer is free; let it grow while it is not; run ahead when the store stays away."""
-        await self._journal.add_dead_letters(self._output.take_dead_letters())
-        if self._writer.busy and self._output.row_count < self._batch_points * UNIT_POINTS_LIMIT:
+        await self._log.add_dead_letters(self._output.take_dead_letters())
+        if self._units.busy and self._output.row_count < self._batch_points * UNIT_POINTS_LIMIT:
             return
-        while self._writer.busy and not self.ahead:
-            if self._writer.failing_for_s() > AHEAD_AFTER_S:
+        while self._units.busy and not self.ahead:
+            if self._units.failing_for_s() > AHEAD_AFTER_S:
                 self._run_ahead("the store stays away")
                 return
-            await self._writer.wait_free(STORE_POLL_S)
+            await self._units.wait_free(STORE_POLL_S)
         await self._seal()
-
-    def _run_ahead(self, reason: str) -> None:
-        self.ahead = True
-        self._output.take_rows()
-        log.warning("%s: vans and alerts stay live, points wait in the journal", reason)
 
     def _flush_due(self) -> bool:
         return self._unit_since_s is not None and time.monotonic() - self._unit_since_s >= self._flush_s
 
     async def _seal(self, *, checkpoint: bool = False) -> None:
         """Hand everything up to the position to the writer, with a checkpoint if one is due."""
-        await self._journal.add_dead_letters(self._output.take_dead_letters())
+        await self._log.add_dead_letters(self._output.take_dead_letters())
         self._unit_since_s = None
         if self.ahead:
             self._output.take_rows()
             return
-        now = time.monotonic()
-        due = (
-            checkpoint
-            or now - self._checkpoint_s >= self._checkpoint_every_s
-            or self.position - self._checkpoint_offset >= CHECKPOINT_MESSAGES
-            or self._journal.counters.full_since_s is not None
-        )
-        states: dict[str, bytes] | None = None
-        if due:
-            self._checkpoint_s = now
-            self._checkpoint_offset = self.position
-            states = {}
-            for chunk in self._shard.snapshot():
-                states.update(chunk)
-                await asyncio.sleep(0)
+        states = await self._snapshot() if checkpoint or self._checkpoint_due() else None
         rows, points = self._output.take_rows()
-        unit = Unit(rows=rows, points=points, end=self.position, newest_ms=self._shard.newest_ms, states=states)
-        await self._writer.put(unit)
+        await self._units.put(
+            Unit(rows=rows, points=points, end=self.position, newest_ms=self._shard.newest_ms, states=states)
+        )
+
+    def _checkpoint_due(self) -> bool:
+        return (
+            time.monotonic() - self._checkpoint_s >= self._checkpoint_every_s
+            or self._since_checkpoint >= CHECKPOINT_MESSAGES
+            or self._log.status.full_since_s is not None
+        )
+
+    async def _snapshot(self) -> dict[str, bytes]:
+        self._checkpoint_s = time.monotonic()
+        self._checkpoint_offset, self._since_checkpoint = self.position, 0
+        states: dict[str, bytes] = {}
+        for part in self._shard.snapshot():
+            states.update(part)
+            await asyncio.sleep(0)
+        return states
+
+    # -- modes
+
+    def _run_ahead(self, reason: str) -> None:
+        self.ahead = True
+        self._output.take_rows()
+        log.warning("%s: vans and alerts stay live, points wait in the journal", reason)
 
     async def _rewind(self) -> None:
-        """Go back to the last checkpoint, to produce the points that were let go."""
-        reached = self.position
+        """Go back to the last checkpoint, to produce the points that were dropped."""
         self.ahead = False
         self.rewinds += 1
         self._output.take_rows()
-        self._writer.start_anew()
+        self._units.start_anew()
         self._read_batches.clear()
         self._rested += self._shard.broken_vans()
+        behind = self.backlog
         await self.restore()
         log.info(
-            "the agent is back at the last checkpoint: %d messages are worked through again", reached - self.position
+            "the agent is back at the last checkpoint: %d messages are worked through again", self.backlog - behind
         )

@@ -1,42 +1,23 @@
-"""The store's one line of order: each unit is written until the store has it, then checkpointed."""
+"""The one place that writes to the store: each unit is written until the store has it, then checkpointed.
+
+These are steps 4 and 5 of the commit path that `agent/worker.py` describes.
+"""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from hashlib import blake2b
-
-import msgspec
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from agent.backoff import Backoff
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.journal.sqlite_log import SqliteLog
-from agent.log import DeadLetter
-from agent.points.rows import PointRow, Rows
+from agent.log import Log, StoreRefusal, refusal_key
 from agent.stores.base import RejectedRow, Store
+from agent.units import Unit, UnitQueue
 
 log = logging.getLogger(__name__)
 
-STUCK_AFTER_S = 10.0
-"""A write that takes longer counts as a store that is away, before it is known to have failed."""
-
-RETRY_CAP_S = 30.0
-ASIDE_ROWS = 16
-
-
-class Unit(msgspec.Struct):
-    """What the store takes in one go: all points of the journal up to `end` that it does not have yet.
-
-    `states` are the van states as of `end` that changed since the last checkpoint; None when no checkpoint is due.
-    """
-
-    rows: Rows
-    points: int
-    end: int
-    newest_ms: int
-    states: Mapping[str, bytes] | None = None
+RETRY_CAP_S: Final = 30.0
 
 
 class WriterCounters:
@@ -49,127 +30,70 @@ class WriterCounters:
         self.write_s = 0.0
         self.retries_unavailable = 0
         self.retries_misconfigured = 0
-        self.confirmed_offset = 0
         self.checkpoint_offset = 0
         self.newest_ms = 0
-        self.failing_since_s: float | None = None
-        self.misconfigured = False
-        self.last_error = ""
-        self.write_started_s: float | None = None
 
 
 class Writer:
-    """Writes units one after the other; nothing overtakes a unit that the store does not take.
+    """Writes units one after the other; no unit overtakes one that the store does not take.
 
-    A store may confirm what it still keeps in memory. `durable_after_s` is how long it may do so: checkpoints wait for
-    so long, and when the store fails meanwhile they are let go, because it may have lost what they stand for.
+    A store may confirm rows that are still only in its memory. `durable_after_s` is how long it may take to make them
+    durable. A checkpoint waits for so long. If the store fails meanwhile, the waiting checkpoints are dropped, because
+    the store may have lost the rows before them.
     """
 
     def __init__(
         self,
         store: Store,
-        journal: SqliteLog,
+        log_of_messages: Log,
+        units: UnitQueue,
         *,
-        on_checkpoint: Callable[[], None],
+        shard: int = 0,
         durable_after_s: float = 0.0,
         clock_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`shard` is the number of the shard whose units come through the queue."""
         self.counters = WriterCounters()
-        self.must_resend = False
-        """The store may have forgotten what it confirmed: everything since the last checkpoint has to come again."""
         self._store = store
-        self._journal = journal
-        self._on_checkpoint = on_checkpoint
+        self._log = log_of_messages
+        self._units = units
+        self._shard = shard
         self._durable_after_s = durable_after_s
         self._clock_s = clock_s
         self._sleep = sleep
-        self._unproven: deque[tuple[float, int, Mapping[str, bytes]]] = deque()
-        """Checkpoints that wait: when they were confirmed, offset, states."""
-        self._queue: asyncio.Queue[Unit | None] = asyncio.Queue(maxsize=1)
-        self._free = asyncio.Event()
-        self._aside: deque[tuple[str, PointRow]] = deque(maxlen=ASIDE_ROWS)
-        self._handed_over = 0
-        self._done = 0
-
-    @property
-    def busy(self) -> bool:
-        """Whether a further unit would have to wait."""
-        return self._queue.full()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether everything handed over is written and checkpointed."""
-        return self._handed_over == self._done
-
-    def failing_for_s(self) -> float:
-        """For how long the store has been failing, or has not answered at all; 0 when it works."""
-        now_s = self._clock_s()
-        since_s = self.counters.failing_since_s
-        if since_s is not None:
-            return now_s - since_s
-        started_s = self.counters.write_started_s
-        return 0.0 if started_s is None or now_s - started_s < STUCK_AFTER_S else now_s - started_s
-
-    async def put(self, unit: Unit) -> None:
-        """Hand over a unit; waits while one is being written and another one waits."""
-        self._handed_over += 1
-        await self._queue.put(unit)
-
-    async def wait_free(self, timeout_s: float) -> None:
-        """Return when a unit can be handed over, or after the timeout."""
-        self._free.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._free.wait()
-
-    def write_aside(self, measurement: str, row: PointRow) -> None:
-        """Let a row that is not from the journal go out with the next unit; only the newest few wait."""
-        self._aside.append((measurement, row))
-
-    def start_anew(self) -> None:
-        """Everything since the last checkpoint comes again; only while idle."""
-        self._unproven.clear()
-        self.must_resend = False
-
-    async def close(self) -> None:
-        """Let `run` end behind the units handed over so far."""
-        await self._queue.put(None)
 
     async def run(self) -> None:
-        """Write until closed."""
-        while (unit := await self._queue.get()) is not None:
-            self._free.set()
-            while self._aside:
-                measurement, row = self._aside.popleft()
-                unit.rows[measurement].append(row)
-                unit.points += 1
+        """Write until the queue is closed."""
+        while (unit := await self._units.get()) is not None:
             if unit.points:
                 rejected = await self._write(unit)
                 if rejected:
-                    await self._journal.add_dead_letters(_letters(unit, rejected))
+                    await self._log.add_refusals(_refusals(unit, rejected))
                     self.counters.rejected += len(rejected)
                 self.counters.points += unit.points - len(rejected)
                 self.counters.newest_ms = max(self.counters.newest_ms, unit.newest_ms)
-            self.counters.confirmed_offset = unit.end
-            if unit.states is not None and not self.must_resend:
-                self._unproven.append((self._clock_s(), unit.end, unit.states))
+            self._units.store.confirmed_offset = unit.end
+            if unit.states is not None and not self._units.store.must_resend:
+                self._units.unproven.append((self._clock_s(), unit))
+                unit.rows = {}  # written; only the states are still needed
             await self._checkpoint()
-            self._done += 1
+            self._units.done()
 
     async def _checkpoint(self) -> None:
-        """Every checkpoint that has waited long enough."""
-        while self._unproven and self._clock_s() - self._unproven[0][0] >= self._durable_after_s:
-            _, end, states = self._unproven.popleft()
-            await self._journal.checkpoint(end, states=states)
-            self.counters.checkpoint_offset = end
-            self._on_checkpoint()
+        """Make every checkpoint that has waited for long enough."""
+        unproven = self._units.unproven
+        while unproven and self._clock_s() - unproven[0][0] >= self._durable_after_s:
+            _, unit = unproven.popleft()
+            await self._log.checkpoint(self._shard, unit.end, unit.states or {})
+            self.counters.checkpoint_offset = unit.end
 
     async def _write(self, unit: Unit) -> Sequence[RejectedRow]:
+        state = self._units.store
         unavailable = Backoff(first_s=0.5, cap_s=RETRY_CAP_S)
         misconfigured = Backoff(first_s=1.0, cap_s=RETRY_CAP_S, least=0.1)
         while True:
-            started = self.counters.write_started_s = self._clock_s()
+            started = state.write_started_s = self._clock_s()
             try:
                 rejected = await self._store.write(unit.rows)
             except StoreUnavailable as error:
@@ -179,8 +103,8 @@ class Writer:
                     pause_s = unavailable.next_s()
                 self._failed(str(error), misconfigured=False)
                 if self._durable_after_s or error.has_forgotten:
-                    self.must_resend = True
-                    self._unproven.clear()
+                    state.must_resend = True
+                    self._units.unproven.clear()
             except StoreMisconfigured as error:
                 self.counters.retries_misconfigured += 1
                 pause_s = misconfigured.next_s()
@@ -191,39 +115,37 @@ class Writer:
                 self._succeeded()
                 return rejected
             finally:
-                self.counters.write_started_s = None
+                state.write_started_s = None
             await self._sleep(pause_s)
 
     def _failed(self, text: str, *, misconfigured: bool) -> None:
-        self.counters.last_error = text
-        if self.counters.failing_since_s is None or misconfigured != self.counters.misconfigured:
+        state = self._units.store
+        state.last_error = text
+        if state.failing_since_s is None or misconfigured != state.misconfigured:
             kind = (
                 "refuses us; everything is kept until that is corrected" if misconfigured else "is away; trying again"
             )
             log.warning("the store %s: %s", kind, text)
-        if self.counters.failing_since_s is None:
-            self.counters.failing_since_s = self._clock_s()
-        self.counters.misconfigured = misconfigured
+        if state.failing_since_s is None:
+            state.failing_since_s = self._clock_s()
+        state.misconfigured = misconfigured
 
     def _succeeded(self) -> None:
-        if self.counters.failing_since_s is not None:
-            away_s = self._clock_s() - self.counters.failing_since_s
-            log.info("the store takes points again after %.0f s", away_s)
-        self.counters.failing_since_s = None
-        self.counters.misconfigured = False
-        self.counters.last_error = ""
+        state = self._units.store
+        if state.failing_since_s is not None:
+            log.info("the store takes points again after %.0f s", self._clock_s() - state.failing_since_s)
+        state.failing_since_s = None
+        state.misconfigured = False
+        state.last_error = ""
 
 
-def _letters(unit: Unit, rejected: Sequence[RejectedRow]) -> list[DeadLetter]:
-    """Refused rows as dead letters, keyed by what they say: a row refused again after a crash is the same letter."""
+def _refusals(unit: Unit, rejected: Sequence[RejectedRow]) -> list[StoreRefusal]:
     return [
-        DeadLetter(
-            offset=-int.from_bytes(blake2b(row.line.encode(), digest_size=7).digest()),
-            index=0,
-            reason="rejected_by_store",
-            topic=row.measurement,
-            payload=row.line.encode(),
-            received_ms=unit.newest_ms,
+        StoreRefusal(
+            key=refusal_key(row.line.encode()),
+            measurement=row.measurement,
+            line=row.line.encode(),
+            newest_ms=unit.newest_ms,
             detail=row.detail,
             sender=row.vehicle_id,
         )

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 
 from agent.config import FleetFile, Settings
 from agent.dialects.decoder import Decoder, make_dialects
-from agent.log import DeadLetter
-from agent.messages import Batch, Message
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import Rows, empty_rows
@@ -75,43 +73,6 @@ class FakeReceiver:
         """Let `run` return, or fail, without having been asked to."""
         self.failure = failure
         self._ended.set()
-
-
-class FakeJournal:
-    """Appends to a list. `gate` holds commits back; `failures` are raised by the next appends, one each."""
-
-    def __init__(self) -> None:
-        self.batches: list[Batch] = []
-        self.attempts = 0
-        """Appends that were asked for, with those that failed."""
-        self.letters: list[DeadLetter] = []
-        self.checkpoints: list[tuple[int, dict[str, bytes]]] = []
-        self.failures: deque[Exception] = deque()
-        self.full: Exception | None = None
-        self.tidied: list[Batch] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
-        self.attempts += 1
-        await self.gate.wait()
-        if self.full is not None:
-            raise self.full
-        if self.failures:
-            raise self.failures.popleft()
-        offset = self.batches[-1].end if self.batches else 0
-        self.batches.append(Batch(offset, received_ms, listening_since_ms, list(messages)))
-        return self.batches[-1]
-
-    async def tidy(self) -> list[Batch]:
-        tidied, self.tidied = self.tidied, []
-        return tidied
-
-    async def checkpoint(self, offset: int, *, states: dict[str, bytes]) -> None:
-        self.checkpoints.append((offset, states))
-
-    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        self.letters += letters
 
 
 class FakeStore:

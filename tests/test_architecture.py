@@ -31,19 +31,24 @@ ALLOWED: dict[str, set[str]] = {
     "dialects": BASE,
     "mqtt": BASE | {"backoff", "config"},
     "log": {"errors", "messages"},
-    "shares": BASE | {"journal", "log"},
-    "journal": BASE | {"log", "fleet"},
+    "shares": BASE | {"log"},
+    "journal": BASE | {"log", "thread"},
     "points": {"fast", "readings", "fleet"},
-    "stores": BASE | {"points"},
+    "stores": BASE | {"points", "thread"},
     "shard": BASE | {"config", "dialects", "factors", "fleet", "geofence_file", "log", "points"},
-    "intake": BASE | {"clock", "journal", "mqtt"},
-    "writer": BASE | {"backoff", "journal", "log", "points", "stores"},
-    "worker": BASE | {"journal", "shard", "writer"},
-    "health": {"intake", "journal", "mqtt", "shard", "worker", "writer"},
+    "thread": set(),
+    "units": {"points"},
+    "admission": BASE | {"log", "shares", "throttle"},
+    "alert_publisher": set(),
+    "intake": BASE | {"admission", "clock", "log", "mqtt"},
+    "writer": BASE | {"backoff", "log", "stores", "units"},
+    "worker": BASE | {"log", "shard", "units"},
+    "health": {"intake", "log", "mqtt", "shard", "units", "writer"},
     "self_report": {"health", "points", "systemd"},
+    "ticker": {"admission", "alert_publisher", "intake", "malloc", "self_report", "worker"},
     "pipeline": BASE
-    | {"clock", "dialects", "health", "intake", "journal", "malloc", "mqtt", "self_report", "shard", "shares"}
-    | {"stores", "systemd", "throttle", "worker", "writer"},
+    | {"admission", "alert_publisher", "clock", "health", "intake", "log", "malloc", "mqtt", "self_report", "shard"}
+    | {"stores", "systemd", "throttle", "ticker", "units", "worker", "writer"},
 }
 CLOCKS = {"time", "datetime.datetime.now", "random", "asyncio", "socket", "logging", "os"}
 
@@ -104,6 +109,17 @@ def test_the_core_loads_no_library_for_settings_or_geometry() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "msgspec" in loaded.split()
     assert not {"pydantic", "shapely", "numpy"} & set(loaded.split())
+
+
+def test_only_the_journal_knows_sqlite_and_only_its_public_face_is_used() -> None:
+    """Stages know `agent.log.Log`; commands open the file through what `agent/journal/__init__.py` names."""
+    for part in sorted(ALLOWED.keys() - {"journal"}):
+        for file in files(part):
+            assert not [name for name in imports(file) if name.startswith("agent.journal")], file
+    for file in sorted((ROOT / "agent" / "commands").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert not node.module.startswith("agent.journal."), f"{file}: {node.module}"
 
 
 def test_nothing_imports_the_commands_but_the_entry() -> None:

@@ -5,7 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,21 +15,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.health import COMMIT_STALLED_AFTER_S, WRITE_STALLED_AFTER_S, Vitals, make_app
 from agent.intake import IntakeCounters
-from agent.journal import JournalCounters
 from agent.messages import Batch, Message
 from agent.mqtt.base import ReceiverCounters
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow
 from agent.self_report import POINT_EVERY_S, SILENCE_S, SelfReport
-from agent.shard.shard import Shard
+from agent.units import StoreState
 from agent.writer import WriterCounters
 from tests.doubles import Clock, make_shard
-
-
-@dataclass
-class FakeLog:
-    counters: JournalCounters = field(default_factory=lambda: JournalCounters(max_bytes=1000))
-    out_of_room: bool = False
+from tests.memory_log import MemoryLog
 
 
 @dataclass
@@ -39,32 +33,29 @@ class FakeWorker:
     rewinds: int = 0
 
 
-class FindingShard(Shard):
-    """With dialects that have something to say."""
-
-    said: dict[str, str]
-
-    def findings(self) -> dict[str, str]:
-        return self.said
-
-
 class Bench:
     def __init__(self) -> None:
         self.shard = make_shard()
-        self.shard.__class__ = FindingShard
-        self.shard.said = {}
+        self.log = MemoryLog()
+        self.said: dict[str, str] = {}
+        """What the dialects find."""
         self.vitals = Vitals(
             receiver=ReceiverCounters(connected=True, subscribed_since_ms=1),
             intake=IntakeCounters(),
-            journal=FakeLog(),
-            shard=self.shard,
+            refused={},
+            log=self.log,
             worker=FakeWorker(),
+            store=StoreState(),
             writer=WriterCounters(),
+            shard=self.shard.counters,
+            vans=self.shard.vans,
+            totals=self.shard.totals,
+            findings=lambda: self.said,
         )
         self.clock = Clock(1_790_000_000.0)
         self.rows: list[tuple[str, PointRow]] = []
         self.self_report = SelfReport(
-            self.vitals, write_aside=lambda name, row: self.rows.append((name, row)), clock_s=self.clock
+            self.vitals, put_aside=lambda name, row: self.rows.append((name, row)), clock_s=self.clock
         )
 
     def process(self, *payloads: bytes, topic: str = "vans/van-1/soc") -> None:
@@ -92,17 +83,17 @@ def test_ready_when_everything_is_there(bench: Bench) -> None:
         ),
         (lambda v: setattr(v.receiver, "subscribed_since_ms", 0), "broker: not subscribed (subscribing)"),
         (
-            lambda v: (setattr(v.writer, "failing_since_s", 1.0), setattr(v.writer, "last_error", "answered 503")),
+            lambda v: (setattr(v.store, "failing_since_s", 1.0), setattr(v.store, "last_error", "answered 503")),
             "store: answered 503",
         ),
         (lambda v: setattr(v.intake, "journal_full", True), "journal: full, reading has stopped"),
-        (lambda v: setattr(v.journal, "out_of_room", True), "journal: the disk is full, processing has stopped"),
+        (lambda v: setattr(v.log.status, "out_of_room", True), "journal: the disk is full, processing has stopped"),
         (
             lambda v: setattr(v.intake, "commit_started_s", time.monotonic() - COMMIT_STALLED_AFTER_S - 5),
             f"journal: a commit has been running for {COMMIT_STALLED_AFTER_S + 5:.0f} s",
         ),
         (
-            lambda v: setattr(v.writer, "write_started_s", time.monotonic() - WRITE_STALLED_AFTER_S - 5),
+            lambda v: setattr(v.store, "write_started_s", time.monotonic() - WRITE_STALLED_AFTER_S - 5),
             f"store: a write has been running for {WRITE_STALLED_AFTER_S + 5:.0f} s",
         ),
     ],
@@ -149,9 +140,9 @@ async def test_what_cannot_be_true_is_counted_by_what_it_is(bench: Bench) -> Non
 async def test_metrics_are_what_the_stages_counted(bench: Bench) -> None:
     bench.process(b'{"time": 1790000000000, "soc_pct": 50}', b"{", b'{"time": 1790000000000, "soc_pct": 500}')
     bench.vitals.intake.ack_delay_s.add(0.0015, 2)
-    bench.vitals.journal.counters.next_offset = 7
-    bench.vitals.writer.confirmed_offset = 4
-    bench.vitals.findings = 2
+    batch = await bench.log.append([Message("t", b"")] * 7, received_ms=1, listening_since_ms=1)
+    bench.vitals.store.confirmed_offset = batch.offset + 4
+    bench.vitals.number_of_findings = 2
     async with TestClient(TestServer(make_app(bench.vitals))) as client:
         answer = await client.get("/metrics")
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -186,16 +177,16 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_silence_after_there_was_something_is_said_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench.clock.now_s += 10_000
-    bench.self_report.beat()
+    bench.self_report.look()
     assert not bench.vitals.silent  # nothing has ever arrived
     bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
     bench.clock.now_s += SILENCE_S + 1
-    bench.self_report.beat()
-    bench.self_report.beat()
+    bench.self_report.look()
+    bench.self_report.look()
     assert bench.vitals.silent
     assert ["nothing has arrived for 301 s" in line for line in said(caplog)] == [True]
     bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
-    bench.self_report.beat()
+    bench.self_report.look()
     assert not bench.vitals.silent
     assert said(caplog) == ["messages arrive again, or the connection was lost"]
 
@@ -204,12 +195,12 @@ def test_a_fleet_with_long_pauses_is_not_suspected(bench: Bench) -> None:
     for _ in range(20):
         bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
         bench.clock.now_s += 200
-        bench.self_report.beat()
+        bench.self_report.look()
     bench.clock.now_s += 1500
-    bench.self_report.beat()
+    bench.self_report.look()
     assert not bench.vitals.silent
     bench.clock.now_s += 500
-    bench.self_report.beat()
+    bench.self_report.look()
     assert bench.vitals.silent
 
 
@@ -217,7 +208,7 @@ def test_no_connection_is_no_silence(bench: Bench) -> None:
     bench.vitals.intake.last_message_ms = round(bench.clock() * 1000)
     bench.vitals.receiver.connected = False
     bench.clock.now_s += 10_000
-    bench.self_report.beat()
+    bench.self_report.look()
     assert not bench.vitals.silent
 
 
@@ -234,16 +225,16 @@ def test_a_stage_that_hangs_gives_no_sign_of_life(
     bench: Bench, manager: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    bench.self_report.beat()
+    bench.self_report.look()
     assert manager.recv(100) == b"WATCHDOG=1"
     bench.vitals.intake.commit_started_s = time.monotonic() - COMMIT_STALLED_AFTER_S - 1
-    bench.self_report.beat()
-    bench.self_report.beat()
+    bench.self_report.look()
+    bench.self_report.look()
     with pytest.raises(BlockingIOError):
         manager.recv(100)
     assert ["stalled: journal: a commit" in line for line in said(caplog)] == [True]
     bench.vitals.intake.commit_started_s = None
-    bench.self_report.beat()
+    bench.self_report.look()
     assert manager.recv(100) == b"WATCHDOG=1"
     assert said(caplog) == ["goes on again: journal: a commit"]
 
@@ -251,21 +242,21 @@ def test_a_stage_that_hangs_gives_no_sign_of_life(
 def test_a_van_beyond_its_rate_is_named_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for refused in (20, 50):
-        bench.vitals.intake.refused = {"van-1": refused}
-        bench.self_report.beat()
+        bench.vitals.refused = {"van-1": refused}
+        bench.self_report.look()
     assert ["van 'van-1' sends more" in line for line in said(caplog)] == [True]
-    bench.self_report.beat()
+    bench.self_report.look()
     assert said(caplog) == ["van 'van-1' keeps to its rate again; 50 of its messages were refused"]
 
 
 def test_not_ready_and_no_point_while_the_clock_cannot_be_right(bench: Bench) -> None:
     bench.vitals.intake.clock_problem = "it shows 1970-01-01 00:00:12 UTC"
     bench.clock.now_s += POINT_EVERY_S
-    bench.self_report.beat()
+    bench.self_report.look()
     assert bench.vitals.problems() == ["clock: it shows 1970-01-01 00:00:12 UTC"]
     assert bench.rows == []
     bench.vitals.intake.clock_problem = None
-    bench.self_report.beat()
+    bench.self_report.look()
     assert bench.vitals.problems() == []
     assert len(bench.rows) == 1
 
@@ -275,23 +266,23 @@ def test_when_all_vans_are_ahead_it_is_our_clock_that_is_behind(bench: Bench, ca
     day_ms = 86_400_000
     for beat in range(3):
         bench.process(*[b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + day_ms + i + beat) for i in range(20)])
-        bench.self_report.beat()
+        bench.self_report.look()
     assert ["the clock of this machine is behind" in line for line in said(caplog)] == [True]
     assert bench.vitals.problems() == [
         "clock: all readings are from the future, so the clock of this machine is behind"
     ]
-    bench.self_report.beat()  # nothing has arrived: nothing is known that was not known before
+    bench.self_report.look()  # nothing has arrived: nothing is known that was not known before
     assert bench.vitals.problems()
     bench.process(*[b'{"time": %d, "soc_pct": 50}' % (1_790_000_000_000 + i * day_ms) for i in range(20)])
-    bench.self_report.beat()
+    bench.self_report.look()
     assert bench.vitals.problems() == []
 
 
 def test_dropped_messages_are_said_at_their_beginning_and_end(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for dropped in (0, 10, 20, 20, 20):
-        bench.vitals.journal.counters.dropped_messages = dropped
-        bench.self_report.beat()
+        bench.vitals.log.status.dropped_messages = dropped
+        bench.self_report.look()
     first, last = said(caplog)
     assert "10 so far" in first
     assert "20 messages were dropped in all" in last
@@ -299,15 +290,15 @@ def test_dropped_messages_are_said_at_their_beginning_and_end(bench: Bench, capl
 
 def test_findings_of_the_dialects_are_said_when_they_change(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    bench.shard.said = {"gbt32960/van-1": "its clock is 8 hours off"}
+    bench.said = {"gbt32960/van-1": "its clock is 8 hours off"}
     for _ in range(3):
         bench.clock.now_s += POINT_EVERY_S
-        bench.self_report.beat()
+        bench.self_report.look()
     assert said(caplog) == ["gbt32960/van-1: its clock is 8 hours off"]
-    assert bench.vitals.findings == 1
-    bench.shard.said = {f"ovms/van-{number}": "text" for number in range(100)}
+    assert bench.vitals.number_of_findings == 1
+    bench.said = {f"ovms/van-{number}": "text" for number in range(100)}
     bench.clock.now_s += POINT_EVERY_S
-    bench.self_report.beat()
+    bench.self_report.look()
     lines = said(caplog)
     assert len(lines) == 21
     assert lines[-1].startswith("80 more")
@@ -316,11 +307,11 @@ def test_findings_of_the_dialects_are_said_when_they_change(bench: Bench, caplog
 def test_its_own_point_each_minute(bench: Bench) -> None:
     bench.vitals.intake.messages = 600
     bench.clock.now_s += POINT_EVERY_S - 1
-    bench.self_report.beat()
+    bench.self_report.look()
     assert bench.rows == []
     bench.clock.now_s += 1
-    bench.self_report.beat()
-    bench.self_report.beat()
+    bench.self_report.look()
+    bench.self_report.look()
     ((name, row),) = bench.rows
     assert name == "agent"
     values = dict(zip(MEASUREMENTS["agent"].field_names, row[2:], strict=True))
@@ -329,14 +320,5 @@ def test_its_own_point_each_minute(bench: Bench) -> None:
     assert values["messages_per_s"] == pytest.approx(10.0)
     assert values["lag_s"] is None  # nothing has been stored yet: not known
     bench.clock.now_s -= 3600  # a clock that is set back
-    bench.self_report.beat()
+    bench.self_report.look()
     assert len(bench.rows) == 2
-
-
-def test_a_new_connection_is_noticed_once(bench: Bench) -> None:
-    assert bench.self_report.broker_is_new()
-    assert not bench.self_report.broker_is_new()
-    bench.vitals.receiver.subscribed_since_ms = 0
-    assert not bench.self_report.broker_is_new()
-    bench.vitals.receiver.subscribed_since_ms = 2
-    assert bench.self_report.broker_is_new()

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from agent import intake as module
+from agent.admission import Admission
 from agent.clock import ClockWatch
 from agent.errors import JournalBroken, JournalFull
 from agent.intake import AckDelay, Intake
-from agent.messages import Batch, Message, MessageKind
+from agent.messages import Batch, Message, MessageKind, tick_times
 from agent.mqtt.base import Delivery
 from agent.throttle import Throttle
-from tests.doubles import FakeJournal, FakeReceiver, until
+from tests.doubles import FakeReceiver, until
+from tests.memory_log import MemoryLog
 
 
 def delivery(*payloads: bytes) -> Delivery:
@@ -26,17 +28,15 @@ class Bench:
 
     def __init__(self, *, commit_bytes: int = 1000, earliest_ms: int = 0, throttle: Throttle | None = None) -> None:
         self.receiver = FakeReceiver()
-        self.journal = FakeJournal()
-        self.passed_on: list[Batch] = []
+        self.log = MemoryLog()
         self.now_ms = 5_000
         self.steady_s = 100.0
         self.watch = ClockWatch(earliest_ms=earliest_ms, clock_ms=lambda: self.now_ms, steady_s=lambda: self.steady_s)
         self.intake = Intake(
             self.receiver,
-            self.journal,
-            on_batch=self.passed_on.append,
+            self.log,
             commit_bytes=commit_bytes,
-            refuse=None if throttle is None else throttle.refuse,
+            admission=Admission(self.log, sender_of=lambda topic: None, throttle=throttle),
             watch=self.watch,
             clock_ms=lambda: self.now_ms,
         )
@@ -70,31 +70,30 @@ async def make_bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[
 
 async def test_nothing_is_acknowledged_before_it_is_committed(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
-    bench.journal.gate.clear()
+    bench.log.gate.clear()
     first, second = delivery(b"1", b"2"), delivery(b"3")
     bench.intake.on_delivery(first)
     bench.intake.on_delivery(second)
     await until(lambda: bench.intake.counters.commit_started_s is not None)
     assert bench.receiver.acknowledged == []
-    assert bench.passed_on == []
-    bench.journal.gate.set()
+    assert bench.log.batches == []
+    bench.log.gate.set()
     await bench.finish()
     assert bench.receiver.acknowledged == [first, second]
-    assert bench.passed_on == bench.journal.batches
     assert bench.intake.counters.messages == 3
     assert bench.intake.counters.commit_started_s is None
 
 
 async def test_what_arrives_during_a_commit_is_the_next_batch(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
-    bench.journal.gate.clear()
+    bench.log.gate.clear()
     bench.intake.on_delivery(delivery(b"1"))
     await until(lambda: bench.intake.counters.commit_started_s is not None)
     for payload in (b"2", b"3", b"4"):
         bench.intake.on_delivery(delivery(payload))
-    bench.journal.gate.set()
+    bench.log.gate.set()
     await bench.finish()
-    payloads = [[message.payload for message in batch.messages] for batch in bench.journal.batches]
+    payloads = [[message.payload for message in batch.messages] for batch in bench.log.batches]
     assert payloads == [[b"1"], [b"2", b"3", b"4"]]
     assert bench.intake.counters.commits == 2
 
@@ -104,16 +103,16 @@ async def test_a_batch_is_closed_at_its_size(make_bench: Callable[..., Bench]) -
     for _ in range(5):
         bench.intake.on_delivery(delivery(b"x" * 600))
     await bench.finish()
-    assert [len(batch.messages) for batch in bench.journal.batches] == [2, 2, 1]
+    assert [len(batch.messages) for batch in bench.log.batches] == [2, 2, 1]
 
 
 async def test_reading_pauses_while_too_much_waits(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(commit_bytes=1024 * 1024)
-    bench.journal.gate.clear()
+    bench.log.gate.clear()
     for _ in range(6):
         bench.intake.on_delivery(delivery(b"x" * 1024 * 1024))
     assert bench.receiver.counters.paused
-    bench.journal.gate.set()
+    bench.log.gate.set()
     await until(lambda: not bench.receiver.counters.paused)
     await bench.finish()
     assert bench.intake.counters.messages == 6
@@ -124,10 +123,10 @@ async def test_a_tick_follows_what_arrived_before_it(make_bench: Callable[..., B
     bench.intake.on_delivery(delivery(b"1"))
     bench.intake.tick()
     await bench.finish()
-    (batch,) = bench.journal.batches
+    (batch,) = bench.log.batches
     assert [(message.kind, message.payload) for message in batch.messages] == [
         (MessageKind.PUBLISH, b"1"),
-        (MessageKind.TICK, b"5000"),
+        (MessageKind.TICK, b"5000 1"),
     ]
     assert batch.received_ms == 5000
 
@@ -136,7 +135,7 @@ async def test_ticks_alone_are_journaled_and_are_no_messages(make_bench: Callabl
     bench = make_bench()
     bench.intake.tick()
     await bench.finish()
-    assert len(bench.journal.batches) == 1
+    assert len(bench.log.batches) == 1
     assert bench.intake.counters.messages == 0
     assert bench.intake.counters.last_message_ms == 0
 
@@ -145,31 +144,31 @@ async def test_a_full_journal_stops_reading_and_goes_on_by_itself(
     make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
     bench = make_bench()
-    bench.journal.full = JournalFull("holds its limit")
+    bench.log.full = JournalFull("holds its limit")
     given = delivery(b"1")
     with caplog.at_level(logging.INFO):
         bench.intake.on_delivery(given)
         await until(lambda: bench.intake.counters.journal_full)
         assert bench.receiver.counters.paused
         bench.intake.tick()
-        attempts = bench.journal.attempts
-        await until(lambda: bench.journal.attempts > attempts + 2)
+        attempts = bench.log.appends
+        await until(lambda: bench.log.appends > attempts + 2)
         assert bench.receiver.acknowledged == []
-        bench.journal.full = None
-        bench.intake.room_made()
+        bench.log.full = None
+        bench.log.room_made.set()
         await until(lambda: bench.receiver.acknowledged)
     assert bench.receiver.acknowledged == [given]
     assert not bench.receiver.counters.paused
     assert not bench.intake.counters.journal_full
     # Time that passed while nobody could be heard is no silence of the vans.
-    assert all(message.kind == MessageKind.PUBLISH for batch in bench.journal.batches for message in batch.messages)
+    assert all(message.kind == MessageKind.PUBLISH for batch in bench.log.batches for message in batch.messages)
     assert [record.levelname for record in caplog.records if record.name == "agent.intake"] == ["ERROR", "INFO"]
     await bench.finish()
 
 
 async def test_closing_while_the_journal_is_full_acknowledges_nothing(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
-    bench.journal.full = JournalFull("holds its limit")
+    bench.log.full = JournalFull("holds its limit")
     bench.intake.on_delivery(delivery(b"1"))
     await until(lambda: bench.intake.counters.journal_full)
     await bench.finish()
@@ -178,20 +177,20 @@ async def test_closing_while_the_journal_is_full_acknowledges_nothing(make_bench
 
 async def test_a_broken_disk_ends_it(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
-    bench.journal.failures.append(JournalBroken("disk I/O error"))
+    bench.log.failures.append(JournalBroken("disk I/O error"))
     bench.intake.on_delivery(delivery(b"1"))
     with pytest.raises(JournalBroken):
         await bench.task
     assert bench.receiver.acknowledged == []
 
 
-async def test_replayed_dead_letters_are_passed_on(make_bench: Callable[..., Bench]) -> None:
+async def test_what_commands_have_asked_for_is_done_between_batches(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
-    again = Batch(100, 1, 1, [Message("t", b"again")])
-    bench.journal.tidied.append(again)
+    again = Batch(1000, 1, 1, [Message("t", b"again")])
+    bench.log.asked_for.append(again)
     bench.intake.on_delivery(delivery(b"1"))
     await bench.finish()
-    assert bench.passed_on == [*bench.journal.batches, again]
+    assert bench.log.batches[1:] == [again]
 
 
 # -- the rate limit
@@ -207,7 +206,7 @@ async def test_what_is_beyond_the_rate_is_refused_before_the_journal_and_said_to
     given = Delivery([*found[:4], unpromised, *found[4:]], [11, 12, 13, 14, 15, 16], 1)
     bench.intake.on_delivery(given)
     await bench.finish()
-    (batch,) = bench.journal.batches
+    (batch,) = bench.log.batches
     assert [message.payload for message in batch.messages] == [b"mad", b"mad", b"calm", b"calm"]
     assert bench.receiver.acknowledged == [given]
     assert given.packet_ids == [11, 12, 13, 14, 15, 16]
@@ -224,7 +223,7 @@ async def test_a_delivery_of_which_nothing_is_taken_in_is_answered_in_its_turn(
         bench.intake.on_delivery(each)
         await asyncio.sleep(0)
     await bench.finish()
-    assert [len(batch.messages) for batch in bench.journal.batches] == [1]
+    assert [len(batch.messages) for batch in bench.log.batches] == [1]
     assert bench.receiver.acknowledged == deliveries
     assert [each.refused for each in deliveries] == [frozenset(), {1}, {1}]
 
@@ -244,13 +243,13 @@ async def test_readings_wait_for_a_clock_that_can_be_right(
         await until(lambda: bench.receiver.counters.paused)
         bench.intake.tick()
         assert bench.receiver.acknowledged == []
-        assert bench.journal.batches == []
+        assert bench.log.batches == []
         assert "1970-01-01 00:00:05 UTC" in str(bench.intake.counters.clock_problem)
         bench.now_ms = 1_790_000_000_000
         await until(lambda: bench.receiver.acknowledged)
     assert bench.intake.counters.clock_problem is None
     assert not bench.receiver.counters.paused
-    (batch,) = bench.journal.batches
+    (batch,) = bench.log.batches
     assert [message.kind for message in batch.messages] == [MessageKind.PUBLISH]  # no time of the wrong clock
     assert (batch.received_ms, batch.listening_since_ms) == (1_790_000_000_000, 1_790_000_000_000)
     assert [record.levelname for record in caplog.records if record.name == "agent.intake"] == ["WARNING", "INFO"]
@@ -263,7 +262,7 @@ async def test_closing_while_the_clock_is_wrong_acknowledges_nothing(make_bench:
     await until(lambda: bench.intake.counters.clock_problem)
     await bench.finish()
     assert bench.receiver.acknowledged == []
-    assert bench.journal.batches == []
+    assert bench.log.batches == []
 
 
 @pytest.mark.parametrize(
@@ -292,9 +291,11 @@ async def test_a_clock_that_is_set_makes_nobody_silent(
     bench.steady_s += time_passes_s
     bench.intake.tick()
     await bench.finish()
-    before, after = bench.journal.batches
+    before, after = bench.log.batches
     assert before.listening_since_ms == 1000
     assert after.listening_since_ms == listening_since_ms, title
+    (tick,) = after.messages
+    assert tick_times(tick, before) == (bench.now_ms, listening_since_ms), title
 
 
 async def test_after_the_clock_was_set_back_a_van_is_judged_by_both_times(make_bench: Callable[..., Bench]) -> None:
@@ -307,7 +308,7 @@ async def test_after_the_clock_was_set_back_a_van_is_judged_by_both_times(make_b
     bench.intake.on_delivery(delivery(b"2"))
     bench.intake.tick()
     await bench.finish()
-    before, after = bench.journal.batches
+    before, after = bench.log.batches
     assert [message.other_arrival_ms for message in before.messages] == [0]
     assert after.received_ms == 6_400_000
     assert [(message.kind, message.other_arrival_ms) for message in after.messages] == [

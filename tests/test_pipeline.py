@@ -13,12 +13,13 @@ import uvloop
 
 from agent import intake as intake_module
 from agent import pipeline as module
+from agent import ticker as ticker_module
 from agent import worker as worker_module
 from agent.clock import ClockWatch
 from agent.commands.ports import free_port
 from agent.errors import JournalBroken, SettingsError, StoreUnavailable
-from agent.journal import Journal
-from agent.journal.journal import WhenFull
+from agent.journal import Journal, SqliteLog, WhenFull
+from agent.journal.tail import TAIL_BYTES
 from agent.messages import Message
 from agent.mqtt.base import Delivery
 from agent.pipeline import Pipeline
@@ -37,7 +38,7 @@ class Bench:
         self.journal = Journal.open(path, max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
         self.pipeline = Pipeline(
             receiver=self.receiver,
-            journal=self.journal,
+            log=SqliteLog(self.journal),
             shard=make_shard(),
             store=self.store,
             batch_points=1000,
@@ -166,7 +167,7 @@ async def test_a_machine_whose_clock_shows_1970_says_so_and_takes_nothing_in(
         (reason,) = (await answer.json())["reasons"]
     assert reason.startswith("clock: it shows 1970-01-01 00:00:12 UTC, before this program was made")
     assert bench.receiver.acknowledged == []
-    assert bench.journal.counters.next_offset == 0
+    assert bench.journal.status.next_offset == 0
     clock_ms = time.time_ns() // 1_000_000
     await until(lambda: bench.receiver.acknowledged)
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{bench.port}/readyz") as answer:
@@ -180,7 +181,7 @@ def test_a_full_ten_seconds_brings_one_tick_on_the_daemon_s_event_loop(
 ) -> None:
     """Its timers may fire early by a part of a millisecond."""
     tick_s = 1 / 64
-    monkeypatch.setattr(module, "TICK_S", tick_s)
+    monkeypatch.setattr(ticker_module, "TICK_S", tick_s)
     ticks: list[float] = []
 
     async def run() -> None:
@@ -195,7 +196,7 @@ def test_a_full_ten_seconds_brings_one_tick_on_the_daemon_s_event_loop(
 
 
 async def test_alerts_reach_the_broker_also_when_it_was_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TICK_S", 0.05)
+    monkeypatch.setattr(ticker_module, "TICK_S", 0.05)
     await bench.start()
     bench.deliver(low(21, minute=0))
     bench.deliver(low(19, minute=40))
@@ -206,8 +207,8 @@ async def test_alerts_reach_the_broker_also_when_it_was_away(bench: Bench, monke
     # The broker is away while the alert clears.
     bench.receiver.reachable = False
     bench.deliver(low(40, minute=80))
-    await until(lambda: bench.pipeline.vitals.shard.counters.accepted == 3)
-    await until(lambda: bench.pipeline._unsent)
+    await until(lambda: bench.pipeline.vitals.shard.accepted == 3)
+    await until(lambda: bench.pipeline._ticker._alerts.unsent)
     bench.receiver.reachable = True
     bench.receiver.counters.subscribed_since_ms += 1
     await until(lambda: bench.receiver.published[-1][1] == b"")
@@ -218,7 +219,7 @@ async def test_an_unsent_alert_of_a_van_known_only_from_dropped_messages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store was away for so long that `drop_oldest` gave up all that the van had sent: nobody knows it any more."""
-    monkeypatch.setattr(module, "TICK_S", 0.05)
+    monkeypatch.setattr(ticker_module, "TICK_S", 0.05)
     monkeypatch.setattr(worker_module, "AHEAD_AFTER_S", 0.0)
     bench = Bench(tmp_path, max_bytes=1 << 20, when_full="drop_oldest")
     bench.store.away = StoreUnavailable("connection refused", retry_after_s=0.05)
@@ -235,11 +236,11 @@ async def test_an_unsent_alert_of_a_van_known_only_from_dropped_messages(
     await send_until(lambda: bench.pipeline.vitals.worker.ahead)
     bench.receiver.reachable = False
     bench.deliver(low(21, minute=0), low(19, minute=40))
-    await until(lambda: bench.pipeline._unsent)
-    beyond = bench.journal.counters.next_offset + 2 * worker_module.TAIL_BYTES // 50_000  # nor is it in memory
-    await send_until(lambda: bench.journal.counters.dropped_messages >= beyond)
+    await until(lambda: bench.pipeline._ticker._alerts.unsent)
+    beyond = bench.journal.status.next_offset + 2 * TAIL_BYTES // 50_000  # nor is it in memory
+    await send_until(lambda: bench.journal.status.dropped_messages >= beyond)
     bench.store.away = None
-    await until(lambda: "van-1" not in list(bench.pipeline.vitals.shard.vans))
+    await until(lambda: "van-1" not in list(bench.pipeline.vitals.vans))
     bench.receiver.reachable = True
     bench.receiver.counters.subscribed_since_ms += 1
     await until(lambda: bench.receiver.published or bench.task.done())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.journal import JournalCounters
+from agent.log import LogStatus
 from agent.messages import Message
 from agent.shares import Shares
 
@@ -23,14 +23,14 @@ class Filling:
     """A journal of 1 MiB that nobody empties."""
 
     def __init__(self, used: int = 0) -> None:
-        self.counters = JournalCounters(max_bytes=1024 * KIB, bytes_used=used)
-        self.shares = Shares(sender_of, self.counters)
+        self.status = LogStatus(max_bytes=1024 * KIB, bytes_used=used)
+        self.shares = Shares(sender_of, self.status)
         self.taken: dict[str, int] = {}
 
     def send(self, sender: str, size: int = KIB) -> bool:
-        taken = not self.shares.refuse([message(sender, size)]) and self.counters.bytes_used + size <= 1024 * KIB
+        taken = not self.shares.refuse([message(sender, size)]) and self.status.bytes_used + size <= 1024 * KIB
         if taken:
-            self.counters.bytes_used += size
+            self.status.bytes_used += size
             self.taken[sender] = self.taken.get(sender, 0) + size
         return taken
 
@@ -54,7 +54,7 @@ def test_where_all_send_alike_nobody_is_refused() -> None:
     filling = Filling()
     while all(filling.send(f"van-{n}") for n in range(10)):
         pass
-    assert filling.counters.bytes_used > 1023 * KIB
+    assert filling.status.bytes_used > 1023 * KIB
     assert filling.shares.take_refused() == {}
 
 
@@ -62,7 +62,7 @@ def test_one_sender_alone_has_all_the_room() -> None:
     filling = Filling()
     while filling.send("van-1"):
         pass
-    assert filling.counters.bytes_used > 1022 * KIB
+    assert filling.status.bytes_used > 1022 * KIB
     assert filling.shares.take_refused() == {}
 
 
@@ -70,7 +70,7 @@ def test_a_van_that_sends_some_times_as_much_as_others_is_no_flood() -> None:
     filling = Filling()
     while all(filling.send(f"van-{n}", 100) for n in range(30)) and filling.send("van-busy", 700):
         pass
-    assert filling.counters.bytes_used > 1020 * KIB
+    assert filling.status.bytes_used > 1020 * KIB
     assert filling.shares.take_refused() == {}
 
 
@@ -80,9 +80,9 @@ def test_an_emptied_journal_forgives() -> None:
         filling.send("van-bad")
         filling.send("van-1", 100)
     assert filling.shares.take_refused()["van-bad"] > 0
-    filling.counters.bytes_used = 100 * KIB
+    filling.status.bytes_used = 100 * KIB
     assert filling.send("van-bad")
-    filling.counters.bytes_used = 500 * KIB
+    filling.status.bytes_used = 500 * KIB
     assert filling.send("van-bad")
 
 

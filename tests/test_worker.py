@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 
 from agent import worker as module
-from agent.errors import StoreUnavailable
-from agent.journal import Journal
+from agent.errors import JournalFull, StoreUnavailable
+from agent.journal import Journal, SqliteLog
 from agent.journal.file import beside
-from agent.journal.sqlite_log import SqliteLog
-from agent.messages import Batch, Message
+from agent.log import Log
+from agent.messages import Message
 from agent.stores.sqlite import SqliteStore
-from agent.worker import TAIL_BYTES, TAIL_MESSAGES, Tail, Worker
+from agent.units import UnitQueue
+from agent.worker import Worker
 from agent.writer import Writer
 from tests.doubles import Clock, FakeStore, make_shard, until
 from tests.journal.wal import largest_transaction_bytes
+from tests.memory_log import MemoryLog
 from tests.servers.publishing import drive
 
 START_MS = 1_790_000_000_000
@@ -43,7 +45,7 @@ LOW = encoded(
 
 
 class Bench:
-    """A real journal, shard and writer around the worker; the store is a stand-in."""
+    """A real journal (or the log that is given), shard and writer around the worker; the store is a stand-in."""
 
     def __init__(
         self,
@@ -54,33 +56,36 @@ class Bench:
         durable_after_s: float = 0,
         checkpoint_every_s: float = 0.01,
         store: Any = None,
+        log: Log | None = None,
     ) -> None:
-        self.journal = Journal.open(path / "journal.db", max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
-        self.thread = SqliteLog(self.journal)
+        if log is None:
+            self.journal = Journal.open(path / "journal.db", max_bytes=max_bytes, when_full=when_full, reserve_bytes=0)
+        self.log = log or SqliteLog(self.journal)
         self.store = store or FakeStore()
         self.clock = Clock()
         self.notified: list[str] = []
         self.shard = make_shard()
+        self.units = UnitQueue(clock_s=self.clock)
         self.writer = Writer(
             self.store,
-            self.thread,
-            on_checkpoint=lambda: None,
+            self.log,
+            self.units,
             durable_after_s=durable_after_s,
             clock_s=self.clock,
             sleep=self.clock.sleep,
         )
         self.worker = Worker(
             self.shard,
-            self.thread,
-            self.writer,
+            self.log,
+            self.units,
             batch_points=20,
             flush_s=0.005,
             checkpoint_every_s=checkpoint_every_s,
-            notify=self._notify,
+            publish_alerts=self._publish_alerts,
         )
         self.tasks: list[asyncio.Task[None]] = []
 
-    async def _notify(self, vehicle_ids: list[str]) -> None:
+    async def _publish_alerts(self, vehicle_ids: list[str]) -> None:
         self.notified += vehicle_ids
 
     async def start(self) -> None:
@@ -90,25 +95,24 @@ class Bench:
     async def append(self, messages: list[Message], *, size: int = 50) -> None:
         for start in range(0, len(messages), size):
             part = messages[start : start + size]
-            batch = await self.thread.append(part, received_ms=START_MS + 7_200_000, listening_since_ms=START_MS)
-            self.worker.on_batch(batch)
+            await self.log.append(part, received_ms=START_MS + 7_200_000, listening_since_ms=START_MS)
 
     async def done(self) -> None:
-        await until(lambda: not self.worker.backlog and self.writer.counters.confirmed_offset == self.worker.position)
+        await until(lambda: not self.worker.backlog and self.units.store.confirmed_offset == self.worker.position)
 
     async def finish(self) -> None:
         self.worker.close()
         await self.tasks[1]
-        await self.writer.close()
+        await self.units.close()
         await self.tasks[0]
-        await self.thread.close()
+        await self.log.close()
 
     async def crash(self) -> None:
         for task in self.tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await self.thread.close()
+        await self.log.close()
 
 
 Make = Callable[..., Bench]
@@ -148,10 +152,10 @@ async def test_messages_become_points_and_a_checkpoint(make: Make) -> None:
     assert len(bench.store.of("trip")) == 1
     assert bench.writer.counters.checkpoint_offset == 180
     again = make()
-    offset, states = await again.thread.load()
-    assert offset == 180
-    assert {key for key, _ in states} >= {"van-1"}
-    await again.thread.close()
+    checkpoint = await again.log.load(0)
+    assert checkpoint.offset == 180
+    assert {key for key, _ in checkpoint.states} >= {"van-1"}
+    await again.log.close()
 
 
 async def test_after_a_crash_it_goes_on_from_the_checkpoint_with_the_same_numbers(make: Make, tmp_path: Path) -> None:
@@ -170,6 +174,39 @@ async def test_after_a_crash_it_goes_on_from_the_checkpoint_with_the_same_number
     await second.append(DRIVE[110:])
     await second.finish()
     assert points | second.store.points == expected
+
+
+async def test_a_log_with_gaps_gives_the_same_points(make: Make, tmp_path: Path) -> None:
+    """Its offsets are no count of messages, and behind a batch comes the next one, wherever that begins."""
+    messages = DRIVE + LOW
+    expected = await undisturbed(tmp_path / "whole", messages)
+    log = MemoryLog()
+    first = make(log=log)
+    await first.start()
+    await first.append(messages[:60])
+    await first.done()
+    first.store.away = StoreUnavailable("connection refused")
+    await first.append(messages[60:], size=10)
+    await until(lambda: first.worker.ahead and not first.worker.backlog)
+    first.store.away = None
+    await until(lambda: first.worker.rewinds)
+    await first.done()
+    await first.crash()
+    second = make(log=log)
+    await second.start()
+    await second.done()
+    await second.finish()
+    assert first.store.points | second.store.points == expected
+    assert first.shard.counters.messages == len(messages)
+    assert log.messages_from(second.worker.position) == 0
+    assert (await log.load(0)).offset == second.worker.position > len(messages)
+
+
+async def test_the_backlog_of_a_log_with_gaps_counts_messages(make: Make) -> None:
+    bench = make(log=MemoryLog())
+    await bench.worker.restore()
+    await bench.append(DRIVE[:100], size=7)
+    assert bench.worker.backlog == 100
 
 
 async def test_only_duplicates_move_the_checkpoint_too(make: Make) -> None:
@@ -241,7 +278,7 @@ async def test_a_history_file_that_was_removed_gets_everything_since_the_checkpo
     await bench.done()
     path.unlink()
     await bench.append(DRIVE[100:])
-    await until(lambda: bench.writer.must_resend)
+    await until(lambda: bench.units.store.must_resend)
     await bench.append(DRIVE[:1])  # as a tick would, it makes the worker look around
     await until(lambda: bench.worker.rewinds)
     await bench.done()
@@ -260,12 +297,12 @@ async def test_dead_letters_are_kept_once_however_often_the_message_is_worked_th
         await bench.start()
         if bench.worker.backlog == 0:
             await bench.append(DRIVE[:20] + bad)
-        await until(lambda bench=bench: not bench.worker.backlog and bench.journal.counters.dead_letters == 2)
+        await until(lambda bench=bench: not bench.worker.backlog and bench.journal.status.dead_letters == 2)
         await bench.crash()
     bench = make()
     reasons = [letter.reason for letter in bench.journal.dead_letters()]
     assert reasons == ["malformed", "unknown_topic"]
-    await bench.thread.close()
+    await bench.log.close()
 
 
 async def test_messages_of_thousands_of_bad_elements_fill_nothing(make: Make) -> None:
@@ -296,56 +333,43 @@ async def test_messages_of_thousands_of_bad_elements_fill_nothing(make: Make) ->
 
 
 async def test_what_was_dropped_from_the_journal_is_passed_over(make: Make) -> None:
-    bench = make(max_bytes=1 << 20, when_full="drop_oldest")
+    first = make(max_bytes=1 << 20, when_full="drop_oldest")
     big = [Message("vans/van-1/other", b"x" * 60_000) for _ in range(60)]
     for message in big:
-        await bench.thread.append([message], received_ms=START_MS, listening_since_ms=START_MS)
-    assert bench.journal.counters.dropped_messages > 20
+        await first.log.append([message], received_ms=START_MS, listening_since_ms=START_MS)
+    dropped = first.journal.status.dropped_messages
+    assert dropped > 20
+    await first.log.close()  # what is dropped while it is still in memory is worked through all the same
+    bench = make(max_bytes=1 << 20, when_full="drop_oldest")
     await bench.start()
     await bench.append(DRIVE)
     await bench.finish()
     assert len(bench.store.of("battery")) == 180
-    # What is dropped while it is still in memory is worked through all the same.
-    assert 60 + 180 - bench.journal.counters.dropped_messages <= bench.shard.counters.messages < 60 + 180
+    dropped += bench.journal.status.dropped_messages
+    assert 60 + 180 - dropped <= bench.shard.counters.messages < 60 + 180 - 20
 
 
 async def test_a_full_journal_is_emptied_although_nothing_more_comes(make: Make) -> None:
-    bench = make()
+    bench = make(max_bytes=1 << 20)
     bench.worker._checkpoint_every_s = 3600.0
     await bench.start()
     await bench.append(DRIVE)
     await bench.done()
     assert bench.writer.counters.checkpoint_offset == 0
-    bench.worker.make_room()
+    too_large = [Message("t", b"x" * (2 << 20))]
+    with pytest.raises(JournalFull):
+        await bench.log.append(too_large, received_ms=START_MS, listening_since_ms=START_MS)
     await until(lambda: bench.writer.counters.checkpoint_offset == 180)
-    bench.worker.make_room()  # nothing to do, and no harm
+    assert bench.log.room_made.is_set()
+    with pytest.raises(JournalFull):  # nothing to checkpoint, and no harm
+        await bench.log.append(too_large, received_ms=START_MS, listening_since_ms=START_MS)
     await bench.finish()
 
 
 async def test_a_failure_of_the_journal_ends_the_worker(make: Make) -> None:
     bench = make()
     await bench.start()
+    await bench.log.append([Message("vans/x/tyres", b"{}")], received_ms=1, listening_since_ms=1)
     bench.journal.close()
-    bench.worker.on_batch(Batch(0, 1, 1, [Message("vans/x/tyres", b"{}")]))
     with pytest.raises(Exception, match="closed"):
         await bench.tasks[1]
-
-
-def test_the_tail_is_bounded_by_messages_and_by_bytes() -> None:
-    tail = Tail()
-    for number in range(TAIL_MESSAGES + 10):
-        tail.add(Batch(number, 1, 1, [Message("t", b"")]))
-    assert tail.end == TAIL_MESSAGES + 10
-    assert tail.take(0) is None
-    assert tail.take(TAIL_MESSAGES) is not None
-    assert tail.take(TAIL_MESSAGES - 1) is None  # older ones have been let go
-    tail.add(Batch(TAIL_MESSAGES + 10, 1, 1, [Message("t", b"x" * (TAIL_BYTES + 1))]))
-    assert tail.take(TAIL_MESSAGES + 10) is None
-    assert tail.end == TAIL_MESSAGES + 11
-
-
-def test_the_tail_gives_only_what_begins_where_it_is_asked_for() -> None:
-    tail = Tail()
-    tail.add(Batch(0, 1, 1, [Message("t", b"")] * 10))
-    assert tail.take(5) is None
-    assert tail.take(0) is not None

@@ -6,17 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from agent.journal import requests
-from agent.journal.requests import Request
+from agent.journal import Request, ask, is_waiting
 
 _ASK_SECONDS: Final = 40.0
 
 
 def ask_agent(path: Path, request: Request) -> bool:
     """Leave a request for the agent and wait until it is carried out. Returns False, after a line on stderr, if not."""
-    return _wait(
-        lambda: requests.ask(path, request), "an earlier request still waits for the agent: try again later"
-    ) and _wait(lambda: not requests.waits(path), "the agent has not carried out the request yet; it will do so later")
+    return _wait(lambda: ask(path, request), "an earlier request still waits for the agent: try again later") and _wait(
+        lambda: not is_waiting(path), "the agent has not carried out the request yet; it will do so later"
+    )
 
 
 def _wait(condition: Callable[[], bool], otherwise: str) -> bool:

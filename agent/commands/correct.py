@@ -21,9 +21,7 @@ from agent.config import Settings
 from agent.errors import SettingsError, VanpulseError
 from agent.fleet.books.corrections import CorrectedDay, CorrectedHour, Correction, hour_start_ms
 from agent.fleet.correction_state import Amounts
-from agent.journal import JournalInUse
-from agent.journal import requests as journal_requests
-from agent.journal.requests import Request
+from agent.journal import JournalInUse, Request, ask, is_waiting
 from agent.points.measurements import TAGS
 from agent.shard.opening import roster_of
 from agent.stores.base import History
@@ -202,9 +200,9 @@ def _journal(correction: Correction, settings: Settings) -> bool:
     try:
         journal = open_journal(settings.journal)
     except JournalInUse:
-        if not _within(lambda: journal_requests.ask(path, request)):
+        if not _within(lambda: ask(path, request)):
             raise CannotCorrect("an earlier request still waits for the agent: try again later") from None
-        if not _within(lambda: not journal_requests.waits(path)):
+        if not _within(lambda: not is_waiting(path)):
             sys.stderr.write("vanpulse: the agent has not made the correction yet; it will do so later\n")
         return True
     try:

@@ -10,9 +10,9 @@ import asyncio
 import base64
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -20,15 +20,14 @@ from agent.commands.asking import ask_agent
 from agent.commands.moments import format_moment
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings
-from agent.errors import REASONS, VanpulseError
-from agent.journal import JournalInUse, JournalReader
-from agent.journal import requests as journal_requests
-from agent.journal.requests import NOT_REPLAYABLE, Request
-from agent.log import DeadLetter, Key
+from agent.errors import REASONS, Reason, VanpulseError
+from agent.journal import NOT_REPLAYABLE, JournalInUse, JournalReader, Request, can_be_replayed
+from agent.log import DeadLetter, Key, StoreRefusal
 from agent.stores.influxdb import InfluxStore
 
 _LIST_PAYLOAD: Final = 60
 _LOSSES_SHOWN: Final = 20
+_REFUSAL: Final = "store"
 
 
 class NoSuchLetter(VanpulseError):
@@ -63,8 +62,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         sys.stderr.write(f"vanpulse: there is no journal {path} yet, and so there are no dead letters\n")
         return 0
     with JournalReader(path) as reader:
-        found = reader.dead_letters_by_key(arguments.keys) if arguments.keys else reader.dead_letters(arguments.reason)
-        letters = (letter for letter in found if arguments.reason in {None, letter.reason})
+        found = _by_key(reader, arguments.keys) if arguments.keys else reader.letters_and_refusals(arguments.reason)
+        letters = (entry for entry in map(Entry.of, found) if arguments.reason in {None, entry.reason})
         if arguments.action == "replay":
             return _replay(list(letters), settings)
         write = _as_json if arguments.format == "jsonl" else _as_line if arguments.action == "list" else _as_text
@@ -82,20 +81,47 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def parse_key(text: str) -> Key:
-    """A key, written as `OFFSET.INDEX` or `OFFSET`."""
+def parse_key(text: str) -> Key | int:
+    """A key: `OFFSET.INDEX` or `OFFSET` of a dead letter, `store.NUMBER` of a store refusal."""
     offset, _, index = text.partition(".")
     try:
-        return int(offset), int(index or 0)
+        return int(index) if offset == _REFUSAL else (int(offset), int(index or 0))
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a key. Use one that `deadletters list` prints, such as 1234.0."
         ) from None
 
 
-def format_key(letter: DeadLetter) -> str:
+class Entry(NamedTuple):
+    """A dead letter or a store refusal, as it is shown."""
+
+    key: Key | int
+    """That of a store refusal is one number."""
+    received_ms: int
+    reason: Reason
+    topic: str
+    """Of a store refusal the measurement."""
+    payload: bytes
+    detail: str
+
+    @classmethod
+    def of(cls, item: DeadLetter | StoreRefusal) -> "Entry":
+        """What is shown of it."""
+        if isinstance(item, DeadLetter):
+            return cls(item.key, item.received_ms, item.reason, item.topic, item.payload, item.detail)
+        return cls(item.key, item.newest_ms, "rejected_by_store", item.measurement, item.line, item.detail)
+
+
+def format_key(key: Key | int) -> str:
     """The key in the form that `parse_key` reads."""
-    return f"{letter.offset}.{letter.index}"
+    return f"{_REFUSAL}.{key}" if isinstance(key, int) else f"{key[0]}.{key[1]}"
+
+
+def _by_key(reader: JournalReader, keys: Sequence[Key | int]) -> list[DeadLetter | StoreRefusal]:
+    return [
+        *reader.dead_letters_by_key([key for key in keys if not isinstance(key, int)]),
+        *reader.refusals_by_key([key for key in keys if isinstance(key, int)]),
+    ]
 
 
 # -- showing
@@ -115,15 +141,15 @@ def _tell_losses(reader: JournalReader) -> None:
         sys.stderr.write(f"vanpulse: {repr(sender) if sender else 'others'}: {', '.join(given_up)}\n")
 
 
-def _as_line(letter: DeadLetter) -> str:
+def _as_line(letter: Entry) -> str:
     payload = _payload(letter)[:_LIST_PAYLOAD]
     when = format_moment(letter.received_ms)
-    return f"{format_key(letter)}\t{when}\t{letter.reason}\t{letter.topic!r}\t{letter.detail!r}\t{payload}\n"
+    return f"{format_key(letter.key)}\t{when}\t{letter.reason}\t{letter.topic!r}\t{letter.detail!r}\t{payload}\n"
 
 
-def _as_text(letter: DeadLetter) -> str:
+def _as_text(letter: Entry) -> str:
     return (
-        f"key       {format_key(letter)}\n"
+        f"key       {format_key(letter.key)}\n"
         f"received  {format_moment(letter.received_ms)}\n"
         f"reason    {letter.reason}: {letter.detail!r}\n"
         f"topic     {letter.topic!r}\n"
@@ -131,9 +157,9 @@ def _as_text(letter: DeadLetter) -> str:
     )
 
 
-def _as_json(letter: DeadLetter) -> str:
+def _as_json(letter: Entry) -> str:
     line: dict[str, Any] = {
-        "key": format_key(letter),
+        "key": format_key(letter.key),
         "received": format_moment(letter.received_ms),
         "reason": letter.reason,
         "detail": letter.detail,
@@ -146,7 +172,7 @@ def _as_json(letter: DeadLetter) -> str:
     return msgspec.json.encode(line).decode() + "\n"
 
 
-def _payload(letter: DeadLetter) -> str:
+def _payload(letter: Entry) -> str:
     """The payload on one line, escaped, since its bytes may be control codes of a terminal."""
     return repr(letter.payload)[1:]
 
@@ -154,28 +180,27 @@ def _payload(letter: DeadLetter) -> str:
 # -- replaying
 
 
-def _replay(letters: Sequence[DeadLetter], settings: Settings) -> int:
-    path = settings.journal.path
-    refused = [letter for letter in letters if letter.reason == "rejected_by_store"]
-    lines_written = asyncio.run(_write_again(refused, settings)) if refused else []
-    messages = [letter.key for letter in letters if journal_requests.can_be_replayed(letter)]
-    left = _carry_out(path, Request(replay=messages, remove=lines_written), settings)
-    again = len(messages) + len(lines_written) - len(left)
-    sys.stdout.write(f"{again} of {len(letters)} dead letters will be processed again\n")
-    written = set(lines_written)
-    _explain(letter for letter in letters if letter.key in left or letter.key not in {*messages, *written})
-    return 0 if again == len(letters) else 1
+def _replay(entries: Sequence[Entry], settings: Settings) -> int:
+    refused = {entry.key: entry.payload for entry in entries if isinstance(entry.key, int)}
+    written = asyncio.run(_write_again(refused, settings)) if refused else []
+    messages = [entry.key for entry in entries if not isinstance(entry.key, int) and can_be_replayed(entry.reason)]
+    left = _carry_out(Request(replay=messages, remove_refusals=written), settings)
+    again = len(messages) + len(written) - len(left)
+    sys.stdout.write(f"{again} of {len(entries)} dead letters will be processed again\n")
+    _explain(entry.reason for entry in entries if entry.key in left or entry.key not in {*messages, *written})
+    return 0 if again == len(entries) else 1
 
 
-def _explain(letters: Iterable[DeadLetter]) -> None:
-    for reason, number in sorted(Counter(letter.reason for letter in letters).items()):
+def _explain(reasons: Iterable[Reason]) -> None:
+    for reason, number in sorted(Counter(reasons).items()):
         why = NOT_REPLAYABLE.get(reason, "their message is not checkpointed yet: try again later")
         sys.stderr.write(f"vanpulse: {number} with reason {reason} are not replayed: {why}\n")
 
 
-def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
-    """Carry out the request, or let the running agent do it. Returns the keys of the dead letters that remain."""
-    wanted = [*request.replay, *request.remove]
+def _carry_out(request: Request, settings: Settings) -> set[Key | int]:
+    """Carry out the request, or let the running agent do it. Returns the keys of what remains."""
+    path: Path = settings.journal.path
+    wanted: list[Key | int] = [*request.replay, *request.remove_refusals]
     if not wanted:
         return set()
     try:
@@ -185,21 +210,21 @@ def _carry_out(path: Path, request: Request, settings: Settings) -> set[Key]:
     else:
         try:
             journal.replay_dead_letters(request.replay)
-            journal.remove_dead_letters(request.remove)
+            journal.remove_refusals(request.remove_refusals)
         finally:
             journal.close()
     with JournalReader(path) as reader:
-        return {letter.key for letter in reader.dead_letters_by_key(wanted)}
+        return {item.key for item in _by_key(reader, wanted)}
 
 
-async def _write_again(letters: Sequence[DeadLetter], settings: Settings) -> list[Key]:
+async def _write_again(lines: Mapping[int, bytes], settings: Settings) -> list[int]:
     """Write refused lines to the store again. Returns the keys of those that it accepted."""
     store = store_of(settings.store)
     if not isinstance(store, InfluxStore):
         return []
     await store.open()
     try:
-        refused = {row.line for row in await store.write_lines([letter.payload.decode() for letter in letters])}
+        refused = {row.line for row in await store.write_lines([line.decode() for line in lines.values()])}
     finally:
         await store.close()
-    return [letter.key for letter in letters if letter.payload.decode() not in refused]
+    return [key for key, line in lines.items() if line.decode() not in refused]

@@ -21,8 +21,7 @@ from agent.config import FleetFile, Settings, load_fleet
 from agent.dialects.drops import MANIFEST, drop_of
 from agent.dialects.identity import is_vehicle_id
 from agent.errors import Rejected, VanpulseError
-from agent.journal import JournalInUse
-from agent.journal.requests import Request
+from agent.journal import JournalInUse, Request
 from agent.messages import Message
 from agent.readings import DropReading
 

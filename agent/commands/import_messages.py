@@ -21,9 +21,8 @@ from agent.commands.storage import open_journal
 from agent.config import Settings
 from agent.errors import JournalFull, SettingsError, VanpulseError
 from agent.intake import COMMIT_BYTES, COMMIT_MESSAGES
-from agent.journal import JournalInUse
-from agent.journal.bulk import Arrival
-from agent.messages import Message, MessageKind
+from agent.journal import Arrival, JournalInUse
+from agent.messages import Message, MessageKind, tick_message
 from agent.shard.shard import MINUTE_KEY
 
 TICK_MS: Final = 10_000
@@ -177,7 +176,7 @@ class Past:
             time_ms = self._next_tick_ms
             self._next_tick_ms += TICK_MS
             self.ticks += 1
-            yield Arrival(time_ms, self.first_ms, (Message("", b"%d" % time_ms, qos=0, kind=MessageKind.TICK),))
+            yield Arrival(time_ms, self.first_ms, (tick_message(time_ms, self.first_ms),))
 
     def _rest(self) -> Iterator[Arrival]:
         if self._until_ms is None:

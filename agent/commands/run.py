@@ -12,6 +12,7 @@ import uvloop
 
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
+from agent.journal import SqliteLog
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.options import MqttOptions
 from agent.pipeline import Pipeline
@@ -69,11 +70,11 @@ def build(settings: Settings) -> Pipeline:
     store = store_of(settings.store)
     journal = open_journal(settings.journal)
     mqtt = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
-    receiver = make_receiver(mqtt, session_expected=journal.counters.next_offset > 0)
+    receiver = make_receiver(mqtt, session_expected=journal.status.next_offset > 0)
     host, _, port = settings.http.listen.rpartition(":")
     return Pipeline(
         receiver=receiver,
-        journal=journal,
+        log=SqliteLog(journal),
         shard=Shard(decoder, roster),
         throttle=Throttle(
             decoder.sender,

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from agent.journal.salvage import salvage
+from agent.journal import salvage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,17 +1,30 @@
-"""What has arrived and is not yet safe in the store: one SQLite file of batches, checkpoints and dead letters."""
+"""What has arrived and is not yet safe in the store: `agent.log.Log` in one SQLite file.
 
-from agent.journal.attempts import Attempts
-from agent.journal.counters import COMMIT_BOUNDS_S, JournalCounters
+Outside of this package nobody knows that it is SQLite. The agent opens it as a `SqliteLog`; commands use `Journal`,
+`JournalReader` and `Request`.
+"""
+
+from agent.journal.attempts import FileAttempts
+from agent.journal.bulk import Arrival
 from agent.journal.file import JournalInUse
-from agent.journal.journal import Checkpoint, Journal
+from agent.journal.journal import Journal, WhenFull
 from agent.journal.reader import JournalReader
+from agent.journal.requests import NOT_REPLAYABLE, Request, ask, can_be_replayed, is_waiting
+from agent.journal.salvage import salvage
+from agent.journal.sqlite_log import SqliteLog
 
 __all__ = [
-    "COMMIT_BOUNDS_S",
-    "Attempts",
-    "Checkpoint",
+    "NOT_REPLAYABLE",
+    "Arrival",
+    "FileAttempts",
     "Journal",
-    "JournalCounters",
     "JournalInUse",
     "JournalReader",
+    "Request",
+    "SqliteLog",
+    "WhenFull",
+    "ask",
+    "can_be_replayed",
+    "is_waiting",
+    "salvage",
 ]

@@ -15,9 +15,8 @@ from typing import Final
 import msgspec
 
 from agent.journal.file import beside
+from agent.log import ENDS
 
-ENDS: Final = 3
-"""So many ends of the process at one message are no chance."""
 MAX_ASIDE: Final = 1000
 
 _HOT: Final = Struct("<qq")
@@ -39,12 +38,15 @@ class _Past(msgspec.Struct, array_like=True):
     """Messages that are not to be worked on any more."""
 
 
-class Attempts:
-    """Use `begin` and `end` around the work on messages; `limit` and `is_aside` before it."""
+def open_attempts(journal: Path, shard: int, *, checkpoint_offset: int) -> "FileAttempts":
+    """The note of a shard, in a file beside the journal. Raises OSError where it cannot be written."""
+    return FileAttempts(beside(journal, f"attempt-{shard}" if shard else "attempt"), checkpoint_offset)
 
-    def __init__(self, journal: Path, *, checkpoint_offset: int) -> None:
-        """Raises OSError where the file cannot be written."""
-        path = beside(journal, "attempt")
+
+class FileAttempts:
+    """`agent.log.Attempts` in a file."""
+
+    def __init__(self, path: Path, checkpoint_offset: int) -> None:
         self._past = _learn(path, checkpoint_offset)
         content = msgspec.msgpack.encode(self._past)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -80,6 +82,29 @@ class Attempts:
     def close(self) -> None:
         """Release the file."""
         self._map.close()
+
+
+class NoAttempts:
+    """`agent.log.Attempts` where no note can be kept: a message that ends the process is tried after each start."""
+
+    def limit(self, start: int, stop: int) -> int:
+        """No message is suspected."""
+        del start
+        return stop
+
+    def is_aside(self, offset: int) -> bool:
+        """No message is set aside."""
+        del offset
+        return False
+
+    def begin(self, start: int, stop: int) -> None:
+        """Nothing is noted."""
+
+    def end(self) -> None:
+        """Nothing is noted."""
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 def _learn(path: Path, checkpoint_offset: int) -> _Past:

@@ -37,10 +37,3 @@ def unpack(row: Row) -> Batch | None:
     except msgspec.DecodeError:
         return None
     return Batch(offset, received_ms, listening_since_ms, messages)
-
-
-def cut(batch: Batch, offset: int) -> Batch:
-    """The batch from this offset on."""
-    if offset <= batch.offset:
-        return batch
-    return Batch(offset, batch.received_ms, batch.listening_since_ms, batch.messages[offset - batch.offset :])

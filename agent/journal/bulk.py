@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from agent.errors import JournalFull
-from agent.journal import batches
-from agent.messages import Message
+from agent.journal.batch_table import row_of
+from agent.messages import Batch, Message
 
 _ROOM_SHARE: Final = 16
 """This fraction of the journal's limit stays free for what arrives while the agent works through the rest."""
@@ -36,12 +36,10 @@ def insert(connection: sqlite3.Connection, arrivals: Iterable[Arrival], *, offse
     limit_bytes = max_bytes - max_bytes // _ROOM_SHARE
     execute = connection.execute
     for number, (received_ms, listening_since_ms, messages) in enumerate(arrivals, 1):
-        blob = batches.pack(messages)
-        head = (offset, received_ms, listening_since_ms, len(messages))
-        row = (*head, batches.checksum(*head, blob), blob)
+        row = row_of(Batch(offset, received_ms, listening_since_ms, list(messages)))
         execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
         offset += len(messages)
-        if (number % _LOOK_EVERY == 0 or len(blob) > _LARGE_BYTES) and _bytes_used(connection) > limit_bytes:
+        if (number % _LOOK_EVERY == 0 or len(row[5]) > _LARGE_BYTES) and _bytes_used(connection) > limit_bytes:
             raise JournalFull(f"more than {limit_bytes} bytes of the journal's limit of {max_bytes} would be in use")
     if _bytes_used(connection) > limit_bytes:
         raise JournalFull(f"more than {limit_bytes} bytes of the journal's limit of {max_bytes} would be in use")
@@ -63,6 +61,6 @@ def last_arrival_ms(connection: sqlite3.Connection, minute_key: str) -> int | No
     last = connection.execute('SELECT received_ms FROM batches ORDER BY "offset" DESC LIMIT 1').fetchone()
     if last is not None:
         return int(last[0])
-    vans = connection.execute("SELECT 1 FROM vehicle_states WHERE instr(vehicle_id, '/') = 0 LIMIT 1").fetchone()
-    minute = connection.execute("SELECT state FROM vehicle_states WHERE vehicle_id = ?", (minute_key,)).fetchone()
+    vans = connection.execute("SELECT 1 FROM states WHERE instr(key, '/') = 0 LIMIT 1").fetchone()
+    minute = connection.execute("SELECT state FROM states WHERE key = ?", (minute_key,)).fetchone()
     return None if vans is None or minute is None else int(minute[0]) * 60_000

@@ -1,6 +1,5 @@
 """The journal's file: made, recognised, locked; and what SQLite's errors mean for it."""
 
-import errno
 import fcntl
 import os
 import sqlite3
@@ -8,65 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from agent.errors import JournalBroken, JournalCorrupt, JournalError, JournalFull, SettingsError
+from agent.journal import schema
 
 APPLICATION_ID: Final = 0x7670_6A6C
 """`vpjl`: says that a SQLite file is a journal of this program."""
-SCHEMA_VERSION: Final = 2
 PAGE_BYTES: Final = 4096
-
-_SCHEMA: Final = """
-CREATE TABLE batches (
-  "offset" INTEGER PRIMARY KEY,
-  received_ms INTEGER NOT NULL,
-  listening_since_ms INTEGER NOT NULL,
-  count INTEGER NOT NULL,
-  crc32 INTEGER NOT NULL,
-  messages BLOB NOT NULL
-) STRICT;
-CREATE TABLE checkpoint (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  "offset" INTEGER NOT NULL,
-  state_version INTEGER NOT NULL,
-  fleet_state BLOB,
-  counters BLOB
-) STRICT;
-INSERT INTO checkpoint VALUES (1, 0, 0, NULL, NULL);
-CREATE TABLE vehicle_states (
-  id INTEGER PRIMARY KEY,
-  vehicle_id TEXT NOT NULL UNIQUE,
-  crc32 INTEGER NOT NULL,
-  state BLOB NOT NULL
-) STRICT;
-CREATE TABLE dead_letters (
-  "offset" INTEGER NOT NULL,
-  element INTEGER NOT NULL,
-  received_ms INTEGER NOT NULL,
-  bytes INTEGER NOT NULL,
-  reason TEXT NOT NULL,
-  topic TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  sender TEXT NOT NULL DEFAULT '',
-  payload BLOB NOT NULL,
-  retained INTEGER NOT NULL DEFAULT 0,
-  UNIQUE ("offset", element)
-) STRICT;
-"""
-_SINCE_VERSION_2: Final = """
-CREATE INDEX dead_letters_by_sender ON dead_letters (sender);
-CREATE TABLE losses (
-  sender TEXT PRIMARY KEY,
-  letters INTEGER NOT NULL,
-  messages INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-"""
-_FROM_VERSION_1: Final = f"""
-BEGIN IMMEDIATE;
-ALTER TABLE dead_letters ADD COLUMN sender TEXT NOT NULL DEFAULT '';
-ALTER TABLE dead_letters ADD COLUMN retained INTEGER NOT NULL DEFAULT 0;
-{_SINCE_VERSION_2}
-PRAGMA user_version = 2;
-COMMIT;
-"""
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
 """No room; the shared-memory index is no part of what has to survive, so failing to grow it harms nothing."""
@@ -136,9 +81,9 @@ def create(path: Path) -> None:
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA + _SINCE_VERSION_2)
+        connection.executescript(schema.TABLES)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
     except sqlite3.Error as error:
         raise translate(path, error) from error
     finally:
@@ -177,9 +122,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if application_id != APPLICATION_ID:
             raise JournalCorrupt(f"{path} is an SQLite file of another program; choose another journal.path")
-        if version > SCHEMA_VERSION:
+        if version > schema.VERSION:
             raise JournalCorrupt(
-                f"the journal {path} was written by a newer version (format {version}, known is {SCHEMA_VERSION}); "
+                f"the journal {path} was written by a newer version (format {version}, known is {schema.VERSION}); "
                 "install that version again, or let it drain the journal first"
             )
         _check_tables(path, connection)
@@ -194,77 +139,28 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring a journal of an older version to today's format, in one transaction."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
-        connection.executescript(_FROM_VERSION_1)
-
-
-def columns_since_2(connection: sqlite3.Connection) -> str:
-    """How to ask for a letter's `retained` and `sender`: a reader may see a journal that was not upgraded yet."""
-    return "retained, sender" if connection.execute("PRAGMA user_version").fetchone()[0] > 1 else "0, ''"
-
-
 def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
     """Walk the keys of every table: a truncated or overwritten file fails here rather than hours later."""
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    missing = {"batches", "checkpoint", "vehicle_states", "dead_letters"} - present
+    missing = schema.tables(connection) - present
     if missing:
         raise JournalCorrupt(f"the journal {path} lacks the tables {sorted(missing)}; {HOW_TO_SALVAGE}")
     for table in ("batches", "dead_letters"):
         connection.execute(f"SELECT count(*), max(received_ms) FROM {table}").fetchone()  # noqa: S608
 
 
-def _allocate(fd: int, size_bytes: int) -> None:
-    try:
-        os.posix_fallocate(fd, 0, size_bytes)
-    except OSError as error:
-        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
-            raise
-        # A file system that cannot promise space without writing to it.
-        zeros = bytes(1 << 16)
-        for start in range(0, size_bytes, len(zeros)):
-            os.pwrite(fd, zeros[: size_bytes - start], start)
-
-
-class Reserve:
-    """Disk space held back in a file of its own: even deleting needs room, so a full disk could not be emptied.
-
-    It has to be larger than the WAL: what is in the WAL may need as much room again in the file itself.
-    """
-
-    def __init__(self, path: Path, size_bytes: int) -> None:
-        self._path = beside(path, "reserve")
-        self._size_bytes = size_bytes
-        self.held_bytes = self._path.stat().st_size if self._path.exists() else 0
-        self.restore()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of the space is held."""
-        return self.held_bytes >= self._size_bytes
-
-    def restore(self) -> None:
-        """Take the space again, if there is so much."""
-        if self.is_whole:
-            return
-        space = os.statvfs(self._path.parent)
-        if space.f_bavail * space.f_frsize < self._size_bytes - self.held_bytes:
-            return
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _allocate(fd, self._size_bytes)
-            self.held_bytes = self._size_bytes
-        except OSError:
-            os.ftruncate(fd, 0)
-            self.held_bytes = 0
-        finally:
-            os.close(fd)
-
-    def release(self) -> bool:
-        """Give the space back for what has to be written now; False when there is none left."""
-        if not self.held_bytes:
-            return False
-        os.truncate(self._path, 0)
-        self.held_bytes = 0
-        return True
+def prepare(connection: sqlite3.Connection, limit_bytes: int) -> int:
+    """Make the settings that SQLite does not keep in the file; returns the bytes of a page."""
+    for pragma in (
+        "synchronous = FULL",
+        "wal_autocheckpoint = 0",
+        "secure_delete = OFF",
+        "cache_size = -2048",
+        f"journal_size_limit = {64 << 20}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    page_bytes: int = connection.execute("PRAGMA page_size").fetchone()[0]
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    # A backstop for our own count, with room for the states. A file that is already larger stays usable.
+    connection.execute(f"PRAGMA max_page_count = {max(2 * limit_bytes // page_bytes, pages + 1024)}")
+    return page_bytes

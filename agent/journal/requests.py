@@ -29,15 +29,16 @@ class Request(msgspec.Struct):
     """Which letters to move back into the journal, which to forget, and which corrections and messages to journal."""
 
     replay: list[Key] = []
-    remove: list[Key] = []
+    remove_refusals: list[int] = []
+    """The keys of store refusals that the store has taken by now."""
     corrections: list[tuple[int, bytes]] = []
     """When each was made, ms since the epoch, and its payload: to be journaled like a message that arrives then."""
     append: list[Message] = []
 
 
-def can_be_replayed(letter: DeadLetter) -> bool:
-    """Whether the letter holds a message that could be processed again."""
-    return letter.reason not in NOT_REPLAYABLE
+def can_be_replayed(reason: Reason) -> bool:
+    """Whether a letter with this reason holds a message that can be processed again."""
+    return reason not in NOT_REPLAYABLE
 
 
 def as_batches(letters: list[DeadLetter], offset: int, *, replayed_ms: int) -> list[Batch]:
@@ -89,6 +90,6 @@ def done(path: Path) -> None:
     beside(path, "request").unlink(missing_ok=True)
 
 
-def waits(path: Path) -> bool:
+def is_waiting(path: Path) -> bool:
     """Whether a request has not been carried out yet."""
     return beside(path, "request").exists()

@@ -8,20 +8,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from zlib import crc32
 
 import msgspec
 
 from agent.errors import JournalCorrupt, SettingsError
-from agent.journal import batches, file
-
-_TABLES: Final = {
-    "batches": '"offset", received_ms, listening_since_ms, count, crc32, messages',
-    "vehicle_states": "vehicle_id, crc32, state",
-    "dead_letters": '"offset", element, received_ms, bytes, reason, topic, detail, payload, {since_2}',
-    "checkpoint": '"offset", state_version, fleet_state, counters',
-}
+from agent.journal import batches, file, schema
 
 
 class Salvage(msgspec.Struct):
@@ -78,8 +71,35 @@ def salvage(damaged: Path, new: Path) -> Salvage:
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage) -> None:
+    first_offset = _copy_batches(source, target, found)
+    for shard, key, crc, state in _rows(source, schema.states(source), "shard, key, crc32, state", found):
+        if crc32(state) != crc:
+            found.lost_states.append(key)
+            continue
+        target.execute(
+            "INSERT OR IGNORE INTO states (shard, key, crc32, state) VALUES (?, ?, ?, ?)", (shard, key, crc, state)
+        )
+        found.states += 1
+    names = '"offset", element, received_ms, bytes, reason, topic, detail, payload, retained, sender'
+    for row in _rows(source, schema.dead_letters(source), names, found):
+        target.execute(f"INSERT OR IGNORE INTO dead_letters ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        found.dead_letters += 1
+    names = "key, newest_ms, bytes, measurement, detail, sender, line"
+    for row in _rows(source, schema.refusals(source), names, found):
+        target.execute(f"INSERT OR IGNORE INTO store_refusals ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        found.dead_letters += 1
+    for shard, offset in _rows(source, schema.checkpoints(source), 'shard, "offset"', found, order_by="shard"):
+        found.checkpoint = offset if found.checkpoint is None else min(found.checkpoint, offset)
+        target.execute("REPLACE INTO checkpoints VALUES (?, ?)", (shard, offset))
+    if found.checkpoint is None:
+        target.execute("REPLACE INTO checkpoints VALUES (0, ?)", (first_offset or 0,))
+
+
+def _copy_batches(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage) -> int | None:
+    """The offset of the first batch that was copied."""
     first_offset = None
-    for row in _rows(source, "batches", found):
+    columns = '"offset", received_ms, listening_since_ms, count, crc32, messages'
+    for row in _rows(source, "batches", columns, found, order_by='"offset"'):
         batch = batches.unpack(row)  # type: ignore[arg-type]
         if batch is None:
             found.damaged_batches += 1
@@ -88,43 +108,26 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage
         first_offset = row[0] if first_offset is None else min(first_offset, row[0])
         found.batches += 1
         found.messages += row[3]
-    for vehicle_id, crc, state in _rows(source, "vehicle_states", found):
-        if crc32(state) != crc:
-            found.lost_states.append(vehicle_id)
-            continue
-        target.execute(
-            "INSERT OR IGNORE INTO vehicle_states (vehicle_id, crc32, state) VALUES (?, ?, ?)", (vehicle_id, crc, state)
-        )
-        found.states += 1
-    for row in _rows(source, "dead_letters", found):
-        target.execute(
-            'INSERT OR IGNORE INTO dead_letters ("offset", element, received_ms, bytes, reason, topic, detail, '
-            "payload, retained, sender) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
-        )
-        found.dead_letters += 1
-    for row in _rows(source, "checkpoint", found):
-        found.checkpoint = row[0]
-        target.execute('UPDATE checkpoint SET "offset" = ?, state_version = ?, fleet_state = ?, counters = ?', row)
-    if found.checkpoint is None:
-        target.execute('UPDATE checkpoint SET "offset" = ?', (first_offset or 0,))
+    return first_offset
 
 
-def _rows(source: sqlite3.Connection, table: str, found: Salvage) -> Iterator[Sequence[Any]]:
+def _rows(
+    source: sqlite3.Connection, table: str, columns: str, found: Salvage, *, order_by: str = "id"
+) -> Iterator[Sequence[Any]]:
     """The rows from the front up to the damage, then from the back up to it."""
     last: int | None = None
-    for order in ("ASC", "DESC"):
+    for direction in ("ASC", "DESC"):
         try:
-            columns = _TABLES[table].format(since_2=file.columns_since_2(source))
-            query = f"SELECT rowid, {columns} FROM {table} ORDER BY rowid {order}"  # noqa: S608
-            for rowid, *row in source.execute(query):
-                if order == "DESC" and last is not None and rowid <= last:
+            query = f"SELECT {order_by}, {columns} FROM {table} ORDER BY {order_by} {direction}"  # noqa: S608
+            for number, *row in source.execute(query):
+                if direction == "DESC" and last is not None and number <= last:
                     return
-                if order == "ASC":
-                    last = rowid
+                if direction == "ASC":
+                    last = number
                 yield row
         except sqlite3.Error:
-            if table not in found.unreadable:
-                found.unreadable.append(table)
+            name = schema.name_of(table)
+            if name not in found.unreadable:
+                found.unreadable.append(name)
         else:
             return

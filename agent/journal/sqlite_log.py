@@ -1,143 +1,132 @@
-"""The journal's asynchronous face: every call runs in the one thread that owns the file, in order."""
+"""`Log` on the journal: every call runs in the one thread that owns the file, in order."""
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from itertools import islice
-from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from agent.errors import JournalFull
-from agent.fleet.state import STATE_VERSION
-from agent.journal import Journal, JournalCounters
-from agent.journal.journal import PAGE_VANS
-from agent.log import DeadLetter
+from agent.journal.attempts import NoAttempts, open_attempts
+from agent.journal.journal import Journal
+from agent.journal.tail import Tail
+from agent.log import Attempts, Checkpoint, DeadLetter, StoreRefusal
 from agent.messages import Batch, Message
+from agent.thread import OwnThread
 
 log = logging.getLogger(__name__)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-ROOM_RETRY_S = 1.0
-
-_Call = tuple["asyncio.Future[Any]", Callable[[], Any]]
+ROOM_RETRY_S: Final = 1.0
 
 
 class SqliteLog:
-    """Keeps the event loop from ever waiting for the disk.
-
-    The thread is our own, since every batch passes through it: an executor of the standard library takes a tenth of the
-    CPU of a thousand messages a second for handing over and back.
-    """
+    """Keeps the event loop from ever waiting for the disk, and the newest batches in memory."""
 
     def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.out_of_room = False
-        """A checkpoint or a dead letter waits for room: the disk is full and the reserve is used up."""
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        threading.Thread(target=_carry_out, args=(self._calls,), name="journal", daemon=True).start()
+        self.status = journal.status
+        self.changed = asyncio.Event()
+        self.room_made = asyncio.Event()
+        self._journal = journal
+        self._tail = Tail(journal.status.next_offset)
+        self._thread = OwnThread("journal")
 
     @property
-    def counters(self) -> JournalCounters:
-        """The journal's own numbers."""
-        return self.journal.counters
+    def end(self) -> int:
+        """The offset behind everything committed."""
+        return self._tail.end
 
-    def _call(
-        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> "asyncio.Future[Result]":
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._calls.put((result, partial(function, *args, **kwargs)))
-        return result
+    def messages_from(self, offset: int) -> int:
+        """How many messages are at or behind this offset.
 
-    async def _once_there_is_room(
-        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
-        """For what makes room or must not be lost: tried until there is room, since a full disk is no reason to end."""
-        while True:
-            try:
-                result = await self._call(function, *args, **kwargs)
-            except JournalFull as error:
-                if not self.out_of_room:
-                    self.out_of_room = True
-                    log.error("processing stops until there is room again: %s", error)  # noqa: TRY400
-                await asyncio.sleep(ROOM_RETRY_S)
-                continue
-            if self.out_of_room:
-                self.out_of_room = False
-                log.info("there is room again: processing goes on")
-            return result
+        The journal's offsets have no gaps, so this counts exactly, but for messages that were dropped or are damaged.
+        """
+        return self._tail.end - offset
 
     async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
         """Commit the messages as one batch. Raises `JournalFull` or `JournalBroken`."""
-        return await self._call(
-            self.journal.append, messages, received_ms=received_ms, listening_since_ms=listening_since_ms
-        )
+        try:
+            batch = await self._thread.call(
+                self._journal.append, messages, received_ms=received_ms, listening_since_ms=listening_since_ms
+            )
+        except JournalFull:
+            self.changed.set()
+            raise
+        self._committed(batch)
+        return batch
+
+    def _committed(self, batch: Batch) -> None:
+        self._tail.add(batch)
+        self.changed.set()
 
     async def read(self, offset: int, *, max_messages: int) -> list[Batch]:
-        """Batches from this offset on."""
-        return await self._call(self.journal.read, offset, max_messages=max_messages)
+        """The batches at or behind this offset: the next one from memory, or many from the file."""
+        batch = self._tail.take(offset)
+        if batch is not None:
+            return [batch]
+        return await self._thread.call(self._journal.read, offset, max_messages=max_messages)
 
-    async def load(self) -> tuple[int, list[tuple[str, bytes]]]:
-        """The last checkpoint: its offset, and the state of every van as of it. Raises `JournalCorrupt`."""
-        checkpoint = await self._call(self.journal.load)
+    async def load(self, shard: int) -> Checkpoint:
+        """The shard's last checkpoint. Raises `JournalCorrupt`."""
+        offset, pages = await self._thread.call(self._journal.load, shard)
         states: list[tuple[str, bytes]] = []
-        while page := await self._call(lambda: list(islice(checkpoint.states, PAGE_VANS))):
-            # Copied by the thread that keeps them: what another one has allocated is only ever used again by that one.
-            states += [(vehicle_id, bytes(memoryview(state))) for vehicle_id, state in page]
-        return checkpoint.offset, states
+        while (page := await self._thread.call(next, pages, None)) is not None:
+            # Copied by the thread that keeps them: memory that another thread has allocated is reused by that one only.
+            states += [(key, bytes(memoryview(state))) for key, state in page]
+        return Checkpoint(offset, states)
 
-    async def checkpoint(self, offset: int, *, states: Mapping[str, bytes]) -> None:
-        """Keep the van states as of this offset, and forget the messages before it."""
-        await self._once_there_is_room(
-            self.journal.checkpoint,
-            offset,
-            states=states,
-            fleet_state=None,
-            counters=None,
-            state_version=STATE_VERSION,
-        )
+    async def checkpoint(self, shard: int, offset: int, states: Mapping[str, bytes]) -> None:
+        """Keep the states as of this offset, and delete the batches that no shard needs."""
+        if await self._once_there_is_room(self._journal.checkpoint, shard, offset, states):
+            self.room_made.set()
 
-    async def tidy(self) -> list[Batch]:
-        """Upkeep between batches; returns what a replay of dead letters appended."""
-        return await self._call(self.journal.tidy)
+    def attempts(self, shard: int, offset: int) -> Attempts:
+        """A note in a file beside the journal; none where that cannot be written."""
+        try:
+            return open_attempts(self._journal.path, shard, checkpoint_offset=offset)
+        except OSError as error:
+            log.warning("a message that ends the process cannot be told from others: %s", error)
+            return NoAttempts()
 
     async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Keep dead letters; one that is there already stays as it is."""
         if letters:
-            await self._once_there_is_room(self.journal.add_dead_letters, letters)
+            await self._once_there_is_room(self._journal.add_dead_letters, letters)
+
+    async def add_refusals(self, refusals: Sequence[StoreRefusal]) -> None:
+        """Keep what the store refused; a line that is there already stays as it is."""
+        if refusals:
+            await self._once_there_is_room(self._journal.add_refusals, refusals)
 
     async def count_losses(self, messages: Mapping[str, int]) -> None:
         """Count messages that were refused because the journal fills up, by sender. Raises `JournalFull`."""
-        await self._call(self.journal.count_losses, messages)
+        await self._thread.call(self._journal.count_losses, messages)
+
+    async def tidy(self) -> None:
+        """Upkeep between batches, and what commands have asked for."""
+        for batch in await self._thread.call(self._journal.tidy):
+            self._committed(batch)
 
     async def close(self) -> None:
         """Close the file behind everything asked for so far."""
-        await self._call(self.journal.close)
-        self._calls.put(None)
+        await self._thread.call(self._journal.close)
+        self._thread.stop()
 
-
-def _carry_out(calls: "SimpleQueue[_Call | None]") -> None:
-    """One call after the other, until there comes a None or nobody is left to hear of the result."""
-    while (call := calls.get()) is not None:
-        result, function = call
-        value, error = None, None
-        try:
-            value = function()
-        except BaseException as raised:  # whoever waits for the result is to deal with it
-            error = raised
-        try:
-            result.get_loop().call_soon_threadsafe(_hand_back, result, value, error)
-        except RuntimeError:  # the loop is closed
-            return
-
-
-def _hand_back(result: "asyncio.Future[Any]", value: Any, error: BaseException | None) -> None:
-    if result.cancelled():
-        return
-    if error is not None:
-        result.set_exception(error)
-    else:
-        result.set_result(value)
+    async def _once_there_is_room(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """For what makes room or must not be lost: a full disk is waited for."""
+        while True:
+            try:
+                result = await self._thread.call(function, *args, **kwargs)
+            except JournalFull as error:
+                if not self.status.out_of_room:
+                    self.status.out_of_room = True
+                    log.error("processing stops until there is room again: %s", error)  # noqa: TRY400
+                await asyncio.sleep(ROOM_RETRY_S)
+                continue
+            if self.status.out_of_room:
+                self.status.out_of_room = False
+                log.info("there is room again: processing goes on")
+            return result

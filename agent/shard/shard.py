@@ -15,7 +15,7 @@ from agent.dialects.decoder import Decoder
 from agent.errors import Rejected
 from agent.fleet.books.corrections import Correction
 from agent.log import DeadLetter
-from agent.messages import Batch, Message, MessageKind
+from agent.messages import Batch, Message, MessageKind, tick_times
 from agent.points.rows import Series, add_records
 from agent.readings import DropReading, Reading
 from agent.shard.care import TRIES, VanFailed, set_aside
@@ -173,7 +173,7 @@ class Shard:
     def _take_special(self, message: Message, batch: Batch, offset: int) -> None:
         match message.kind:
             case MessageKind.TICK:
-                self._tick(int(message.payload), batch)
+                self._tick(*tick_times(message, batch), batch.received_ms)
             case MessageKind.TAGS:
                 self.vans.retag(FleetTags.decode(message.payload))
                 self._tags_known = self._tags_changed = True
@@ -191,10 +191,10 @@ class Shard:
             case _:
                 self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset)
 
-    def _tick(self, now_ms: int, batch: Batch) -> None:
+    def _tick(self, now_ms: int, listening_since_ms: int, received_ms: int) -> None:
         """Time passes: for the dialects, for every van, and for the roll-up."""
-        self._tick_dialects(now_ms, batch.received_ms)
-        self._stepper.pass_time(now_ms, batch.listening_since_ms)
+        self._tick_dialects(now_ms, received_ms)
+        self._stepper.pass_time(now_ms, listening_since_ms)
         minute = now_ms // MINUTE_MS
         # A clock that was set back goes on from its new time. A small correction back over a full minute repeats none.
         if not self._minute - 1 <= minute <= self._minute:

@@ -1,10 +1,8 @@
 """The history file: a SQLite store without a server, which other processes can read while the agent writes."""
 
-import asyncio
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,6 +21,7 @@ from agent.stores.sqlite_schema import (
     prepare,
     upsert,
 )
+from agent.thread import OwnThread
 
 T = TypeVar("T")
 
@@ -85,7 +84,7 @@ class SqliteStore:
         self.path = Path(path)
         self._keep_ms = None if keep_days is None else int(keep_days * _DAY_MS)
         self._newest_ms = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
+        self._thread = OwnThread("history")
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
@@ -133,10 +132,10 @@ class SqliteStore:
     async def close(self) -> None:
         """Close the file."""
         await self._in_thread(self._disconnect)
-        self._thread.shutdown()
+        self._thread.stop()
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        return await self._thread.call(work, *arguments)
 
     # -- in the store's thread
 

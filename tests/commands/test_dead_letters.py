@@ -10,7 +10,7 @@ import pytest
 from agent.__main__ import main
 from agent.errors import Reason
 from agent.journal import Journal
-from agent.log import DeadLetter
+from agent.log import DeadLetter, StoreRefusal
 from agent.messages import Message, MessageKind
 from tests.servers.influxdb import MISSING, FrontEnd, InfluxServer, influx_server
 
@@ -47,7 +47,8 @@ def journal(path: Path) -> Iterator[Journal]:
     """Open, as by a running agent; letter 9 is not behind the checkpoint yet."""
     journal = Journal.open(path, max_bytes=16 * MIB)
     journal.append([Message("t", b"")] * 10, received_ms=1, listening_since_ms=0)
-    journal.checkpoint(5, states={}, fleet_state=None, counters=None, letters=LETTERS)
+    journal.add_dead_letters(LETTERS)
+    journal.checkpoint(0, 5, {})
     yield journal
     journal.close()
 
@@ -80,6 +81,33 @@ def test_a_key_that_is_not_there(journal: Journal, capsys: pytest.CaptureFixture
     assert err == "vanpulse: 1 of these keys have no dead letter. `deadletters list` prints all keys.\n"
     assert main(["deadletters", "list", "1", "--reason", "schema"]) == 1
     assert "no dead letter with reason schema" in capsys.readouterr().err
+
+
+def test_store_refusals_are_listed_in_their_turn_with_a_key_of_their_own(
+    journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal.add_refusals(
+        [
+            StoreRefusal(
+                key=77, measurement="battery", line=b"battery soc_pct=1 5", newest_ms=2000, detail="type conflict"
+            )
+        ]
+    )
+    journal.add_dead_letters([letter(7, "schema")])
+    assert main(["deadletters", "list"]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == ["0.0", "1.0", "2.0", "3.0", "9.0", "store.77", "7.0"]
+    assert lines[5][1:] == [
+        "1970-01-01T00:00:02.000Z",
+        "rejected_by_store",
+        "'battery'",
+        "'type conflict'",
+        "'battery soc_pct=1 5'",
+    ]
+    assert main(["deadletters", "list", "--reason", "rejected_by_store"]) == 0
+    assert capsys.readouterr().out.split("\t")[0] == "store.77"
+    assert main(["deadletters", "show", "store.77"]) == 0
+    assert "key       store.77\n" in capsys.readouterr().out
 
 
 def test_without_an_action(capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +177,11 @@ def test_replay_of_lines_that_the_store_refused(
         pytest.skip(MISSING)
     journal = Journal.open(path, max_bytes=16 * MIB)
     lines = [b"battery,vehicle_id=v soc_pct=1.0 1", b"battery,vehicle_id=v soc_pct=2.0 2"]
-    journal.add_dead_letters([letter(-n - 1, "rejected_by_store", line, "battery") for n, line in enumerate(lines)])
+    refusals = [
+        StoreRefusal(key=n + 1, measurement="battery", line=line, newest_ms=1000 + n, detail=f"why {n}")
+        for n, line in enumerate(lines)
+    ]
+    journal.add_refusals(refusals)
     journal.close()
     with influx_server() as server:
         server.create_database("fleet")
@@ -163,7 +195,7 @@ def test_replay_of_lines_that_the_store_refused(
         assert capsys.readouterr().out == "1 of 2 dead letters will be processed again\n"
         assert server.query("SELECT soc_pct FROM battery", "fleet")[0]["values"] == [[1, 1]]
     journal = Journal.open(path, max_bytes=16 * MIB)
-    assert keys(journal) == [-2]
+    assert list(journal.refusals()) == refusals[1:]
     journal.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.journal import Journal, JournalReader
+from agent.journal import Journal, JournalReader, schema
 from agent.journal.dead_letters import DeadLetterTable
 from agent.journal.file import beside
 from agent.journal.losses import Loss, LossTable
@@ -45,14 +45,14 @@ def test_a_flood_replaces_its_own_letters(journal: Journal) -> None:
     assert bad == list(range(bad[0], 1100))
     with JournalReader(journal.path) as reader:
         assert reader.losses() == {"van-bad": Loss(letters=1000 - len(bad))}
-    assert journal.counters.dead_letters_evicted == 1000 - len(bad)
+    assert journal.status.dead_letters_evicted == 1000 - len(bad)
 
 
 def test_who_comes_after_a_flood_gets_room_from_it(journal: Journal) -> None:
     journal.add_dead_letters([letter(n, "van-bad", 2 * KIB) for n in range(200)])
     journal.add_dead_letters([letter(1000 + n, "van-good", KIB) for n in range(20)])
     assert kept(journal)["van-good"] == 20
-    assert journal.counters.dead_letter_bytes <= 100 * KIB
+    assert journal.status.dead_letter_bytes <= 100 * KIB
     # Until the two have as much: then each gives up its own.
     journal.add_dead_letters([letter(2000 + n, "van-good", KIB) for n in range(200)])
     assert 38 <= kept(journal)["van-good"] <= 51
@@ -64,11 +64,11 @@ def test_shares_are_known_after_a_restart(journal: Journal) -> None:
     journal.add_dead_letters([letter(100 + n, "van-bad", KIB) for n in range(150)])
     journal.close()
     again = Journal.open(journal.path, max_bytes=16 * MIB, reserve_bytes=0, dead_letter_bytes=100 * KIB)
-    lost = again.counters.dead_letters_evicted
-    assert lost == 160 - again.counters.dead_letters
+    lost = again.status.dead_letters_evicted
+    assert lost == 160 - again.status.dead_letters
     again.add_dead_letters([letter(1000 + n, "van-bad", KIB) for n in range(150)])
     assert kept(again)["van-good"] == 10
-    assert again.counters.dead_letters_evicted > lost
+    assert again.status.dead_letters_evicted > lost
     again.close()
 
 
@@ -77,7 +77,7 @@ def test_one_transaction_takes_a_bounded_number_of_bytes(tmp_path: Path) -> None
     journal.add_dead_letters([letter(n, "van-bad", 60_000) for n in range(400)])
     # 24 MB of letters at once: a transaction holds 1 MiB of them, and some pages of indexes and of free pages.
     assert largest_transaction_bytes(beside(journal.path, "wal")) < 1.5 * MIB
-    assert journal.counters.dead_letter_bytes <= 16 * MIB
+    assert journal.status.dead_letter_bytes <= 16 * MIB
     assert journal.path.stat().st_size < 18 * MIB
     assert beside(journal.path, "wal").stat().st_size < 6 * MIB
     journal.close()
@@ -85,17 +85,11 @@ def test_one_transaction_takes_a_bounded_number_of_bytes(tmp_path: Path) -> None
 
 def test_senders_are_bounded(journal: Journal) -> None:
     connection = sqlite3.connect(":memory:")
-    connection.executescript("\n".join(sqlite3_schema(journal.path)))
+    connection.executescript(schema.TABLES)
     table = DeadLetterTable(connection, 100 * KIB, max_senders=5)
     table.add([letter(n, f"van-{n}", KIB) for n in range(9)])
     rows = connection.execute("SELECT sender, count(*) FROM dead_letters GROUP BY sender ORDER BY sender").fetchall()
     assert rows == [("", 4), *[(f"van-{n}", 1) for n in range(5)]]
-
-
-def sqlite3_schema(path: Path) -> list[str]:
-    connection = sqlite3.connect(path)
-    query = "SELECT sql || ';' FROM sqlite_schema WHERE sql NOTNULL AND tbl_name IN ('dead_letters', 'losses')"
-    return [sql for (sql,) in connection.execute(query)]
 
 
 def test_the_worst_losers_have_a_row_and_the_rest_share_one() -> None:
@@ -109,29 +103,3 @@ def test_the_worst_losers_have_a_row_and_the_rest_share_one() -> None:
     rows = connection.execute("SELECT * FROM losses ORDER BY sender").fetchall()
     # c (2) gives way to d, which with its 1 gives way to e.
     assert rows == [("", 2, 1), ("a", 101, 0), ("b", 0, 5), ("e", 7, 0)]
-
-
-def test_a_journal_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    journal = Journal.open(path, max_bytes=16 * MIB, reserve_bytes=0)
-    journal.add_dead_letters([letter(n, "", KIB) for n in range(3)])
-    journal.close()
-    with sqlite3.connect(path) as connection:
-        connection.executescript(
-            "DROP INDEX dead_letters_by_sender; DROP TABLE losses; ALTER TABLE dead_letters DROP COLUMN sender; "
-            "ALTER TABLE dead_letters DROP COLUMN retained; "
-            "PRAGMA user_version = 1;"
-        )
-    connection.close()
-    with JournalReader(path) as reader:
-        assert [found.offset for found in reader.dead_letters()] == [0, 1, 2]
-        assert reader.losses() == {}
-    journal = Journal.open(path, max_bytes=16 * MIB, reserve_bytes=0)
-    journal.add_dead_letters([letter(3, "van-3", KIB)])
-    assert [(found.offset, found.sender) for found in journal.dead_letters()] == [
-        (0, ""),
-        (1, ""),
-        (2, ""),
-        (3, "van-3"),
-    ]
-    journal.close()

@@ -62,20 +62,19 @@ def append_until_it_fails(journal: Journal) -> None:
 
 def test_a_full_disk_can_be_emptied_again_and_again(small_disk: Path) -> None:
     journal = Journal.open(small_disk / "journal.db", max_bytes=64 * MIB, reserve_bytes=4 * MIB)
-    assert journal.counters.reserve_bytes == 4 * MIB
+    assert journal.status.reserve_bytes == 4 * MIB
     for _ in range(5):
-        start = journal.counters.next_offset
+        start = journal.status.next_offset
         batches = fill_journal(journal)
         assert len(batches) > 10
         assert journal.read(start, max_messages=10**6) == batches
         with pytest.raises(JournalFull):
             journal.append([Message("t", b"x" * 20_000)], received_ms=1, listening_since_ms=0)
         letter = DeadLetter(offset=start, reason="schema", topic="t", payload=b"p", received_ms=1, detail="d")
-        journal.checkpoint(
-            batches[-1].end, states={"van": b"s" * 1000}, fleet_state=None, counters=None, letters=[letter]
-        )
-    assert journal.counters.dead_letters == 5
-    assert journal.counters.checkpoint_offset == journal.counters.next_offset
+        journal.add_dead_letters([letter])
+        journal.checkpoint(0, batches[-1].end, {"van": b"s" * 1000})
+    assert journal.status.dead_letters == 5
+    assert journal.status.checkpoint_offset == journal.status.next_offset
     journal.close()
 
 
@@ -86,15 +85,16 @@ def test_others_fill_the_disk(small_disk: Path) -> None:
     with pytest.raises(JournalFull):
         append_until_it_fails(journal)
     states = {f"van-{number}": b"s" * 1000 for number in range(100)}
-    journal.checkpoint(batch.end, states=states, fleet_state=None, counters=None)
-    assert journal.counters.reserve_bytes == 0
+    journal.checkpoint(0, batch.end, states)
+    assert journal.status.reserve_bytes == 0
     hog.unlink()
-    journal.checkpoint(batch.end, states={}, fleet_state=None, counters=None)
-    assert journal.counters.reserve_bytes == 4 * MIB
+    journal.checkpoint(0, batch.end, {})
+    assert journal.status.reserve_bytes == 4 * MIB
     journal.append([Message("t", b"x" * 500_000)], received_ms=1, listening_since_ms=0)
     journal.close()
     journal = Journal.open(small_disk / "journal.db", max_bytes=64 * MIB, reserve_bytes=4 * MIB)
-    assert dict(journal.load().states) == states
+    _, pages = journal.load(0)
+    assert {key: state for page in pages for key, state in page} == states
     journal.close()
 
 
@@ -126,6 +126,6 @@ def test_a_file_system_that_cannot_promise_space(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr("os.posix_fallocate", refuse)
     journal = Journal.open(tmp_path / "journal.db", max_bytes=4 * MIB)
-    assert journal.counters.reserve_bytes == MIB == (tmp_path / "journal.db-reserve").stat().st_size
+    assert journal.status.reserve_bytes == MIB == (tmp_path / "journal.db-reserve").stat().st_size
     journal.append([Message("t", b"x")], received_ms=1, listening_since_ms=0)
     journal.close()

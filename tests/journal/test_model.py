@@ -50,17 +50,17 @@ class JournalModel(RuleBasedStateMachine):
     @rule(sizes=st.lists(st.integers(0, 80_000), min_size=1, max_size=8))
     def append(self, sizes: list[int]) -> None:
         payloads = [bytes([len(self.messages) + n & 255]) * size for n, size in enumerate(sizes)]
-        dropped = self.journal.counters.dropped_messages
+        dropped = self.journal.status.dropped_messages
         try:
             batch = self.journal.append([Message("t", p) for p in payloads], received_ms=1, listening_since_ms=0)
         except JournalFull:
-            used = self.journal.counters.bytes_used
+            used = self.journal.status.bytes_used
             assert self.when_full == "pause"
             assert used + sum(sizes) + 10_000 > LIMIT
             return
         assert batch.offset == len(self.messages)
         self.messages += payloads
-        dropped = self.journal.counters.dropped_messages - dropped
+        dropped = self.journal.status.dropped_messages - dropped
         if dropped:
             assert self.when_full == "drop_oldest"
             self.first = max(self.first, self.checkpoint) + dropped
@@ -75,7 +75,7 @@ class JournalModel(RuleBasedStateMachine):
         low = max(self.checkpoint, self.first)
         offset = low + round(share * (len(self.messages) - low))
         changed = {name: bytes([offset & 255]) * size for name in names}
-        self.journal.checkpoint(offset, states=changed, fleet_state=None, counters=None)
+        self.journal.checkpoint(0, offset, changed)
         self.checkpoint = offset
         self.states |= changed
 
@@ -128,10 +128,10 @@ class JournalModel(RuleBasedStateMachine):
     def journal_agrees(self) -> None:
         if not hasattr(self, "journal"):
             return
-        counters = self.journal.counters
-        assert counters.next_offset == len(self.messages)
-        assert counters.checkpoint_offset == self.checkpoint
-        assert counters.bytes_used <= LIMIT + 65536 * 4
+        status = self.journal.status
+        assert status.next_offset == len(self.messages)
+        assert status.checkpoint_offset == self.checkpoint
+        assert status.bytes_used <= LIMIT + 65536 * 4
         low = max(self.checkpoint, self.first)
         for start in {low, (low + len(self.messages)) // 2}:
             batches = self.journal.read(start, max_messages=10**9)
@@ -142,9 +142,9 @@ class JournalModel(RuleBasedStateMachine):
                 offset = batch.end
         if self.first > self.checkpoint:
             assert self.journal.read(0, max_messages=1)[0].offset == self.first
-        found = self.journal.load()
-        assert dict(found.states) == self.states
-        assert found.offset == self.checkpoint
+        offset, pages = self.journal.load(0)
+        assert {key: state for page in pages for key, state in page} == self.states
+        assert offset == self.checkpoint
         assert list(self.journal.dead_letters()) == self.letters
 
     def teardown(self) -> None:

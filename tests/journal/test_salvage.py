@@ -21,18 +21,19 @@ def damaged(tmp_path: Path) -> Path:
     states = {f"van-{number}": b"{%02d}" % number * 200 for number in range(40)}
     for number in range(40):
         journal.append([Message("t", b"[%02d]" % number * 1250)] * 2, received_ms=number, listening_since_ms=0)
-    journal.checkpoint(7, states=states, fleet_state=b"fleet", counters=None, letters=[letter])
+    journal.add_dead_letters([letter])
+    journal.checkpoint(0, 7, states)
     journal.close()
     return path
 
 
 def read_all(path: Path) -> tuple[int, list[Batch], dict[str, bytes]]:
     journal = Journal.open(path, max_bytes=16 * MIB, reserve_bytes=0)
-    found = journal.load()
-    states = dict(found.states)
+    offset, pages = journal.load(0)
+    states = {key: state for page in pages for key, state in page}
     read = journal.read(0, max_messages=10**6)
     journal.close()
-    return found.offset, read, states
+    return offset, read, states
 
 
 def test_a_whole_journal_is_copied_whole(damaged: Path, tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import JournalBroken, JournalFull
-from agent.journal import Journal
+from agent.journal import Journal, SqliteLog
 from agent.journal import sqlite_log as module
-from agent.journal.sqlite_log import SqliteLog
 from agent.log import DeadLetter
 from agent.messages import Message
 
@@ -30,9 +29,9 @@ class ReluctantJournal(Journal):
         self._fail()
         super().add_dead_letters(letters)
 
-    def checkpoint(self, offset: int, **rest: object) -> None:
+    def checkpoint(self, *given: object) -> bool:
         self._fail()
-        super().checkpoint(offset, **rest)
+        return super().checkpoint(*given)
 
     def append(self, messages: object, **rest: object) -> object:
         self._fail()
@@ -50,53 +49,53 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReluctantJournal
 async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
     journal: ReluctantJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    thread = SqliteLog(journal)
+    log = SqliteLog(journal)
     journal.failures.extend([JournalFull("disk full")] * 3)
     with caplog.at_level(logging.INFO):
-        await thread.add_dead_letters([LETTER])
+        await log.add_dead_letters([LETTER])
         journal.failures.extend([JournalFull("disk full")] * 2)
-        await thread.checkpoint(5, states={"van": b"s"})
-    assert (journal.counters.dead_letters, journal.counters.checkpoint_offset) == (1, 5)
-    assert not thread.out_of_room
+        await log.checkpoint(0, 5, {"van": b"s"})
+    assert (journal.status.dead_letters, journal.status.checkpoint_offset) == (1, 5)
+    assert not log.status.out_of_room
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"] * 2
-    await thread.close()
+    await log.close()
 
 
 async def test_a_broken_disk_is_not_tried_again(journal: ReluctantJournal) -> None:
-    thread = SqliteLog(journal)
+    log = SqliteLog(journal)
     journal.failures.append(JournalBroken("I/O error"))
     with pytest.raises(JournalBroken):
-        await thread.checkpoint(0, states={})
-    await thread.close()
+        await log.checkpoint(0, 0, {})
+    await log.close()
 
 
 async def test_an_append_is_refused_at_once(journal: ReluctantJournal) -> None:
-    thread = SqliteLog(journal)
+    log = SqliteLog(journal)
     journal.failures.append(JournalFull("disk full"))
     with pytest.raises(JournalFull):
-        await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
-    batch = await thread.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
-    assert await thread.read(0, max_messages=10) == [batch]
-    await thread.close()
+        await log.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
+    batch = await log.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
+    assert await log.read(0, max_messages=10) == [batch]
+    await log.close()
 
 
 async def test_calls_are_carried_out_in_order_also_when_nobody_waits(journal: ReluctantJournal) -> None:
-    thread = SqliteLog(journal)
-    first = asyncio.create_task(thread.append([Message("t", b"1")], received_ms=1, listening_since_ms=1))
-    second = asyncio.create_task(thread.append([Message("t", b"2")], received_ms=1, listening_since_ms=1))
+    log = SqliteLog(journal)
+    first = asyncio.create_task(log.append([Message("t", b"1")], received_ms=1, listening_since_ms=1))
+    second = asyncio.create_task(log.append([Message("t", b"2")], received_ms=1, listening_since_ms=1))
     await asyncio.sleep(0)
     first.cancel()
     assert (await second).offset == 1
     with pytest.raises(asyncio.CancelledError):
         await first
-    batches = await thread.read(0, max_messages=10)
+    batches = await log.read(0, max_messages=10)
     assert [message.payload for batch in batches for message in batch.messages] == [b"1", b"2"]
-    await thread.close()
+    await log.close()
 
 
 async def test_no_letters_cost_nothing(journal: ReluctantJournal) -> None:
-    thread = SqliteLog(journal)
+    log = SqliteLog(journal)
     journal.failures.append(JournalBroken("would be raised by any call"))
-    await thread.add_dead_letters([])
+    await log.add_dead_letters([])
     journal.failures.clear()
-    await thread.close()
+    await log.close()

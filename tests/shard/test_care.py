@@ -169,7 +169,7 @@ async def test_when_every_van_fails_it_goes_back_a_few_times_only(
     await bench.done()
     assert bench.worker.rewinds <= WATCH_ALL_FROM
     assert {vehicle_id for _, vehicle_id, _ in bench.store.of("battery")} == set(vans)
-    assert bench.journal.counters.dead_letters == len(vans)
+    assert bench.journal.status.dead_letters == len(vans)
     await bench.finish()
 
 

@@ -18,7 +18,8 @@ from agent.mqtt.session import Session
 from agent.shard.output import ShardOutput
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
-from agent.writer import Unit, Writer
+from agent.units import Unit
+from agent.writer import Writer
 
 _left = 0
 
@@ -70,14 +71,15 @@ def inside_checkpoint() -> None:
     """Die in the middle of a checkpoint's transaction, at its last statement before the commit."""
     original = Journal.checkpoint
 
-    def wrapped(self: Journal, *args: Any, **kwargs: Any) -> None:
+    def wrapped(self: Journal, *args: Any, **kwargs: Any) -> bool:
         def trace(statement: str) -> None:
             if statement.lstrip().upper().startswith("DELETE FROM BATCHES"):
                 die()
 
         self._connection.set_trace_callback(trace)
-        original(self, *args, **kwargs)
+        deleted = original(self, *args, **kwargs)
         self._connection.set_trace_callback(None)
+        return deleted
 
     Journal.checkpoint = wrapped  # type: ignore[method-assign]
 
@@ -113,23 +115,23 @@ def acknowledge_before_the_commit() -> None:
 
 def checkpoint_before_the_store() -> None:
     """Checkpoint rows that the store has not confirmed."""
-    original = Writer.put
+    original = Writer._write
 
-    async def wrapped(self: Writer, unit: Unit) -> None:
+    async def wrapped(self: Writer, unit: Unit) -> Any:
         if unit.states is not None:
-            await self._journal.checkpoint(unit.end, states=unit.states)
-        await original(self, unit)
+            await self._log.checkpoint(0, unit.end, unit.states)
+        return await original(self, unit)
 
-    Writer.put = wrapped  # type: ignore[method-assign]
+    Writer._write = wrapped  # type: ignore[method-assign]
 
 
 def forget_states() -> None:
     """Checkpoint the offset without the states of the vans."""
     original = Journal.checkpoint
 
-    def wrapped(self: Journal, offset: int, *, states: Any, **rest: Any) -> None:
+    def wrapped(self: Journal, shard: int, offset: int, states: Any) -> bool:
         kept = dict(list(states.items())[::2])
-        original(self, offset, states=kept, **rest)
+        return original(self, shard, offset, kept)
 
     Journal.checkpoint = wrapped  # type: ignore[method-assign]
 
