@@ -31,6 +31,10 @@ class JournalReader:
         """Those of these letters that are still there."""
         return list(dead_letters.by_key(self._connection, keys))
 
+    def refusals(self) -> Iterator[StoreRefusal]:
+        """The store refusals in the order they were added."""
+        return (refusal for _, refusal in dead_letters.numbered_refusals(self._connection))
+
     def refusals_by_key(self, keys: Sequence[int]) -> list[StoreRefusal]:
         """Those of these store refusals that are still there."""
         return list(dead_letters.refusals_by_key(self._connection, keys))

@@ -127,4 +127,5 @@ def test_a_recorded_drive_has_the_length_it_had(tmp_path: Path) -> None:
         points = agent.points("energy")
         assert max(point["distance_km_total"] for point in points) == pytest.approx(driven_km, rel=0.03)
         assert agent.dead_letters() == []
+        assert agent.refusals() == []
         assert agent.stop() == 0

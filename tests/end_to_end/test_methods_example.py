@@ -119,6 +119,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Agent:
         wait_for(lambda: found.get("/metrics")[0] == 200, "the agent to answer")
         found.wait_processed(0)
         assert found.dead_letters() == []
+        assert found.refusals() == []
         assert found.stop() == 0
     finally:
         if found.returncode is None:

@@ -48,6 +48,7 @@ def test_mqtt_5_into_sqlite(tmp_path: Path) -> None:
         agent.wait_processed(sent)
         assert_the_drive_is_there(agent, "van-1")
         assert agent.dead_letters() == []
+        assert agent.refusals() == []
         assert agent.stop() == 0
 
 

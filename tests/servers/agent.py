@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.commands.ports import free_port
 from agent.journal import JournalReader
-from agent.log import DeadLetter
+from agent.log import DeadLetter, StoreRefusal
 from agent.stores import make_history
 
 ROOT = Path(__file__).parents[2]
@@ -169,6 +169,11 @@ class Agent:
         """All dead letters, read while the agent runs."""
         with JournalReader(str(self.settings["journal__path"])) as reader:
             return list(reader.dead_letters())
+
+    def refusals(self) -> list[StoreRefusal]:
+        """All rows that the store has refused for good, read while the agent runs."""
+        with JournalReader(str(self.settings["journal__path"])) as reader:
+            return list(reader.refusals())
 
     def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Another command with this agent's settings."""
