@@ -12,7 +12,7 @@ from agent.fleet.state import VanState
 from agent.readings import Reading
 
 FROZEN_READINGS: Final = 3
-"""Power into the battery that is the same in so many readings of a drive is the last value of a charge."""
+"""Power into the battery that is the same in this many readings of a drive is the last value of a charge."""
 CORRELATED_SHARE: Final = 1.0 / 12.0
 INDEPENDENT_SHARE: Final = 0.5
 """Variance of the energy between two samples of power, over the square of (power difference x time).

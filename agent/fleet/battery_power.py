@@ -12,7 +12,7 @@ RESTING_OUT_KW: Final = -soc_limits.RESTING_KW
 """A parked van draws no more power than this."""
 SURE_KWH: Final = 0.3
 SURE_RATIO: Final = 2.0
-"""The sign of power is sure after so much energy out on trips, if it is at least so many times the energy in."""
+"""The sign of power is sure after this much energy out on trips, if it is at least this many times the energy in."""
 
 
 def possible_kw(state: VanState, power_kw: float, context: Context) -> float | None:

@@ -11,7 +11,7 @@ from agent.readings import Reading
 SLACK_KWH: Final = 1.1
 """How far a counter may run ahead of the largest power: one step of whole kilowatt-hours."""
 REFUSALS: Final = 3
-"""After so many refused values in a row that follow each other, the counters have begun anew."""
+"""After this many refused values in a row that follow each other, the counters have begun anew."""
 CONTENT_SHARE: Final = 1.2
 """Largest net energy between two readings, over the energy of the battery."""
 _MS_PER_H: Final = 3_600_000.0

@@ -181,7 +181,7 @@ def _weighed(
     km = NO_SAY
     value_km = reading.odometer_km
     if value_km is not None:
-        km = odometer.advance(position, reading, value_km, elapsed_ms, thresholds)
+        km = odometer.take_value(position, reading, value_km, elapsed_ms, thresholds)
     by_speed = _take_speed(position, reading, km, elapsed_ms, mode, thresholds)
     if position.speed_misleads and km < 0.0:
         by_speed = NO_SAY

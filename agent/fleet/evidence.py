@@ -20,7 +20,7 @@ SAMPLE_PCT: Final = 10.0
 AGREES: Final = (0.6, 1.6)
 """Two sources agree if the ratio of their energies is within these bounds. The capacity itself may be wrong."""
 SAMPLE_MS: Final = 600_000
-"""A window for the capacity lasts at least so long."""
+"""A window for the capacity lasts at least this long."""
 SAMPLE_SIGMA: Final = 0.04
 """Largest relative standard deviation of a sample of the capacity."""
 SAMPLE_TOP_PCT: Final = 95.0
@@ -31,7 +31,7 @@ PLAUSIBLE: Final = (0.5, 1.6)
 """Bounds of a sample, as a ratio to the stated battery energy."""
 SAMPLES: Final = 9
 SAMPLES_NEEDED: Final = 3
-"""The capacity is the median of at most so many last samples, from so many on."""
+"""The capacity is the median of at most this many last samples, from this many on."""
 CURVE_SIGMA: Final = 0.012
 """Least relative uncertainty of a learnt capacity: the shape of the curve on one trip."""
 MAX_WINDOW_MS: Final = 12 * 3_600_000

@@ -16,9 +16,9 @@ GATE_SLACK_KM: Final = 0.03
 """How much the errors of two fixes may add to the distance between them."""
 CONFIRM_FROM_KM: Final = 1.0
 CONFIRM_AFTER_H: Final = 120 / 3600
-"""A fix so far away after so much time needs a second fix."""
+"""A fix so far away after this much time needs a second fix."""
 DUE_SHARE: Final = 1.5
-"""A drive of some minutes is at most so many times the distance that the speed at its end gives."""
+"""A drive of some minutes is at most this many times the distance that the speed at its end gives."""
 NEAR_DEG_PER_MS: Final = 2e-7
 NEAR_DEG: Final = 0.006
 """A fix is near up to 31 m/s (113 km/h) in any direction, and 1 km in all. A near fix needs no check."""

@@ -11,7 +11,8 @@ The quantities and their covariance are the fields of `agent.fleet.energy_state.
 
 The energy of every trip is a difference of one running sum. So the energies of all trips add up to the total exactly.
 
-Equations, with `predicted` for the energy predicted, `km` for its distance and `r` for the variance of its noise:
+In this module `e` is the estimate. Equations, with `predicted` for the energy predicted, `km` for its distance and `r`
+for the variance of its noise:
 
     predicted = pending_kwh + kwh_per_km * km
     out_kwh   ← out_kwh + predicted                    noise + r

@@ -26,7 +26,7 @@ CAPACITY_LEEWAY: Final = 0.08
 """The scale may differ from the known capacity by this share. More is learnt only by `agent.fleet.evidence`."""
 FROZEN_STEPS: Final = 3.0
 FROZEN_KWH_PER_KM: Final = 0.1
-"""A state of charge is frozen when it has not changed while the least consumption would have taken so many steps."""
+"""A state of charge is frozen when it has not changed while the least consumption would have taken this many steps."""
 LEARN_SIGMA: Final = 0.03
 """The capacity is learnt only from energy with at most this relative standard deviation."""
 
@@ -53,7 +53,7 @@ def restart(state: VanState, context: Context) -> None:
     battery.changed = False
 
 
-def observe(state: VanState, context: Context) -> None:
+def observe_reading(state: VanState, context: Context) -> None:
     """Observe the last reading if it has changed, or if the prediction has left its step."""
     battery, e = state.soc, state.estimate
     if not e.started:
@@ -102,7 +102,7 @@ def observe_now(state: VanState, context: Context) -> None:
         return
     if battery.changed:
         e.time_ms = 0
-        observe(state, context)
+        observe_reading(state, context)
         return
     kalman.predict(e)
     if e.level_pct < battery.low_level_pct and is_frozen(state):

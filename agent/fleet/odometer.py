@@ -18,10 +18,10 @@ WHOLE_KM: Final = 3.0
 AGREES_KM: Final = 2.0
 AGREES_SHARE: Final = 0.2
 AGREES_SLACK_KM: Final = 0.2
-"""An odometer that was set aside is believed again after so much distance by the other witnesses, if it agrees with
+"""An odometer that was set aside is believed again after this much distance by the other witnesses, if it agrees with
 them within this share and slack."""
 ALONE_KM: Final = 1.0
-"""Where no other witness is sent, the odometer is believed again after so much distance of its own."""
+"""Where no other witness is sent, the odometer is believed again after this much distance of its own."""
 STANDS_SLACK_KM: Final = 0.3
 """An odometer may rise by this while all other witnesses stand: the rest of its last step."""
 FROZEN_FIX_SLACK_KM: Final = 1.0
@@ -31,7 +31,7 @@ NO_SAY: Final = -1.0
 _MS_PER_H: Final = 3_600_000.0
 
 
-def advance(position: Position, reading: Reading, value_km: float, elapsed_ms: int, thresholds: Thresholds) -> float:
+def take_value(position: Position, reading: Reading, value_km: float, elapsed_ms: int, thresholds: Thresholds) -> float:
     """Take an odometer reading; returns the km driven since the last one, or `NO_SAY`.
 
     `elapsed_ms` is the time since the reading before of the location.

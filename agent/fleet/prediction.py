@@ -18,7 +18,7 @@ COOLING_ABOVE_C: Final = 22.0
 MAX_HEATING_KW: Final = 5.0
 WARM_UP_KW: Final = 2.0
 WARM_UP_MS: Final = 960_000
-"""Heating needs so much more at the start of a drive. It falls to zero over twice its time constant of 8 minutes."""
+"""Heating needs this much more at the start of a drive. It falls to zero over twice its time constant of 8 minutes."""
 STANDING_KW: Final = 0.3
 """Power of the auxiliaries while the van stands awake."""
 AUX_SIGMA_KW: Final = 2.0
@@ -34,7 +34,7 @@ CHARGE_SIGMA_KW: Final = 3.0
 CHARGE_BLIND_MS: Final = 120_000
 """A charge is predicted over at most this time between two readings. Beyond it the state of charge shows the energy."""
 LATE_STEPS: Final = 3.0
-"""No energy is predicted for a charge whose next step is overdue by so many times the duration of a step."""
+"""No energy is predicted for a charge whose next step is overdue by this many times the duration of a step."""
 UNFLAGGED_STEPS: Final = 0.5
 """The same where no flag shows the end: on average a charge ends in the middle of a step."""
 SILENT_SOC_MS: Final = 600_000

@@ -10,12 +10,12 @@ from agent.fleet.sphere import between_km
 
 NEAR_REFERENCE_DEG: Final = 0.0003
 NEAR_REFERENCE_KM: Final = 0.033
-"""Fixes of a van that stands drift by up to so much."""
+"""Fixes of a van that stands drift by up to this much."""
 FAR_DEG: Final = 0.0027
 FAR_KM: Final = 0.3
 """From this distance on, a fix contradicts a witness that shows no movement."""
 LEAST_CHORD_SHARE: Final = 1.5
-"""Where fixes return after a gap, the way is at most so many times the straight line between them."""
+"""Where fixes return after a gap, the way is at most this many times the straight line between them."""
 
 
 def is_near(position: Position) -> bool:
@@ -55,7 +55,7 @@ def is_far(position: Position) -> bool:
 
 
 def has_moved(position: Position, least_km: float) -> bool:
-    """Whether the fix has moved away from the reference by at least so much."""
+    """Whether the fix has moved away from the reference by at least this much."""
     if position.reference_latitude_deg is None:
         return True
     if is_near(position):

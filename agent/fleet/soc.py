@@ -23,7 +23,7 @@ FULL_FROM_PCT: Final = 99.9
 SHARE_PCT: Final = 1.0
 """Largest value of a state of charge that is sent as a share of 1."""
 FULL_FOR_MS: Final = 600_000
-"""After a silence, a full battery is believed when it has been reported for so long."""
+"""After a silence, a full battery is believed when it has been reported for this long."""
 LOW_PCT: Final = 3.0
 """A battery below this may become empty, and one above 100 % less this may become full, without a check."""
 

@@ -17,10 +17,10 @@ CHARGER_SHOWS_KW: Final = 0.5
 EMPTIED_KWH_PER_KM: Final = 0.5
 """An empty battery is believed where the distance at this consumption, twice the usual one, explains the fall."""
 SPURT_PCT: Final = 1.0
-"""A true change may run ahead of the fastest mean rate by so much, or two steps if that is more."""
+"""A true change may run ahead of the fastest mean rate by this much, or two steps if that is more."""
 OWED_MS: Final = 3_600_000
 MOST_OWED_PCT: Final = 15.0
-"""When a van has stopped, its state of charge may fall for so long, and by so much, for the drive before."""
+"""When a van has stopped, its state of charge may fall for this long, and by this much, for the drive before."""
 LEAST_SILENCE_MS: Final = 300_000
 """Least duration of an unreported charge."""
 _MS_PER_H: Final = 3_600_000.0

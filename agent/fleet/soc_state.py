@@ -91,9 +91,9 @@ class SocState(Part):
     owed_pct: float = 0.0
     """What the last drive may have used and the value does not show yet."""
     lost_pct: float = 0.0
-    """Falls without energy: so much may rise again without energy."""
+    """Falls without energy: this much may rise again without energy."""
     gained_pct: float = 0.0
-    """Rises at rest without energy: so much may fall again without energy."""
+    """Rises at rest without energy: this much may fall again without energy."""
     power_gross_kwh: float = 0.0
     """Energy by power in both directions, added up during conflicts of the witnesses of movement."""
     silent_kwh: float = 0.0

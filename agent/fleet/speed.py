@@ -15,13 +15,13 @@ from agent.readings import Reading
 SHARE_OF_SPEED: Final = 0.2
 """The straight line between two fixes is at least this share of the distance by speed."""
 UNSTUCK_KM: Final = 0.2
-"""A fix that has moved by so much shows that the van moves, also where the speed is stuck."""
+"""A fix that has moved by this much shows that the van moves, also where the speed is stuck."""
 SPEED_ALONE_KM: Final = 0.15
 """Speed is counted for this distance while the fix stands."""
 AT_REST_KM: Final = 0.5
 """From this distance on, the speed of a van at rest, whose fix stays the same, is stuck."""
 STUCK_REPEATS: Final = 3
-"""A speed that is the same in so many readings in a row, while the fix stands, is stuck."""
+"""A speed that is the same in this many readings in a row, while the fix stands, is stuck."""
 REPEATED_FIX_MS: Final = 240_000
 """Some trackers have a new fix only every three minutes."""
 STUCK_KM: Final = 20.0

@@ -77,7 +77,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
             position, reading, time_ms - location_ms, motion.mode, context.thresholds, in_gap=state.returned_ms != 0
         )
         if position.conflict:
-            km += witnesses.resolve(state, reading, context)
+            km += witnesses.decide_conflict(state, reading, context)
         state.location_time_ms = time_ms
         if km > 0.0:
             totals = state.totals
@@ -100,7 +100,7 @@ def step(state: VanState, reading: Reading, received_ms: int, context: Context) 
         # Not before the other stream has caught up: the distance must be known when the energy is corrected.
         behind_ms = state.soc_time_ms - state.location_time_ms
         if behind_ms <= STREAMS_APART_MS or behind_ms > LOCATION_GONE_MS:
-            observation.observe(state, context)
+            observation.observe_reading(state, context)
     if new_location or state.returned_ms != time_ms:  # after a silence, the battery alone does not tell enough
         books.post(state)
 

@@ -39,7 +39,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """A fix with a larger error than this is refused."""
     fix_anchors: int = 3
     fix_anchors_ms: int = 30_000
-    """So many refused fixes that agree with each other, over this time, are a new place."""
+    """This many refused fixes that agree with each other, over this time, are a new place."""
     fix_step_m: float = 40.0
     """Moves between fixes are counted once they add up to this: fixes drift."""
     fix_chord_km: float = 0.2

@@ -32,21 +32,21 @@ DENIED_SHARE: Final = 0.3
 DENIED_FROM_KM: Final = 1.0
 """From this distance on measured energy can deny a drive."""
 UNDECIDED_MS: Final = 120_000
-"""When the place has not changed for so long and the battery has not decided, the majority of the witnesses does."""
+"""When the place has not changed for this long and the battery has not decided, the majority of the witnesses does."""
 LATE_KM: Final = 3.0
-"""An odometer may be late by so much when a van falls silent, and show the rest when the van wakes up there."""
+"""An odometer may be late by this much when a van falls silent, and show the rest when the van wakes up there."""
 SAME_PLACE_KM: Final = 0.15
 """Fixes closer than this are the same place."""
 ROUND_TRIP_FROM_MS: Final = 2 * 3_600_000
 ROUND_TRIP_KMH: Final = 25.0
 """In a silence of this length, at this mean speed, a van that is back at its charger may have driven a round trip."""
 MISSING_MS: Final = 60_000
-"""A state of charge that changed at most so long after the last movement belongs to it."""
+"""A state of charge that changed at most this long after the last movement belongs to it."""
 HELD_MS: Final = 3 * 3_600_000
 """How long a trip is kept open while a cloud repeats the last reading of a moving van unchanged."""
 
 
-def resolve(state: VanState, reading: Reading, context: Context) -> float:
+def decide_conflict(state: VanState, reading: Reading, context: Context) -> float:
     """Decide a conflict as far as possible: returns the km to count now, and sets `position.conflict`."""
     position = state.position
     if position.conflict == STUCK:
