@@ -1,3 +1,7 @@
+from pathlib import Path
+from typing import Any
+
+import msgspec
 import pytest
 
 from agent.errors import JournalCorrupt
@@ -27,3 +31,28 @@ def test_another_version_is_refused_in_words():
 
 
 # -- silence
+
+
+STORED = Path(__file__).with_name("stored-state.msgpack").read_bytes()
+"""A state of a van of the demo fleet, as stored by version 843b5e7."""
+
+
+def holds(now: Any, stored: Any) -> bool:
+    """Whether what is encoded now begins with what was stored: fields may be added at the end of an array."""
+    if isinstance(stored, list) and isinstance(now, list):
+        return len(now) >= len(stored) and all(map(holds, now, stored))
+    return bool(now == stored)
+
+
+def test_a_state_of_an_earlier_program_is_read_and_each_value_keeps_its_place():
+    state = decode_state(STORED)
+    stored = msgspec.msgpack.decode(STORED)
+    assert holds(msgspec.msgpack.decode(encode_state(state)), stored)
+    # The place in the array is the format: the five quantities of the estimate and their variances.
+    e, quantities = state.estimate, stored[15]
+    assert [e.out_kwh, e.level_pct, e.pct_per_kwh, e.kwh_per_km, e.boundary_kwh] == quantities[2:7]
+    variances = [e.var_out, e.var_level, e.var_scale, e.var_consumption, e.var_boundary]
+    assert variances == [quantities[index] for index in (7, 12, 16, 19, 21)]
+    assert all(variances)
+    assert (state.soc.soc_pct, state.totals.distance_km) == (stored[14][0], stored[16][5])
+    assert (state.position.latitude_deg, state.position.odometer_km) == (stored[17][0], stored[17][19])
