@@ -49,7 +49,7 @@ class AlertsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     record_ms: int = 0
     due_ms: int = 0
     """When the passing of time alone raises or clears an alert; 0: never."""
-    said_silent: bool = False
+    silence_reported: bool = False
     """The silence of the van away from its depot has been reported. It is not reported again for short wake-ups."""
     odometers: Refusals | None = None
     powers: Refusals | None = None

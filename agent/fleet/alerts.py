@@ -166,11 +166,11 @@ def _silence(changes: AlertChanges, *, away: bool) -> None:
     """A van that goes offline on the road, or at a place that is not its depot."""
     state, before = changes.state, changes.state.state
     silent = changes.inputs.state == "offline"
-    on_duty = before in ("driving", "stopped") or (before != "offline" and away and not state.said_silent)
+    on_duty = before in ("driving", "stopped") or (before != "offline" and away and not state.silence_reported)
     if not silent and changes.inputs.state != "parked":
-        state.said_silent = False
+        state.silence_reported = False
     elif silent and on_duty:
-        state.said_silent = True
+        state.silence_reported = True
     changes.judge("offline_on_duty", None, begins=silent and on_duty, ends=not silent)
 
 

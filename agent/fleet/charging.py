@@ -12,7 +12,7 @@ from agent.fleet.thresholds import Thresholds
 from agent.readings import Reading
 
 SPEED_HOLDS_MS: Final = 60_000
-"""How long the speed of an earlier message tells whether the van moves."""
+"""How long the speed of an earlier message counts as the speed of now."""
 FED_KWH: Final = 0.05
 """Measured energy into the battery that makes a charge of a stand with the flag set."""
 SCATTERS_STEPS: Final = 2.0

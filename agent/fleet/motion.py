@@ -43,7 +43,7 @@ from agent.fleet.sphere import between_km
 from agent.fleet.state import VanState
 
 LONGEST_BETWEEN_MS: Final = 60_000
-"""Two readings that are further apart say nothing about the movement in between."""
+"""The movement between two readings that are further apart is not known."""
 
 
 def decide_movement(
