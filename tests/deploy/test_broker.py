@@ -1,4 +1,4 @@
-"""The stack's broker configuration, run by a real Mosquitto with the passwords and rights the stack would have."""
+"""The stack's broker configuration in a real Mosquitto, with the passwords and rights of the stack."""
 
 import asyncio
 import os

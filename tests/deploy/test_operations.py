@@ -1,4 +1,4 @@
-"""What the operations page names is what there is: metrics, rules, files, services."""
+"""Every metric, rule, file and service that the operations page names exists."""
 
 import re
 

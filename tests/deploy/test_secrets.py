@@ -1,4 +1,4 @@
-"""What `deploy/up` generates, and what each service of the stack gets of it."""
+"""The secrets that `deploy/up` generates, and which service of the stack gets which."""
 
 import base64
 import hashlib

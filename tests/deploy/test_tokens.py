@@ -1,4 +1,4 @@
-"""One InfluxDB token per service, asked for from a fake of InfluxDB's interface."""
+"""One InfluxDB token per service, requested from a fake of InfluxDB's interface."""
 
 import json
 import threading

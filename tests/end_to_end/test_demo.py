@@ -1,4 +1,4 @@
-"""The demonstration as somebody sees it who types the command, and a recorded drive sent in."""
+"""The `demo` command as a user runs it, and a recorded drive that is replayed to an agent."""
 
 import json
 import os
@@ -100,7 +100,7 @@ def test_wrong_usage(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("after_s", [0.7, 3.0])
 def test_ctrl_c_while_it_starts(tmp_path: Path, after_s: float) -> None:
     process = demo(tmp_path, "--vans", "2", "--hours", "0.1")
-    # Not a wait for something: any moment of the start will do.
+    # This waits for nothing: the signal may come at any time during the start.
     time.sleep(after_s)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

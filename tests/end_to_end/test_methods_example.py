@@ -22,7 +22,7 @@ EXAMPLE = PAGE.split("\n## A tour worked by hand\n", 1)[1].split("\n## ", 1)[0]
 KM_PER_DEGREE = 111.195
 STEP_S = 6
 TOLERANCE = 0.005
-"""The agent estimates energy from readings; the page works with the energy that truly flowed."""
+"""The agent estimates energy from readings. The page uses the true energy."""
 
 
 def block(language: str) -> str:
@@ -145,7 +145,7 @@ def test_each_line_of_the_arithmetic_is_right() -> None:
 
 
 def test_each_number_of_the_arithmetic_is_said_or_worked_before() -> None:
-    """An intermediate value stands in later lines exactly as it was worked out."""
+    """Later lines use an intermediate value exactly as it was worked out."""
     values = {value for _, _, value in worked()}
     for value in (row[1].split(" ")[0] for row in table("figure")[:10] if row[0] != "load factor"):
         assert value in values, value

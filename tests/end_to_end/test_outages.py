@@ -1,4 +1,4 @@
-"""What goes away and comes back: store, broker, disk; and that nothing is missing afterwards."""
+"""Store, broker and disk fail and come back. Afterwards nothing is missing."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def some_hours_ago() -> int:
 
 @contextmanager
 def store_held(agent: Agent) -> Iterator[None]:
-    """Another program has the history file and does not let go: the store is away."""
+    """Another program holds a lock on the history file: the store does not answer."""
     with closing(sqlite3.connect(agent.directory / "history.db", isolation_level=None, timeout=20)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -52,7 +52,7 @@ def reasons(agent: Agent) -> str:
 
 @contextmanager
 def alerts(broker: Mosquitto) -> Iterator["queue.Queue[tuple[str, bytes]]"]:
-    """What the broker hands to somebody who watches the alerts."""
+    """The alerts that a subscriber gets from the broker."""
     heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
     client = paho.Client(paho.CallbackAPIVersion.VERSION2)
     client.on_message = lambda _client, _data, message: heard.put((message.topic, message.payload))
@@ -67,7 +67,7 @@ def alerts(broker: Mosquitto) -> Iterator["queue.Queue[tuple[str, bytes]]"]:
 
 
 def test_the_store_is_away_under_load(tmp_path: Path) -> None:
-    """Memory stays, vans and alerts stay live, everything is made up for, with the same numbers."""
+    """Vans and alerts stay live from memory. Later the store gets everything, with the same numbers."""
     start_ms = some_hours_ago()
     vans = [drive(f"van-{number}", start_ms=start_ms + number) for number in range(20)]
     messages = [reading for turn in zip(*vans, strict=True) for reading in turn]
@@ -122,7 +122,7 @@ def test_the_broker_restarts(tmp_path: Path) -> None:
         assert agent.get("/healthz")[0] == 200
         broker.start()
         publish(broker.port, messages[120:])
-        # What came twice counts as processed, too.
+        # Duplicates count as processed, too.
         wait_for(lambda: len(agent.points("battery")) == 180, "all of them")
         agent.wait_processed(180)
         assert agent.points("trip")[0]["distance_km"] == pytest.approx(6.0, rel=0.02)
@@ -265,7 +265,7 @@ soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
 sys.exit(main(["run"]))
 """
-"""An agent that cannot write files beyond 400 kB: to SQLite an I/O error like any other."""
+"""An agent that cannot write files beyond 400 kB. SQLite sees an I/O error."""
 
 
 def test_a_disk_that_fails_ends_the_process_with_one_line(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_a_full_disk_stops_reading_and_loses_nothing(tmp_path: Path) -> None:
 
 @needs("victoria-metrics")
 def test_a_store_that_forgets_what_it_confirmed(tmp_path: Path) -> None:
-    """VictoriaMetrics has no log: a crash loses what it took in the last seconds."""
+    """VictoriaMetrics has no log. A crash loses the writes of the last seconds."""
     server = VictoriaServer().start()
     start_ms = some_hours_ago()
     messages = drive("van-1", start_ms=start_ms)

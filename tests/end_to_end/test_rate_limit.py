@@ -1,4 +1,4 @@
-"""A van gone mad, through a real broker: refused in front of the journal, while everybody else goes on."""
+"""A van that floods a real broker is refused before the journal. All other vans go on."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ LARGE_BYTES = 60_000
 
 
 def flood(number: int) -> list[tuple[str, Any]]:
-    """Backdated by up to a week, which buys it nothing."""
+    """Backdated by up to a week, which does not raise its limit."""
     now_ms = time.time_ns() // 1_000_000
     return [
         ("vans/mad/telemetry", {"time": now_ms - i * 3_600_000, "soc_pct": 50, "padding": "x" * LARGE_BYTES})
@@ -46,7 +46,7 @@ def test_a_flood_is_refused_and_stays_refused(tmp_path: Path, protocol: str) -> 
         assert metrics["mqtt_reconnects_total"] == 0
         agent.wait_processed(int(sent - metrics["messages_refused_total"]))
         assert len(agent.points("battery", vehicle_id="calm")) == len(calm)
-        # The broker has let them go: a new connection brings none of them again.
+        # The broker has dropped them: a new connection redelivers none of them.
         assert agent.stop() == 0
         agent.start()
         again = publish(broker.port, drive("other", start_ms=time.time_ns() // 1_000_000 - 3_600_000))

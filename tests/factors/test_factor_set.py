@@ -14,7 +14,7 @@ PUBLISHED = {
     "2025.2": "2025.2@c1013fde2d57",
     "2026.1": "2026.1@a9ba9e1c77ed",
 }
-"""A set that has been published is never changed: new numbers make a new name here, and the old line stays."""
+"""A published set never changes. New numbers get a new name here, and the old line stays."""
 
 
 def test_a_published_set_is_never_changed():
@@ -54,9 +54,9 @@ def test_every_factor_says_what_it_is_and_may_be_shipped_under_apache_2(factors)
         assert len(factor.source) > 8 or factor.source in ("voltsmonster", "assumption")
         assert factor.licence in OPEN, factor
         assert "GLEC" not in factor.source, factor
-        # Nothing in these sets was read in the source's own publication, and a copy does not say that it was.
+        # No value in these sets was read in the original publication, so none may claim it.
         assert factor.mark != "primary", factor
-        # CO2e says with which warming potentials.
+        # CO2e names its warming potentials.
         assert bool(factor.gwp) == (factor.unit.startswith("g/") or factor.factor == "grid.direct_share"), factor
 
 

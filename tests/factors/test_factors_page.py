@@ -1,4 +1,4 @@
-"""What docs/factors.md says is what there is."""
+"""docs/factors.md agrees with the factor sets."""
 
 import argparse
 import doctest

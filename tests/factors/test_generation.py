@@ -1,4 +1,4 @@
-"""Whether a generation mix is complete. Each fuel is a list of MW by hour; None is an hour in which it says nothing."""
+"""Whether a generation mix is complete. Each fuel is a list of MW by hour; None is an hour without a value."""
 
 import pytest
 

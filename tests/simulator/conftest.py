@@ -12,11 +12,11 @@ from simulator.fleet import Fleet
 from simulator.truth import TruthWriter
 
 NOW_S = 1_795_368_000
-"""A moment in November 2026."""
+"""A time in November 2026."""
 
 
 class Diary:
-    """Remembers what vans were seen doing."""
+    """Records the activities, loads, speeds and accelerations of the vans."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -41,7 +41,7 @@ class Diary:
 
 
 class Day(NamedTuple):
-    """The fleet in the evening, what it was seen doing, where it stood in the morning, and the truth file's lines."""
+    """The fleet in the evening, its diary, its values in the morning, and the lines of the truth file."""
 
     fleet: Fleet
     diary: Diary
@@ -51,7 +51,7 @@ class Day(NamedTuple):
 
 @pytest.fixture(scope="session")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    """From half past six in the morning to half past eight in the evening."""
+    """A day from 06:30 to 20:30."""
     path: Path = tmp_path_factory.mktemp("day") / "truth.jsonl"
     fleet = Fleet(vans=7, seed=11, start_s=NOW_S, clock="06:30")
     before = {"odometer_m": fleet.odometer_m.copy(), "soc": fleet.soc.copy(), "charged_kwh": fleet.charged_kwh.copy()}

@@ -51,7 +51,7 @@ def test_simulate_ends_after_so_many_messages(broker: Mosquitto, connections: st
 
 def test_simulate_in_real_time_stops_when_told(broker: Mosquitto, tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
-    words = ("--rate", "2", "--speedup", "20", "--faults", "all", "--broker", broker.url, "--truth", str(truth))
+    words = ("--rate", "2", "--speedup", "100", "--faults", "all", "--broker", broker.url, "--truth", str(truth))
     process = subprocess.Popen(
         [sys.executable, "-m", "simulator", "simulate", *words],
         cwd=ROOT,

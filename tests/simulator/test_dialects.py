@@ -1,4 +1,4 @@
-"""What the simulator writes in other senders' words, the agent's dialects read as the same values."""
+"""The agent's dialects read the same values from what the simulator writes in each dialect."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def merged(readings: list[Reading]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_the_agent_reads_what_was_said(name: str) -> None:
-    # Values without a time of their own are joined, so that the last ones wait for the next.
+    # Values without a time are joined with the next ones, so the last ones are still waiting.
     later = {**SAID, "time": SAID["time"] + 10_000, "seq": 2, "soc_pct": 61.0, "speed_kmh": 40.0}
     last = {**later, "time": SAID["time"] + 20_000, "seq": 3, "speed_kmh": 35.0}
     values = merged(heard(name, SAID, later, last))

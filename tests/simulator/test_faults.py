@@ -22,7 +22,7 @@ NOW_S = 1_795_368_000
 
 
 class Sent:
-    """Everything that simulated vans sent, decoded as the agent does."""
+    """Everything that simulated vans sent, decoded by the agent's own decoder."""
 
     def __init__(self, *faults: str, vans: int = 8, hours: float = 0.4, clock: str = "10:30") -> None:
         self.simulation = Simulation(Plan(vans=vans, seed=6, hours=hours, live_s=NOW_S, faults=faults, clock=clock))
@@ -38,19 +38,14 @@ class Sent:
         self._decode(dialect, NOW_S, self.simulation.last())
 
     def _watch(self, faults: Faults) -> None:
-        """Note each reading that is counted as good, as it is after its distortions."""
+        """Record each reading that counts as good, with the distortions that it has."""
         before = faults._before
-        holding = faults._holding
 
         def noting_before(van: int, reading: Reading) -> list[Reading]:
             self.good.append(reading)
             return before(van, reading)
 
-        def noting_holding(van: int) -> bool:
-            return holding(van)
-
         faults._before = noting_before  # type: ignore[method-assign]
-        faults._holding = noting_holding  # type: ignore[method-assign]
 
     def _decode(self, dialect: NativeDialect, time_s: int, messages: list[tuple[str, bytes]]) -> None:
         for topic, payload in messages:
@@ -68,7 +63,7 @@ class Sent:
 
 @cache
 def sent_with(name: str, hours: float = 0.4, clock: str = "10:30") -> Sent:
-    """Simulated once for all tests that ask the same."""
+    """Simulate once for all tests with the same arguments."""
     return Sent(name, hours=hours, clock=clock)
 
 
@@ -80,7 +75,7 @@ def test_no_fault_costs_a_good_reading(name: str) -> None:
     missing = [each for each in sent.good if (each["vehicle_id"], each["time"]) not in sent.accepted]
     assert missing == []
     assert len(sent.good) > 0
-    # Whatever was refused was an extra.
+    # Only extra messages were refused.
     assert sum(sent.rejected.values()) <= faults.extras
 
 

@@ -21,7 +21,7 @@ SENDERS = [0, 1, 5]
 
 
 class Listener:
-    """Subscribes and counts payloads until told that it is enough."""
+    """Subscribes and counts payloads until it is stopped."""
 
     def __init__(self, broker: Mosquitto) -> None:
         self._broker = broker

@@ -1,4 +1,4 @@
-"""Faults in recorded drives: what each of them does to a day of which everything is known."""
+"""Faults in recorded drives: the effect of each on a day whose truth is known."""
 
 import math
 from itertools import pairwise
@@ -52,7 +52,7 @@ def day(vans: int = 1) -> list[Timed]:
 
 
 def sent_with(fault: str, field: str, *, seed: int = 1, vans: int = 1) -> tuple[dict[int, Any], dict[int, Any]]:
-    """By minute, what the field was and what was sent, for the last van."""
+    """The true and the sent values of a field by minute, for the last van."""
     true = {(time_ms - START_MS) // 60_000: reading[field] for time_ms, reading in day()}
     readings = with_faults(day(vans), [fault], seed=seed)
     sent = {
@@ -96,7 +96,7 @@ def test_the_charge_of_the_last_rest_is_sent_while_driving() -> None:
 
 
 def test_a_van_that_sleeps_says_0() -> None:
-    """30 min after it has parked, but not while it charges, and not after the silence that waking up ends."""
+    """From 30 min after parking on, but not while charging, and not after the van has woken up."""
     true, sent = sent_with("soc-zero-asleep", "soc_pct")
     assert {sent[minute] for minute in range(60, 90)} == {0.0}
     assert same(true, sent, DRIVE, range(30, 60), CHARGE, WOKEN, AGAIN)
@@ -142,14 +142,14 @@ def test_a_young_counter_reads_0_once() -> None:
 
 
 def test_a_charger_reports_whole_kw() -> None:
-    """7.5 kW into the battery at 89 % are 8.43 kW from the grid: it says 8."""
+    """7.5 kW into the battery at 89 % are 8.43 kW from the grid. The charger reports 8."""
     readings = list(with_faults(day(), ["charger-whole-kw"], seed=1))
     assert {reading["charger_power_kw"] for _, reading in readings if reading["charging"]} == {8.0}
     assert {reading["charger_power_kw"] for _, reading in readings if not reading["charging"]} == {0.0}
 
 
 def test_power_comes_in_another_unit() -> None:
-    """12 kW are 120 units of 100 W, or 0.012 of a thousand; a van keeps to its unit."""
+    """12 kW are 120 units of 100 W, or 0.012 MW. A van keeps its unit."""
     units = {round(sent_with("power-unit", "battery_power_kw", vans=number)[1][0], 4) for number in range(1, 13)}
     assert units == {-120.0, -0.012}
     true, sent = sent_with("power-unit", "battery_power_kw")

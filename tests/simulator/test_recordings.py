@@ -1,4 +1,4 @@
-"""Recorded drives: read as they are, put in order, moved to the present."""
+"""Recorded drives are read unchanged, put in order and moved to the present."""
 
 import itertools
 import json

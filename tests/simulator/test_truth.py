@@ -1,4 +1,4 @@
-"""The truth file: its events make up its totals, and follow their definitions."""
+"""The truth file: its events add up to its totals and follow their definitions."""
 
 from collections import defaultdict
 from itertools import pairwise

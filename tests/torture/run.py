@@ -29,6 +29,7 @@ LONGEST_LIFE_IN_A_STORM_S = 14.0
 KEEPALIVE_S = 5
 SETTLE_S = 1800.0
 """After a long run the broker holds most of what was published: the agent was dead for most of the time."""
+SHORT_SETTLE_S = 120.0
 ANY_MOMENT_EVERY = 5
 BROKER_RESTART_EVERY = 7
 STORE_FAULT_EVERY = 3
@@ -83,6 +84,7 @@ class Torture:
         self._random = random.Random(seed)
         self._influx = InfluxUnderTorture() if store == "influxdb" else None
         self._storm: Future[None] | None = None
+        self._settle_s = SETTLE_S if kills >= SHORT_RUN_KILLS else SHORT_SETTLE_S
 
     def run(self, *, progress: bool = False) -> Report:
         """Do all kills and faults, wait until everything is stored, compare."""
@@ -218,13 +220,17 @@ class Torture:
             )
 
         # The broker delivers in order: after the last message nothing comes.
-        wait_for(
-            lambda: any(letter.topic == LAST[0] for letter in agent.dead_letters()),
-            "the last message",
-            timeout_s=SETTLE_S,
-            pause_s=0.2,
-        )
-        wait_for(settled, "everything to be stored", timeout_s=SETTLE_S)
+        try:
+            wait_for(
+                lambda: any(letter.topic == LAST[0] for letter in agent.dead_letters()),
+                "the last message",
+                timeout_s=self._settle_s,
+                pause_s=0.2,
+            )
+            wait_for(settled, "everything to be stored", timeout_s=self._settle_s)
+        except TimeoutError as error:
+            state = f"{agent.get('/readyz')}\n{agent.metrics()}\n{agent.log[-4000:]}"
+            raise TimeoutError(f"{error}, ended with {agent.returncode}: {state}") from error
         if agent.stop() != 0:
             raise AssertionError(f"the agent did not end in order:\n{agent.log[-2000:]}")
 

@@ -1,4 +1,4 @@
-"""An InfluxDB 1.6.7 that the agent's own code has filled: decoder, van core, points and line writer, in process."""
+"""An InfluxDB 1.6.7, filled in process by the agent's decoder, van core, points and line writer."""
 
 import json
 import urllib.request
@@ -38,7 +38,7 @@ def shard(folder: Path) -> Shard:
 
 
 def agent_row(each: Shard, now_ms: int, points: int) -> PointRow:
-    """The agent's own point: its counters are the shard's, the rest what an undisturbed agent would say."""
+    """The agent's own point: the counters of the shard, and for the rest the values of an undisturbed agent."""
     counters = each.counters
     values = {
         "messages_total": counters.messages,
@@ -90,7 +90,7 @@ def empty_influx() -> Iterator[InfluxServer]:
 
 @pytest.fixture(scope="session")
 def influx(empty_influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory) -> InfluxServer:
-    """The server with the vans' days in the database `fleet`."""
+    """The server, with the days of the vans in the database `fleet`."""
     empty_influx.create_database(DATABASE)
     writer = LineWriter()
     lines = [line for rows in all_rows(tmp_path_factory.mktemp("days")) for line in writer.lines(rows)]

@@ -1,8 +1,8 @@
-"""Two and a half days of four delivery vans, as the messages they would send; every kind of event occurs.
+"""The messages of four delivery vans in two and a half days. Every kind of event occurs.
 
-Each van reports differently: `berlin-1` everything, `berlin-2` lifetime energy counters and what it delivers too,
-`paris-1` only charge and position, and it is silent for an afternoon in which it drives and charges; `paris-2` runs hot
-and nearly empty and does not say what it carries. `berlin-1` is silent for a night in which it charges.
+`berlin-1` reports everything, and is silent for a night in which it charges. `berlin-2` also reports lifetime energy
+counters and deliveries. `paris-1` reports only charge and position, and is silent for an afternoon in which it drives
+and charges. `paris-2` gets hot and nearly empty, and does not report its load.
 """
 
 import json
@@ -61,7 +61,7 @@ GEOFENCES = {
 
 
 def intensities() -> str:
-    """Hourly grid intensity for Germany alone: France falls back to the year's figure."""
+    """Hourly grid intensity for Germany only. France falls back to the annual factor."""
     lines = ["start_utc,zone,gco2e_per_kwh"]
     for hour in range(-24, LENGTH_S // 3600 + 24):
         day, of_day = divmod(hour, 24)
@@ -112,7 +112,7 @@ class Van:
         return 15 * 3600 + 1800 <= of_day < 17 * 3600 and self.x_km > 0.2
 
     def _drive(self, of_day: int, seconds: int) -> None:
-        """Nine minutes of road, three minutes of delivery; outwards in the morning, back in the afternoon."""
+        """Drive for nine minutes, deliver for three; away from the depot in the morning, back in the afternoon."""
         if of_day % 720 < 540:
             outwards = of_day < 11 * 3600
             fast = of_day % 1440 < 720
@@ -214,7 +214,7 @@ def vans() -> list[Van]:
 
 
 def batches() -> Iterator[Batch]:
-    """The messages in order of time, one batch per period, a tick each minute; a few of them late, twice or broken."""
+    """The messages in order of time, one batch per period, a tick each minute. A few are late, duplicate or broken."""
     fleet = vans()
     offset = 0
     for second in range(0, LENGTH_S, PERIOD_S):
@@ -250,7 +250,7 @@ def _messages(fleet: list[Van], second: int) -> Iterator[Message]:
 
 
 def _correction() -> Message:
-    """An hour of the second morning that must not count."""
+    """A correction: an hour of the second morning must not count."""
     from_ms = START_MS + (DAY_S + 8 * 3600) * 1000
     wrong = Amounts(30.0, 9.0, 1.0, 1.0, 1.0, 0.1, 3000.0, 7500.0, 4500.0, 3750.0, 135.0)
     asked = Correction(

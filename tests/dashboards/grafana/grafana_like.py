@@ -1,7 +1,7 @@
-"""What Grafana does before and after a query: variables put in, answers made into frames, transformations applied.
+"""What Grafana does around a query: it fills in variables, makes frames of the answers and applies transformations.
 
-Only as far as the dashboards use it, after Grafana's documentation and sources; arithmetic on a missing value takes it
-for 0, as JavaScript does, so that a dashboard that forgets to leave such rows out is seen to be wrong.
+This covers what the dashboards use, after Grafana's documentation and sources. Arithmetic takes a missing value as 0,
+as JavaScript does. A dashboard that does not filter out such rows therefore fails its test.
 """
 
 import math
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 Value = float | int | str | bool | None
 Frame = dict[str, list[Value]]
-"""Columns by name, all of one length."""
+"""Columns of equal length by name."""
 
 
 class Range(NamedTuple):
-    """The range shown and what the variables say."""
+    """The shown time range and the values of the variables."""
 
     start_ms: int
     end_ms: int
@@ -35,12 +35,12 @@ def expanded(query: str, shown: Range) -> str:
 
 
 def several(*values: str) -> str:
-    """Several chosen values, as they are put into a regular expression."""
+    """Several chosen values as a part of a regular expression."""
     return "(" + "|".join(re.sub(r"([\\^$.|?*+(){}\[\]/])", r"\\\1", value) for value in values) + ")"
 
 
 def as_table(series: list[dict[str, Any]]) -> Frame:
-    """All series of an answer in the table format: time, tags, then the columns."""
+    """All series of an answer in the table format: time, tags, columns."""
     frame: Frame = {}
     if not series:
         return frame
@@ -62,7 +62,7 @@ def frame_of(names: list[str], records: list[dict[str, Value]]) -> Frame:
 
 
 def transformed(frames: list[Frame], steps: list[dict[str, Any]]) -> Frame:
-    """The one frame that a table or a chart gets; `KeyError` if a step names a column that is not there."""
+    """The frame that a table or chart shows. Raises `KeyError` if a step names a missing column."""
     for step in steps:
         frames = _STEPS[step["id"]](frames, step["options"])
     assert len(frames) == 1

@@ -1,4 +1,4 @@
-"""The portable subset of InfluxQL, by a tokenizer: what InfluxDB 1.8+, 2.x and 3 Core all answer, and nothing else."""
+"""A tokenizer for the subset of InfluxQL that InfluxDB 1.8+, 2.x and 3 Core all answer."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ KEYWORDS = {
     *("true", "false", "null", "none", "previous", "linear"),
 }
 VARIABLES = {"$timeFilter", "$__interval", "$depot", "$model", "$van", "$min_km"}
-"""What Grafana puts in; the last four are variables of the dashboards."""
+"""What Grafana fills in. The last four are variables of the dashboards."""
 
 TOKEN = re.compile(
     r"""
@@ -49,7 +49,7 @@ class Token(NamedTuple):
 
 
 class NotPortable(Exception):
-    """A query uses something that not every InfluxDB answers."""
+    """A query uses something that some InfluxDB versions do not answer."""
 
 
 def tokens(query: str) -> list[Token]:
@@ -100,7 +100,7 @@ def sources(query: str) -> set[str]:
 
 
 def names(query: str) -> set[str]:
-    """The fields and tags a query names: every quoted name but its measurement and what a sub-query made by AS."""
+    """The fields and tags of a query: every quoted name except measurements and what a sub-query defines by AS."""
     scopes: list[_Scope] = [_Scope()]
     found: set[str] = set()
     for before, part, after in _triples(tokens(query)):
@@ -121,14 +121,14 @@ def names(query: str) -> set[str]:
 
 
 class _Scope:
-    """A query, or merely a pair of parentheses within one."""
+    """A query, or a pair of parentheses in one."""
 
     def __init__(self, *, query: bool = True) -> None:
         self.query = query
         self.read: set[str] = set()
         self.made: set[str] = set()
         self.offered: set[str] = set()
-        """What its sub-queries made."""
+        """The names that its sub-queries define."""
 
     def take(self, inner: "_Scope") -> None:
         self.read |= inner.read

@@ -1,4 +1,4 @@
-"""Each rule against data that must fire it and data that must not, evaluated the way Grafana does."""
+"""Each alert rule with data that must fire it and data that must not, evaluated as Grafana does."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -85,7 +85,7 @@ SCENARIOS: list[tuple[str, str, list[str], set[str]]] = [
 
 
 def stamped(line: str) -> str:
-    """A line at a number of seconds before now, which may stand at its end."""
+    """The line with a time: now, or so many seconds before it as the line ends with."""
     head, _, last = line.rpartition(" ")
     if last.startswith("-"):
         return f"{head} {NOW_MS + int(last) * 1000}"
@@ -93,14 +93,14 @@ def stamped(line: str) -> str:
 
 
 def reduced(values: list[float | None], reducer: str) -> float:
-    """Grafana's reduction in strict mode; a null in a series never occurs here."""
+    """Grafana's reduction in strict mode. The series have no nulls."""
     present = [value for value in values if value is not None]
     assert len(present) == len(values)
     return {"last": present[-1], "max": max(present), "min": min(present), "sum": sum(present)}[reducer]
 
 
 def firing(rule: dict[str, Any], influx: InfluxServer, database: str) -> set[str]:
-    """The tag values of the series that are beyond the limit; an empty text stands for a series without tags."""
+    """The tag values of the series beyond the limit. A series without tags has an empty text."""
     query, reduction, threshold = (part["model"] for part in rule["data"])
     window_s = rule["data"][0]["relativeTimeRange"]["from"]
     series = influx.query(expanded(query["query"], Range(NOW_MS - window_s * 1000, NOW_MS, variables={})), database)
@@ -141,7 +141,7 @@ def test_every_rule_is_seen_to_fire_and_not_to_fire() -> None:
 
 
 def test_the_vans_days_fire_what_they_hold(influx: InfluxServer) -> None:
-    """Over all of the days: the hot and nearly empty van, and nothing about an agent that ran well."""
+    """All days together fire the rules for the hot and nearly empty van, and no rule for the agent."""
     everything = (days.END_MS - days.START_MS) // 1000
     fired = {}
     for uid, rule in RULES.items():

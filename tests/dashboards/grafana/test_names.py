@@ -1,4 +1,4 @@
-"""Queries are portable, and name only what the agent writes; what the agent writes is shown somewhere."""
+"""Queries are portable and name only what the agent writes. Every field that it writes is in some dashboard."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.dashboards.grafana.committed import queries
 QUERIES = queries()
 
 NOT_SHOWN: dict[tuple[str, str], str] = {}
-"""(measurement, field) → why no dashboard shows it."""
+"""(measurement, field) → the reason why no dashboard shows it."""
 
 
 def test_every_query_keeps_to_the_portable_subset() -> None:

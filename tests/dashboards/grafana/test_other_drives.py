@@ -1,4 +1,4 @@
-"""The same queries over what the simulator and the recorded drives give: other vans, other gaps, the same answers."""
+"""The same queries with data of the simulator and of the recorded drives."""
 
 from collections.abc import Iterable, Iterator
 
@@ -28,7 +28,7 @@ Timed = Iterable[tuple[int, tuple[str, bytes]]]
 
 
 def rows_of(messages: Timed, fleet: FleetFile) -> Iterator[Rows]:
-    """What the agent makes of messages in order of time, with a tick each minute."""
+    """The agent's rows for messages in order of time, with a tick each minute."""
     roster = Roster(fleet, fleet_settings=FleetSettings(), emissions=EmissionsSettings(), derived_every_s=10)
     each = Shard(Decoder(make_dialects(["native"])), roster)
     next_tick_ms = offset = points = 0
@@ -73,7 +73,7 @@ def recorded(empty_influx: InfluxServer) -> str:
 
 
 def answered(server: InfluxServer, database: str) -> dict[str, bool]:
-    """Each query with whether it found anything; every value is held against its unit."""
+    """Whether each query found anything. Every value must be plausible for its unit."""
     shown = Range(END_S * 1000 - 60 * 86_400_000, END_S * 1000, interval="1h")
     found = {}
     for asked in queries():
@@ -90,7 +90,7 @@ def of(found: dict[str, bool], board: str) -> float:
 
 
 def test_simulated_days_fill_every_dashboard(empty_influx: InfluxServer, simulated: str) -> None:
-    """No tariff is set, and nobody needs a fast charger in half a day."""
+    """Some queries find nothing: no tariff is set, and no van uses a fast charger."""
     found = answered(empty_influx, simulated)
     for board in ("fleet", "van", "trips", "charging", "energy", "emissions", "battery", "stops", "idle", "quality"):
         assert of(found, board) >= 0.75, (board, [where for where, value in found.items() if not value])
@@ -98,7 +98,7 @@ def test_simulated_days_fill_every_dashboard(empty_influx: InfluxServer, simulat
 
 @needs_recorded_drives("i3", "twizy")
 def test_recorded_drives_fill_what_they_can(empty_influx: InfluxServer, recorded: str) -> None:
-    """No charge, no load and no second day is in them."""
+    """Some queries find nothing: the drives have no charge, no load and only one day."""
     found = answered(empty_influx, recorded)
     for board, share in {"fleet": 0.7, "energy": 0.7, "trips": 0.6, "battery": 0.6, "quality": 0.6}.items():
         assert of(found, board) >= share, (board, [where for where, value in found.items() if not value])

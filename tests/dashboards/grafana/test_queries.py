@@ -1,4 +1,4 @@
-"""Every query against a real InfluxDB that the agent's own code has filled."""
+"""Every query on a real InfluxDB that the agent's own code has filled."""
 
 import math
 from typing import Any
@@ -22,7 +22,7 @@ NOTHING_HAPPENED: dict[str, str] = {
     "charging/25 Grid energy by meter/A": "no charger says its power in the native messages of these days",
     "tours/12 Basis of the figures/A": "so that no tour's grid energy is measured",
 }
-"""Where a query rightly finds nothing in these days, and why."""
+"""Queries that find nothing in these days, and the reason."""
 
 PLAUSIBLE: dict[str, tuple[float, float]] = {
     "percent": (0, 100.001),
@@ -48,7 +48,7 @@ PLAUSIBLE: dict[str, tuple[float, float]] = {
     "suffix:/s": (0, 1000),
     "short": (0, 1_000_000),
 }
-"""What a value of this unit can be in these days."""
+"""The lowest and the highest plausible value of each unit in these days."""
 
 SIGNED = {
     "energy_kwh",
@@ -62,7 +62,7 @@ SIGNED = {
     "CO2e per item",
     "co2e_g_per_item",
 }
-"""What a trip downhill, or a day of standing about, may have below 0."""
+"""Columns that may be negative: on a trip downhill or on a day without a drive."""
 
 FIELD_UNITS = {
     "%": "percent",
@@ -79,7 +79,7 @@ FIELD_UNITS = {
 
 
 def unit_of(field: str) -> str | None:
-    """The unit of a column that bears a field's own name."""
+    """The unit of a column that has the name of a field."""
     for measurement in MEASUREMENTS.values():
         for each in measurement.fields:
             if each.name == field:
@@ -88,7 +88,7 @@ def unit_of(field: str) -> str | None:
 
 
 def numbers(series: list[dict[str, Any]]) -> list[tuple[str, float]]:
-    """(column, value) of everything that is a number."""
+    """(column, value) of every number."""
     return [
         (column, value)
         for each in series
@@ -104,7 +104,7 @@ def is_plausible(column: str, value: float, unit: str | None) -> bool:
 
 
 def implausible(series: list[dict[str, Any]], asked: Asked) -> list[tuple[str, float]]:
-    """What is beyond the limits of its unit."""
+    """The values beyond the limits of their unit."""
     return [
         (column, value)
         for column, value in numbers(series)
@@ -168,7 +168,7 @@ def test_transformations_find_their_columns_and_leave_plausible_values(influx: I
 
 
 def implausible_columns(frame: Frame, panel: dict[str, Any]) -> list[tuple[str, float]]:
-    """What is beyond the limits of its column's unit."""
+    """The values beyond the limits of their column's unit."""
     units = {
         override["matcher"]["options"]: entry["value"]
         for override in panel["fieldConfig"]["overrides"]

@@ -1,4 +1,4 @@
-"""What a person would see wrong at first sight, in every dashboard."""
+"""The structure of every dashboard: titles, places, units, variables and links."""
 
 import re
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""A made-up fleet's rows, in the shapes the agent writes: plausible to look at, the same for the same seed."""
+"""Rows of an invented fleet, as the agent would write them: plausible, and the same for the same seed."""
 
 import math
 import random
@@ -68,7 +68,7 @@ class FakeVan:
         self.gone = False
 
     def step(self, time_ms: int, hour: float, rows: Rows) -> None:
-        """One period: move, and write what the agent would have written."""
+        """One period: move, and give the rows that the agent would write."""
         if hour >= self.silent_from_h:
             if not self.gone:
                 self.gone = True

@@ -65,7 +65,7 @@ async def test_the_day_so_far_and_what_is_written_late(tmp_path: Path) -> None:
 
 
 async def test_a_past_that_is_filled_in_fast_is_read_whole(tmp_path: Path) -> None:
-    """What was written behind the last front counts, although the front has moved on by ten hours since."""
+    """Rows that were written behind the last front count, although the front is ten hours further now."""
     url = f"sqlite:///{tmp_path / 'history.db'}"
     await write(url, piece(0.0, 1.0))
     channel = Channel(lambda: make_history(url, token=""), "test")

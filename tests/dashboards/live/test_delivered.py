@@ -42,7 +42,7 @@ async def store(url: str, records: list[Any]) -> None:
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that moves only when the test says so."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -82,7 +82,7 @@ def test_what_is_delivered_is_summed_and_unknown_stays_unknown() -> None:
 async def test_a_past_that_is_filled_in_fast_is_read_whole(
     clock: Clock, opened: tuple[str, Callable[[], History]]
 ) -> None:
-    """What was written behind the last front counts, although the front has moved on by six hours since."""
+    """Rows that were written behind the last front count, although the front is six hours further now."""
     url, open_history = opened
     channel, book = Channel(open_history, "test"), Delivered(clock)
     try:

@@ -1,4 +1,4 @@
-"""Every page in a real Chromium: its numbers are the store's, the console is silent, nothing comes from elsewhere."""
+"""Every page in a real Chromium: it shows the numbers of the store, logs nothing, and loads nothing from elsewhere."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ def newest(store_url: str, measurement: str) -> dict[str, dict[str, Any]]:
 
 
 def since_midnight(store_url: str, measurement: str, counter: str) -> dict[str, float]:
-    """The counter's growth by van since midnight UTC, from all points there are."""
+    """The growth of a counter by van since midnight UTC, from all points."""
     base: dict[str, float] = {}
     last: dict[str, float] = {}
     stored = points(store_url, measurement)
@@ -264,7 +264,7 @@ async def test_from_no_store_to_empty_to_live_without_a_reload(page: Page, growi
 
 
 async def test_the_chips_count_what_the_rows_show(page: Page, growing: tuple[str, str]) -> None:
-    """Each moment at which the row has changed, the chips have: long before the rows are sorted again."""
+    """The chips change at the same time as the row, long before the rows are sorted again."""
     address, url = growing
     series = Series(vehicle_id="van-1", depot="north", model="m", country="DE")
 

@@ -1,4 +1,4 @@
-"""Old readings that keep coming are told from a fleet that has fallen silent."""
+"""The page tells old readings that still arrive from a fleet that is silent."""
 
 from dashboards.live.pages.frame import ADVANCES_FOR_MS, CatchingUp
 

@@ -9,7 +9,7 @@ STORED = {"accepted_total": 90.0, "late_total": 7.0, "duplicates_total": 5.0, "d
 
 
 def said(**values: float) -> Metrics:
-    """What `/metrics` says, by the part of the name that differs."""
+    """The text of `/metrics`, by the part of the name that differs."""
     return Metrics(0.0, {f"vanpulse_{name}_total": {(): value} for name, value in values.items()})
 
 

@@ -1,4 +1,4 @@
-"""The reader against filled stores: what it shows is what the store holds."""
+"""The reader on filled stores: it shows what the store holds."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ async def followed(open_history: Callable[[], History], *, zone: tzinfo = UTC) -
 
 
 async def read_all(reader: Reader) -> None:
-    """As many turns as it takes: each of them ends after a fraction of a second."""
+    """Repeat until it is done. Each turn ends after a fraction of a second."""
     done = False
     while not done:
         await reader.read_slow()
