@@ -1,7 +1,7 @@
-"""The wall clock, and whether it can be right.
+"""The wall clock, and whether it is plausible.
 
-A machine without a battery for its clock starts in 1970, or at the time it was last switched off, until it has asked a
-time server. What arrives is judged by the clock, so nothing is taken in while it is plainly wrong.
+A machine whose clock has no battery starts in 1970, or at the time it was last switched off, until a time server has
+set its clock. Readings are judged by the clock, so nothing is taken in while the clock is certainly wrong.
 """
 
 import time
@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 RELEASED_MS: Final = round(datetime(2026, 11, 1, tzinfo=UTC).timestamp() * 1000)
-"""When this version was made: no clock that is right shows an earlier time. To be set with each release."""
+"""When this version was released. A clock that shows an earlier time is wrong. Set it with each release."""
 BEHIND_MS: Final = 2 * 86_400_000
-"""A clock further behind what the journal has seen is doubted for a while."""
+"""A clock that is further behind the newest time in the journal is not believed at first."""
 DOUBT_S: Final = 300.0
-"""So long: then it was the earlier run whose clock was wrong, or nobody is going to set this one."""
+"""How long it is not believed. Then it is used as it is: the clock of the earlier run may have been the wrong one."""
 SET_BACK_MS: Final = 26 * 3_600_000
-"""A clock set back by more than a day was plainly wrong before: what it showed is forgotten."""
+"""If the clock is set back by more than this, the time that it showed before was wrong and is forgotten."""
 REMEMBERED_S: Final = 7 * 86_400.0
-"""How long it is remembered what the clock showed before it was set back; nobody knows which of the two was right."""
+"""How long the former clock is remembered after it was set back by less, since either of the two may be right."""
 JUMP_MS: Final = 30_000
-"""A difference to the steady clock from which on the wall clock counts as set."""
+"""If the wall clock moves by more than this against the steady clock, it was set."""
 
 
 def wall_clock_ms() -> int:
@@ -29,9 +29,9 @@ def wall_clock_ms() -> int:
 
 
 class ClockWatch:
-    """Looks at the wall clock beside a clock that is never set.
+    """Compares the wall clock with the steady clock, which is never set.
 
-    `seen_ms` is the newest time that an earlier run knew.
+    `seen_ms` is the newest time that an earlier run has seen.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ClockWatch:
         self._set_s = 0.0
 
     def problem(self) -> str | None:
-        """Why the clock cannot be right, in words; None where nothing speaks against it."""
+        """Why the clock cannot be right, in words; None while it is plausible."""
         now_ms = self._clock_ms()
         if now_ms < self._earliest_ms:
             return f"it shows {_text(now_ms)}, before this program was made: readings wait until it is set"
@@ -75,7 +75,7 @@ class ClockWatch:
         return True
 
     def former_ms(self) -> int:
-        """What the clock would show now if it had not been set back lately; 0 where it was not."""
+        """What the clock would show now if it had not been set back lately; 0 if it was not."""
         steady_s = self._steady_s()
         if self._former_offset_ms is None or steady_s - self._set_s > REMEMBERED_S:
             return 0

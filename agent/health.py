@@ -1,6 +1,6 @@
-"""/healthz, /readyz and /metrics: the agent seen from outside.
+"""/healthz, /readyz and /metrics: the state of the agent over HTTP.
 
-Nothing here counts anything: every number is read from the stage that owns it, at the moment somebody asks.
+Nothing is counted here. Each request reads the numbers that the stages have counted.
 """
 
 import resource
@@ -24,7 +24,7 @@ from agent.writer import WriterCounters
 
 COMMIT_STALLED_AFTER_S = 30.0
 WRITE_STALLED_AFTER_S = 150.0
-"""A write is some requests, each of which gives up by itself long before that."""
+"""A write consists of several requests. Each of them has a shorter timeout."""
 
 
 class Progress(Protocol):
@@ -278,7 +278,7 @@ def _process_metrics() -> Iterator[Metric]:
 
 
 def make_app(vitals: Vitals) -> web.Application:
-    """The three endpoints: alive is who answers and has no stage that hangs."""
+    """The three endpoints. /healthz fails while a stage hangs, /readyz while anything keeps points from the store."""
     registry = CollectorRegistry()
     registry.register(_Collector(vitals))
 

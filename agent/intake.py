@@ -1,4 +1,8 @@
-"""Receive, journal, acknowledge: what arrives while one commit runs becomes the next batch."""
+"""From the receiver to the log: commit what has arrived as one batch, then acknowledge it.
+
+What arrives while a commit runs becomes the next batch. When the log is full, reading from the broker pauses, and
+nothing is acknowledged until there is room again: that is the backpressure on the broker.
+"""
 
 import asyncio
 import logging
@@ -21,22 +25,22 @@ COMMIT_MESSAGES = 4096
 """A batch is closed beyond this many messages, so that one commit stays short."""
 
 COMMIT_BYTES = 1024 * 1024
-"""And beyond so many bytes of payload; less for a small journal, since a batch that never fits would stop it."""
+"""A batch is closed beyond this many bytes of payload, too. The limit is lower for a small log, where it has to fit."""
 
 PAUSE_BYTES = 4 * 1024 * 1024
 """Payload waiting for a commit at which reading from the broker pauses; it goes on below half of it."""
 
 PACE_S = 0.002
 FEW_MESSAGES = 64
-"""Where the receiver does not gather, a batch below `FEW_MESSAGES` is followed by a pause of `PACE_S`: at moderate
-rates this halves the number of commits and costs less than a commit's own time in latency."""
+"""After a batch with fewer than `FEW_MESSAGES` the intake pauses for `PACE_S`, unless the receiver gathers messages
+itself. At moderate rates this halves the number of commits. It adds less latency than a commit takes."""
 
 FULL_RETRY_S = 1.0
 CLOCK_RETRY_S = 1.0
 
 TIDY_COMMITS = 50
 TIDY_S = 1.0
-"""The journal's upkeep is due after so many commits or so many seconds."""
+"""The upkeep of the log is due after so many commits or so many seconds."""
 
 
 class IntakeCounters:
@@ -49,12 +53,15 @@ class IntakeCounters:
         self.commit_started_s: float | None = None
         self.last_message_ms = 0
         self.clock_problem: str | None = None
-        """Why readings wait for the clock; None while it can be right."""
+        """Why messages wait until the clock is set; None while it is plausible."""
         self.ack_delay_s = AckDelay()
 
 
 class AckDelay:
-    """How long deliveries waited for their commit: a histogram with fixed upper bounds in seconds."""
+    """How long deliveries waited for their commit: a histogram with fixed upper bounds in seconds.
+
+    The histogram of prometheus_client counts one value at a time. This one counts all messages of a delivery at once.
+    """
 
     BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
@@ -73,7 +80,10 @@ class AckDelay:
 
 
 class Intake:
-    """Owns the messages between the socket and the journal. The only place where time enters the pipeline."""
+    """Owns the messages between the socket and the log.
+
+    The wall clock is read here and nowhere behind it. The stages behind it read time from messages.
+    """
 
     def __init__(
         self,
@@ -93,7 +103,7 @@ class Intake:
         self._watch = watch
         self._clock_ms = clock_ms
         self._listening_from_ms = 0
-        """The clock was set at this time of the new clock: what it showed before says nothing about silence now."""
+        """When the clock was last set, by the new clock. Silence before that cannot be judged."""
         self._waiting: deque[tuple[float, Delivery]] = deque()
         self._waiting_bytes = 0
         self._tick_ms: int | None = None
@@ -106,7 +116,7 @@ class Intake:
         self._tidied_s = 0.0
 
     def on_delivery(self, delivery: Delivery) -> None:
-        """Take what one read of the socket gave. Never blocks; pauses the receiver when too much waits."""
+        """Take what one read of the socket gave. Never blocks. Pauses the receiver when too many bytes wait."""
         now_s = time.monotonic()
         if self._admission is not None:
             refused = self._admission.refuse(delivery.messages, now_s=now_s, waiting_bytes=self._waiting_bytes)
@@ -119,19 +129,19 @@ class Intake:
         self._arrived.set()
 
     def tick(self) -> None:
-        """Let time pass for the vans: journaled between the messages, so that a replay sees it in the same place."""
+        """Append a tick behind what has arrived, so that a replay sees the time pass in the same place."""
         self.look_at_clock()
         if not self.counters.journal_full and self.counters.clock_problem is None:
             self._tick_ms = self._clock_ms()
             self._arrived.set()
 
     def announce(self, message: Message) -> None:
-        """Journal a message of our own, before everything that has not been taken in yet."""
+        """Append a message of the agent itself, before everything that is not in a batch yet."""
         self._announced.append(message)
         self._arrived.set()
 
     def look_at_clock(self) -> None:
-        """Judge the clock; say so when it becomes implausible or plausible again."""
+        """Check whether the clock is plausible, and log when that changes."""
         problem = self._watch.problem() if self._watch is not None else None
         known, self.counters.clock_problem = self.counters.clock_problem, problem
         if problem is not None and known is None:
@@ -232,7 +242,7 @@ class Intake:
         return None
 
     def _listening_since(self, now_ms: int) -> int:
-        """Since when silence can be judged. A clock that was set, forward or back, begins anew."""
+        """Since when silence can be judged: since the subscription, or since the clock was last set."""
         if self._watch is not None and self._watch.was_set(now_ms):
             self._listening_from_ms = now_ms
             log.warning("the clock was set, or this machine was asleep: the vans' silence is counted from now on")
@@ -240,7 +250,10 @@ class Intake:
         return max(min(subscribed_ms, now_ms), self._listening_from_ms)
 
     def _with_former_time(self, messages: list[Message]) -> list[Message]:
-        """After the clock was set back nobody knows yet which time is right: a van is judged by both."""
+        """The messages with their arrival by the former clock, if the clock was set back lately.
+
+        Either of the two clocks may be right, so readings are judged by both.
+        """
         former_ms = self._watch.former_ms() if self._watch is not None else 0
         if not former_ms:
             return messages
@@ -252,7 +265,7 @@ class Intake:
         ]
 
     async def _clock_is_plausible(self) -> bool:
-        """Wait until the clock can be right; False when the intake is closed meanwhile."""
+        """Wait until the clock is plausible; False when the intake is closed meanwhile."""
         self.look_at_clock()
         while self.counters.clock_problem is not None:
             if self._closing:
@@ -283,7 +296,7 @@ class Intake:
 
 
 def _take_out(delivery: Delivery, refused: list[int]) -> None:
-    """Leave messages out of a delivery; its acknowledgement will say so, where messages and packet ids correspond."""
+    """Remove refused messages from a delivery. Where each message has a packet id, the acknowledgement says so."""
     messages = delivery.messages
     wanting = [index for index, message in enumerate(messages) if message.qos]
     if len(wanting) == len(delivery.packet_ids):

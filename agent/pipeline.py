@@ -1,7 +1,10 @@
-"""The story of a message, from the socket to the store: what runs, in which order it starts, in which it stops.
+"""Wires the stages: what is built, in which order it starts, and in which order it stops.
 
-Consumers start before producers and stop after them: store, worker, intake, receiver; then the other way round. A stop
-is an event, never a cancellation, and bounded in time: what is not finished by then is safe in the journal.
+    receiver → intake → log → worker → units → writer → store
+                                  └→ alert publisher
+
+Consumers start before producers: writer, worker, intake, receiver. They stop in the opposite order. A stop is an event
+and not a cancellation, so each stage finishes what it has. It is bounded in time: the log keeps the rest.
 """
 
 import asyncio
@@ -128,7 +131,7 @@ class Pipeline:
         tags = self._shard.tags_to_journal(backlog=self._worker.backlog > 0)
         if tags is not None:
             self._intake.announce(tags)
-        # What is alive now lives as long as the process: collections need not look at it again.
+        # All objects so far live as long as the process. The garbage collector need not look at them again.
         gc.collect()
         gc.freeze()
         malloc.give_back()
@@ -152,13 +155,13 @@ class Pipeline:
                 await self._stop(receiver, intake, worker, writer)
 
     async def _stage(self, name: str, running: Coroutine[None, None, None]) -> None:
-        """A stage that ends by itself would leave the others waiting for ever."""
+        """Run a stage. If it ended by itself, the others would wait for ever, so that is an error."""
         await running
         if not self._stopping:
             raise RuntimeError(f"the {name} has ended by itself")
 
     async def _stop(self, *stages: asyncio.Task[None]) -> None:
-        """Stop the stages in the order a message passes them; give up when the time is over."""
+        """Stop the stages in the order in which a message passes them; give up when the time is over."""
         receiver, intake, worker, writer = stages
         try:
             async with asyncio.timeout(DRAIN_S):

@@ -1,4 +1,4 @@
-"""What the agent says about itself: the `agent` measurement, the watch for silence, and the sign of life to systemd."""
+"""What the agent reports about itself: log lines, the `agent` measurement, and the watchdog of systemd."""
 
 import logging
 import time
@@ -13,20 +13,20 @@ log = logging.getLogger(__name__)
 
 POINT_EVERY_S = 60.0
 SILENCE_S = 300.0
-"""Shortest silence that counts as suspicious; a fleet with longer pauses gets ten times its usual gap."""
+"""The shortest silence that is reported. For a fleet with long pauses it is ten times its usual gap."""
 
 SHOWN = 20
-"""Lines logged of one kind in one go; a whole fleet going wrong at once must not flood the log."""
+"""So many lines of one kind are logged at once, so that a fault of the whole fleet does not flood the log."""
 
 AHEAD_IN_A_ROW = 5
-"""So many readings from the future between two looks, and no other: then it is no van's clock."""
+"""If so many readings between two looks are from the future and no other arrives, our own clock is behind."""
 
 _SERIES = Series()
 _FIELDS = MEASUREMENTS["agent"].field_names
 
 
 class SelfReport:
-    """Called every few seconds; never raises. Says what has changed, once."""
+    """Looks at the vitals every few seconds and logs each change once. Never raises."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class SelfReport:
             self._write_point()
 
     def _watch_for_stalls(self) -> None:
-        """Without a sign of life the service manager ends and restarts us: that may help a stage that hangs."""
+        """Notify the watchdog of systemd, unless a stage hangs. It then restarts the agent, which may help."""
         stalls = self._vitals.stalls()
         stages = {stall.partition(" has ")[0] for stall in stalls}
         for stall in stalls:
@@ -95,7 +95,7 @@ class SelfReport:
         self._refused, self._throttled = refused, over
 
     def _watch_for_a_clock_behind(self) -> None:
-        """One van from the future has a wrong clock; where all are, it is ours that is behind."""
+        """If the readings of one van are from the future, its clock is wrong. If all are, ours is behind."""
         counters = self._vitals.shard
         seen = counters.rejected["in_future"], counters.accepted
         ahead, accepted = (now - before for now, before in zip(seen, self._judged, strict=True))
@@ -121,7 +121,7 @@ class SelfReport:
         self._vitals.number_of_findings = len(findings)
 
     def _watch_for_silence(self) -> None:
-        """Nothing for ten times the usual gap while connected: a subscription may have gone wrong unseen."""
+        """Report when nothing arrives although the agent is connected: the subscription may have been lost."""
         intake = self._vitals.intake
         if not intake.last_message_ms:
             return
@@ -136,7 +136,7 @@ class SelfReport:
         self._vitals.silent = silent
 
     def _write_point(self) -> None:
-        """Hand the `agent` point to the writer: it goes out with the next unit."""
+        """Put the `agent` point aside for the writer. It is written with the next unit."""
         now_s = self._clock_s()
         vitals = self._vitals
         messages = vitals.intake.messages

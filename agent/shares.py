@@ -1,9 +1,12 @@
-"""Who takes how much of a journal that fills up: one sender's flood must not take the room of all the others.
+"""The share of each sender in a log that fills up, so that one sender's flood does not take the room of the others.
 
-It stands before the journal, so that what it refuses was never taken in. While the journal is less than a quarter full
-nobody is counted. From half full on a message is refused when its sender has put in more than a share of what is left
-free, and several times as much as the others on average. So the last room is for those who send little; where all send
-alike, nobody is refused, and a full journal pauses reading as ever.
+* Below a quarter full, nothing is counted.
+* From a quarter full on, the bytes of each sender are counted.
+* From half full on, a message is refused if its sender has put in more than a share of the free room, and also several
+  times as much as the other senders on average.
+
+So the last room is for those who send little. If all send equally much, nothing is refused, and a full log pauses
+reading. What is refused was never taken in.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +17,18 @@ from agent.messages import Message
 
 COUNTED_FROM: Final = 0.25
 REFUSED_FROM: Final = 0.5
-"""How full the journal is."""
+"""How full the log is."""
 FREE_SHARE: Final = 8
 """One sender may hold this fraction of the free room (a dynamic threshold, Choudhury and Hahne 1998)."""
 TIMES_OTHERS: Final = 8
-"""And in any case so many times what the others hold on average."""
+"""It may hold so many times the average of the others in any case."""
 MAX_SENDERS: Final = 16_384
 MAX_NAMED: Final = 1000
 _OVERHEAD_BYTES: Final = 16
 
 
 class Shares:
-    """Counts bytes by sender since the journal was last nearly empty.
+    """Counts bytes by sender since the log was last less than a quarter full.
 
     `sender_of` gives the sender that a topic names; a message whose topic names none is not limited.
     """

@@ -5,7 +5,7 @@ import socket
 
 
 def notify(state: str) -> None:
-    """Tell systemd, if it listens: `READY=1`, `WATCHDOG=1`, `STOPPING=1`."""
+    """Send a state to systemd, if it listens: `READY=1`, `WATCHDOG=1`, `STOPPING=1`."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -15,5 +15,5 @@ def notify(state: str) -> None:
         try:
             channel.sendto(state.encode(), target)
         except OSError:
-            # The service manager's absence is no reason to stop.
+            # Without the service manager the agent goes on.
             return

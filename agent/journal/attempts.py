@@ -1,8 +1,8 @@
-"""Which messages the agent was working on when it ended without warning: after three such ends a message is set aside.
+"""A note of the messages that are being worked on: one at which the process has ended three times is set aside.
 
-A message that ends the whole process, by a fault in a library, by memory or by a hang that a watchdog ends, would do so
-again after every restart, for ever. So a small file beside the journal says what is being worked on. It is written
-through a memory map, without a sync: what it holds survives the process, which is all it has to survive.
+A message may end the whole process: by a fault in a library, by the memory it takes, or by a hang that the watchdog
+ends. Without the note it would do so again after every restart. The note is a small file beside the journal, written
+through a memory map and without a sync, because it has to survive the process only and not the machine.
 """
 
 import mmap
@@ -27,13 +27,13 @@ _FILE_BYTES: Final = 1 << 15
 
 
 class _Past(msgspec.Struct, array_like=True):
-    """What earlier lives of the process have left."""
+    """What earlier runs of the process have left."""
 
     start: int = 0
     stop: int = 0
     """The messages from `start` on, before `stop`, were worked on when the process last ended."""
     ends: int = 0
-    """How often in a row it has ended there."""
+    """How often in succession the process has ended there."""
     aside: list[int] = []
     """Messages that are not to be worked on any more."""
 
@@ -108,7 +108,7 @@ class NoAttempts:
 
 
 def _learn(path: Path, checkpoint_offset: int) -> _Past:
-    """What the file says, with the end of the last process counted in; messages before the checkpoint are done."""
+    """What the file says, with the end of the last process added. Messages before the checkpoint are done."""
     try:
         content = path.read_bytes()
         start, stop = _HOT.unpack_from(content)

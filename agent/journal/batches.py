@@ -23,12 +23,12 @@ def pack(messages: Sequence[Message]) -> bytes:
 
 
 def checksum(offset: int, received_ms: int, listening_since_ms: int, count: int, blob: bytes) -> int:
-    """CRC-32 over the row; SQLite protects its WAL with checksums, but not the pages of the file."""
+    """CRC-32 of the row. SQLite has checksums in its WAL, but none for the pages of the file."""
     return crc32(blob, crc32(_HEAD.pack(offset, received_ms, listening_since_ms, count)))
 
 
 def unpack(row: Row) -> Batch | None:
-    """The batch of a row, or None when the row is not what was written."""
+    """The batch of a row; None if the row is not what was written."""
     offset, received_ms, listening_since_ms, count, crc, blob = row
     if checksum(offset, received_ms, listening_since_ms, count, blob) != crc:
         return None

@@ -1,7 +1,7 @@
-"""A past that somebody else has recorded goes into the journal: all of it or nothing, in one transaction of any size.
+"""An import of recorded messages: all of them or none, in one transaction of any size.
 
-SQLite moves the pages of a large transaction into the WAL as it goes, so memory stays bounded. Until the commit they
-count for nobody: after a crash in between, the journal is what it was before.
+SQLite writes the pages of a large transaction into the WAL as it goes, so memory stays bounded. They take effect with
+the commit. After a crash before the commit, the journal is as it was.
 """
 
 import sqlite3

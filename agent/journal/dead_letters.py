@@ -17,14 +17,14 @@ _MAX_PAYLOAD_SHARE: Final = 8
 _EVICT_SHARE: Final = 64
 """Making room frees up to this fraction of the space beyond what is needed, so that it is rare."""
 _EVICT_OWN_SHARE: Final = 8
-"""But beyond what is needed at most this fraction of what the sender has."""
+"""Beyond what is needed, a sender loses at most this fraction of its letters."""
 _MAX_DETAIL: Final = 1000
 _PAGE: Final = 200
 _TABLES: Final = ("dead_letters", "store_refusals")
 _LETTER: Final = 'id, "offset", element, reason, topic, payload, received_ms, detail, sender, retained'
 _REFUSAL: Final = "id, key, measurement, line, newest_ms, detail, sender"
 MAX_SENDERS: Final = 16_384
-"""Senders whose space is counted apart; further ones share one account."""
+"""The space of so many senders is counted separately. All further ones are counted as one."""
 
 
 class DeadLetterTable:

@@ -1,4 +1,4 @@
-"""The journal's file: made, recognised, locked; and what SQLite's errors mean for it."""
+"""The journal's file: how it is created, recognised and locked, and what the errors of SQLite mean."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ APPLICATION_ID: Final = 0x7670_6A6C
 PAGE_BYTES: Final = 4096
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP})
-"""No room; the shared-memory index is no part of what has to survive, so failing to grow it harms nothing."""
+"""There is no room. The shared-memory index does not have to survive, so a failure to grow it loses nothing."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -68,7 +68,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def create(path: Path) -> None:
-    """Make an empty journal, whole or not at all: a crash in between leaves no half-made file under this name."""
+    """Create an empty journal. It gets its name when it is complete, so a crash leaves no incomplete journal."""
     if beside(path, "wal").exists():
         raise JournalCorrupt(
             f"{beside(path, 'wal')} is there but {path} is not: bring it back, or move the -wal file away"
@@ -140,7 +140,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
-    """Walk the keys of every table: a truncated or overwritten file fails here rather than hours later."""
+    """Read the keys of every table, so that a truncated or overwritten file is found now and not hours later."""
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     missing = schema.tables(connection) - present
     if missing:

@@ -1,4 +1,4 @@
-"""What was given up, counted by sender: a bounded table inside the journal's file."""
+"""Messages and dead letters that were lost for want of room, counted by sender, in a table of bounded size."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Loss(msgspec.Struct):
 
     @property
     def total(self) -> int:
-        """Both together: who has lost most comes first."""
+        """Both together; the senders are ordered by it."""
         return self.letters + self.messages
 
     def add(self, more: "Loss") -> None:

@@ -14,7 +14,7 @@ from agent.log import DeadLetter, Key, StoreRefusal
 
 
 class JournalReader:
-    """Reads in short steps; the agent is never held up."""
+    """Reads in short steps, so that the agent never waits for it."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)

@@ -1,7 +1,7 @@
 """How a command asks the running agent to write to the journal: a file beside it.
 
-Only the agent writes the journal: with SQLite below 3.51.3 two connections that commit and checkpoint the WAL at the
-same moment can damage the file. So a command leaves a request, and the journal's own thread does it between batches.
+Only the agent writes the journal: in SQLite before 3.51.3, two connections that commit and checkpoint the WAL at the
+same moment can damage the file. So a command leaves a request, which the journal's thread carries out between batches.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Copy what can still be read of a damaged journal into a new one: `vanpulse salvage DAMAGED NEW`.
 
-Offsets stay, so the agent goes on from the same checkpoint with the batches that are left. A van whose state is lost
-starts anew, its totals too; the copy names it.
+Offsets stay the same, so the agent goes on from the same checkpoint with the batches that are left. A van whose state
+is lost starts again with totals of 0. The command names such vans.
 """
 
 import sqlite3
