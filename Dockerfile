@@ -1,5 +1,5 @@
 # vanpulse: one image for the agent (`run`), the live page (`live`) and the simulator (`simulate`).
-# The same Python as in the tests. Wheels only: nothing is compiled, nothing runs a setup script.
+# The same Python version as in the tests. It installs wheels only, so no code is compiled and no setup script runs.
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/vanpulse
@@ -11,7 +11,7 @@ COPY dashboards dashboards
 RUN /opt/vanpulse/bin/pip install --only-binary=:all: .
 
 FROM python:3.11-slim-bookworm
-# Journal and history; a named volume takes over the owner.
+# Journal and history. A named volume inherits the owner of this folder.
 RUN install -d -o 10001 -g 10001 -m 0750 /var/lib/vanpulse
 COPY --from=build /opt/vanpulse /opt/vanpulse
 COPY deploy/hand_out.py /opt/vanpulse/bin/hand_out

@@ -1,4 +1,4 @@
-# One door for people, hooks and CI. `make help` lists what there is.
+# The targets for people, hooks and CI. `make help` lists them.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ SIZE ?=
 .DEFAULT_GOAL := help
 .PHONY: help install develop servers demo test check format up down bench accuracy torture soak fuzz clean
 
-help: ## this list
+help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/installed: pyproject.toml
@@ -27,17 +27,17 @@ $(VENV)/developing: pyproject.toml
 	@$(BIN)/pip install $(PIP_FLAGS) --editable '.[dev]'
 	@touch $@ $(VENV)/installed
 
-install: $(VENV)/installed ## prepare .venv, with .venv/bin/vanpulse in it
+install: $(VENV)/installed ## create .venv with .venv/bin/vanpulse
 
-develop: $(VENV)/developing ## the same, with the development extras
+develop: $(VENV)/developing ## the same, with the development tools
 
-servers: ## the real servers that tests use, from the distribution's packages (root on Debian only)
+servers: ## install the real servers that tests use, from the distribution's packages (needs root on Debian)
 	@tests/install-servers
 
 demo: install ## a simulated fleet, the agent and the live page; ARGS="--vans 50 --seconds 60"
 	@exec $(BIN)/vanpulse demo $(ARGS)
 
-test: develop servers ## every test; ARGS="-k journal" narrows it, ARGS=--hypothesis-profile=search tries new examples
+test: develop servers ## all tests; ARGS="-k journal" selects some, ARGS=--hypothesis-profile=search tries new examples
 	@$(BIN)/pytest $(ARGS)
 
 check: develop ## format, lint, types, import rules, documentation
@@ -51,26 +51,26 @@ format: develop ## rewrite the sources in the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-up: ## the Docker stack, with generated secrets
+up: ## start the Docker stack, with generated secrets
 	@deploy/up
 
-down: ## stop the Docker stack; its volumes stay
+down: ## stop the Docker stack; its volumes are kept
 	@deploy/down
 
 bench: develop ## speed: CPU per message, latency, memory; SIZE=small|full
 	@$(BIN)/python -m benchmarks.speed $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
-accuracy: develop ## estimators against recorded truth
+accuracy: develop ## compare results with recorded true values
 	@$(BIN)/python -m benchmarks.accuracy $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
 torture: develop servers ## faults: kills, outages, bad networks; SIZE=number of kills
 	@$(BIN)/python -m tests.torture $(if $(SIZE),--kills $(SIZE)) $(ARGS)
 
-soak: develop servers ## steady state; SIZE=minutes
+soak: develop servers ## steady load without growth; SIZE=minutes
 	@$(BIN)/python -m benchmarks.soak $(if $(SIZE),--minutes $(SIZE)) $(ARGS)
 
-fuzz: develop ## hostile input; SIZE=number of inputs
+fuzz: develop ## fuzzing; SIZE=number of inputs
 	@$(BIN)/python -m benchmarks.fuzz $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
-clean: ## remove what the other targets made
+clean: ## remove the files that other targets created
 	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

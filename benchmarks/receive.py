@@ -1,6 +1,7 @@
-"""CPU of receiving alone: `python -m benchmarks.receive [MESSAGES] [--protocol 5|3.1.1] [--asyncio]`.
+"""CPU time of receiving only: `python -m benchmarks.receive [MESSAGES] [--protocol 5|3.1.1] [--asyncio]`.
 
-A real Mosquitto, a publisher in a process of its own, QoS 1, 180 bytes; receive, build the messages, acknowledge.
+It uses a real Mosquitto and a publisher in a separate process, with QoS 1 and 180 bytes. The receiver builds the
+messages and acknowledges them.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def packets(count: int) -> list[bytes]:
 
 
 async def publish(port: int, count: int) -> None:
-    """As fast as the broker takes them, `WINDOW` in flight."""
+    """Publish as fast as the broker accepts messages, with `WINDOW` in flight."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(mqtt5.ConnectPacket("benchmark-publisher").write())
     await reader.read(1024)

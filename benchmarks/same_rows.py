@@ -1,8 +1,8 @@
-"""Whether a change of the code changes what the agent says: `record FILE` before it, `compare FILE` after it.
+"""Checks that a change of the code does not change results: run `record FILE` before it and `compare FILE` after it.
 
-The recording holds the messages of simulated fleets with every fault, and every line that the agent makes of them:
-rows, dead letters and changed alerts. `compare` works the same messages through the code of now, line by line.
-The states are snapshotted and restored several times during the run, as after a restart.
+The recording has the messages of simulated fleets with every fault, and all results of the agent as lines: rows, dead
+letters and changed alerts. `compare` processes the same messages with the present code and compares line by line. The
+states are saved and restored several times during the run, as in a restart.
 """
 
 import argparse
@@ -30,15 +30,15 @@ HOURS: Final = 20.0
 BATCH_S: Final = 10
 SILENCE_MS: Final = 1_200_000
 RESTART_EVERY: Final = 1500
-"""Batches between two restarts from a snapshot."""
+"""Number of batches between two restarts from a snapshot."""
 SHOWN: Final = 5
 
 DIALECTS: Final = (("native", 25), ("gbt32960", 6), ("vss", 6))
-"""Fleets: the dialect that its vans speak, and how many they are."""
+"""The fleets: dialect and number of vans."""
 
 
 class SimulatedFleet(msgspec.Struct):
-    """A fleet of one dialect: its fleet file, and everything that its vans send."""
+    """A fleet of one dialect: its fleet file and all messages of its vans."""
 
     dialect: str
     fleet_file: str
@@ -46,7 +46,7 @@ class SimulatedFleet(msgspec.Struct):
 
 
 class RecordedRun(msgspec.Struct):
-    """What goes in, and what comes out."""
+    """Messages and results."""
 
     fleets: list[SimulatedFleet]
     lines: list[str]
@@ -54,7 +54,7 @@ class RecordedRun(msgspec.Struct):
 
 
 def simulate(dialect: str, vans: int, *, hours: float = HOURS) -> SimulatedFleet:
-    """What a fleet sends in the hours before `LIVE_S`, a batch each ten seconds, with a tick at its end."""
+    """The messages of a fleet in the hours before `LIVE_S`, as one batch per ten seconds with a tick at its end."""
     plan = Plan(vans=vans, hours=hours, live_s=LIVE_S, dialect=dialect, faults=tuple(NAMES))
     simulation = Simulation(plan)
     batches: list[Batch] = []
@@ -117,7 +117,7 @@ def record(
     hours: float = HOURS,
     restart_every: int = RESTART_EVERY,
 ) -> int:
-    """Write the recording; how many lines it has."""
+    """Write the recording. Returns the number of its lines."""
     fleets = [simulate(dialect, vans, hours=hours) for dialect, vans in dialects]
     lines = [line for fleet in fleets for line in lines_of(fleet, restart_every=restart_every)]
     with gzip.open(path, "wb", compresslevel=1) as file:
@@ -126,7 +126,7 @@ def record(
 
 
 def compare(path: Path) -> Iterator[tuple[str | None, str | None]]:
-    """The lines that differ: as recorded, as of now; None where there is none."""
+    """The lines that differ: the recorded line and the present line. A missing line is None."""
     with gzip.open(path, "rb") as file:
         recording = msgspec.msgpack.decode(file.read(), type=RecordedRun)
     now = (line for fleet in recording.fleets for line in lines_of(fleet, restart_every=recording.restart_every))
@@ -134,7 +134,7 @@ def compare(path: Path) -> Iterator[tuple[str | None, str | None]]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """0: all lines are the same, or the recording is written; 1: there are differences."""
+    """Returns 0 if all lines are the same or the recording is written, 1 if there are differences."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.same_rows", description=__doc__)
     parser.add_argument("action", choices=("record", "compare"))
     parser.add_argument("file", type=Path)

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.soak [--minutes N] [--rate N]`: a steady load on the real agent; nothing may grow.
+"""`python -m benchmarks.soak [--minutes N] [--rate N]`: a steady load on the real agent, without growth.
 
-Memory, file handles, threads and the journal's size are sampled from outside. The first third is for warming up; after
-that the straight line through the samples says how much an hour would add. The exit status is 1 for growth, or when the
-agent does not keep up.
+Memory, file handles, threads and the size of the journal are sampled from outside. The first third is for warming up.
+After that, a straight line through the samples gives the growth per hour. The exit status is 1 if there is growth, or
+if the agent does not keep up.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from tests.servers.mosquitto import Mosquitto
 SAMPLES = 60
 ROWS_SHOWN = 20
 MEMORY_SLACK = 0.05
-"""A line that rises by less than this share of the memory over the time looked at is noise."""
+"""Growth below this share of the memory over the sampled time is noise."""
 KEPT_UP = 0.97
-"""Share of the wanted rate that the agent has to work through."""
+"""Share of the given rate that the agent must process."""
 
 
 class ResourceSample(NamedTuple):
-    """The agent at one moment."""
+    """The resources of the agent at one time."""
 
     seconds: float
     memory_mb: float
@@ -38,7 +38,7 @@ class ResourceSample(NamedTuple):
 
 
 def sample(agent: Agent, seconds: float) -> ResourceSample:
-    """Ask /proc, the file system and /metrics."""
+    """Read /proc, the file system and /metrics."""
     process = Path("/proc") / str(agent.pid)
     status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
     metrics = agent.metrics()
@@ -54,7 +54,7 @@ def sample(agent: Agent, seconds: float) -> ResourceSample:
 
 
 def soak(directory: Path, *, minutes: float, per_s: float, vans: int) -> list[ResourceSample]:
-    """The samples of one run, printed as they come."""
+    """The samples of one run, printed as they are taken."""
     seconds = minutes * 60
     samples: list[ResourceSample] = []
     print("| s      | memory MB | handles | threads | journal MB | messages/s | unconfirmed |")
@@ -95,7 +95,7 @@ def show(samples: list[ResourceSample]) -> None:
 
 
 def complaints(samples: list[ResourceSample], *, per_s: float) -> list[str]:
-    """What grew, or fell behind."""
+    """The values that grew or fell behind."""
     steady = samples[len(samples) // 3 :]
     times = [each.seconds for each in steady]
     span = times[-1] - times[0]

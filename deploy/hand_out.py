@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Give every service of the Docker stack its own secrets, readable by that service alone.
+"""Gives every service of the Docker stack its own secrets, readable by that service only.
 
-`hand_out.py secrets` takes what `deploy/up` generated and lays it out below the target, one folder per service, owned
-by the user that service runs as. `hand_out.py tokens` asks InfluxDB for one token per service with just the rights it
-needs: InfluxDB keeps only their hashes, so they are kept here. Both may be repeated. Standard library only.
+`hand_out.py secrets` copies the secrets that `deploy/up` generated to the target: one folder per service, owned by the
+user of that service. `hand_out.py tokens` requests one token per service from InfluxDB, with only the rights that the
+service needs. InfluxDB stores only hashes of tokens, so the tokens are stored here. Both commands may be repeated. The
+script uses only the standard library.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 OWNERS = {"mosquitto": 1883, "influxdb": 1000, "grafana": 472, "agent": 10001, "live": 10002, "simulator": 10003}
-"""The user each service runs as, in docker-compose.yml."""
+"""The user of each service in docker-compose.yml."""
 
 BROKER_USERS = ("agent", "simulator", "health")
 GIVEN = {
@@ -33,28 +34,28 @@ GIVEN = {
     "simulator": {"mqtt_simulator": "mqtt_password"},
     "mosquitto": {"mqtt_health": "health_password"},
 }
-"""Which generated file becomes which file of which service."""
+"""The generated file for each file of each service."""
 
 TOKENS = {"agent": "write", "grafana": "read", "live": "read"}
-"""What each service may do with the bucket."""
+"""The rights of each service on the bucket."""
 
 ITERATIONS = 101
 WAIT_S = 60.0
 
 
 class Failed(Exception):
-    """Something is missing or refused; the text says what to do."""
+    """Something is missing or was refused. The text says what to do."""
 
 
 def password_line(user: str, password: str, salt: bytes | None = None) -> str:
-    """A line of Mosquitto's password file: PBKDF2 with SHA-512, as `mosquitto_passwd` writes it."""
+    """A line of Mosquitto's password file, in the format of `mosquitto_passwd` (PBKDF2 with SHA-512)."""
     salt = salt or secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
     return f"{user}:$7${ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def hand_out_secrets(source: Path, target: Path, acl: Path) -> None:
-    """Lay out what was generated, and make the broker's password file."""
+    """Copy the generated secrets and write the broker's password file."""
     for service, files in GIVEN.items():
         folder = _folder(target, service)
         for generated, name in files.items():
@@ -71,7 +72,7 @@ def hand_out_secrets(source: Path, target: Path, acl: Path) -> None:
 
 
 def hand_out_tokens(source: Path, target: Path, *, url: str, org: str, bucket: str) -> None:
-    """One token per service; a token that InfluxDB still knows stays."""
+    """Create one token per service. A token that InfluxDB still accepts is kept."""
     ask = _client(url, _read(source / "influxdb_admin_token"))
     org_id = _the_one(ask("GET", "/api/v2/orgs?" + urllib.parse.urlencode({"org": org}))["orgs"], f"organisation {org}")
     query = urllib.parse.urlencode({"orgID": org_id, "name": bucket})
@@ -157,7 +158,7 @@ def _folder(target: Path, service: str) -> Path:
 
 
 def _put(path: Path, text: str, owner: int) -> None:
-    """Replace the file in one step: no other user can read it at any moment."""
+    """Replace the file in one step, so that no other user can read it at any time."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as file:
@@ -172,7 +173,7 @@ def _own(path: Path, owner: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Hand out; exit status 1 with one sentence if something is missing."""
+    """Run the command. If something is missing, print one sentence and return exit status 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["secrets", "tokens"])
     parser.add_argument("--source", type=Path, default=Path("/run/generated"))

@@ -1,1 +1,1 @@
-"""A fleet of simulated vans, and recorded drives, as MQTT messages."""
+"""Publishes a fleet of simulated vans, or recorded drives, as MQTT messages."""

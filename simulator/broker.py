@@ -1,4 +1,4 @@
-"""Where the broker is, what was sent to it, and what every sender can do."""
+"""The address of the broker, the summary of what was sent, and the interface of senders."""
 
 import os
 import ssl
@@ -20,12 +20,12 @@ OnAcknowledged = Callable[[int], None]
 
 
 class Unreachable(Exception):
-    """The broker could not be reached, or refused us, for longer than the caller would wait."""
+    """The broker was unreachable, or refused the connection, for longer than the caller wants to wait."""
 
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker is and who we are there."""
+    """The address of the broker and the credentials for it."""
 
     host: str
     port: int
@@ -35,9 +35,9 @@ class Broker:
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Read `mqtt[s]://[user[:password]@]host[:port]`; what the URL lacks comes from `VANPULSE_MQTT__…`.
+        """Read `mqtt[s]://[user[:password]@]host[:port]`. Missing parts come from the environment (`VANPULSE_MQTT__…`).
 
-        Raises ValueError for a URL that is none, and for a file of the environment that cannot be used.
+        Raises ValueError for an invalid URL, or if a file that the environment names cannot be read.
         """
         parts = urlsplit(url)
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
@@ -61,7 +61,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def _environment(name: str) -> str | None:
-    """A setting of the agent's `mqtt` section from the environment; secrets also from a file."""
+    """A setting of the agent's `mqtt` section from the environment. Secrets may also come from a file."""
     value = os.environ.get(f"VANPULSE_MQTT__{name}")
     path = os.environ.get(f"VANPULSE_MQTT__{name}_FILE")
     if value or not path:
@@ -74,7 +74,7 @@ def _environment(name: str) -> str | None:
 
 @dataclass
 class SendSummary:
-    """What was sent, and what became of it."""
+    """The number of messages sent and acknowledged."""
 
     messages: int = 0
     acknowledged: int = 0
@@ -95,7 +95,7 @@ class Sender(Protocol):
     ) -> None: ...
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
-        """Return when all messages are under way; waits while the in-flight window is full."""
+        """Return when all messages have been sent. Waits while the in-flight window is full."""
         ...
 
     async def drain(self) -> None:

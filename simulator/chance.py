@@ -1,6 +1,6 @@
-"""Chance without a state: a draw depends on the seed, the van, what it is for and how often, and on nothing else.
+"""Random numbers without state: a draw depends only on the seed, the van, its purpose and its count.
 
-So a van does the same whatever the size of the fleet, the order of the work or the speed of the clock.
+A van therefore does the same for every size of the fleet, order of the work and speed of the clock.
 """
 
 from functools import cache
@@ -50,7 +50,7 @@ def normal(keys: Keys, purpose: int, count: Integers | int = 0) -> Floats:
 
 
 def one(key: int, purpose: int, count: int = 0) -> float:
-    """What `unit` gives for one key, without the cost of arrays."""
+    """The same as `unit` for one key, without the cost of arrays."""
     z = ((key ^ int(_salt(purpose)[0])) + count * int(_GOLDEN)) & _ALL
     z = ((z ^ (z >> 30)) * int(_MIX_1)) & _ALL
     z = ((z ^ (z >> 27)) * int(_MIX_2)) & _ALL

@@ -1,4 +1,4 @@
-"""Whether the simulated vans are believable: their physics against published figures."""
+"""Checks whether the simulated vans are realistic, by comparing their physics with published figures."""
 
 import csv
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from simulator.fleet import Fleet
 from simulator.models import Model, load_models
 
 CYCLE_TOP_MPS: Final = 120.0 / 3.6
-"""Vans are limited to this or a little more; type approval caps the cycle at what the van can do."""
+"""Vans are limited to about this speed. Type approval limits the cycle to what the van can do."""
 TYPE_APPROVAL_C: Final = 23.0
 GRID_TO_BATTERY: Final = 0.89
 LONGEST_CHARGE_S: Final = 6 * 3600
 
 
 class CheckResult(NamedTuple):
-    """One line: what came out, and between what it has to lie."""
+    """One check: a value, and the limits for it."""
 
     what: str
     value: float
@@ -30,7 +30,7 @@ class CheckResult(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Within the limits."""
+        """Whether the value is within the limits."""
         return self.low <= self.value <= self.high
 
 
@@ -49,7 +49,7 @@ def consumption_kwh_per_100km(
     extra_load_kw: float = 0.0,
     climate: bool = False,
 ) -> float:
-    """At the battery, over a driving cycle, with the type approval's mass unless `extra_kg` says more."""
+    """Consumption at the battery over a driving cycle, with the mass of type approval plus `extra_kg`."""
     speed = np.minimum(speed_mps, CYCLE_TOP_MPS)
     mean, acceleration = 0.5 * (speed[1:] + speed[:-1]), np.diff(speed)
     seconds = mean.size
@@ -71,7 +71,7 @@ def consumption_kwh_per_100km(
 
 
 def dc_minutes(model: Model, from_pct: float, to_pct: float) -> float:
-    """Time of a fast charge of a warm battery."""
+    """Duration of a fast charge with a warm battery."""
     vehicles = physics.make_vehicles([model], np.ones(1))
     soc = np.array([from_pct / 100.0])
     warm = np.array([25.0])
@@ -108,7 +108,7 @@ def check(cycles: Path | None, *, days: bool = True) -> Iterator[CheckResult]:
             what = f"{model.name}: DC {from_pct:.0f} to {to_pct:.0f} %"
             yield CheckResult(what, dc_minutes(model, from_pct, to_pct), 0.85 * minutes, 1.15 * minutes, "min")
     if days:
-        # 2026-07-14 and 2026-01-20, Tuesdays.
+        # From 2026-07-14 and 2026-01-20, both Tuesdays.
         july, january = city_kwh_per_100km(1_783_987_200), city_kwh_per_100km(1_768_867_200)
         yield CheckResult("3.5 t vans, a day of deliveries in July", july, 20, 24, "kWh/100 km")
         yield CheckResult("3.5 t vans, a day of deliveries in January", january, 30, 38, "kWh/100 km")

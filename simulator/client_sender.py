@@ -13,11 +13,11 @@ import aiomqtt
 from simulator.broker import Broker, OnAcknowledged, Outgoing, SendSummary, Unreachable, delay_s
 
 ACKNOWLEDGED_WITHIN_S: Final = 30.0
-"""A PUBACK that takes longer means a broken connection."""
+"""If a PUBACK takes longer than this, the connection is considered broken."""
 
 
 class ClientSender:
-    """aiomqtt, one connection, MQTT 3.1.1: a sliding window of messages in flight."""
+    """Sends with aiomqtt over one MQTT 3.1.1 connection, with a sliding window of messages in flight."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ClientSender:
             self.summary.seconds = time.monotonic() - self.summary.started
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
-        """Return when all messages are under way."""
+        """Return when all messages have been sent."""
         for message in messages:
             while len(self._flying) >= self._in_flight:
                 await self._landed()
@@ -82,7 +82,7 @@ class ClientSender:
         self._flying[task] = (number, message)
 
     async def _landed(self) -> None:
-        """Wait until at least one message has landed; connect again and repeat what did not."""
+        """Wait until at least one message is acknowledged. If the connection breaks, reconnect and send again."""
         done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
         if any(isinstance(task.exception(), aiomqtt.MqttError) for task in done):
             await self._again()
@@ -98,7 +98,7 @@ class ClientSender:
             self._on_acknowledged(number)
 
     async def _again(self) -> None:
-        """The connection is gone: a new one, and everything unacknowledged once more, in order."""
+        """Open a new connection and send all unacknowledged messages again, in order."""
         self.summary.reconnects += 1
         with contextlib.suppress(aiomqtt.MqttError):
             await self._stack.aclose()

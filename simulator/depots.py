@@ -1,4 +1,4 @@
-"""The depots the simulator knows, read from `depots.toml`, and what the clock says there."""
+"""The depots of the simulator, read from `depots.toml`, and their local time."""
 
 import calendar
 import datetime
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Depot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One depot with its climate, terrain, streets and the models that stand there."""
+    """One depot with its climate, terrain, streets and van models."""
 
     name: str
     country: str
@@ -36,7 +36,7 @@ def load_depots() -> dict[str, Depot]:
 
 
 def utc_offset_s(country: str, time_s: int) -> int:
-    """Seconds that the clocks of a country are ahead of UTC; summer time by the rule of Directive 2000/84/EC."""
+    """By how many seconds local time in a country is ahead of UTC, with summer time by Directive 2000/84/EC."""
     offset_s = STANDARD_OFFSET_H[country] * 3600
     year = datetime.datetime.fromtimestamp(time_s, datetime.UTC).year
     if country != "CN" and _last_sunday_s(year, 3) <= time_s < _last_sunday_s(year, 10):

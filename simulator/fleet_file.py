@@ -1,4 +1,4 @@
-"""The fleet file that describes simulated vans to the agent."""
+"""Writes the fleet file that describes simulated vans to the agent."""
 
 from collections.abc import Iterable
 

@@ -35,4 +35,4 @@ HOSTILE_PAYLOADS: Final[tuple[bytes, ...]] = (
     b"'; DROP TABLE battery; --",
     b"{" + b" " * 20_000,
 )
-"""Each of them becomes a dead letter."""
+"""Each of these payloads becomes a dead letter."""

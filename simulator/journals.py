@@ -1,4 +1,4 @@
-"""Reading the raw messages out of an agent's journal file, without the agent."""
+"""Reads the raw messages from a journal file of the agent, without the agent."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 PUBLISH: Final = 0
-"""The kind of a journaled message that was published; others are ticks and refused packets."""
+"""The kind of a journaled message that was published. Other kinds are ticks and refused packets."""
 
 _decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
 
@@ -18,7 +18,7 @@ class JournalUnreadable(Exception):
 
 
 def read_journal(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Topic and payload of every published message that the journal still holds, in order."""
+    """Topic and payload of every published message in the journal, in order."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         for (blob,) in connection.execute('SELECT messages FROM batches ORDER BY "offset"'):

@@ -1,4 +1,4 @@
-"""One MQTT 5 connection that publishes at QoS 1 with as little work per message as possible."""
+"""One MQTT 5 connection that publishes at QoS 1 with little CPU time per message."""
 
 import asyncio
 import ssl
@@ -18,11 +18,11 @@ TAKEN = (mqtt5.PubAckReasonCode.SUCCESS, mqtt5.PubAckReasonCode.NO_MATCHING_SUBS
 
 
 class Refused(Exception):
-    """The broker answered the connection with a refusal, in its words."""
+    """The broker refused the connection. The text is the broker's reason."""
 
 
 class LeanConnection(asyncio.Protocol):
-    """Sends within the broker's Receive Maximum; keeps what is not acknowledged and sends it again on reconnecting."""
+    """Sends within the broker's Receive Maximum. Sends unacknowledged messages again after a reconnect."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class LeanConnection(asyncio.Protocol):
         self._write_paused = False
 
     async def connect(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """Connect and hand over again what was under way. Raises OSError or `Refused`."""
+        """Connect, and send unacknowledged messages again. Raises OSError or `Refused`."""
         loop = asyncio.get_running_loop()
         self._connected = loop.create_future()
         await loop.create_connection(lambda: self, host, port, ssl=tls)
@@ -71,7 +71,7 @@ class LeanConnection(asyncio.Protocol):
         self._notify()
 
     async def send(self, messages: Sequence[Numbered]) -> None:
-        """Return when all messages are under way."""
+        """Return when all messages have been sent."""
         start = 0
         while start < len(messages):
             room = self._room()
@@ -82,19 +82,19 @@ class LeanConnection(asyncio.Protocol):
             start += room
 
     async def drained(self) -> None:
-        """Return when nothing is unacknowledged."""
+        """Return when all messages are acknowledged."""
         while self._flying or self._again:
             self._room()
             if self._flying or self._again:
                 await self._change()
 
     async def lost(self) -> None:
-        """Return when the connection is gone."""
+        """Return when the connection is closed."""
         while self._transport is not None:
             await self._change()
 
     async def close(self) -> None:
-        """Disconnect in order."""
+        """Disconnect with a DISCONNECT packet."""
         transport = self._transport
         if transport is not None:
             transport.write(mqtt5.DisconnectPacket().write())
@@ -108,7 +108,7 @@ class LeanConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Introduce ourselves."""
+        """Send the CONNECT packet."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # what create_connection gives
         self._transport = transport
         self._buffer = b""
@@ -116,7 +116,7 @@ class LeanConnection(asyncio.Protocol):
         transport.write(self._connect_packet)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits."""
+        """Wake all waiters: the connection is closed."""
         self._transport = None
         self._window = 0
         if self._ping is not None:
@@ -126,16 +126,16 @@ class LeanConnection(asyncio.Protocol):
         self._notify()
 
     def pause_writing(self) -> None:
-        """The socket's buffer is full."""
+        """Pause sending, because the socket's buffer is full."""
         self._write_paused = True
 
     def resume_writing(self) -> None:
-        """The socket's buffer has room again."""
+        """Resume sending, because the socket's buffer has room again."""
         self._write_paused = False
         self._notify()
 
     def data_received(self, data: bytes) -> None:
-        """Count PUBACKs; the rare other packets go to `_other`."""
+        """Count PUBACKs. Other packets, which are rare, go to `_other`."""
         buffer = self._buffer + data if self._buffer else data
         at = 0
         end = len(buffer)
@@ -160,7 +160,7 @@ class LeanConnection(asyncio.Protocol):
                     continue
                 packet_id = packet.packet_id
                 if packet.reason_code not in TAKEN:
-                    # Refused for now (quota, rights): it stays an obligation.
+                    # Refused for now (quota, rights). The message is sent again later.
                     self._again.append(flying.pop(packet_id))
                     continue
             message = flying.pop(packet_id, None)
@@ -195,7 +195,7 @@ class LeanConnection(asyncio.Protocol):
         self._ping = asyncio.get_running_loop().call_later(period_s, ping)
 
     def _room(self) -> int:
-        """How many new messages may fly now, after what has to be sent again."""
+        """How many new messages may be sent now, after those that must be sent again."""
         if self._transport is None or self._write_paused:
             return 0
         room = self._window - len(self._flying)

@@ -1,4 +1,4 @@
-"""Publishing for load: MQTT 5 over any number of lean connections."""
+"""Publishing for load tests: MQTT 5 over any number of lean connections."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from simulator.lean_connection import LeanConnection, Refused
 
 
 class LeanSender:
-    """MQTT 5 over `connections` connections; each van keeps to one of them, so its order holds."""
+    """Sends MQTT 5 over `connections` connections. Each van uses one of them, so that its order is kept."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class LeanSender:
         self.summary.seconds = time.monotonic() - self.summary.started
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
-        """Return when all messages are under way."""
+        """Return when all messages have been sent."""
         first = self.summary.messages
         self.summary.messages += len(messages)
         if len(self._lines) == 1:
@@ -92,7 +92,7 @@ class LeanSender:
             await self._or_failure(line.drained())
 
     async def _or_failure(self, work: Coroutine[None, None, None]) -> None:
-        """Wait for the work, or for a keeper that has given up."""
+        """Wait for the work. Raises the error of a connection that was given up."""
         assert self._given_up is not None  # noqa: S101  # set by __aenter__
         task = asyncio.ensure_future(work)
         try:

@@ -1,4 +1,4 @@
-"""The vans the simulator knows, read from `vans.toml`."""
+"""The van models of the simulator, read from `vans.toml`."""
 
 import tomllib
 from functools import cache
@@ -11,7 +11,7 @@ Reports = Literal["full", "power", "plain"]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One van model; the units are in the names, the meaning of each number at the top of `vans.toml`."""
+    """One van model. The names have the units; the top of `vans.toml` explains each number."""
 
     name: str
     usable_kwh: float

@@ -17,7 +17,7 @@ DRIVE_EFFICIENCY: Final = 0.90
 REGENERATION_CAP_KW: Final = 80.0
 REGENERATION_SPEED_MPS: Final = 2.0
 BASE_LOAD_KW: Final = 0.35
-"""Lights, steering, control units and cooling of a van that is switched on."""
+"""Power of lights, steering, control units and cooling of a van that is switched on."""
 HEATING_KW_PER_K: Final = 0.12
 HEATING_BELOW_C: Final = 18.0
 HEATING_MAX_KW: Final = 5.0
@@ -29,14 +29,14 @@ COOLING_KW_PER_K: Final = 0.1
 COOLING_ABOVE_C: Final = 22.0
 COOLING_MAX_KW: Final = 3.0
 RESISTANCE_OHM_KWH: Final = 5.0
-"""Of a 400 V pack at 25 °C, times its usable energy: 62 mΩ at 80 kWh."""
+"""Resistance of a 400 V pack at 25 °C times its usable energy: 62 mΩ at 80 kWh."""
 QUIET_DRIVE_EFFICIENCY: Final = 0.975
 AC_TAIL_KW: Final = 2.7
 AC_TAIL_FROM: Final = 0.98
 
 
 class Vehicles(NamedTuple):
-    """What the physics needs to know of each van."""
+    """The physical properties of each van."""
 
     kerb_kg: Floats
     cda_m2: Floats
@@ -55,7 +55,7 @@ class Vehicles(NamedTuple):
     """At 0, 1, … 100 %, shape (vans, 101)."""
 
     def of(self, vans: np.typing.NDArray[np.int64]) -> "Vehicles":
-        """Some of the vans."""
+        """The properties of some of the vans."""
         return Vehicles(
             *(values[:, vans] if name == "volts" else values[vans] for name, values in self._asdict().items())
         )
@@ -114,7 +114,7 @@ def drive_power_kw(
 
 
 def climate_load_kw(air_c: Floats, on_s: Floats) -> Floats:
-    """Heating or cooling of the cabin, drawn while the van is switched on; `on_s` is how long it has been."""
+    """Power for heating or cooling the cabin of a van that has been switched on for `on_s`."""
     heating = np.minimum(HEATING_KW_PER_K * np.maximum(HEATING_BELOW_C - air_c, 0.0) * DOOR_OPENINGS, HEATING_MAX_KW)
     cold = np.clip((HEATING_BELOW_C - air_c) / 10.0, 0.0, 1.0)
     warm_up = WARM_UP_KW * cold * np.exp(-on_s / WARM_UP_S)
@@ -123,13 +123,13 @@ def climate_load_kw(air_c: Floats, on_s: Floats) -> Floats:
 
 
 def open_circuit_v(vehicles: Vehicles, soc: Floats) -> Floats:
-    """Voltage of the battery at rest: the parabola through its three voltages."""
+    """Voltage of the battery at rest, by the parabola through its three voltages."""
     v0, v50, v100 = vehicles.volts
     return np.asarray(v0 + soc * (4.0 * v50 - 3.0 * v0 - v100) + soc**2 * (2.0 * v0 - 4.0 * v50 + 2.0 * v100))
 
 
 def resistance_ohm(vehicles: Vehicles, battery_c: Floats) -> Floats:
-    """Inner resistance: half as much again at 0 °C as at 25 °C."""
+    """Inner resistance, which is 50 % higher at 0 °C than at 25 °C."""
     return np.asarray(vehicles.resistance_ohm * np.clip(1.0 + 0.02 * (25.0 - battery_c), 0.7, 2.2))
 
 
@@ -140,7 +140,7 @@ def current_a(open_v: Floats, ohm: Floats, power_kw: Floats) -> Floats:
 
 
 def dc_charge_kw(vehicles: Vehicles, soc: Floats, battery_c: Floats) -> Floats:
-    """What the van takes from a fast charger: its curve, less when cold (full from 20 °C, half at 5, quarter at −5)."""
+    """Power from a fast charger: its curve, less when cold (full from 20 °C, half at 5 °C, a quarter at −5 °C)."""
     at = np.clip(soc * 100.0, 0.0, 99.999)
     low = at.astype(np.int64)
     rows = np.arange(low.size)
@@ -150,12 +150,12 @@ def dc_charge_kw(vehicles: Vehicles, soc: Floats, battery_c: Floats) -> Floats:
 
 
 def ac_efficiency(grid_kw: Floats) -> Floats:
-    """Grid to battery: 0.84 below 4 kW, 0.89 from 7 kW."""
+    """Efficiency from grid to battery: 0.84 below 4 kW, 0.89 from 7 kW."""
     return np.interp(grid_kw, (4.0, 7.0), (0.84, 0.89))
 
 
 def ac_charge_kw(vehicles: Vehicles, soc: Floats) -> Floats:
-    """What the on-board charger puts into the battery, with a slow end from 98 %."""
+    """Power of the on-board charger into the battery. It decreases above 98 %."""
     full = vehicles.ac_kw * ac_efficiency(vehicles.ac_kw)
     return np.where(soc < AC_TAIL_FROM, full, np.minimum(full, AC_TAIL_KW))
 

@@ -1,9 +1,9 @@
-"""Publishing at QoS 1 and knowing what the broker has acknowledged.
+"""Publishes at QoS 1 and tracks what the broker has acknowledged.
 
-Two senders behind one interface. `ClientSender` uses aiomqtt (MQTT 3.1.1, any broker): an independent client, which
-keeps the agent's own session honest. `LeanSender` speaks MQTT 5 on the `mqtt5` codec over any number of connections and
-is made for load. Both number the messages in the order in which they were handed over, reconnect, and send again what
-has not been acknowledged.
+There are two senders with one interface. `ClientSender` uses aiomqtt (MQTT 3.1.1, any broker). It is independent of the
+agent's MQTT code, so it can test that code. `LeanSender` uses MQTT 5 with the `mqtt5` codec over any number of
+connections and is made for load tests. Both number messages in the order given, reconnect, and send unacknowledged
+messages again.
 """
 
 import os
@@ -40,7 +40,7 @@ def make_sender(
     give_up_s: float = 60.0,
     retain: bool = False,
 ) -> ClientSender | LeanSender:
-    """The client sender for `connections=0`, else the lean one with that many connections."""
+    """A client sender for `connections=0`, otherwise a lean sender with that many connections."""
     broker = Broker.from_url(url)
     name = client_id or f"vanpulse-simulator-{os.getpid()}"
     if connections == 0:
@@ -66,7 +66,7 @@ async def publish(
 ) -> SendSummary:
     """Publish at QoS 1 and return when the broker has acknowledged everything.
 
-    `messages` are single messages, or (asynchronously) batches of them. `on_acknowledged` gets the number of each
+    `messages` are single messages, or an asynchronous iterator of batches. `on_acknowledged` gets the number of each
     acknowledged message, counted from 0 in the order given. Raises `Unreachable` after `give_up_s` without a broker.
     """
     sender = make_sender(

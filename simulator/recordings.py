@@ -1,4 +1,4 @@
-"""Recorded drives as messages: read, put one behind the other, moved so that they end now.
+"""Recorded drives as messages: they are read, put in sequence, and shifted in time so that they end now.
 
 Formats: `twizy` (RSK Twizy EV Dataset), `i3` (Battery and Heating Data in Real Driving Cycles, TU Munich), `native`
 (JSON lines: native payloads with their `vehicle_id`, or objects with `topic` and `payload`) and `journal`.
@@ -31,47 +31,47 @@ LONGEST_GAP_S: Final = 12 * 3600
 SHORT_GAP_S: Final = 2 * 3600
 
 I3_LATITUDE_DEG: Final = 48.2
-"""The i3 drives have no position: their speed is laid along this parallel, eastwards."""
+"""The i3 drives have no position. Their positions follow this parallel eastwards at the recorded speed."""
 I3_LONGITUDE_DEG: Final = 11.0
 I3_ODOMETER_KM: Final = 10_000.0
 
 NativeFields = dict[str, Any]
-"""One native payload without its time: the time is kept beside it."""
+"""One native payload without its time, which is stored separately."""
 
 
 class RecordingError(Exception):
-    """A file cannot be read as a recording; the text says why."""
+    """A file cannot be read as a recording. The text states the reason."""
 
 
 @dataclass
 class Recording:
-    """One file: rows in the order of time. `start_ms` is when it began by its own clock."""
+    """One recorded drive: rows in the order of time. `start_ms` is its beginning by its own clock."""
 
     path: Path
     vehicle_id: str
     start_ms: int
     rows: list[tuple[int, NativeFields]]
     rests: bool = True
-    """Whether the van stood before and after, unrecorded."""
+    """Whether unrecorded rests before and after the drive are added."""
     laid_out: bool = False
-    """Whether position and odometer were made up, and go on where the drive before it ended."""
+    """Whether position and odometer were computed. They then continue from the end of the previous drive."""
 
     @property
     def duration_ms(self) -> int:
-        """From the first row to the last."""
+        """Time from the first row to the last."""
         return self.rows[-1][0] - self.rows[0][0] if self.rows else 0
 
 
 @dataclass(frozen=True)
 class Thinning:
-    """What is taken away from a recording, so that an estimate can be judged against what was hidden."""
+    """The data to remove from a recording, so that an estimate can be compared with it."""
 
     period_s: float | None = None
     soc_step_pct: float | None = None
     hidden: frozenset[str] = frozenset()
 
     def rows(self, rows: list[tuple[int, NativeFields]]) -> Iterator[tuple[int, NativeFields]]:
-        """The rows that remain: the first, one per period, the last, and the last that has a state of charge."""
+        """The remaining rows: the first, one per period, the last, and the last with a state of charge."""
         due_ms = -math.inf
         last = len(rows) - 1
         last_soc = max((i for i, (_, row) in enumerate(rows) if row.get("soc_pct") is not None), default=last)
@@ -92,7 +92,7 @@ class Thinning:
 
 
 def load(path: Path, *, format_name: str | None = None, vehicle_id: str | None = None) -> list[Recording]:
-    """Read one file; a file of several vans gives several recordings. Raises `RecordingError`."""
+    """Read one file. A file with several vans gives several recordings. Raises `RecordingError`."""
     try:
         name = format_name or _recognise(path)
         recordings = _READERS[name](path)
@@ -119,10 +119,11 @@ def timeline(
     faults: Sequence[str] = (),
     seed: int = 1,
 ) -> list[tuple[int, tuple[str, bytes]]]:
-    """All messages with the times when they are sent, in the order of time; the last of every van is at `end_ms`.
+    """All messages with their sending times, in the order of time. The last message of every van is at `end_ms`.
 
-    Drives of one van follow each other in the order of their dates. Pauses keep their length up to 12 hours. `faults`
-    are those of `simulator.faults`; the same seed gives the same faults. Raises ValueError for one that does not exist.
+    Drives of one van follow each other in the order of their dates. Pauses of up to 12 hours keep their length.
+    `faults` are those of `simulator.faults`; the same seed gives the same faults. Raises ValueError for an unknown
+    fault.
     """
     by_van: dict[str, list[Recording]] = {}
     for recording in recordings:
@@ -142,7 +143,7 @@ def timeline(
 
 
 def _one_after_the_other(drives: list[Recording], thinning: Thinning) -> list[tuple[int, NativeFields]]:
-    """The rows of all drives on one time line that begins at 0."""
+    """The rows of all drives on one time axis that begins at 0."""
     line: list[tuple[int, NativeFields]] = []
     end_ms = 0
     previous: Recording | None = None
@@ -169,7 +170,7 @@ def _one_after_the_other(drives: list[Recording], thinning: Thinning) -> list[tu
 
 
 def _moved_on(rows: list[tuple[int, NativeFields]], before: NativeFields | None) -> list[tuple[int, NativeFields]]:
-    """The same drive from where the one before ended."""
+    """The same drive, shifted to the end of the previous one."""
     if before is None:
         return rows
     moved = list(rows)
@@ -181,7 +182,7 @@ def _moved_on(rows: list[tuple[int, NativeFields]], before: NativeFields | None)
 
 
 def _at_rest(row: NativeFields) -> NativeFields:
-    """The same, standing: no speed, no power."""
+    """The same row without speed and power."""
     still: NativeFields = {name: 0.0 for name in ("speed_kmh", "battery_power_kw", "current_a") if name in row}
     return {**row, **still}
 
@@ -194,7 +195,7 @@ def _kind(row: NativeFields) -> str:
 
 
 def _recognise(path: Path) -> str:
-    """The format, by how the file begins."""
+    """The format, recognised by the beginning of the file."""
     with path.open("rb") as file:
         head = file.read(200)
     if head.startswith(b"SQLite format 3"):
@@ -209,13 +210,13 @@ def _recognise(path: Path) -> str:
 
 
 def _table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; what a row lacks is empty."""
+    """The rows of a CSV file. Missing cells are empty."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, restval=""))
 
 
 def _read_twizy(path: Path) -> list[Recording]:
-    """Clock times advance rightly while dates are corrupt here and there: the most frequent date holds for the file."""
+    """Read a Twizy file. Some of its dates are corrupt, so the most frequent date is used for all rows."""
     table = _table(path)
     if not table:
         return []
@@ -260,7 +261,7 @@ _I3_FIELDS: Final = {
 
 
 def _read_i3(path: Path) -> list[Recording]:
-    """Speed laid along a parallel; the recordings have no date, so their names give the order."""
+    """Read an i3 file. Positions follow a parallel. The recordings have no date, so their names give the order."""
     table = _table(path)
     metres = 0.0
     before_s: float | None = None
@@ -299,7 +300,7 @@ def _read_journal(path: Path) -> list[Recording]:
 
 
 def _from_payloads(path: Path, payloads: Iterable[tuple[str | None, Any]]) -> list[Recording]:
-    """Native payloads by van; what is not one is left out."""
+    """Native payloads by van. Other payloads are left out."""
     vans: dict[str, list[tuple[int, NativeFields]]] = {}
     for topic, payload in payloads:
         levels = topic.split("/") if topic else []

@@ -1,4 +1,4 @@
-"""What the vans say, when, and how exactly: the readings of the present second."""
+"""The readings that vans send in the present second, with their periods and resolution."""
 
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ AWAKE_S: Final = 10
 CHARGING_S: Final = 60
 ASLEEP_S: Final = 300
 LOCATION_LATER_S: Final = 3
-"""Vans that send charge and position apart send them out of step."""
+"""Vans that send charge and position separately send them at different times."""
 FIX_NOISE_M: Final = 2.5
 CUSTOMERS: Final = 40
 """Senders of the parcels of all vans."""
@@ -24,17 +24,17 @@ SMALL_FLEET: Final = 200
 FULL, POWER, PLAIN = 0, 1, 2
 
 Reading = dict[str, Any]
-"""The fields of one report by their names in the native payload; "kind" and "vehicle_id" say what and whose it is."""
+"""One report: fields by their names in the native payload, with "kind" and "vehicle_id"."""
 
 
 class Reporter:
-    """Turns the fleet's state into readings, at each van's own period."""
+    """Makes readings from the state of the fleet, at the period of each van."""
 
     def __init__(self, fleet: Fleet, *, rate_hz: float | None = None, everything: bool = False) -> None:
-        """`rate_hz` is messages per second and van whatever it does; without it vans keep their own periods.
+        """`rate_hz` is the number of messages per second and van. Without it, each van has its own period.
 
-        With `everything` all vans send all they know in one report. Vans that send charge and position apart say what
-        is on board, not what they delivered.
+        With `everything`, all vans send all values in one report. Vans that send charge and position separately report
+        their load, but not their deliveries.
         """
         self._fleet = fleet
         self._rate_hz = rate_hz
@@ -42,12 +42,12 @@ class Reporter:
         reports = ["full" if everything else model.reports for model in fleet.models]
         self._style = np.array([{"full": FULL, "power": POWER, "plain": PLAIN}[style] for style in reports])
         self._soc_step = np.array([model.soc_step_pct for model in fleet.models])
-        # A small fleet reports at two moments of a period, which costs less than one van at a time.
+        # A small fleet reports at two times of a period, which costs less than one van at a time.
         draw = unit(fleet.keys, Purpose.PHASE)
         self._draw = np.floor(draw * 2.0) / 2.0 if n <= SMALL_FLEET else draw
         self._loads: list[int] = []
         self._parcels = fleet.parcels.copy()
-        """On board when the load was last looked at."""
+        """The parcels on board at the last check."""
         self._drops: list[Reading] = []
         self._sequence = np.zeros(n, dtype=np.int64)
         self._fix_north_m = np.zeros(n)
@@ -56,7 +56,7 @@ class Reporter:
         fleet.watchers.append(self)
 
     def load_changed(self, vans: Integers) -> None:
-        """Vans whose load is another now; what became less at a stop was delivered there."""
+        """Note vans with a changed load. A decrease at a stop is a delivery."""
         self._loads.extend(vans.tolist())
         fleet = self._fleet
         fewer = (fleet.parcels[vans] < self._parcels[vans]) & (fleet.activity[vans] == Activity.STOPPED)
@@ -67,10 +67,10 @@ class Reporter:
         self._parcels[vans] = fleet.parcels[vans]
 
     def stepped(self) -> None:
-        """Nothing to do: readings are asked for."""
+        """Nothing to do, because the simulation calls `readings`."""
 
     def readings(self) -> list[Reading]:
-        """Everything that is said in the present second, in order of the vans."""
+        """All readings of the present second, in the order of the vans."""
         found = [*self._drops, *(self._load(van) for van in sorted(self._loads))]
         self._loads.clear()
         self._drops.clear()
@@ -113,7 +113,7 @@ class Reporter:
         }
 
     def _drop(self, van: int, items: int, parcel_kg: float) -> Reading:
-        """Parcels handed over at the van's present stop: one consignment."""
+        """The drop of the parcels at the present stop, as one consignment."""
         fleet = self._fleet
         self._sequence[van] += 1
         stop = int(fleet.stop[van])
@@ -130,7 +130,7 @@ class Reporter:
         }
 
     def _telemetry(self, vans: Integers, part: float) -> list[Reading]:
-        """Charge, and with it position and all else that the van tells; `part` of a second after the step."""
+        """A reading with charge, position and all other values of the van, `part` of a second after the step."""
         fleet = self._fleet
         settle(fleet, vans[fleet.activity[vans] != Activity.DRIVING])
         self._sequence[vans] += 1
@@ -203,7 +203,7 @@ class Reporter:
         }
 
     def _wander(self, vans: Integers, speed: Floats) -> None:
-        """The error of the fix wanders while the van moves; a receiver holds it at rest."""
+        """The position error changes while the van moves. A receiver keeps it constant at rest."""
         moving = vans[speed > 0.5]
         keys = self._fleet.keys[moving]
         for error, purpose in ((self._fix_north_m, 0), (self._fix_east_m, 1)):
@@ -211,7 +211,7 @@ class Reporter:
             error[moving] = 0.8 * error[moving] + 0.6 * FIX_NOISE_M * draw
 
     def shown_soc_pct(self, vans: Integers) -> Floats:
-        """The state of charge as the van rounds it."""
+        """The state of charge, rounded as the van does it."""
         step = self._soc_step[vans]
         return np.asarray(np.round(np.round(self._fleet.soc[vans] * 100.0 / step) * step, 2))
 
@@ -246,4 +246,4 @@ FIELDS: Final = {
     POWER: (*_BASE, "battery_power_kw", "ambient_temp_c", "charging", *LOCATION_FIELDS[2:]),
     PLAIN: (*_BASE, "battery_temp_c", "range_km", "ambient_temp_c", "charging", "plugged_in"),
 }
-"""What each style of report carries, in the order in which it is written."""
+"""The fields of each style of report, in the order in which they are written."""

@@ -1,4 +1,4 @@
-"""A simulated fleet as a stream of messages: the past as fast as they are taken, then live by the clock."""
+"""A simulated fleet as a stream of messages: first the past without waiting, then live by the clock."""
 
 import asyncio
 import time
@@ -16,12 +16,12 @@ from simulator.reports import Reporter
 Outgoing = tuple[str, bytes]
 
 DEFAULT_CLOCK: Final = "14:30"
-"""What the depots' clocks show now, on a working day, so that there is something to see at any hour."""
+"""The local time at all depots at the start, on a working day, so that vans drive at any hour of the day."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to simulate. `live_s` is the present, in seconds since the epoch; `hours` of the past come before it."""
+    """What to simulate. `live_s` is the present in seconds since the epoch. The simulation begins `hours` before it."""
 
     vans: int = 25
     seed: int = 1
@@ -33,14 +33,14 @@ class Plan:
     dialect: str = "native"
     faults: tuple[str, ...] = ()
     buffer: int = 1
-    """The past is sent as arrays of up to so many readings, as a van does when it comes out of a dead spot."""
+    """The past is sent as arrays of up to this many readings, as by a van that was out of reach."""
 
 
 class Simulation:
-    """A fleet, its reports and their encoding; `second` and `messages` are all there is to it."""
+    """A fleet, its reports and their encoding."""
 
     def __init__(self, plan: Plan) -> None:
-        """Raises ValueError for a fault or a clock that does not exist."""
+        """Raises ValueError for an unknown fault or an invalid clock."""
         self.plan = plan
         self.fleet = Fleet(
             vans=plan.vans,
@@ -54,7 +54,7 @@ class Simulation:
         self.faults = Faults(list(plan.faults), self.fleet) if plan.faults else None
 
     def second(self) -> list[Outgoing]:
-        """Go one second further and return what the vans say then."""
+        """Advance by one second and return the messages of the vans."""
         self.fleet.step()
         readings = self._reporter.readings()
         if self.faults is not None:
@@ -62,7 +62,7 @@ class Simulation:
         return self.encoder.encode(readings)
 
     def last(self) -> list[Outgoing]:
-        """What the vans still hold back when the simulation ends."""
+        """The messages that vans still hold back at the end of the simulation."""
         return self.encoder.encode(self.faults.remaining()) if self.faults is not None else []
 
     def history(self) -> Iterator[tuple[int, list[Outgoing]]]:
@@ -76,7 +76,7 @@ class Simulation:
         return buffered(messages, self.plan.buffer) if self.plan.buffer > 1 else messages
 
     async def stream(self, *, speedup: float = 1.0, seconds: float | None = None) -> AsyncIterator[list[Outgoing]]:
-        """The past at once, then live, each batch when it is due; ends after `seconds` of live wall time."""
+        """The past without waiting, then each live batch at its time. Ends after `seconds` of live time."""
         began = time.monotonic()
         batch: list[Outgoing] = []
         for message in self._past():
@@ -89,7 +89,7 @@ class Simulation:
         started = time.monotonic()
         first_s = self.fleet.time_s
         while seconds is None or time.monotonic() - started < seconds:
-            # What went by while the past was sent is caught up with first.
+            # First catch up with the time that passed while the past was sent.
             wait_s = began + (self.fleet.time_s + 1 - first_s) / speedup - time.monotonic()
             if wait_s > 0:
                 if seconds is not None:
@@ -107,10 +107,10 @@ class Simulation:
 
 
 def buffered(messages: Iterable[Outgoing], limit: int) -> Iterator[Outgoing]:
-    """The same native readings, a van's next ones of each kind joined into arrays of up to `limit`.
+    """The same native readings, with consecutive readings of a van and kind joined into arrays of up to `limit`.
 
-    What a van says of one kind keeps its order, and its kinds stay within one array of each other; vans do not wait for
-    each other.
+    Readings of one van and kind keep their order. Kinds of a van differ by at most one array. Vans do not wait for each
+    other.
     """
     waiting: dict[str, dict[str, list[bytes]]] = {}
     for topic, payload in messages:

@@ -1,7 +1,7 @@
-"""Streets without a map: a grid of streets, gently bent, the same for every van of a depot.
+"""Streets without a map: a slightly bent grid of streets, the same for every van of a depot.
 
-A van drives on the grid (u, v), in metres from its depot. Two shears bend it into the plane, x = u + f(v) and
-y = v + g(x), a turn aligns it with the depot's town, and the sphere takes it to latitude and longitude. Shears keep
+A van drives on the grid (u, v), in metres from its depot. Two shears map the grid to the plane: x = u + f(v) and
+y = v + g(x). A rotation aligns it with the depot's town, and the sphere gives latitude and longitude. Shears keep
 streets connected, and the length of a step along a street is known exactly, so odometer, speed and position agree.
 """
 
@@ -25,7 +25,7 @@ EAST, WEST, NORTH, SOUTH = 0, 1, 2, 3
 
 
 class Positions(NamedTuple):
-    """Where vans are and which way they look."""
+    """Position and heading of vans."""
 
     latitude_deg: Floats
     longitude_deg: Floats
@@ -34,10 +34,10 @@ class Positions(NamedTuple):
 
 
 class Streets:
-    """The streets of many vans' towns at once: one entry per van."""
+    """The streets of the towns of many vans, one entry per van."""
 
     def __init__(self, depots: list[Depot]) -> None:
-        """Towns for vans that stand at these depots, in the order of the vans."""
+        """`depots` has the depot of each van."""
         angle = np.radians([depot.street_angle_deg for depot in depots])
         self._cos = np.cos(angle)
         self._sin = np.sin(angle)

@@ -1,4 +1,4 @@
-"""What a van is asked to do on a day: when it leaves, where it stops, for how long, with which load. All by chance."""
+"""The plan of a van for a day: departure, stops, dwell times and load. All are random."""
 
 from enum import IntEnum
 from typing import Final
@@ -17,7 +17,7 @@ STOP_PURPOSE_BASE: Final = 1000
 
 
 class Purpose(IntEnum):
-    """What a draw of chance is for."""
+    """The purpose of a random draw."""
 
     AREA_DISTANCE = 1
     AREA_ANGLE = 2
@@ -54,7 +54,7 @@ class Purpose(IntEnum):
 
 
 class Tours:
-    """The working days of every van of a fleet; every method takes the numbers of the vans it is about."""
+    """The working days of all vans of a fleet. Every method takes the numbers of the vans."""
 
     def __init__(self, keys: Keys, depots: list[Depot], models: list[Model]) -> None:
         """`depots` and `models` have one entry per van."""
@@ -91,7 +91,7 @@ class Tours:
         return start, np.floor(1800.0 + 900.0 * unit(keys, Purpose.LUNCH_LENGTH, day))
 
     def stop_at(self, vans: Integers, day: Integers, stop: Integers) -> tuple[Floats, Floats]:
-        """Where a stop is on the grid: the streets of the area up and down, one after the other."""
+        """The position of a stop on the grid. Stops follow the streets of the area up and down, one after the other."""
         keys = self._keys[vans]
         spacing = self._spacing_m[vans] * (0.9 + 0.2 * unit(keys, Purpose.SPACING_DAY, day))
         jitter = unit(keys, Purpose.STOP_JITTER, day * 1000 + stop) - 0.5
@@ -102,17 +102,17 @@ class Tours:
         along = np.where(row % 2 == 0, along, row_m - along)
         rows = np.floor(110.0 * spacing / row_m)
         u = self.area_u[vans] + along - 0.5 * row_m
-        # A stop is somewhere along its street, to the metre.
+        # The position along the street is random, with a resolution of 1 m.
         return np.round(u), self.area_v[vans] + np.round(row - 0.5 * rows) * BLOCK_V_M
 
     def charger_at(self, vans: Integers) -> tuple[Floats, Floats]:
-        """A public fast charger on the edge of the area."""
+        """The position of a public fast charger on the edge of the area."""
         keys = self._keys[vans]
         u = self.area_u[vans] + BLOCK_U_M * np.round(8.0 * (unit(keys, Purpose.CHARGER) - 0.5)) + 40.0
         return u, self.area_v[vans] + BLOCK_V_M * np.round(12.0 * (unit(keys, Purpose.CHARGER, 1) - 0.5))
 
     def dwell_s(self, vans: Integers, day: Integers, stop: Integers) -> Floats:
-        """How long a delivery takes: 70 s to 4 minutes, some 6 to 10."""
+        """Duration of a delivery: 70 s to 4 minutes, sometimes 6 to 10 minutes."""
         keys = self._keys[vans]
         count = day * 1000 + stop
         usual = 120.0 * np.exp(0.32 * normal(keys, Purpose.DWELL, count))
@@ -120,7 +120,7 @@ class Tours:
         return np.floor(np.where(long < 0.05, 360.0 + 4800.0 * long, np.clip(usual, 70.0, 240.0)))
 
     def parcels(self, vans: Integers, day: Integers, stop: Integers) -> Integers:
-        """Parcels handed over at a stop: mostly one."""
+        """Parcels delivered at a stop, mostly one."""
         draw = unit(self._keys[vans], Purpose.PARCELS, day * 1000 + stop)
         return 1 + (draw > 0.66).astype(np.int64) + (draw > 0.88) + 2 * (draw > 0.96)
 
@@ -134,13 +134,13 @@ class Tours:
         return total
 
     def parcel_kg(self, vans: Integers, day: Integers) -> Floats:
-        """Mean weight of a day's parcels, within what the van may carry."""
+        """Mean weight of a day's parcels, within the payload of the van."""
         return np.minimum(PARCEL_KG, self._payload_kg[vans] / 260.0) * (0.8 + 0.4 * unit(self._keys[vans], 33, day))
 
     def way_m(self, vans: Integers, day: Integers) -> Floats:
-        """Roughly how far it is from one stop to the next."""
+        """Approximate distance from one stop to the next."""
         return self._spacing_m[vans] * (0.9 + 0.2 * unit(self._keys[vans], Purpose.SPACING_DAY, day)) + 40.0
 
     def stem_m(self, vans: Integers) -> Floats:
-        """Roughly how far it is from the depot to the area."""
+        """Approximate distance from the depot to the area."""
         return np.abs(self.area_u[vans]) + np.abs(self.area_v[vans])

@@ -1,8 +1,11 @@
-"""What really happened: trips, stops, charges and totals of every van, as JSON lines.
+"""Writes the true trips, stops, charges and totals of every van as JSON lines.
 
-The definitions are those of the agent. A trip begins with the first movement after 300 s or more at rest and ends when
-the van has come to rest for 300 s; a stop is a rest of 60 s to 300 s on a trip; a charge lasts while energy flows from
-a charger. Energy is at the battery's terminals, net of what braking returned; distance is the odometer's.
+The definitions are those of the agent:
+
+* A trip begins with the first movement after 300 s or more at rest. It ends when the van has come to rest for 300 s.
+* A stop is a rest of 60 s to 300 s on a trip.
+* A charge lasts while energy flows from a charger.
+* Energy is at the terminals of the battery, minus the energy returned by braking. Distance is that of the odometer.
 """
 
 from pathlib import Path
@@ -22,10 +25,10 @@ TOTALS_EVERY_S: Final = 600
 
 
 class TruthWriter:
-    """Watches a fleet and writes what it does. A context manager: leaving it writes the last totals."""
+    """Watches a fleet and writes its events. A context manager: leaving it writes the last totals."""
 
     def __init__(self, fleet: Fleet, path: Path) -> None:
-        """Begin now; the file is made anew."""
+        """Begin now with a new file."""
         self._fleet = fleet
         self._file = path.open("wb")
         self._encode = msgspec.json.Encoder().encode
@@ -44,7 +47,7 @@ class TruthWriter:
         self._rest_marks = self._marks()
         self._charge_marks = self._marks()
         self._parked_kwh = np.zeros(n)
-        """Used off trips, up to the last departure."""
+        """Energy used outside trips, up to the last departure."""
         self._parked_from_kwh = self._begin_marks["net_kwh"].copy()
         self._peak_kw = np.zeros(n)
         fleet.watchers.append(self)
@@ -69,7 +72,7 @@ class TruthWriter:
         """Loads are not part of the truth file."""
 
     def stepped(self) -> None:
-        """Compare with the second before."""
+        """Find events by comparing with the previous second."""
         fleet = self._fleet
         moving = fleet.speed_mps > 0.0
         changed = np.nonzero(moving != self._moving)[0]
@@ -87,7 +90,7 @@ class TruthWriter:
             self._totals()
 
     def _left(self, vans: Integers) -> None:
-        """Vans that begin to move: a stop is over, or a trip begins with the second just driven."""
+        """Handle vans that begin to move: a stop ends, or a trip begins with this second."""
         fleet = self._fleet
         rest_s = fleet.time_s - 1 - self._rest_since_s[vans]
         on_trip = self._on_trip[vans]
@@ -118,7 +121,7 @@ class TruthWriter:
         )
 
     def _parked(self, vans: Integers) -> None:
-        """Vans whose trip ended when they came to rest."""
+        """Handle vans whose trip ended when they came to rest."""
         self._on_trip[vans] = False
         for van in vans.tolist():
             begin = {name: values[van].item() for name, values in self._trip_marks.items()}
@@ -146,7 +149,7 @@ class TruthWriter:
         changed = np.nonzero(fleet.charging != self._charging)[0]
         if changed.size:
             begun = changed[fleet.charging[changed]]
-            # The charge so far is what the counters gained since the charge before.
+            # The energy of a charge is the increase of the counters since the previous charge.
             for name in ("time_s", "soc"):
                 self._charge_marks[name][begun] = self._marks(begun)[name]
             self._peak_kw[begun] = 0.0
@@ -179,7 +182,7 @@ class TruthWriter:
         )
 
     def _totals(self) -> None:
-        """One line per van: everything from the start to now."""
+        """Write one line per van with its totals since the start."""
         fleet = self._fleet
         now = self._marks()
         lines = {name: (now[name] - self._begin_marks[name]).tolist() for name in now}
@@ -205,7 +208,7 @@ class TruthWriter:
         self._file.flush()
 
     def _marks(self, vans: Integers | slice = slice(None)) -> dict[str, np.typing.NDArray[Any]]:
-        """Where the counters stand."""
+        """The present counters."""
         fleet = self._fleet
         return {
             "time_s": np.full(fleet.size, fleet.time_s, dtype=np.int64)[vans],

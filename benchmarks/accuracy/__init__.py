@@ -1,1 +1,1 @@
-"""What the agent computes, held against what is known to be true."""
+"""Compares results of the agent with true values."""

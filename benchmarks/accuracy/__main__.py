@@ -1,9 +1,9 @@
-"""What is computed against what is true: `python -m benchmarks.accuracy [--size small|full] [--only …]`.
+"""Compares results with true values: `python -m benchmarks.accuracy [--size small|full] [--only …]`.
 
-Recorded drives of a BMW i3 (true battery power at 1 Hz) and a Renault Twizy (position faults of a real receiver) are
-replayed with part of what was recorded hidden, a simulated fleet reports while the simulator notes what really
-happened, and the recorded drives are replayed once more with every fault of real vans. Everything goes through the
-program's own decoding, van core and rows. Nothing is fitted to a drive.
+There are three comparisons. Recorded drives of a BMW i3 (true battery power at 1 Hz) and a Renault Twizy (position
+faults of a real receiver) are replayed with part of the recording hidden. A simulated fleet sends messages while the
+simulator writes the true values. The recorded drives are replayed again with every fault of real vans. All messages go
+through the agent's own decoding, van core and rows. No parameter is fitted to a drive.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from benchmarks.accuracy.recorded import DATA, i3_recordings, twizy_recordings
 
 
 def main() -> int:
-    """Print the tables; exit status 1 when a bound is not kept."""
+    """Print the tables. The exit status is 1 if an error exceeds its bound."""
     parser = argparse.ArgumentParser(prog="make accuracy")
     parser.add_argument("--size", choices=("small", "full"), default="small", help="of the simulated fleet")
     parser.add_argument("--only", choices=("estimators", "faults"), help="one of the two tables")
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def print_estimators(results: list[EstimatorResult]) -> bool:
-    """The first table; whether all bounds are kept."""
+    """Print the first table. Returns whether all errors are within their bounds."""
     width = max(len(result.what) for result in results)
     print(f"| {'what':{width}} | {'measured':14} | {'bound':14} |    |")
     print(f"|-{'-' * width}-|-{'-' * 14}-|-{'-' * 14}-|----|")
@@ -43,7 +43,7 @@ def print_estimators(results: list[EstimatorResult]) -> bool:
 
 
 def print_faults(rows: list[witness.FaultResult]) -> bool:
-    """The second table; whether all bounds are kept."""
+    """Print the second table. Returns whether all errors are within their bounds."""
     print()
     print("\n".join(witness.table(rows)))
     print()

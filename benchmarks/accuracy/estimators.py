@@ -1,4 +1,4 @@
-"""Estimators against recorded truth with part of it hidden, and against what the simulator knows."""
+"""Compares estimators with recorded true values that are hidden from them, and with the simulator's true values."""
 
 import asyncio
 import csv
@@ -25,7 +25,7 @@ DRIVES_A_DAY = 5
 
 
 class EstimatorResult(NamedTuple):
-    """A row of the table."""
+    """One row of the table."""
 
     what: str
     value: str
@@ -34,7 +34,7 @@ class EstimatorResult(NamedTuple):
 
 
 def judge(*, recorded: bool, vans: int) -> list[EstimatorResult]:
-    """All rows; those of the recorded drives only where these are there."""
+    """All rows. Rows of the recorded drives exist only if the recordings do."""
     results: list[EstimatorResult] = []
     if recorded:
         i3(results)
@@ -44,14 +44,14 @@ def judge(*, recorded: bool, vans: int) -> list[EstimatorResult]:
 
 
 def i3_drives() -> list[tuple[Recording, float]]:
-    """Each drive with its true energy in kWh."""
+    """All drives with their true energy in kWh."""
     with (DATA / "i3" / "truth.csv").open() as file:
         truth = {row["trip"]: float(row["energy_used_kwh"]) for row in csv.DictReader(file)}
     return [(recording, truth[recording.path.stem]) for recording in i3_recordings()]
 
 
 class Drives:
-    """The i3 drives judged one by one under one thinning, and the uncertainty that was stated."""
+    """Errors of the single i3 drives with one kind of thinning, and the stated uncertainties."""
 
     def __init__(self, drives: Sequence[tuple[Recording, float]], thinning: Thinning) -> None:
         self.errors: list[float] = []
@@ -81,7 +81,7 @@ class Drives:
 
 
 def i3(results: list[EstimatorResult]) -> None:
-    """Energy against the integral of measured power."""
+    """Compare energy with the integral of measured power."""
     drives = i3_drives()
     coarse = Drives(drives, Thinning(period_s=30, soc_step_pct=1.0, hidden=POWER))
     fine = Drives(drives, Thinning(period_s=30, soc_step_pct=0.5, hidden=POWER))
@@ -107,7 +107,7 @@ def i3(results: list[EstimatorResult]) -> None:
 
 
 def day_errors_pct(drives: Sequence[tuple[Recording, float]]) -> list[float]:
-    """Five drives after each other with rests between them, by one van that learns as it goes."""
+    """Sequences of five drives with rests in between, by one van that learns its capacity on the way."""
     errors = []
     for first in range(0, len(drives) - DRIVES_A_DAY + 1, DRIVES_A_DAY):
         day = drives[first : first + DRIVES_A_DAY]
@@ -121,7 +121,7 @@ def day_errors_pct(drives: Sequence[tuple[Recording, float]]) -> list[float]:
 
 
 def twizy(results: list[EstimatorResult]) -> None:
-    """Distance from positions, against the integral of the car's own speed."""
+    """Compare distance from positions with the integral of the car's own speed."""
     recordings = twizy_recordings()
     true_km = sum(distance_km(recording) for recording in recordings)
     charges = 0
@@ -151,7 +151,7 @@ def twizy_shard() -> Shard:
 
 
 def fleet(results: list[EstimatorResult], *, vans: int, hours: float) -> None:
-    """A simulated fleet against what the simulator knows, from evening to evening."""
+    """Compare a simulated fleet with the simulator's true values, from evening to evening."""
     with tempfile.TemporaryDirectory(prefix="vanpulse-accuracy-") as name:
         directory = Path(name)
         plan = Plan(vans=vans, seed=7, hours=hours, live_s=now_ms() // 1000, clock="23:30")

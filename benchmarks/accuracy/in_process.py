@@ -1,4 +1,4 @@
-"""Messages through the agent's own decoding, van core and rows, in this process and without waiting."""
+"""Runs messages through the agent's own decoding, van core and rows, in this process and without waiting."""
 
 from collections.abc import Container, Iterable
 from typing import Any, Final
@@ -34,7 +34,7 @@ def shard_for(
 
 
 def feed(shard: Shard, messages: Iterable[Timed], *, tick_ms: int = TICK_MS) -> Iterable[Rows]:
-    """Work the messages through, each arriving at its own time, with ticks in between and a silence at the end."""
+    """Process the messages at their arrival times, with ticks in between and a silence at the end."""
     out = ShardOutput()
     offset, ticked_ms = 0, 0
     for time_ms, (topic, payload) in messages:
@@ -63,7 +63,7 @@ def records(
     of: Container[str] = MEASUREMENTS,
     tick_ms: int = TICK_MS,
 ) -> Records:
-    """What comes out, as points by measurement; `of` says which are wanted."""
+    """The resulting points by measurement. `of` selects measurements."""
     found: Records = {name: [] for name in MEASUREMENTS if name in of}
     for rows in feed(shard, messages, tick_ms=tick_ms):
         for name, some in rows.items():

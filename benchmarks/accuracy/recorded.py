@@ -1,6 +1,6 @@
-"""The recorded drives, what is true of them, and recorded drives chained to days with nights and charges between.
+"""Recorded drives, their true values, and sequences of recorded drives with nights and charges in between.
 
-Only the drives are recorded. What lies between them is laid out here: the van stands, charges at constant power up to
+Only the drives are recorded. This module adds the time between them: the van stands, charges at constant power up to
 the state of charge at which the next recorded drive begins, sleeps, is silent, and wakes up.
 """
 
@@ -18,9 +18,9 @@ TWIZY_KWH: Final = 6.1
 POWER: Final = frozenset({"battery_power_kw", "voltage_v", "current_a"})
 
 CURVE_PER_PCT: Final = 0.0019
-"""kWh per % grow by this share with each % above 55 (58 drives of a BMW i3)."""
+"""kWh per % increase by this share for each % above 55 (58 drives of a BMW i3)."""
 STORED_SHARE: Final = 0.97
-"""Of the energy charged, what can be taken out again (FASTSim's round trip)."""
+"""Share of the charged energy that can be used (round trip of FASTSim)."""
 YOUNG_KM: Final = 500.0
 """What the odometer of the i3 shows at first: little enough for a silence of hours to make it look driven."""
 REST_S: Final = 600
@@ -30,15 +30,15 @@ ASLEEP_S: Final = 5 * 3600
 ASLEEP_PERIOD_S: Final = 300
 NIGHT_S: Final = 6 * 3600
 LEAST_RISE_PCT: Final = 0.3
-"""Less is not worth a charge; the next drive begins where the one before ended."""
+"""A smaller rise causes no charge. The next drive then begins at the state of charge of the previous end."""
 
 
 class DriveTruth(NamedTuple):
-    """What is known of one van: from its recorded drives, and `charged_kwh` and `parked_h` from what was laid out."""
+    """True values of one van, from its recorded drives. `charged_kwh` and `parked_h` come from the added time."""
 
     distance_km: float = 0.0
     net_kwh: float = 0.0
-    """Out of the battery on drives, less what came back."""
+    """Energy out of the battery on drives, minus the energy that came back."""
     regenerated_kwh: float = 0.0
     charged_kwh: float = 0.0
     parked_h: float = 0.0
@@ -47,7 +47,7 @@ class DriveTruth(NamedTuple):
 
 
 class RecordedVan(NamedTuple):
-    """A van that drove some of the recorded drives."""
+    """A van with some of the recorded drives."""
 
     recording: Recording
     truth: DriveTruth
@@ -64,12 +64,12 @@ def twizy_recordings() -> list[Recording]:
 
 
 def distance_km(recording: Recording) -> float:
-    """Trapezoids of the recorded speed."""
+    """Distance: the recorded speed, integrated by trapezoids."""
     return _integral(recording, lambda row: row.get("speed_kmh"))
 
 
 def energy_kwh(recording: Recording) -> tuple[float, float]:
-    """Trapezoids of the recorded voltage times current: net out of the battery, and what came back by braking."""
+    """Recorded voltage times current, integrated by trapezoids: net energy used, and energy returned by braking."""
     net = -_integral(recording, _power_kw)
     return net, _integral(recording, lambda row: None if (power := _power_kw(row)) is None else max(power, 0.0))
 
@@ -81,21 +81,21 @@ def _power_kw(row: NativeFields) -> float | None:
 
 
 def _integral(recording: Recording, value: Callable[[NativeFields], float | None]) -> float:
-    """Over hours; a missing value is bridged."""
+    """The integral over hours. Missing values are interpolated."""
     points = [(time_ms, found) for time_ms, row in recording.rows if (found := value(row)) is not None]
     return sum((after[1] + before[1]) / 2 * (after[0] - before[0]) / 3_600_000 for before, after in pairwise(points))
 
 
 def fallen_kwh(recording: Recording, battery_kwh: float) -> float:
-    """Energy by the recorded state of charge, where no power was recorded: plain share of the battery."""
+    """Energy from the recorded state of charge (a share of the battery), for drives without recorded power."""
     shown = [row["soc_pct"] for _, row in recording.rows if row.get("soc_pct") is not None]
     return float((shown[0] - shown[-1]) / 100.0 * battery_kwh)
 
 
 def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6, last_night: bool = True) -> list[RecordedVan]:
-    """Each drive is driven by the first van whose battery is not fuller than when the drive was recorded.
+    """Assign each drive to the first van whose battery is not fuller than at the beginning of the recorded drive.
 
-    `charge_kw` goes into the battery at night; `last_night` is one more after the last drive, which fills it up.
+    `charge_kw` is the charging power at night. With `last_night`, a night with a full charge follows the last drive.
     """
     chains: list[list[Recording]] = []
     for recording in recordings:
@@ -118,7 +118,7 @@ def i3_vans(recordings: Sequence[Recording], *, charge_kw: float = 6.6, last_nig
 def twizy_vans(
     recordings: Sequence[Recording], *, charge_kw: float = 2.0, last_night: bool = True
 ) -> list[RecordedVan]:
-    """A van for each drive, since one drive does not end where the next begins; otherwise as `i3_vans`."""
+    """One van per drive, because one drive does not end where the next begins. Otherwise the same as `i3_vans`."""
     vans = []
     for number, recording in enumerate(recordings):
         laid = _Chain(TWIZY_KWH, charge_kw)
@@ -128,7 +128,7 @@ def twizy_vans(
 
 
 class _Chain:
-    """Recorded drives of one van, behind each other, with what lies between them."""
+    """A sequence of recorded drives of one van, with the time between them."""
 
     def __init__(self, battery_kwh: float, charge_kw: float) -> None:
         self._battery_kwh = battery_kwh
@@ -139,7 +139,7 @@ class _Chain:
         self._truth = DriveTruth()
 
     def drive(self, recording: Recording, truth: DriveTruth) -> None:
-        """The next drive, after a night in which the van was charged up to where it begins."""
+        """Add the next drive, after a night in which the van is charged up to the beginning of that drive."""
         first = self._moved_on(recording.rows[0][1])
         if self._rows:
             self._night(first["soc_pct"])
@@ -165,7 +165,7 @@ class _Chain:
         )
 
     def van(self, vehicle_id: str, *, last_night: bool) -> RecordedVan:
-        """The van, standing, after a last night or right after its last drive."""
+        """The van at rest, after a last night or directly after its last drive."""
         if last_night:
             self._night(100.0)
         self._stand(self._rows[-1][1], REST_S, REST_PERIOD_S)
@@ -173,7 +173,7 @@ class _Chain:
         return RecordedVan(recording, self._truth)
 
     def _moved_on(self, row: NativeFields) -> NativeFields:
-        """Where a drive without a recorded position begins: where the one before ended."""
+        """Let a drive without recorded positions begin at the end of the previous one."""
         if "odometer_km" not in row:
             return row
         if not self._rows:
@@ -182,7 +182,7 @@ class _Chain:
         return {**row, "odometer_km": last["odometer_km"], "longitude_deg": last["longitude_deg"]}
 
     def _night(self, to_pct: float) -> None:
-        """Stand, charge, sleep, be silent."""
+        """Add a night: the van stands, charges, sleeps and is silent."""
         start_s = self._now_s
         last = {**self._rows[-1][1], "soc_pct": _last_of(self._rows, "soc_pct")}
         self._stand(last, REST_S, REST_PERIOD_S)
@@ -200,7 +200,7 @@ class _Chain:
             self._add(self._now_s, {**row, **still})
 
     def _charge(self, row: NativeFields, to_pct: float) -> None:
-        """At constant power. The voltage stays as it is: only its product with the current counts."""
+        """Charge at constant power. The voltage is kept constant, because only its product with the current matters."""
         soc_pct = row["soc_pct"]
         self._truth = self._truth._replace(charges=self._truth.charges + 1)
         hours = CHARGE_PERIOD_S / 3600.0

@@ -1,8 +1,8 @@
-"""Recorded drives with each fault of real vans, held against what was recorded.
+"""Compares recorded drives, replayed with each fault of real vans, with the recording.
 
-The drives go through the agent's decoding, van core and rows, with one fault of `simulator.faults` at a time. What is
-true comes from the recording alone: battery energy is the integral of recorded voltage times current, distance that of
-the recorded speed. The bounds are those of `knowable`: they follow from what a fault leaves to be known.
+The drives go through the agent's decoding, van core and rows, with one fault of `simulator.faults` at a time. True
+values come from the recording only: battery energy is the integral of recorded voltage times current, and distance is
+the integral of recorded speed. The bounds are in `knowable`. They follow from the information that a fault leaves.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +18,16 @@ from simulator.recordings import Recording, Thinning, timeline
 END_MS: Final = 1_795_368_000_000
 SEED: Final = 12
 PERIOD_S: Final = 10.0
-"""How often vans report on the road."""
+"""Period of readings while driving."""
 TICK_MS: Final = 60_000
 SLOW_CHARGE_KW: Final = 1.5
-"""Into the battery from 1.7 kW, where a charger that reports whole kW is most wrong."""
+"""Battery power at 1.7 kW grid power, where a charger that reports whole kW has its largest error."""
 COUNTERS: Final = frozenset({"energy_out_total_kwh", "energy_in_total_kwh"})
 WANTED: Final = ("energy", "trip", "charge")
 
 
 class Setting(NamedTuple):
-    """How the drives of a source are laid out and sent, but for the fault itself."""
+    """How a set of drives is prepared and sent, except for the fault."""
 
     hidden: frozenset[str]
     dialect: str = "native"
@@ -36,7 +36,7 @@ class Setting(NamedTuple):
 
 
 class DriveSet:
-    """Vans of one kind, and what they do not tell."""
+    """Drives of one kind of van, and the fields that these vans do not send."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class DriveSet:
         self._plain: dict[Setting, list[Timed]] = {}
 
     def setting(self, fault: str | None) -> Setting:
-        """What a fault needs: counters that can be wrong, a charger that tells its power, a night that ends."""
+        """The setting that a fault needs, such as counters that can be wrong or a charger that reports its power."""
         if fault == "counter-zero":
             return Setting(self._hidden - COUNTERS)
         if fault == "charger-whole-kw":
@@ -64,7 +64,7 @@ class DriveSet:
         return Setting(self._hidden, last_night=fault != "offline-charge")
 
     def vans(self, setting: Setting) -> list[RecordedVan]:
-        """The vans, and what is true of them."""
+        """The vans with their true values."""
         key = (setting.last_night, setting.charge_kw)
         if key not in self._vans:
             charge = {} if setting.charge_kw is None else {"charge_kw": setting.charge_kw}
@@ -72,7 +72,7 @@ class DriveSet:
         return self._vans[key]
 
     def messages(self, setting: Setting, fault: str | None, *, seed: int) -> list[Timed]:
-        """All messages with this fault; none if it changes nothing."""
+        """All messages with this fault; an empty list if it changes nothing."""
         if setting not in self._plain:
             self._plain[setting] = self._timeline(setting, (), seed)
         plain = self._plain[setting]
@@ -93,26 +93,26 @@ class DriveSet:
 
 
 class Found(NamedTuple):
-    """What the agent made of all vans of a source. The errors of different vans do not cancel each other."""
+    """Results of the agent for all vans of a set. Errors of different vans do not cancel each other."""
 
     distance_pct: float
     energy_pct: float
-    """Of the totals, used less regenerated."""
+    """Error of the totals: used minus regenerated."""
     trips_pct: float
-    """Of the trips' energy."""
+    """Error of the energy of trips."""
     charged_pct: float | None
     grid_share: float | None
-    """Grid energy over the energy that went into the batteries."""
+    """Grid energy over the energy into the batteries."""
     idle_w: float | None
     """Mean power at night."""
     returned_pct: float
-    """Regenerated energy, of the net energy used."""
+    """Regenerated energy in % of the net energy used."""
     trips: int
     charges: int
 
 
 class FaultResult(NamedTuple):
-    """A fault and a source: what was found, what was true, and what is wrong with it."""
+    """The result for one fault and one set of drives: computed values, true values and violated bounds."""
 
     fault: str | None
     source: str
@@ -120,11 +120,11 @@ class FaultResult(NamedTuple):
     bounds: Bounds
     truth: DriveTruth
     wrong: frozenset[str]
-    """Fields of `Found` that are out of their bounds."""
+    """Fields of `Found` that exceed their bounds."""
 
 
 def sources(i3: Sequence[Recording], twizy: Sequence[Recording]) -> list[DriveSet]:
-    """The i3 with all it tells, the i3 without power, and the Twizy, which knows neither power nor odometer."""
+    """The i3 with all values, the i3 without power, and the Twizy, which has neither power nor odometer."""
     return [
         DriveSet("i3", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS),
         DriveSet("i3 without power", i3, i3_vans, battery_kwh=I3_KWH, hidden=COUNTERS | POWER),
@@ -133,13 +133,13 @@ def sources(i3: Sequence[Recording], twizy: Sequence[Recording]) -> list[DriveSe
 
 
 def judge(sources: Sequence[DriveSet], faults: Sequence[str | None] = (None, *NAMES)) -> list[FaultResult]:
-    """A row for each fault and source, but for sources that have nothing that the fault could change."""
+    """A result for each fault and set of drives, except for sets in which the fault changes nothing."""
     rows = [replay(source, fault) for fault in faults for source in sources]
     return [row for row in rows if row is not None]
 
 
 def replay(source: DriveSet, fault: str | None, *, seed: int = SEED) -> FaultResult | None:
-    """Replay all drives of a source with this fault; `None` if it changes no message."""
+    """Replay all drives of a set with this fault. Returns None if it changes no message."""
     setting = source.setting(fault)
     sent = source.messages(setting, fault, seed=seed)
     if not sent:
@@ -156,7 +156,7 @@ def replay(source: DriveSet, fault: str | None, *, seed: int = SEED) -> FaultRes
 
 
 def compare(truths: Mapping[str, DriveTruth], found: Records) -> Found:
-    """The last totals of each van, and its trips and charges, beside what is true of it."""
+    """Compare the last totals, the trips and the charges of each van with its true values."""
     last: dict[str, dict[str, Any]] = {point["series"].vehicle_id: point for point in found["energy"]}
 
     def total(vehicle_id: str, name: str) -> float:
@@ -193,7 +193,7 @@ def compare(truths: Mapping[str, DriveTruth], found: Records) -> Found:
 
 
 def wrong(found: Found, limits: Bounds, truth: DriveTruth) -> frozenset[str]:
-    """The names of what is out of its bounds."""
+    """The names of values that exceed their bounds."""
     held = {
         "distance_pct": found.distance_pct <= limits.distance_pct,
         "energy_pct": found.energy_pct <= limits.energy_pct,
@@ -209,7 +209,7 @@ def wrong(found: Found, limits: Bounds, truth: DriveTruth) -> frozenset[str]:
 
 
 def table(rows: Sequence[FaultResult]) -> list[str]:
-    """The rows as lines; in brackets what is allowed or true, and ! behind what is wrong."""
+    """The rows as lines. Brackets contain the allowed or true value; ! marks a value that exceeds its bound."""
     lines = [HEADER, "|" + "-" * (len(HEADER) - 2) + "|"]
     for row in rows:
         found, limits, truth = row.found, row.bounds, row.truth

@@ -1,1 +1,1 @@
-"""Hostile input, by the million: `make fuzz`."""
+"""Fuzzing with a million inputs: `make fuzz`."""

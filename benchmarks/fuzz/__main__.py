@@ -1,7 +1,8 @@
-"""Hostile input for everything behind the socket: `python -m benchmarks.fuzz [--size N] [--seed N] [--guided RUNS]`.
+"""Fuzzing of everything behind the socket: `python -m benchmarks.fuzz [--size N] [--seed N] [--guided RUNS]`.
 
-Every input goes the whole way: MQTT packet splitter (for the packets), decode, step, points. Exit status 1, with the
-input, when anything raises that should not, takes longer than two seconds, or leaves a number that is none.
+Every input goes through the whole agent: MQTT packet decoder (for packets), decode, step, points. The exit status is 1,
+and the input is printed, if an unexpected exception is raised, an input takes more than two seconds, or a result is not
+a finite number.
 """
 
 import argparse
@@ -53,14 +54,14 @@ def main() -> int:
 
 
 def shares(size: int) -> dict[str, int]:
-    """How many inputs each target gets: packets a third, the dialects the rest."""
+    """The number of inputs per target: a third for packets, the rest for the dialects."""
     names = [*MAKERS]
     each = size // (len(names) + 3)
     return {**dict.fromkeys(names, each), "mqtt packets": size - each * len(names)}
 
 
 def run(name: str, count: int, chance: random.Random) -> int:
-    """One target; prints its line."""
+    """Run one target and print its line."""
     agent, splitter = Agent(), Splitter()
     moments = itertools.count(START_MS, 20)
     done, received_ms = 0, START_MS
@@ -84,7 +85,7 @@ def run(name: str, count: int, chance: random.Random) -> int:
 def batches(
     name: str, count: int, chance: random.Random, moments: Iterator[int], splitter: Splitter
 ) -> Iterator[tuple[int, list[Message]]]:
-    """How many inputs, and the messages they amount to."""
+    """The number of inputs, and their messages."""
     if name == "mqtt packets":
         mixed = _mixed(chance, count, moments)
         for inputs, reads in streams(chance, mixed):
@@ -102,7 +103,7 @@ def batches(
 
 @contextlib.contextmanager
 def quiet_codec() -> Iterator[None]:
-    """Without the codec's own words on stderr: it prints a stack trace for each topic that is not UTF-8."""
+    """Suppress stderr, because the codec prints a stack trace for each topic that is not UTF-8."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -116,13 +117,13 @@ def quiet_codec() -> Iterator[None]:
 
 def _mixed(chance: random.Random, count: int, moments: Iterator[int]) -> Iterator[Case]:
     generators = [cases(chance, name, count, moments) for name in MAKERS]
-    # Five per cent of the packets are not publishes; they count as well.
+    # Five per cent of the packets are not PUBLISH packets. They count too.
     for _ in range(count * 100 // 105):
         yield next(chance.choice(generators))
 
 
 def hypothesis(count: int) -> int:
-    """Inputs that hypothesis draws, for the corners that chance does not find."""
+    """Run inputs from hypothesis, for edge cases that random inputs do not reach."""
     agent = Agent()
     begun = time.perf_counter()
     done = run_hypothesis(agent, count, START_MS)
@@ -132,7 +133,7 @@ def hypothesis(count: int) -> int:
 
 
 def coverage_guided(runs: int) -> int:
-    """The coverage-guided fuzzer in a process of its own, where it is installed."""
+    """Run the coverage-guided fuzzer in a separate process, if it is installed."""
     if runs == 0:
         return 0
     if importlib.util.find_spec("atheris") is None:

@@ -1,4 +1,4 @@
-"""The coverage-guided fuzzer: `python -m benchmarks.fuzz.guided RUNS`, with the tests' corpus as its beginning."""
+"""The coverage-guided fuzzer: `python -m benchmarks.fuzz.guided RUNS`. It starts from the corpus of the tests."""
 
 import sys
 import tempfile
@@ -21,7 +21,7 @@ agent = Agent()
 
 
 def one(data: bytes) -> None:
-    """The first byte chooses the topic, the rest is the payload."""
+    """Run one input. Its first byte selects the topic, and the rest is the payload."""
     if data:
         agent.take([Message(TOPICS[data[0] % len(TOPICS)], data[1:])], RECEIVED_MS)
 

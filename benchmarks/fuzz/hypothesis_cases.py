@@ -1,4 +1,4 @@
-"""Inputs that hypothesis draws: any JSON, near misses of the native fields, any text and any bytes."""
+"""Inputs drawn by hypothesis: any JSON, almost valid native fields, any text and any bytes."""
 
 import json
 
@@ -25,7 +25,7 @@ TOPICS = (
 
 
 def run_hypothesis(agent: Agent, count: int, received_ms: int) -> int:
-    """Send `count` drawn inputs through the agent; says how many it were."""
+    """Send `count` drawn inputs through the agent. Returns their number."""
     done = 0
     texts = st.text(max_size=30)
     scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts

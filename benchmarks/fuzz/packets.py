@@ -1,4 +1,4 @@
-"""MQTT 5 byte streams: publishes and other packets as a broker writes them, then bent, then cut into reads."""
+"""MQTT 5 byte streams: valid packets of a broker, which are then distorted and divided into reads."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ PROPERTIES = (
 
 
 def variable_integer(value: int) -> bytes:
-    """MQTT's own integers of one to four bytes."""
+    """A variable byte integer of MQTT, with one to four bytes."""
     encoded = bytearray()
     while True:
         value, low = divmod(value, 128)
@@ -39,7 +39,7 @@ def variable_integer(value: int) -> bytes:
 
 
 def publish(chance: random.Random, topic: str, payload: bytes) -> bytes:
-    """A PUBLISH of any quality, with or without properties."""
+    """A PUBLISH with any QoS, with or without properties."""
     qos = chance.choice([1, 1, 1, 0, 2, 3]) if chance.random() < 0.3 else 1
     name = topic.encode()[:65_535]
     properties = chance.choice(PROPERTIES) if chance.random() < 0.2 else b""
@@ -53,7 +53,7 @@ def publish(chance: random.Random, topic: str, payload: bytes) -> bytes:
 
 
 def streams(chance: random.Random, cases: Iterable[Case], *, per_stream: int = 20) -> Iterator[tuple[int, list[bytes]]]:
-    """How many packets, and the reads that bring them."""
+    """The number of packets, and the reads that contain them."""
     packets: list[bytes] = []
     for topic, payload in cases:
         packets.append(publish(chance, topic, payload))

@@ -1,4 +1,4 @@
-"""Payloads of every dialect: right ones, nearly right ones, and ones bent by hand."""
+"""Payloads of every dialect: valid, almost valid and distorted ones."""
 
 import json
 import random
@@ -17,7 +17,7 @@ ABSURD = [
     *("01", "+1", ".5", "1.", "0x10", "1e", "1e+", "-", "9" * 30, "9" * 5000, "[" * 300 + "]" * 300),
     *('"' + "x" * 3000 + '"', '"\\ud800"', '"\\u0000"', '"\u202e"'),
 ]
-"""What stands in for a number."""
+"""Values that replace a number."""
 TOKENS = [
     *(
         b"\x00",
@@ -47,7 +47,7 @@ TOKENS = [
         b"'; DROP TABLE",
     ),
 ]
-"""What gets in between."""
+"""Bytes that are inserted."""
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _BARE = {
     "ovms": (
@@ -65,11 +65,11 @@ _BARE = {
 
 Case = tuple[str, bytes]
 Make = Callable[[random.Random, str, int], Case]
-"""From chance, a van and the moment in ms: a topic and a payload."""
+"""Makes a topic and a payload from random numbers, a van and a time in ms."""
 
 
 def time_of(chance: random.Random, now_ms: int) -> Any:
-    """A likely event time in one of the accepted spellings, sometimes one far off."""
+    """An event time in one of the accepted formats, sometimes far from the present."""
     ms = now_ms - (chance.randrange(5000) if chance.random() < 0.9 else chance.randrange(-(10**9), 10**10))
     if chance.random() < 0.5:
         return ms
@@ -78,7 +78,7 @@ def time_of(chance: random.Random, now_ms: int) -> Any:
 
 
 def value_of(chance: random.Random, name: str) -> Any:
-    """A value in the field's range, sometimes at or beyond its ends."""
+    """A value in the range of the field, sometimes at or beyond its limits."""
     if name not in RANGES:
         return chance.random() < 0.5
     low, high = RANGES[name]
@@ -91,7 +91,7 @@ def value_of(chance: random.Random, name: str) -> Any:
 
 
 def native(chance: random.Random, van: str, now_ms: int) -> Case:
-    """The agent's own JSON: an object or an array."""
+    """A native payload: an object or an array."""
     kind = chance.choice(list(KINDS))
 
     def one() -> dict[str, Any]:
@@ -144,7 +144,7 @@ def gbt32960(chance: random.Random, van: str, now_ms: int) -> Case:
 
 
 def vss_object(chance: random.Random, van: str, now_ms: int) -> Case:
-    """VSS paths in an object, or one as a topic."""
+    """VSS paths in an object, or one path in the topic."""
     if chance.random() < 0.2:
         path = chance.choice([*vss.NUMBERS, *vss.FLAGS])
         text = f"{chance.uniform(-10, 100):.3f}" if path in vss.NUMBERS else chance.choice(["true", "false"])
@@ -188,7 +188,7 @@ MAKERS: dict[str, Make] = {
 
 
 def bend(chance: random.Random, payload: bytes, other: bytes) -> bytes:
-    """The payload after one to three accidents."""
+    """The payload after one to three random distortions."""
     for _ in range(chance.randrange(1, 4)):
         at = chance.randrange(len(payload) + 1)
         to = min(len(payload), at + chance.randrange(1, 20))
@@ -221,7 +221,7 @@ def _replace_number(chance: random.Random, payload: bytes) -> bytes:
 
 
 def bend_topic(chance: random.Random, topic: str) -> str:
-    """The topic after one accident; still one that a broker would pass on."""
+    """The topic after one random distortion. It is still valid for a broker."""
     levels = topic.split("/")
     at = chance.randrange(len(levels))
     levels[at] = chance.choice(
@@ -231,7 +231,7 @@ def bend_topic(chance: random.Random, topic: str) -> str:
 
 
 def cases(chance: random.Random, name: str, count: int, moments: Iterator[int], *, vans: int = 20) -> Iterator[Case]:
-    """`count` cases of one dialect: nearly half of them as a good sender would send them."""
+    """`count` cases of one dialect. Almost half of them are valid."""
     make = MAKERS[name]
     previous = b"{}"
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""What the inputs are sent through, and what has to hold behind it."""
+"""Sends inputs through the agent and checks the results."""
 
 import math
 import time
@@ -22,15 +22,15 @@ VANS_LIMIT = 500
 MAX_PACKET_BYTES = 65_536
 LARGEST_STATE_BYTES = 16_384
 SLOWEST_S = 2.0
-"""An input that takes longer counts as a hang."""
+"""An input that takes longer than this counts as a hang."""
 
 
 class Violation(Exception):
-    """Something that must never happen, happened."""
+    """An invariant is violated."""
 
 
 class Agent:
-    """Decode, step and points, as the daemon runs them, in front of no store."""
+    """Decode, step and points as in the daemon, without a store."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -47,7 +47,7 @@ class Agent:
         self.shard = Shard(decoder, roster)
 
     def take(self, messages: list[Message], received_ms: int) -> None:
-        """Work through these messages and a tick, and check everything that comes out."""
+        """Process these messages and a tick, and check all results."""
         if received_ms // 10_000 != (received_ms - 100) // 10_000:
             messages = [*messages, Message("", b"%d" % received_ms, kind=int(MessageKind.TICK))]
         batch = Batch(self._offset, received_ms, 0, messages)
@@ -73,7 +73,7 @@ class Agent:
         self._check_rows(out)
 
     def check_states(self) -> int:
-        """The size of the largest van state in a checkpoint, and whether all can be restored."""
+        """The size of the largest van state in a checkpoint. Also checks that all states can be restored."""
         states = {key: value for chunk in self.shard.snapshot() for key, value in chunk.items()}
         self.shard.restore(states.items())
         largest = max(map(len, states.values()))
@@ -106,7 +106,7 @@ def _check_value(name: str, kind: str, value: Any) -> None:
 
 
 class Splitter:
-    """The receiver's way from bytes to messages, with a new connection where the old one had to end."""
+    """The receiver's decoding from bytes to messages. It uses a new connection after one that had to end."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -114,7 +114,7 @@ class Splitter:
         self._decoder = self._connect()
 
     def take(self, reads: list[bytes]) -> list[Message]:
-        """The messages of these reads."""
+        """The messages in these reads."""
         messages: list[Message] = []
         packet_ids: list[int] = []
         try:
@@ -130,7 +130,7 @@ class Splitter:
         return messages
 
     def reconnect(self) -> None:
-        """What the client does when a connection falls silent in the middle of a packet."""
+        """Handle a connection that becomes silent within a packet, as the client does."""
         self._decoder = self._connect()
 
     def _connect(self) -> PacketDecoder:

@@ -1,1 +1,1 @@
-"""What people would use instead, set up as its own documentation recommends."""
+"""Alternatives to vanpulse, set up as their documentation recommends."""

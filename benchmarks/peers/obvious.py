@@ -1,7 +1,7 @@
-"""The obvious Python stack: aiomqtt, pydantic, influxdb-client's asynchronous points.
+"""The usual Python stack: aiomqtt, pydantic, and the asynchronous client of influxdb-client.
 
-Written the way their documentation shows. It validates, keeps the last state of charge per van, computes an energy
-figure from it, and writes points in batches; it has no journal, so what it acknowledged is lost when it ends.
+It is written as their documentation shows. It validates, keeps the last state of charge per van, computes an energy
+figure from it, and writes points in batches. It has no journal, so acknowledged messages are lost when it ends.
 `python -m benchmarks.peers.obvious MQTT_PORT INFLUX_URL MESSAGES` prints its CPU seconds and peak memory.
 """
 

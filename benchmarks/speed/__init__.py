@@ -1,1 +1,1 @@
-"""How fast, how small, how soon: `make bench`. Real servers, the real agent in a process of its own, two cores."""
+"""Speed, memory and latency: `make bench`. Real servers, and the real agent in a separate process, on two cores."""

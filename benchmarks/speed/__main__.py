@@ -18,7 +18,7 @@ SIZES = {"small": 60_000, "full": 400_000}
 
 
 class Bench:
-    """One run; every part prints its own table."""
+    """Run the parts. Each part prints its own table."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -36,7 +36,7 @@ class Bench:
         }
 
     def stages(self, _directory: Path) -> None:
-        """CPU of each stage alone."""
+        """CPU time of each stage alone."""
         head("CPU per message of each stage alone, 1000 vans, µs", "stage", "a reading each 1 s", "each 10 s")
         server = VictoriaServer().start() if VictoriaServer.is_installed() else None
         try:
@@ -58,7 +58,7 @@ class Bench:
         )
 
     def cpu(self, directory: Path) -> None:
-        """CPU of the agent, whole way."""
+        """CPU time of the agent for all stages."""
         head(
             "CPU per message of the agent, whole way, Mosquitto on the same two cores",
             "store",
@@ -88,7 +88,7 @@ class Bench:
                 server.stop()
 
     def rates(self, directory: Path) -> None:
-        """CPU of the agent, whole way, at the rates of fleets rather than as fast as it goes."""
+        """CPU time of the agent for all stages, at rates of real fleets."""
         head("CPU per message of the agent at a rate, SQLite, 1000 vans", "messages/s", "µs", "of a core")
         for per_s in (100.0, 1000.0, 5000.0, 10_000.0, 20_000.0):
             count = int(per_s * (8 if self.count <= SIZES["small"] else 30))
@@ -97,7 +97,7 @@ class Bench:
             row(f"{per_s:,.0f}", f"{cpu.us:.0f}", f"{cpu.us * per_s / 1e6:.0%}")
 
     def peers(self, directory: Path) -> None:
-        """The obvious Python stack and, where it is there, Telegraf, with the same load."""
+        """The usual Python stack and, if installed, Telegraf, with the same load."""
         head("Peers, same load, VictoriaMetrics as the store", "who", "µs", "ratio to vanpulse", "stored", "MB")
         ours_us = 0.0
         for peer in peers(directory, min(self.count, 40_000)):
@@ -111,7 +111,7 @@ class Bench:
             row(name, f"{share:.2%}")
 
     def ack(self, directory: Path) -> None:
-        """PUBLISH → PUBACK over a sweep of rates."""
+        """Latency from PUBLISH to PUBACK for several rates."""
         head("PUBLISH → PUBACK, ms", "wanted/s", "reached/s", "median", "p99", "largest")
         seconds = 5.0 if self.count <= SIZES["small"] else 20.0
         rates = [100.0, 1000.0, 5000.0, 10_000.0, 20_000.0, 40_000.0]
@@ -120,7 +120,7 @@ class Bench:
             row(f"{wanted:,.0f}", f"{reached:,.0f}", *figures)
 
     def readable(self, directory: Path) -> None:
-        """PUBLISH → readable."""
+        """Latency from PUBLISH until the point is readable."""
         head("PUBLISH → readable in SQLite, ms", "wanted/s", "reached/s", "median", "p99", "largest")
         seconds = 8.0 if self.count <= SIZES["small"] else 30.0
         for per_s in (100.0, 1000.0, 5000.0, 10_000.0):
@@ -131,7 +131,7 @@ class Bench:
             row(f"{per_s:,.0f}", f"{reached:,.0f}", *figures)
 
     def memory(self, directory: Path) -> None:
-        """Memory and start."""
+        """Memory, and time to start."""
         head("Memory and start", "vans", "MB when ready", "MB after each has reported", "s from start to ready")
         fleets = (1000, 10_000) if self.count <= SIZES["small"] else (1000, 10_000, 100_000)
         for vans in fleets:
@@ -174,7 +174,7 @@ class Bench:
             row("VictoriaMetrics", f"{whole.victoria_bytes_per_van_day(directory / 'victoria') / 1000:,.0f}")
 
     def simulator(self, _directory: Path) -> None:
-        """How many vans one core can simulate."""
+        """The number of vans that one core can simulate."""
         head("Simulated seconds of vans in a second of CPU", "vans", "van-seconds")
         for vans in (100, 1000, 20_000):
             row(f"{vans:,}", f"{stages.simulated_per_s(vans):,.0f}")

@@ -1,7 +1,7 @@
 """The broker's side of one MQTT 5 connection, for measuring PUBLISH → PUBACK at the agent alone.
 
-A real broker's own delays would be in the figure; this one only sends publishes at a given rate, keeps to the agent's
-Receive Maximum, and notes when each PUBACK comes back.
+The result would include the delays of a real broker. This one only sends messages at a given rate, within the agent's
+Receive Maximum, and notes the time of each PUBACK.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class MeasuringBroker:
             self._room.set()
 
     def _other(self, waiting: bytes, writer: asyncio.StreamWriter) -> bytes:
-        """Answer what is not a plain PUBACK; returns what is not complete yet."""
+        """Answer packets other than PUBACK. Returns the bytes of an incomplete packet."""
         while waiting and not (waiting[0] == 0x40 and len(waiting) < 4):
             try:
                 packet, length = mqtt5.read(memoryview(waiting))
@@ -76,7 +76,7 @@ class MeasuringBroker:
         return waiting
 
     async def send(self, messages: list[tuple[str, bytes]], *, per_s: float) -> float:
-        """Send at this rate, all of it; returns once everything is acknowledged: the rate that was reached."""
+        """Send all messages at this rate. Returns the rate that was reached when everything is acknowledged."""
         await self._subscribed.wait()
         assert self._writer is not None
         began = time.perf_counter()

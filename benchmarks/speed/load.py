@@ -1,6 +1,7 @@
 """The load: QoS 1 `telemetry` of about 180 bytes, from vans that report every ten seconds of their own time.
 
-Every reading is newer than all before it of its van: an older one would only be stored, and cost the agent a third.
+Every reading is newer than all earlier ones of its van. A late reading would only be stored and would cost the agent a
+third.
 """
 
 import time
@@ -8,11 +9,11 @@ from collections.abc import Iterator
 
 PERIOD_MS = 10_000
 LONGEST_MS = 5 * 86_400_000
-"""How far back a load may begin: the agent takes readings of the last seven days."""
+"""How far in the past a load may begin. The agent accepts readings of the last seven days."""
 
 
 def payload(van: int, turn: int, start_ms: int, period_ms: int = PERIOD_MS) -> bytes:
-    """Reading number `turn` of a van: it drives 25 minutes out of 30."""
+    """Reading number `turn` of a van that drives 25 minutes out of 30."""
     cycle = 300_000 // period_ms
     moving = turn // cycle % 6 != 5
     return (
@@ -37,7 +38,7 @@ def topic(van: int) -> str:
 
 
 def start_ms() -> int:
-    """When a load begins that starts now and is to go on for long."""
+    """The beginning of a load that starts now and continues for long."""
     return time.time_ns() // 1_000_000 - LONGEST_MS
 
 

@@ -1,6 +1,6 @@
-"""The same load for those one would use instead: the obvious Python stack and, where it is on the path, Telegraf.
+"""The same load for alternatives: the usual Python stack and, if it is on the path, Telegraf.
 
-Each writes into a VictoriaMetrics of its own, in which is counted what arrived: whoever loses a third saves a third.
+Each writes to a separate VictoriaMetrics, where the points are counted, because losing messages also saves CPU time.
 """
 
 import os
@@ -23,24 +23,26 @@ KILLED_PER_S: Final = 5000.0
 OUR_SERIES: Final = "battery_soc_pct"
 TELEGRAF_SERIES: Final = "mqtt_consumer_soc_pct"
 SETTLED_S: Final = 25.0
-"""When for so long nothing more has arrived, nothing more will: by default Telegraf writes a batch that is not full
-each 10 s, and tries again 10 s after a failure."""
+"""If no more points arrive for this long, the run is over.
+
+By default Telegraf writes an incomplete batch every 10 s, and tries again 10 s after a failure.
+"""
 
 
 class Peer(NamedTuple):
-    """What one of them took for the load."""
+    """The cost of one program for the load."""
 
     name: str
     cpu_us: float
     """Per message sent."""
     stored: float
-    """Fraction of the messages that the store holds."""
+    """Fraction of the messages that are in the store."""
     peak_bytes: int
     """The largest resident memory."""
 
 
 def peers(directory: Path, count: int) -> Iterator[Peer]:
-    """Vanpulse and every peer there is, one after the other."""
+    """Run vanpulse and all installed alternatives, one after the other."""
     for period_ms in (PERIOD_MS, 1000):
         yield ours(directory / f"ours-{period_ms}", count, period_ms)
     with victoria_server() as server:
@@ -52,15 +54,15 @@ def peers(directory: Path, count: int) -> Iterator[Peer]:
 
 
 def ours(directory: Path, count: int, period_ms: int) -> Peer:
-    """The agent; how often a van reports decides how many points are derived from a reading."""
+    """Run the agent. The period of readings decides how many points are derived from a reading."""
     with victoria_server() as server:
         cpu = agent_cpu(directory, count=count, vans=VANS, period_ms=period_ms, store__url=server.store_url())
-        arrived = stored(server, OUR_SERIES) - 3 * VANS  # those went ahead of what was measured
+        arrived = stored(server, OUR_SERIES) - 3 * VANS  # without the messages before the measurement
     return Peer(f"vanpulse, a reading each {period_ms // 1000} s", cpu.us, arrived / count, cpu.peak_bytes)
 
 
 def obvious(directory: Path, server: VictoriaServer, count: int) -> Peer:
-    """`benchmarks.peers.obvious`, which ends by itself."""
+    """Run `benchmarks.peers.obvious`, which ends by itself."""
     with Mosquitto(directory / "obvious", max_queued_messages=10_000_000) as broker:
         words = [sys.executable, "-m", "benchmarks.peers.obvious", str(broker.port), server.url, str(count)]
         peer = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -73,7 +75,7 @@ def obvious(directory: Path, server: VictoriaServer, count: int) -> Peer:
 
 
 def telegraf(directory: Path, name: str, server: VictoriaServer, count: int) -> Peer:
-    """Telegraf with one of its configurations, until everything or nothing more has arrived."""
+    """Run Telegraf with one of its configurations until all messages, or no more, arrive."""
     with telegraf_broker(directory, name) as broker, Telegraf(directory, name, broker, server) as peer:
         before_s = cpu_s(peer.pid)
         Load(broker.port, VANS).publish(count)
@@ -84,7 +86,7 @@ def telegraf(directory: Path, name: str, server: VictoriaServer, count: int) -> 
 
 
 def killed(directory: Path, count: int) -> Iterator[tuple[str, float]]:
-    """Each killed in the middle of a load and started again a second later: the fraction of it that the store holds."""
+    """Kill each program during a load and start it again after a second. Returns the fraction of the load stored."""
     with (
         victoria_server() as server,
         Mosquitto(directory / "killed", max_queued_messages=10_000_000) as broker,
@@ -114,12 +116,12 @@ def _killed_once(
 
 
 def telegraf_broker(directory: Path, name: str) -> Mosquitto:
-    """A broker that keeps a batch of Telegraf's in flight."""
+    """A broker whose in-flight window holds a whole batch of Telegraf."""
     return Mosquitto(directory / name, max_queued_messages=10_000_000, max_inflight_messages=20_000)
 
 
 class Telegraf:
-    """Telegraf as a process with one of the configurations, ready once it has subscribed."""
+    """Telegraf as a process with one of its configurations. It is ready when it has subscribed."""
 
     def __init__(self, directory: Path, name: str, broker: Mosquitto, server: VictoriaServer) -> None:
         self._name = name
@@ -135,7 +137,7 @@ class Telegraf:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, and return once it has subscribed; with a session that goes on, once it is there again."""
+        """Start it and return when it has subscribed, or when its persistent session is resumed."""
         config = ROOT / "benchmarks" / "peers" / f"telegraf-{self._name}.conf"
         first = self._process is None
         seen = f"Received SUBSCRIBE from telegraf-{self._name}" if first else f" as telegraf-{self._name} ("
@@ -167,7 +169,7 @@ class Telegraf:
 
 
 def settled(server: VictoriaServer, series: str, count: int) -> int:
-    """How many messages have arrived, once all have or nothing more comes."""
+    """The number of messages that have arrived, when all have or no more arrive."""
     arrived, since_s = 0, time.monotonic()
     while arrived < count and time.monotonic() - since_s < SETTLED_S:
         time.sleep(0.5)
@@ -178,12 +180,12 @@ def settled(server: VictoriaServer, series: str, count: int) -> int:
 
 
 def stored(server: VictoriaServer, series: str) -> int:
-    """How many messages the store holds a value of; one that was written twice counts once."""
+    """The number of messages with a value in the store. A duplicate counts once."""
     server.flush()
     return sum(len(set(each["timestamps"])) for each in server.export(f'{{__name__="{series}"}}'))
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of a process so far."""
+    """CPU time of a process so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,6 +1,6 @@
 """Publishes the load over raw MQTT 5: `… publisher PORT COUNT VANS RATE START_MS FIRST_TURN PERIOD_MS`.
 
-RATE 0 is as fast as the broker acknowledges. With START_MS 0 each reading's time is the moment it is sent.
+RATE 0 means as fast as the broker acknowledges. With START_MS 0 the time of each reading is its sending time.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""CPU of each stage alone, in this process: microseconds per message.
+"""CPU time of each stage alone, in this process, in microseconds per message.
 
-Other work on the machine only ever adds. So every stage goes over the same batches several times, the least time of
-each batch counts, and the sum over the batches is the result.
+Other work on the machine can only increase the time. Every stage therefore processes the same batches several times.
+The result is the sum of the shortest time of each batch.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from simulator.fleet import Fleet
 BATCH = 128
 ROUNDS = 5
 WARM_UP_TURNS = 2
-"""How often every van reports before it counts."""
+"""Number of readings per van before the measurement."""
 UNIT_POINTS = 10_000
 CALIBRATION_TURNS = 20_000
 
 
 def least(measure: Callable[[], Sequence[float]], count: int) -> float:
-    """µs per message: the sum of the least time of every batch."""
+    """µs per message: the sum of the shortest time of each batch."""
     rounds: list[Sequence[float]] = [measure() for _ in range(ROUNDS)]
     return sum(min(times) for times in zip(*rounds, strict=True)) / count * 1e6
 
 
 def calibration_ns() -> float:
-    """One turn of a plain loop in this Python, now: how fast the machine is at this moment."""
+    """Time of one pass of a simple loop, as a measure of the present speed of the machine."""
 
     def loop() -> float:
         began = time.process_time()
@@ -94,10 +94,10 @@ def decode_s(load: list[Message], now_ms: int) -> list[float]:
 def process_s(
     load: list[Message], warm_up: list[Message], now_ms: int, *, keep: bool = False
 ) -> tuple[list[float], list[Rows]]:
-    """Decode, step and rows together, seconds for each batch; and the rows in units as the writer gets them.
+    """Seconds per batch for decode, step and rows together, and the rows in the units that the writer gets.
 
-    The units are let go unless they are to be kept: the agent's are gone once written, and memory that is new each time
-    would be measured instead.
+    The units are discarded unless they are kept on purpose, because the agent also frees them after the write.
+    Otherwise the allocation of new memory would be measured.
     """
     shard = new_shard()
     shard.process(Batch(0, now_ms, 0, warm_up))
@@ -131,7 +131,7 @@ def sqlite_s(units: list[Rows]) -> list[float]:
 
 
 def influx_s(units: list[Rows], url: str) -> list[float]:
-    """Lines, gzip and the request, seconds for each unit; the database's own work is another process."""
+    """Seconds per unit for lines, gzip and the request. The work of the database is in another process."""
 
     async def write() -> list[float]:
         store = InfluxStore(url, token="bench", batch_points=5000)
@@ -150,7 +150,7 @@ async def _timed(store: Store, rows: Rows) -> float:
 
 
 def mean_turn_ns() -> float:
-    """The same on average over a second: by how much the machine is slower than at its best."""
+    """The mean of the same over a second, which shows how much slower the machine is than at its best."""
     turns = 5_000_000
     began = time.process_time()
     total = 0
@@ -160,7 +160,7 @@ def mean_turn_ns() -> float:
 
 
 def measure(*, count: int, vans: int, period_ms: int, influx_url: str | None) -> list[tuple[str, float]]:
-    """Every stage in the order of a message."""
+    """All stages, in the order of a message."""
     gc.set_threshold(*GC_THRESHOLDS)
     now_ms = time.time_ns() // 1_000_000
     everything = [
@@ -185,7 +185,7 @@ def measure(*, count: int, vans: int, period_ms: int, influx_url: str | None) ->
 
 
 def simulated_per_s(vans: int) -> float:
-    """Seconds of one van that the simulator steps through in a second of CPU, late in the morning: most are on tour."""
+    """Simulated seconds of one van per second of CPU time, late in the morning when most vans are on tour."""
     fleet = Fleet(vans=vans, seed=1, start_s=start_ms() // 1000, clock="11:00")
     steps = max(20, 40_000 // vans)
 

@@ -1,4 +1,4 @@
-"""The whole way with real servers: CPU of the agent's process per message, latencies, memory, start, catching up."""
+"""All stages with real servers: CPU time of the agent per message, latencies, memory, start, catching up."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ PAUSE_S = 0.25
 
 
 class Load:
-    """A fleet's readings, in several parts that follow on each other; published by a process of its own."""
+    """The readings of a fleet in consecutive parts, published by a separate process."""
 
     def __init__(self, port: int, vans: int, *, period_ms: int = PERIOD_MS, live: bool = False) -> None:
         self._port = port
@@ -37,14 +37,14 @@ class Load:
         self._turn = 0
 
     def start(self, count: int, *, per_s: float = 0) -> subprocess.Popen[bytes]:
-        """Begin to publish so many more messages, as fast as the broker takes them or at a rate."""
+        """Begin to publish this many more messages, as fast as the broker accepts them or at a given rate."""
         numbers = (self._port, count, self._vans, per_s, self._start_ms, self._turn, self._period_ms)
         self._turn += -(-count // self._vans)
         words = [sys.executable, "-m", "benchmarks.speed.publisher", *map(str, numbers)]
         return subprocess.Popen(words, cwd=ROOT)
 
     def publish(self, count: int, *, per_s: float = 0) -> float:
-        """The same, until all is acknowledged: seconds."""
+        """The same, and wait until all are acknowledged. Returns the seconds."""
         began = time.monotonic()
         if self.start(count, per_s=per_s).wait():
             raise RuntimeError("the load could not be published")
@@ -52,7 +52,7 @@ class Load:
 
 
 class AgentCpu(NamedTuple):
-    """What the agent took for a load."""
+    """The cost of the agent for a load."""
 
     us: float
     """CPU per message."""
@@ -66,13 +66,13 @@ class AgentCpu(NamedTuple):
 def agent_cpu(
     directory: Path, *, count: int, vans: int, period_ms: int = PERIOD_MS, per_s: float = 0, **settings: object
 ) -> AgentCpu:
-    """The agent's CPU, whole way; at saturation, or at a rate."""
+    """CPU time of the agent for all stages, at full speed or at a given rate."""
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
         Agent(directory / "agent", mqtt__url=broker.url, **settings) as agent,
     ):
         load = Load(broker.port, vans, period_ms=period_ms)
-        load.publish(3 * vans)  # every van known and on its way, every cache warm
+        load.publish(3 * vans)  # now all vans are known and driving, and all caches are warm
         agent.wait_processed(3 * vans, timeout_s=WAIT_S, pause_s=PAUSE_S)
         before = agent.metrics()
         began = time.monotonic()
@@ -105,7 +105,7 @@ def percentiles(values: list[float]) -> tuple[float, float, float]:
 def ack_latency(
     directory: Path, rates: list[float], *, seconds: float, vans: int
 ) -> list[tuple[float, float, list[float]]]:
-    """PUBLISH → PUBACK for each rate: (rate wanted, rate reached, latencies in s)."""
+    """Latency from PUBLISH to PUBACK for each rate: (given rate, rate reached, latencies in s)."""
 
     async def run() -> list[tuple[float, float, list[float]]]:
         broker = MeasuringBroker()
@@ -132,9 +132,9 @@ def ack_latency(
 
 
 def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int) -> tuple[float, list[float]]:
-    """PUBLISH → readable in SQLite: messages/s reached, latencies in s.
+    """Latency from PUBLISH until readable in SQLite: rate reached in messages/s, latencies in s.
 
-    The readings' own time is that of publishing; a reader looks again and again.
+    The time of each reading is its sending time. A reader polls the file.
     """
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
@@ -159,7 +159,7 @@ def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int
 
 
 def memory_and_start(directory: Path, vans: int) -> tuple[float, float, float]:
-    """With so many vans known: resident MB when ready and once each has reported, and seconds from start to ready."""
+    """For this many known vans: resident MB when ready and after a reading of each, and seconds from start to ready."""
     with Mosquitto(directory, max_queued_messages=10_000_000) as broker:
         agent = Agent(directory / "agent", mqtt__url=broker.url)
         with agent:
@@ -188,7 +188,7 @@ def catch_up(
     period_ms: int,
     **settings: object,
 ) -> float:
-    """Messages per second at which what an outage of the store left in the journal is worked off."""
+    """The rate in messages/s at which the journal is processed after an outage of the store."""
     vans = 1000
     with (
         Mosquitto(directory, max_queued_messages=10_000_000) as broker,
@@ -222,7 +222,7 @@ def catch_up(
 
 
 def catch_up_sqlite(directory: Path, *, count: int, period_ms: int) -> float:
-    """The same where another program holds the history file's write lock."""
+    """The same if another program holds the write lock of the history file."""
     history = directory / "agent" / "history.db"
     other: list[sqlite3.Connection] = []
 
@@ -237,7 +237,7 @@ def catch_up_sqlite(directory: Path, *, count: int, period_ms: int) -> float:
 
 
 def catch_up_victoria(directory: Path, *, count: int, period_ms: int) -> float:
-    """The same where the server stands still, as a machine out of memory does."""
+    """The same if the server is stopped, like a machine without memory."""
     server = VictoriaServer().start()
     try:
         return catch_up(
@@ -253,7 +253,7 @@ def catch_up_victoria(directory: Path, *, count: int, period_ms: int) -> float:
 
 
 SIZE_VANS, SIZE_TURNS = 20, 8640
-"""A day of readings each 10 s."""
+"""The number of readings of a day with one every 10 s."""
 
 
 def sqlite_bytes_per_van_day(directory: Path) -> float:
@@ -262,7 +262,7 @@ def sqlite_bytes_per_van_day(directory: Path) -> float:
 
 
 def victoria_bytes_per_van_day(directory: Path) -> float:
-    """Size of VictoriaMetrics' data for one van and day, once it has settled."""
+    """Size of the data of VictoriaMetrics for one van and day, after it has settled."""
     server = VictoriaServer().start()
     try:
         return _a_day(directory, lambda: _settled_bytes(server.folder / "data"), store__url=server.store_url())
@@ -271,7 +271,7 @@ def victoria_bytes_per_van_day(directory: Path) -> float:
 
 
 def influx_bytes_per_van_day(directory: Path) -> float:
-    """Size of InfluxDB's data for one van and day, once compacted."""
+    """Size of the data of InfluxDB for one van and day, after compaction."""
     server = InfluxServer('cache-snapshot-write-cold-duration = "2s"\ncompact-full-write-cold-duration = "4s"').start()
     try:
         server.create_database("bench")
@@ -294,7 +294,7 @@ def _a_day(directory: Path, size: Callable[[], int], **settings: object) -> floa
 
 
 def _settled_bytes(folder: Path) -> int:
-    """Bytes of all files once they have not changed for ten seconds."""
+    """Size of all files in bytes, when it has not changed for ten seconds."""
     sizes: list[int] = []
     while len(sizes) < 10 or len(set(sizes[-10:])) > 1:
         time.sleep(1.0)
@@ -305,14 +305,14 @@ def _settled_bytes(folder: Path) -> int:
 def _bytes(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # compacted away
+        with contextlib.suppress(FileNotFoundError):  # removed by the compaction
             total += path.stat().st_size if path.is_file() else 0
     return total
 
 
 @contextlib.contextmanager
 def fronted(server: InfluxServer) -> Iterator[FrontEnd]:
-    """The `/api/v2/write` before an InfluxDB 1.6.7, served in a thread."""
+    """Serves `/api/v2/write` in front of an InfluxDB 1.6.7, in a thread."""
     loop = asyncio.new_event_loop()
     in_background(loop.run_forever)
     front = FrontEnd(server)

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the table; 1 if anything is outside its limits."""
+    """Print the table. Returns 1 if a value is outside its limits."""
     failed = False
     sys.stdout.write(f"{'':<52}{'simulated':>10}{'limits':>16}  unit\n")
     for result in check(arguments.cycles, days=arguments.days):
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def line(result: CheckResult) -> str:
-    """One line of the table."""
+    """A line of the table."""
     limits = f"{result.low:.1f} to {result.high:.1f}"
     mark = "" if result.passed else "  outside"
     return f"{result.what:<52}{result.value:>10.1f}{limits:>16}  {result.unit}{mark}\n"

@@ -1,4 +1,4 @@
-"""What the simulator's commands have in common: the broker's options and the last line."""
+"""Options and output that the commands of the simulator share."""
 
 import argparse
 import datetime
@@ -43,7 +43,7 @@ def positive_int(text: str) -> int:
 
 
 def wall_clock(text: str) -> str:
-    """The text, if it is HH:MM or "real"."""
+    """A text that is HH:MM or "real"."""
     if text != "real":
         try:
             datetime.time.fromisoformat(text)
@@ -53,7 +53,7 @@ def wall_clock(text: str) -> str:
 
 
 def moment_s(text: str) -> int:
-    """RFC 3339 as seconds since the epoch."""
+    """An RFC 3339 time as seconds since the epoch."""
     try:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError:
@@ -68,12 +68,12 @@ def fields(text: str) -> tuple[str, ...]:
     names = tuple(name for name in text.split(",") if name)
     for name in names:
         if name not in Reading.__struct_fields__:
-            raise argparse.ArgumentTypeError(f"{name!r} is no field of a reading")
+            raise argparse.ArgumentTypeError(f"{name!r} is not a field of a reading")
     return names
 
 
 def prefix(text: str) -> str:
-    """The beginning of a topic that can be published to."""
+    """A valid beginning of a topic."""
     if not text.strip("/") or any(sign in text for sign in "+#\0"):
         raise argparse.ArgumentTypeError(f"{text!r} cannot begin a topic")
     return text
@@ -89,14 +89,16 @@ def broker(text: str) -> str:
 
 
 def add_broker(parser: argparse.ArgumentParser) -> None:
-    """Where to publish, under which topics, over how many connections."""
+    """Declare the options for the broker, the topics and the connections."""
     parser.add_argument(
         "--broker",
         type=broker,
         metavar="URL",
-        help=f"mqtt[s]://[user:password@]host[:port]; else mqtt.url, else {DEFAULT_URL}",
+        help=f"mqtt[s]://[user:password@]host[:port]; default mqtt.url, or {DEFAULT_URL}",
     )
-    parser.add_argument("--prefix", type=prefix, help=f"first level of the topics; else mqtt.prefix ({DEFAULT_PREFIX})")
+    parser.add_argument(
+        "--prefix", type=prefix, help=f"first level of the topics; default mqtt.prefix ({DEFAULT_PREFIX})"
+    )
     parser.add_argument(
         "--connections",
         type=int,
@@ -107,14 +109,14 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
 
 
 def broker_url(arguments: argparse.Namespace) -> str:
-    """The broker's address: the option, the environment, or the default. Raises ValueError if it is none."""
+    """The address of the broker from the option, the environment or the default. Raises ValueError if it is invalid."""
     url: str = arguments.broker or os.environ.get("VANPULSE_MQTT__URL") or DEFAULT_URL
     Broker.from_url(url)
     return url
 
 
 def topic_prefix(arguments: argparse.Namespace) -> str:
-    """The topics' first level, likewise."""
+    """The first level of the topics, from the option, the environment or the default."""
     return arguments.prefix or os.environ.get("VANPULSE_MQTT__PREFIX") or DEFAULT_PREFIX
 
 
@@ -126,5 +128,5 @@ def finish(summary: SendSummary, *, vans: int) -> None:
 
 
 def complain(command: str, error: Exception) -> None:
-    """One line on stderr."""
+    """Print one line to stderr."""
     sys.stderr.write(f"vanpulse {command}: {error}\n")

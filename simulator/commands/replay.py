@@ -1,4 +1,4 @@
-"""`replay`: recorded drives are published to a broker."""
+"""`replay`: publishes recorded drives to a broker."""
 
 import argparse
 import asyncio
@@ -70,7 +70,7 @@ async def _publish(messages: list[tuple[int, Outgoing]], url: str, arguments: ar
 
 
 async def _paced(messages: list[tuple[int, Outgoing]], speedup: float | None) -> AsyncIterator[list[Outgoing]]:
-    """Batches of messages, all at once or each when its time has come."""
+    """Batches of messages, all at once or each at its time."""
     if speedup is None:
         for start in range(0, len(messages), 500):
             yield [message for _, message in messages[start : start + 500]]

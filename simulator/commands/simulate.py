@@ -1,4 +1,4 @@
-"""`simulate`: a fleet of simulated vans publishes to a broker."""
+"""`simulate`: publishes a fleet of simulated vans to a broker."""
 
 import argparse
 import asyncio
@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=positive,
         metavar="HZ",
-        help="messages per second and van; else every 10 s awake, less asleep",
+        help="messages per second and van; by default one per 10 s awake, fewer asleep",
     )
     parser.add_argument("--speedup", type=positive, default=1.0, metavar="N", help="live time runs N times as fast")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same fleet (1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed gives the same fleet (1)")
     parser.add_argument(
-        "--hours", type=not_negative, default=0.0, metavar="N", help="send the last N hours first, at once"
+        "--hours", type=not_negative, default=0.0, metavar="N", help="first send the last N hours without waiting"
     )
     parser.add_argument(
         "--buffer",
@@ -48,16 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="send the past as arrays of up to N readings; native dialect only (1)",
     )
     parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
-    parser.add_argument("--truth", type=Path, metavar="FILE", help="write what really happened, as JSON lines")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true values as JSON lines")
     parser.add_argument("--dialect", choices=DIALECTS, default="native", metavar="NAME", help=", ".join(DIALECTS))
     parser.add_argument(
         "--clock",
         type=wall_clock,
         default=DEFAULT_CLOCK,
         metavar="HH:MM",
-        help=f'hour of a working day at every depot, now ({DEFAULT_CLOCK}), or "real" for the true time',
+        help=f'local time of a working day at every depot at the start ({DEFAULT_CLOCK}), or "real" for the true time',
     )
-    parser.add_argument("--start", type=moment_s, metavar="TIME", help="end of the past as RFC 3339 instead of now")
+    parser.add_argument(
+        "--start", type=moment_s, metavar="TIME", help="end of the past, as an RFC 3339 time; by default now"
+    )
     parser.add_argument("--fleet-file", type=Path, metavar="FILE", help="write the fleet file for the agent")
     parser.add_argument("--seconds", type=not_negative, metavar="N", help="stop after N seconds of live sending")
     parser.add_argument("--messages", type=positive_int, metavar="N", help="stop after N messages")
@@ -65,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Simulate until told to stop; the exit status."""
+    """Simulate until stopped. Returns the exit status."""
     live_s = int(time.time()) if arguments.start is None else arguments.start
     try:
         simulation = Simulation(
@@ -125,7 +127,7 @@ async def _publish(simulation: Simulation, url: str, arguments: argparse.Namespa
 
 
 async def _until(batches: AsyncIterator[list[Outgoing]], stop: asyncio.Event) -> AsyncIterator[list[Outgoing]]:
-    """The batches until the event is set, also in the middle of a wait."""
+    """The batches until the event is set, even during a wait."""
     stopped = asyncio.ensure_future(stop.wait())
     try:
         while not stop.is_set():

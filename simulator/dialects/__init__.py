@@ -1,4 +1,4 @@
-"""How a reading is put into topics and payloads: one file per kind of sender."""
+"""Encoders from readings to topics and payloads, one file per kind of sender."""
 
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -11,10 +11,10 @@ from simulator.reports import Reading
 
 
 class Encoder(Protocol):
-    """Puts readings into the messages of one kind of sender."""
+    """Encodes readings as messages of one kind of sender."""
 
     retain: bool
-    """Whether this kind of sender lets the broker keep its last values."""
+    """Whether this kind of sender publishes retained messages."""
 
     def encode(self, readings: list[Reading]) -> list[tuple[str, bytes]]:
         """Topics and payloads, in the order of the readings."""
@@ -31,5 +31,5 @@ DIALECTS: Final = ("native", *_MAKERS)
 
 
 def make_encoder(name: str, *, prefix: str = "vans") -> Encoder:
-    """The encoder of this name; only the native topics have a prefix."""
+    """The encoder of this name. Only native topics have a prefix."""
     return Native(prefix) if name == "native" else _MAKERS[name]()

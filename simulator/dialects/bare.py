@@ -1,4 +1,4 @@
-"""Senders that publish one bare value per topic: OVMS what has changed, the SAIC gateway everything at each poll."""
+"""Senders that publish one value per topic. OVMS sends changed values, the SAIC gateway all values at each poll."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -11,7 +11,7 @@ Text = Callable[[Any], str]
 
 
 def _ovms_number(value: float) -> str:
-    """Six significant digits, as C++ streams write them."""
+    """A number with six significant digits, in the format of C++ streams."""
     return f"{value:.6g}"
 
 
@@ -49,7 +49,7 @@ OVMS: Final[Mapping[str, tuple[str, Text]]] = {
     "heading_deg": ("v/p/direction", _ovms_number),
     "odometer_km": ("v/p/odometer", _ovms_number),
 }
-"""Canonical field, metric and text; names and signs by the OVMS metrics documentation."""
+"""Canonical field → metric and text. Names and signs are those of the OVMS metrics documentation."""
 
 SAIC: Final[Mapping[str, tuple[str, Text]]] = {
     "soc_pct": ("drivetrain/soc", _fixed(1)),
@@ -67,22 +67,22 @@ SAIC: Final[Mapping[str, tuple[str, Text]]] = {
     "heading_deg": ("location/heading", _fixed(0)),
     "speed_kmh": ("location/speed", _fixed(1)),
 }
-"""Canonical field, topic tail and text; names and signs by the gateway's `mqtt_topics.py`."""
+"""Canonical field → end of the topic and text. Names and signs are those of the gateway's `mqtt_topics.py`."""
 
 
 FULL_RESEND_S: Final = 1200
-"""An OVMS module sends everything anew after this time."""
+"""An OVMS module sends all values again after this time."""
 
 
 class BareValueEncoder:
-    """Publishes single values without a time of their own."""
+    """Publishes single values without event times."""
 
     retain = True
 
     def __init__(
         self, fields: Mapping[str, tuple[str, Text]], topic: Callable[[str], str], *, resend_s: int = 0
     ) -> None:
-        """`topic` gives the beginning of a van's topics; `resend_s` how long what has not changed is left out."""
+        """`topic` gives the beginning of a van's topics. Unchanged values are left out for `resend_s`."""
         self._fields = fields
         self._topic = topic
         self._resend_s = resend_s
@@ -90,7 +90,7 @@ class BareValueEncoder:
         self._period: dict[str, int] = {}
 
     def encode(self, readings: list[Reading]) -> list[tuple[str, bytes]]:
-        """One message for each value that is to be told. What was held back is lost: there is no time to give it."""
+        """One message per value to send. Readings that were held back are lost, because values have no event time."""
         messages = []
         for reading, withheld in each(readings):
             if withheld:
@@ -108,7 +108,7 @@ class BareValueEncoder:
         return messages
 
     def _everything_is_due(self, reading: Reading) -> bool:
-        """Whether unchanged values are told as well."""
+        """Whether unchanged values are sent too."""
         if not self._resend_s:
             return True
         vehicle_id, time_ms = reading["vehicle_id"], reading["time"]
@@ -121,10 +121,10 @@ class BareValueEncoder:
 
 
 def make_ovms() -> BareValueEncoder:
-    """`ovms/<vehicle>/<vehicle>/metric/…`, retained: every module signs in at the broker as its van."""
+    """Topics `ovms/<vehicle>/<vehicle>/metric/…`, retained. The user name of a module is its van."""
     return BareValueEncoder(OVMS, lambda vehicle_id: f"ovms/{vehicle_id}/{vehicle_id}/metric/", resend_s=FULL_RESEND_S)
 
 
 def make_saic() -> BareValueEncoder:
-    """`saic/fleet/vehicles/<VIN>/…`, retained."""
+    """Topics `saic/fleet/vehicles/<VIN>/…`, retained."""
     return BareValueEncoder(SAIC, lambda vehicle_id: f"saic/fleet/vehicles/{vin(vehicle_id)}/")

@@ -24,7 +24,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Gbt32960:
-    """`gbt32960/<VIN>/upstream/info` in real time, `…/reinfo` for what was held back. Loads are not part of it."""
+    """Topics `gbt32960/<VIN>/upstream/info` in real time, `…/reinfo` for readings held back. It has no loads."""
 
     retain = False
 
@@ -70,7 +70,7 @@ def _infos(reading: Reading) -> list[dict[str, Any]]:
             "Speed": round(speed * 10.0),
             "Mileage": round(reading.get("odometer_km", 0.0) * 10.0),
             "Voltage": round(reading.get("voltage_v", 0.0) * 10.0),
-            # 0.1 A from -1000 A on; makers differ in the sign, this one counts out of the battery as positive.
+            # In steps of 0.1 A from -1000 A. Makers use different signs; here out of the battery is positive.
             "Current": round((1000.0 - reading.get("current_a", 0.0)) * 10.0),
             "SOC": min(max(round(reading["soc_pct"]), 0), 255),
             "DC": 1,

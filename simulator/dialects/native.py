@@ -8,11 +8,11 @@ from simulator.reports import Reading
 
 _encode = msgspec.json.Encoder().encode
 _NOT_PAYLOAD: Final = frozenset({"vehicle_id", "kind", "charger_power_kw"})
-"""What is in the topic, and what the native payload has no field for."""
+"""Fields that are in the topic, or that the native payload does not have."""
 
 
 class Native:
-    """`{prefix}/{vehicle_id}/{kind}` with a JSON object, or an array of what was held back."""
+    """Topics `{prefix}/{vehicle_id}/{kind}` with a JSON object, or an array of readings that were held back."""
 
     retain = False
 
@@ -21,7 +21,7 @@ class Native:
         self._prefix = prefix
 
     def encode(self, readings: list[Reading]) -> list[tuple[str, bytes]]:
-        """One message for each reading; one for all readings of a kind that were held back."""
+        """One message for each reading, and one for all readings of a kind that were held back."""
         messages = []
         for reading in readings:
             topic = f"{self._prefix}/{reading['vehicle_id']}/{reading['kind']}"
@@ -37,7 +37,7 @@ def _fields(reading: Reading) -> dict[str, Any]:
 
 
 def each(readings: list[Reading]) -> list[tuple[Reading, bool]]:
-    """Single readings, and whether each was held back: for senders that know no arrays."""
+    """Single readings, and whether each was held back, for senders without arrays."""
     singles: list[tuple[Reading, bool]] = []
     for reading in readings:
         if "withheld" in reading:

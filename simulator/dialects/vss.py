@@ -1,4 +1,4 @@
-"""COVESA VSS paths as the keys of a JSON object, with the reading's own time: `vss/<vehicle>`."""
+"""Topics `vss/<vehicle>` with a JSON object whose keys are COVESA VSS paths, and the time of the reading."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ PATHS: Final[dict[str, tuple[str, float]]] = {
     "odometer_km": ("Vehicle.TraveledDistance", 1000.0),
     "ambient_temp_c": ("Vehicle.Exterior.AirTemperature", 1.0),
 }
-"""Canonical field, path and scale; the accumulated energies are left out, since their meaning differs by maker."""
+"""Canonical field → path and scale. Accumulated energies are left out, because their meaning differs by maker."""
 
 WHOLE: Final = frozenset({"range_km", "odometer_km"})
 
@@ -34,12 +34,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Vss:
-    """Several paths in one message."""
+    """Publishes several paths in one message."""
 
     retain = False
 
     def encode(self, readings: list[Reading]) -> list[tuple[str, bytes]]:
-        """One message for each reading; loads and drops have no path of their own."""
+        """One message for each reading. Loads and drops have no VSS path."""
         messages = []
         for reading, _ in each(readings):
             if reading["kind"] in {"load", "drop"}:

@@ -111,7 +111,7 @@ def test_replay_with_faults(broker: Mosquitto, tmp_path: Path) -> None:
         (("simulate", "--prefix", "vans/#"), 2, "cannot begin a topic"),
         (("simulate", "--truth", "/no/such/folder/truth.jsonl"), 2, "/no/such/folder/truth.jsonl"),
         (("simulate", "--fleet-file", "/no/such/folder/fleet.toml"), 2, "/no/such/folder/fleet.toml"),
-        (("replay", "--hide", "soc_pct,power", "drive.csv"), 2, "'power' is no field of a reading"),
+        (("replay", "--hide", "soc_pct,power", "drive.csv"), 2, "'power' is not a field of a reading"),
         (("replay", "--soc-step", "half", "drive.csv"), 2, "not a number above 0"),
         (("simulate", "--dialect", "klingon"), 2, "klingon"),
         (("simulate", "--broker", "localhost"), 2, "mqtt://HOST"),

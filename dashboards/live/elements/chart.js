@@ -1,4 +1,4 @@
-// Lines over time and bars over hours, in the page's own colours and time zone.
+// A chart of lines over time or bars over hours, in the colours and the time zone of the page.
 import { echarts } from "nicegui-echart";
 
 export default {

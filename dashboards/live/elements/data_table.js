@@ -1,4 +1,4 @@
-// A real table, sortable and searchable in the browser; rows are patched by key, so a tick touches only what changed.
+// A table that is sorted and searched in the browser. Rows are patched by key, so that a tick updates only changed rows.
 const RESORT_MS = 2000;
 
 export default {

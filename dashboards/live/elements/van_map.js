@@ -1,4 +1,4 @@
-// The map: vans, depots and tracks on one canvas over Leaflet, which brings panning, zooming, touch and keys.
+// The map: vans, depots and tracks on one canvas over Leaflet, which handles panning, zooming, touch and keys.
 // Without a tile server it draws land outlines, a graticule with coordinates and a scale.
 import { leaflet as L } from "nicegui-leaflet";
 
@@ -283,7 +283,7 @@ export default {
         pen.stroke();
       }
     },
-    // Last, and below whatever stands on the depot, so that the names stay readable.
+    // Names are drawn last and below the markers of a depot, so that they stay readable.
     drawDepotNames(pen) {
       if (this.map.getZoom() < 4) return;
       pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
@@ -465,7 +465,7 @@ function lines(one) {
   return [head, rest];
 }
 
-// Each state has a shape of its own, so that nobody has to tell colours apart.
+// Each state has its own shape, so that colours are not needed to distinguish states.
 function glyph(pen, state, x, y, r, heading, surface) {
   pen.beginPath();
   if (state === "driving") {
@@ -500,7 +500,7 @@ function glyph(pen, state, x, y, r, heading, surface) {
   }
 }
 
-// The group whose first van is nearer than a cell, if there is one.
+// The group whose first van is within one cell, if there is one.
 function near(cells, column, row, x, y) {
   for (let dx = -1; dx <= 1; dx++) {
     for (let dy = -1; dy <= 1; dy++) {

@@ -1,4 +1,4 @@
-// What every page and element shares: the theme, and how numbers and times are written.
+// Code shared by all pages and elements: the theme, and the format of numbers and times.
 (() => {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -23,7 +23,7 @@
     try {
       localStorage.setItem("vanpulse-theme", choice);
     } catch {
-      // then it holds for this page only
+      // the theme then applies to this page only
     }
     applyTheme(choice);
   }
