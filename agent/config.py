@@ -56,18 +56,18 @@ class MqttSettings(Section):
     url: str = Field("mqtt://127.0.0.1:1883", description="broker address; `mqtts://` for TLS")
     protocol: Literal["5", "3.1.1"] = Field("5", description="MQTT version")
     client_id: str = Field(
-        "vanpulse", min_length=1, max_length=128, description="constant, so that the broker keeps the session"
+        "vanpulse", min_length=1, max_length=128, description="constant, so that the session is kept"
     )
     username: str | None = Field(None, description="user name at the broker")
     password: SecretStr | None = Field(None, description="password at the broker")
     password_file: Path | None = Field(None, description="file that holds the password")
-    ca_file: Path | None = Field(None, description="certificate authority to trust, instead of the system's")
+    ca_file: Path | None = Field(None, description="certificate authority instead of the system's")
     cert_file: Path | None = Field(None, description="our certificate, if the broker asks for one")
     key_file: Path | None = Field(None, description="key of `cert_file`")
     prefix: str = Field("vans", pattern=r"^[^+#/\x00]+(/[^+#/\x00]+)*$", description="first part of native topics")
     dialects: tuple[DialectName, ...] = Field(("native",), min_length=1, description="payload formats of the vans")
     gbt32960_utc_offset: str = Field(
-        "+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$", description="time zone of the clocks of GB/T 32960 vans"
+        "+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$", description="clocks of GB/T 32960 vans"
     )
     gbt32960_coordinates: Literal["wgs84", "gcj02"] = Field(
         "wgs84", description="coordinates of GB/T 32960 vans that do not state them"
@@ -75,17 +75,11 @@ class MqttSettings(Section):
     gbt32960_current_sign: Literal["learn", "positive_in", "positive_out"] = Field(
         "learn", description="sign of the current of GB/T 32960 vans"
     )
-    ovms_counters: bool = Field(default=False, description="use the lifetime energy counters of OVMS modules")
-    receive_maximum: int = Field(
-        2000, ge=1, le=65_535, description="messages that the broker may send without an acknowledgement"
-    )
-    session_expiry_s: int = Field(
-        604_800, ge=0, le=0xFFFF_FFFF, description="how long the broker keeps our session and its queue"
-    )
-    keepalive_s: int = Field(30, ge=5, le=65_535, description="longest time without a packet on the connection")
-    max_packet_bytes: int = Field(
-        65_536, ge=256, le=16_777_216, description="a larger message becomes an `oversize` dead letter"
-    )
+    ovms_counters: bool = Field(default=False, description="use OVMS lifetime energy counters")
+    receive_maximum: int = Field(2000, ge=1, le=65_535, description="unacknowledged messages that the broker may send")
+    session_expiry_s: int = Field(604_800, ge=0, le=0xFFFF_FFFF, description="how long the broker keeps our session")
+    keepalive_s: int = Field(30, ge=5, le=65_535, description="longest time without a packet")
+    max_packet_bytes: int = Field(65_536, ge=256, le=16_777_216, description="a larger message is `oversize`")
 
     @model_validator(mode="after")
     def _resolve_password(self) -> "MqttSettings":
@@ -103,9 +97,7 @@ class JournalSettings(Section):
         "pause", description="stop receiving, or drop the oldest messages"
     )
     dead_letter_bytes: int = Field(67_108_864, ge=65_536, description="largest size of all dead letters")
-    checkpoint_every_s: Positive = Field(
-        30.0, description="time between checkpoints; after a crash so much is processed again"
-    )
+    checkpoint_every_s: Positive = Field(30.0, description="time between checkpoints")
 
     @field_validator("path")
     @classmethod
@@ -125,15 +117,11 @@ class StoreSettings(Section):
     token_file: Path | None = Field(None, description="file that holds the token")
     batch_points: int = Field(10_000, ge=1, le=100_000, description="most points in one request")
     flush_ms: int = Field(300, ge=10, le=60_000, description="longest time that points wait for a write")
-    derived_every_s: Positive = Field(
-        10.0, description="shortest time between two `energy` and `emissions` points of a van"
-    )
+    derived_every_s: Positive = Field(10.0, description="least time between a van's `energy` points")
     durable_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         0.0, description="how long the store keeps confirmed points only in memory: 60 for VictoriaMetrics, else 0"
     )
-    keep_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="SQLite only: raw points older than this are deleted"
-    )
+    keep_days: Annotated[int, Field(ge=1)] | None = Field(None, description="SQLite: delete raw points older than this")
 
     @model_validator(mode="after")
     def _resolve_token(self) -> "StoreSettings":
@@ -145,12 +133,8 @@ class StoreSettings(Section):
 class FleetSettings(Section):
     """The vans, and the defaults for those without an entry in the fleet file."""
 
-    file: Path = Field(
-        Path("fleet.toml"), description="fleet file with vans and depots; the default file may be missing"
-    )
-    unknown_vehicles: Literal["accept", "reject"] = Field(
-        "accept", description="whether to accept vans that are not in the fleet file"
-    )
+    file: Path = Field(Path("fleet.toml"), description="vans and depots; the default may be missing")
+    unknown_vehicles: Literal["accept", "reject"] = Field("accept", description="vans that the fleet file lacks")
     max_unknown_vehicles: int = Field(100_000, ge=0, description="most such vans")
     battery_kwh: Positive | None = Field(None, description="usable energy of a full battery; empty: by `model`")
     payload_kg: Positive | None = Field(None, description="largest load; empty: by `model`")
@@ -159,10 +143,8 @@ class FleetSettings(Section):
     )
     depot: str = Field("none", min_length=1, max_length=64, description="depot of a van without one in the fleet file")
     model: str = Field("van", min_length=1, max_length=64, description="van model; `van` is any van of 3.5 t, 83 kWh")
-    country: str = Field(
-        "EU", pattern=r"^[A-Z]{2}$", description="country whose grid charges the van: ISO 3166 alpha-2, or EU"
-    )
-    diesel_class: str | None = Field(None, description="class of the diesel van that it replaces; empty: by `model`")
+    country: str = Field("EU", pattern=r"^[A-Z]{2}$", description="charging country: ISO 3166 alpha-2, or EU")
+    diesel_class: str | None = Field(None, description="diesel van that it replaces; empty: by `model`")
     geofences: Path | None = Field(None, description="GeoJSON file of depots, customers and zones")
     timezone: str = Field("UTC", min_length=1, description="time zone of `day` points: zone name or offset")
     energy_price_per_kwh: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
@@ -181,7 +163,7 @@ class EmissionsSettings(Section):
     factor_set: str = Field(
         "default", min_length=1, description="`default` (by year of activity), the name of a factor set, or a path"
     )
-    intensity_file: Path | None = Field(None, description="file of hourly grid intensities; empty: annual factors")
+    intensity_file: Path | None = Field(None, description="hourly grid intensities; empty: annual factors")
     zones: tuple[str, ...] | None = Field(
         None, description='which zone to use if a country has several in the intensity file, as in `["DK-DK1"]`'
     )
@@ -217,7 +199,7 @@ class LiveSettings(Section):
         pattern=r"^https?://\S+$",
         description="map tile server, `https://…/{z}/{x}/{y}.png`; empty: no tiles",
     )
-    password: SecretStr | None = Field(None, description="required if the page listens on an address of the network")
+    password: SecretStr | None = Field(None, description="required on a network address")
     password_file: Path | None = Field(None, description="file that holds the password")
     timezone: str = Field("UTC", description="time zone of all times shown")
 
