@@ -1,6 +1,7 @@
 """Who may import whom: the layout in docs/architecture.md, held against the imports."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -205,3 +206,38 @@ def test_the_stages_of_step_import_in_one_direction() -> None:
     for name, used in graph.items():
         later = {each for each in used if stage(each) > stage(name)}
         assert not later, f"{name} imports {later}"
+
+
+def names_defined(tree: ast.Module) -> Iterator[str]:
+    """Functions, classes and constants of a module, and `Class.method`."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case ast.ClassDef(name=name, body=body):
+                yield name
+                yield from (f"{name}.{part.name}" for part in body if isinstance(part, FUNCTIONS))
+            case _:
+                pass
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_the_questions_of_a_newcomer_are_answered_by_a_file_and_a_name_in_it() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    answers = re.findall(r"^\| .*\? \| `(agent/[\w/]+\.py)` \| `([\w.]+)` \|$", text, re.MULTILINE)
+    assert len(answers) >= 20
+    for file, name in answers:
+        assert name in set(names_defined(ast.parse((ROOT / file).read_text(encoding="utf-8")))), (file, name)
+
+
+def test_every_file_named_in_the_architecture_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    core = re.findall(r"`((?:books/)?[a-z_]+\.py)`", text.partition("## The core")[2].partition("## Sleeping")[0])
+    assert len(core) > 20
+    missing = [name for name in core if not (ROOT / "agent" / "fleet" / name).exists()]
+    named = re.findall(r"`((?:agent|tests)/[\w/]+\.py)`", text)
+    assert missing + [name for name in named if not (ROOT / name).exists()] == []
