@@ -204,15 +204,14 @@ class Worker:
         last = attempts.limit(first, batch.offset + stop)
         stop = last - batch.offset
         if attempts.is_aside(first):
-            output = self._shard.set_aside(batch, start, _SET_ASIDE, again=again)
+            self._shard.set_aside(batch, start, _SET_ASIDE, again=again, into=self._output)
         else:
             attempts.begin(first, last)
-            output = self._shard.process(batch, start, stop, again=again)
+            self._shard.process(batch, start, stop, again=again, into=self._output)
             attempts.end()
-        self._output.add(output)
-        if output.error is not None and not self._error_logged:
+        if self._output.error is not None and not self._error_logged:
             self._error_logged = True
-            what, error = output.error
+            what, error = self._output.error
             log.error("error of this program in %s; further ones are only counted", what, exc_info=error)
         return stop
 

@@ -9,6 +9,9 @@ from agent.fast.compiled import compile_function
 RowMaker = Callable[[Any, Any], tuple[Any, ...]]
 """From a series and what has `time_ms` and the fields as attributes to a row."""
 
+PairAdder = Callable[[list[tuple[Any, ...]], list[tuple[Any, ...]], Any, Any], None]
+"""From two lists, a series and what has the fields as attributes: adds a row to each list."""
+
 
 def row_maker(fields: Sequence[str]) -> RowMaker:
     """As `plain_row_maker`, with each field spelt out: 0.09 µs a row instead of 0.27 µs.
@@ -20,6 +23,29 @@ def row_maker(fields: Sequence[str]) -> RowMaker:
         f"def compiled(series, source):\n    return (series, source.time_ms, {values})\n",
         {},
     )
+
+
+def pair_adder(first: Sequence[str], second: Sequence[str]) -> PairAdder:
+    """As `plain_pair_adder`, with each field spelt out: one call instead of five for nearly every message."""
+    one, other = (", ".join(f"source.{field}" for field in fields) for fields in (first, second))
+    return compile_function(
+        "def compiled(rows, more, series, source):\n"
+        "    time_ms = source.time_ms\n"
+        f"    rows.append((series, time_ms, {one}))\n"
+        f"    more.append((series, time_ms, {other}))\n",
+        {},
+    )
+
+
+def plain_pair_adder(first: Sequence[str], second: Sequence[str]) -> PairAdder:
+    """A function that adds a row with the first fields to one list, and one with the second fields to another list."""
+    make, make_other = plain_row_maker(first), plain_row_maker(second)
+
+    def add(rows: list[tuple[Any, ...]], more: list[tuple[Any, ...]], series: Any, source: Any) -> None:
+        rows.append(make(series, source))
+        more.append(make_other(series, source))
+
+    return add
 
 
 def plain_row_maker(fields: Sequence[str]) -> RowMaker:

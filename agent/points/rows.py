@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.fast.row_maker import RowMaker, row_maker
+from agent.fast.row_maker import RowMaker, pair_adder, row_maker
 from agent.fleet.records import (
     AlertRecord,
     ChargeRecord,
@@ -53,6 +53,7 @@ Rows = dict[str, list[PointRow]]
 
 _BATTERY: Final = row_maker(MEASUREMENTS["battery"].field_names)
 _LOCATION: Final = row_maker(MEASUREMENTS["location"].field_names)
+_ADD_BOTH: Final = pair_adder(MEASUREMENTS["battery"].field_names, MEASUREMENTS["location"].field_names)
 _EMPTY_BATTERY: Final = len(MEASUREMENTS["battery"].fields)
 _EMPTY_LOCATION: Final = len(MEASUREMENTS["location"].fields)
 """The number of absent values in a row that has none."""
@@ -78,6 +79,9 @@ _OF_RECORDS: Final[dict[type, tuple[str, RowMaker]]] = {
 
 def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
     """Append a `battery` and a `location` row of one reading, each only if it has a value; returns how many."""
+    if reading.soc_pct is not None and reading.latitude_deg is not None:
+        _ADD_BOTH(rows["battery"], rows["location"], series, reading)
+        return 2
     count = 0
     row = _BATTERY(series, reading)
     if reading.soc_pct is not None or row.count(None) < _EMPTY_BATTERY:

@@ -62,13 +62,22 @@ class Shard:
 
     # -- batches
 
-    def process(self, batch: Batch, start: int = 0, stop: int | None = None, *, again: bool = False) -> ShardOutput:
+    def process(
+        self,
+        batch: Batch,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        again: bool = False,
+        into: ShardOutput | None = None,
+    ) -> ShardOutput:
         """Work through the messages of a batch from `start` up to `stop`, and return what follows from them.
 
-        `again` says that they were worked through before; they are then not counted.
+        `again` says that they were worked through before; they are then not counted. What follows is appended to `into`
+        if that is given.
         """
         stop = len(batch.messages) if stop is None else stop
-        out = self._begin(again=again)
+        out = self._begin(again=again, into=into)
         received_ms = batch.received_ms
         decode = self._decoder.decode
         stepper = self._stepper
@@ -99,15 +108,17 @@ class Shard:
         self._counts.messages += stop - start
         return out
 
-    def set_aside(self, batch: Batch, index: int, detail: str, *, again: bool = False) -> ShardOutput:
-        """Make a message a dead letter without decoding it; `again` as in `process`."""
-        out = self._begin(again=again)
+    def set_aside(
+        self, batch: Batch, index: int, detail: str, *, again: bool = False, into: ShardOutput | None = None
+    ) -> ShardOutput:
+        """Make a message a dead letter without decoding it; `again` and `into` as in `process`."""
+        out = self._begin(again=again, into=into)
         self._refuse(Rejected("malformed", detail), batch.messages[index], batch, batch.offset + index)
         self._counts.messages += 1
         return out
 
-    def _begin(self, *, again: bool) -> ShardOutput:
-        self._out = ShardOutput()
+    def _begin(self, *, again: bool, into: ShardOutput | None) -> ShardOutput:
+        self._out = ShardOutput() if into is None else into
         self._counts = self._uncounted if again else self.counters
         self._stepper.begin(self._out, self._counts)
         return self._out

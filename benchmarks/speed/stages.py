@@ -106,7 +106,7 @@ def process_s(
     for start in range(0, len(load), BATCH):
         batch = Batch(start, now_ms, 0, load[start : start + BATCH])
         began = time.process_time()
-        out.add(shard.process(batch))
+        shard.process(batch, into=out)
         spent.append(time.process_time() - began)
         if out.row_count >= UNIT_POINTS:
             units = [*units, out.take_rows()[0]] if keep else [out.take_rows()[0]]
