@@ -79,7 +79,30 @@ def advance(
     elif speed > 0.0:
         position.speed_repeats += 1
     if latitude != position.raw_latitude_deg or (reading.longitude_deg or 0.0) != position.raw_longitude_deg:
-        far = _take_near_fix(position, reading, latitude, km, mode, thresholds)
+        longitude = reading.longitude_deg or 0.0
+        near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
+        if near_deg > NEAR_DEG:
+            near_deg = NEAR_DEG
+        north_deg = latitude - (position.latitude_deg or 0.0)
+        east_deg = longitude - (position.longitude_deg or 0.0)
+        if (
+            north_deg * north_deg + east_deg * east_deg <= near_deg * near_deg
+            and reading.accuracy_m is None
+            and not position.candidates
+        ):  # as `fixes.take_fix` takes a fix where an odometer has counted the distance
+            position.latitude_deg = position.raw_latitude_deg = latitude
+            position.longitude_deg = position.raw_longitude_deg = longitude
+            position.time_ms = time_ms
+            position.path_is_behind = True
+            far = km == 0.0 and _is_far_from_reference(position)
+        else:
+            far = _take_other_fix(position, reading, mode, thresholds, km)
+        position.fix_changed_ms = time_ms
+        if position.unfixed_km and position.settled:
+            if km == 0.0:
+                refer_if_explained(position)
+                far = is_far(position)
+            position.unfixed_km = 0.0
     else:
         far = False
         if time_ms - position.time_ms > REPEATED_MS:
@@ -105,45 +128,19 @@ def advance(
     return 0.0
 
 
-def _take_near_fix(
-    position: Position, reading: Reading, latitude: float, km: float, mode: int, thresholds: Thresholds
-) -> bool:
-    """Take a new fix in the quick branch; returns whether it is far from the reference while the odometer stands.
+def _is_far_from_reference(position: Position) -> bool:
+    """Whether the fix just taken is far from the reference. Most are near, which squares of degrees show."""
+    north_deg = (position.latitude_deg or 0.0) - (position.reference_latitude_deg or 0.0)
+    east_deg = (position.longitude_deg or 0.0) - position.reference_longitude_deg
+    return north_deg * north_deg + east_deg * east_deg > FAR_DEG * FAR_DEG and is_far(position)
 
-    A near fix is taken as `agent.fleet.fixes.take_fix` takes it where an odometer has counted the distance.
-    """
-    time_ms, longitude = reading.time_ms, reading.longitude_deg or 0.0
-    near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
-    if near_deg > NEAR_DEG:
-        near_deg = NEAR_DEG
-    north_deg = latitude - (position.latitude_deg or 0.0)
-    east_deg = longitude - (position.longitude_deg or 0.0)
-    far = False
-    if (
-        north_deg * north_deg + east_deg * east_deg <= near_deg * near_deg
-        and reading.accuracy_m is None
-        and not position.candidates
-    ):
-        position.latitude_deg = position.raw_latitude_deg = latitude
-        position.longitude_deg = position.raw_longitude_deg = longitude
-        position.time_ms = time_ms
-        position.path_is_behind = True
-        if km == 0.0:
-            north_deg = latitude - (position.reference_latitude_deg or 0.0)
-            east_deg = longitude - position.reference_longitude_deg
-            far = north_deg * north_deg + east_deg * east_deg > FAR_DEG * FAR_DEG and is_far(position)
-    else:
-        take_fix(position, reading, mode, thresholds, km=km)
-        if position.raw_pending or position.raw_rejected:
-            position.settled = False
-        far = km == 0.0 and is_far(position)
-    position.fix_changed_ms = time_ms
-    if position.unfixed_km and position.settled:
-        if km == 0.0:
-            refer_if_explained(position)
-            far = is_far(position)
-        position.unfixed_km = 0.0
-    return far
+
+def _take_other_fix(position: Position, reading: Reading, mode: int, thresholds: Thresholds, km: float) -> bool:
+    """Take a fix that is not surely near; returns whether it is far from the reference while the odometer stands."""
+    take_fix(position, reading, mode, thresholds, km=km)
+    if position.raw_pending or position.raw_rejected:
+        position.settled = False
+    return km == 0.0 and is_far(position)
 
 
 def weighed(
