@@ -138,7 +138,7 @@ class Past:
         self.ticks = 0
         self.first_ms = 0
         self.last_ms = 0
-        self.progress = Progress(file)
+        self.progress = ProgressLine(file)
         self._file = file
         self._latest_ms = latest_ms
         self._until_ms = until_ms
@@ -251,7 +251,7 @@ class Past:
         return ImportRefused(f"{self.name}, line {self.number}: {why}; nothing was imported")
 
 
-class Progress:
+class ProgressLine:
     """Shows the progress on a terminal, and nothing in a pipe."""
 
     def __init__(self, file: BinaryIO) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.fleet import counters, evidence, observation, prediction, soc, soc_limits
+from agent.fleet import evidence, lifetime_counters, observation, prediction, soc, soc_limits
 from agent.fleet.battery_power import RESTING_OUT_KW, learn_sign, positive_part, possible_kw, stands
 from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_COUNTER, SOURCE_POWER, SOURCE_SOC, STORED_SHARE
@@ -74,7 +74,7 @@ def update(state: VanState, reading: Reading, elapsed_ms: int, context: Context)
         source = SOURCE_POWER if trusted else SOURCE_SOC
     returned = None
     if reading.energy_out_total_kwh is not None:
-        counted = counters.count(state, reading, context)
+        counted = lifetime_counters.count(state, reading, context)
         if counted is not None and battery.counter_trusted:
             energy, returned = counted
             variance = COUNTER_ERROR * energy * energy

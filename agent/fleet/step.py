@@ -2,7 +2,7 @@
 
 The stages of a reading, each of which knows only those before it:
 
-    judge      admission.py                       does it count; what is new in it
+    judge      judge.py                           does it count; what is new in it
     estimate   distance.py, witnesses.py,         km driven; energy out of the battery
                battery.py, observation.py
     decide     silence.py, motion.py, charging.py what the van did, and what it is doing now
@@ -13,11 +13,11 @@ The stages of a reading, each of which knows only those before it:
 from typing import Final
 
 from agent.fleet import battery, books, distance, observation, prediction, silence, witnesses
-from agent.fleet.admission import has_battery, has_location, judge_without_news, states_load
 from agent.fleet.alert_inputs import update_alerts
 from agent.fleet.charging import decide_charging, decide_charging_at_stop
 from agent.fleet.context import Context
 from agent.fleet.energy_state import SOURCE_SOC
+from agent.fleet.judge import has_battery, has_location, judge_without_news, states_load
 from agent.fleet.modes import CHARGING, DRIVING, OFFLINE, PARKED, STOPPED
 from agent.fleet.motion import decide_movement
 from agent.fleet.publish import publish
