@@ -117,7 +117,7 @@ class StoreSettings(Section):
     token_file: Path | None = Field(None, description="file that holds the token")
     batch_points: int = Field(10_000, ge=1, le=100_000, description="most points in one request")
     flush_ms: int = Field(300, ge=10, le=60_000, description="longest time that points wait for a write")
-    derived_every_s: Positive = Field(10.0, description="least time between a van's `energy` points")
+    derived_every_s: Positive = Field(10.0, description="least time between `energy` points of a van")
     durable_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         0.0, description="how long the store keeps confirmed points only in memory: 60 for VictoriaMetrics, else 0"
     )
@@ -154,7 +154,7 @@ class FleetSettings(Section):
     max_ahead_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         300.0, description="a reading that is further ahead is `in_future`"
     )
-    messages_per_s: Positive = Field(50.0, description="a van that sends more is throttled")
+    messages_per_s: Positive = Field(50.0, description="messages of a van beyond this rate are refused")
 
 
 class EmissionsSettings(Section):

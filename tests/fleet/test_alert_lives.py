@@ -54,7 +54,7 @@ def looks_of(life):
 
 
 @given(lives)
-def test_the_glance_never_misses_anything(life):
+def test_the_quiet_limit_never_misses_anything(life):
     quick = list(walk(life))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alerts, "_is_calm", lambda *_: False)
