@@ -8,6 +8,9 @@ VanpulseError
 │   ├── JournalBroken        a commit failed on the disk: end the process, never retry
 │   ├── JournalCorrupt       the file is damaged or not ours: report it; `vanpulse salvage` copies what is readable
 │   └── JournalInUse         another process has the journal open: ask it, or wait
+├── LogError                 the log on Kafka
+│   ├── LogUnavailable       Kafka does not answer: acknowledge nothing, wait, write the same again
+│   └── PartitionLost        another agent owns the partition: write nothing more to it, let go of it
 ├── StoreError
 │   ├── StoreUnavailable     the store cannot write now: keep everything, wait, write the same rows again
 │   └── StoreMisconfigured   wrong address, rights or bucket: keep everything, report it, try at long intervals
@@ -73,6 +76,18 @@ class JournalBroken(JournalError):
 
 class JournalCorrupt(JournalError):
     """The journal file is damaged, belongs to another program, or was written by a newer version."""
+
+
+class LogError(VanpulseError):
+    """Base of what a log on Kafka reports."""
+
+
+class LogUnavailable(LogError):
+    """Kafka does not answer, or refuses for now. Nothing was written for certain; try again."""
+
+
+class PartitionLost(LogError):
+    """Another process owns the partition. It must not be written to any more."""
 
 
 class StoreError(VanpulseError):

@@ -1,0 +1,138 @@
+"""A real Kafka for tests: one node, broker and controller in one process, on free loopback ports.
+
+Maven fetches its jars once (46 files, 44 MB); later runs use the folder. Java 17 and Maven are needed.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Self
+
+from agent.commands.ports import free_port
+
+POM: Final = Path(__file__).parents[2] / "deploy" / "kafka" / "pom.xml"
+JARS: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vanpulse" / "kafka-4.3.1"
+CLUSTER_ID: Final = "dmFucHVsc2UtdGVzdGtmaw"
+READY_S: Final = 60.0
+
+JAVA_OPTIONS: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+PROPERTIES: Final = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={folder}/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+"""
+
+
+def what_is_missing() -> str | None:
+    """What to install so that Kafka can run; None when everything is there."""
+    programs = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    if not programs or (JARS.is_dir() and programs == ["mvn"]):
+        return None
+    return f"{', '.join(programs)} missing: apt-get install default-jre-headless maven"
+
+
+def jars() -> Path:
+    """The folder of Kafka's jars, fetched when it is not there yet."""
+    if not JARS.is_dir():
+        partial = JARS.with_name(f"{JARS.name}.{os.getpid()}")
+        partial.mkdir(parents=True)
+        subprocess.run(
+            ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={partial}"],
+            check=True,
+            capture_output=True,
+            timeout=600,
+        )
+        with contextlib.suppress(OSError):  # somebody else was faster
+            partial.rename(JARS)
+        shutil.rmtree(partial, ignore_errors=True)
+    return JARS
+
+
+class KafkaServer:
+    """One node with a fresh folder."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="kafka-"))
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._properties = self.folder / "server.properties"
+        self._properties.write_text(
+            PROPERTIES.format(broker=self.port, controller=free_port(), folder=self.folder), encoding="utf-8"
+        )
+        self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)).wait(timeout=60)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                ["java", *JAVA_OPTIONS, "-cp", f"{jars()}/*", main, *arguments], stdout=log, stderr=log
+            )
+
+    def start(self) -> Self:
+        """Run, and return once the node answers."""
+        from confluent_kafka.admin import AdminClient
+
+        self._process = self._java("kafka.Kafka", str(self._properties))
+        deadline = time.monotonic() + READY_S
+        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        while True:
+            try:
+                if admin.list_topics(timeout=1).brokers:
+                    return self
+            except Exception as error:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise RuntimeError((self.folder / "log").read_text()[-2000:]) from error
+
+    def kill(self) -> None:
+        """End it as a crash would; `start` takes up what it had written."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=30)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(timeout=30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def kafka_server() -> Iterator[KafkaServer]:
+    server = KafkaServer()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def settings(server: KafkaServer) -> dict[str, Any]:
+    """What a client of confluent-kafka needs to reach it."""
+    return {"bootstrap.servers": server.address}
