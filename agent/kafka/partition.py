@@ -45,7 +45,7 @@ class Partition:
         )
         self._reader = self._consumer()
         self._reads_at: int | None = None
-        self._read_ahead: list[Batch] = []
+        self._at_end = False
 
     def _consumer(self) -> Consumer:
         return Consumer(
@@ -104,13 +104,17 @@ class Partition:
         record_offset = offset // MESSAGES_PER_RECORD
         if self._reads_at is None or record_offset != self._reads_at:
             self._reader.assign([TopicPartition(self._topics.messages, self.number, record_offset)])
+            self._at_end = False
         found: list[Batch] = []
-        count, at_end = 0, False
-        while count < max_messages and not at_end:
-            for record in _calls(lambda: self._reader.consume(POLLED, POLL_S)):
+        count = 0
+        while count < max_messages:
+            records = _calls(lambda: self._reader.consume(POLLED, POLL_S))
+            for record in records:
                 error = record.error()
-                at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
-                count += 0 if at_end else self._take(record, found)
+                self._at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
+                count += 0 if self._at_end else self._take(record, found)
+            if self._at_end:
+                break
         self._reads_at = record_offset if not found else found[-1].offset // MESSAGES_PER_RECORD + 1
         return found
 
