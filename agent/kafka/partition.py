@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka import Message as KafkaMessage
 
 from agent.errors import LogUnavailable, PartitionLost
+from agent.journal.batches import cut
 from agent.kafka.records import MESSAGES_PER_RECORD, unpack
 from agent.kafka.topics import Topics
 from agent.messages import Batch
@@ -44,7 +45,8 @@ class Partition:
             }
         )
         self._reader = self._consumer()
-        self._reads_at: int | None = None
+        self._next_offset: int | None = None
+        """Where the reader stands."""
         self._at_end = False
 
     def _consumer(self) -> Consumer:
@@ -101,8 +103,8 @@ class Partition:
 
     def read(self, offset: int, *, max_messages: int) -> list[Batch]:
         """Batches from the first message at or behind this offset on; none when there is nothing new."""
-        record_offset = offset // MESSAGES_PER_RECORD
-        if self._reads_at is None or record_offset != self._reads_at:
+        if offset != self._next_offset:
+            record_offset = offset // MESSAGES_PER_RECORD
             self._reader.assign([TopicPartition(self._topics.messages, self.number, record_offset)])
             self._at_end = False
         found: list[Batch] = []
@@ -112,22 +114,23 @@ class Partition:
             for record in records:
                 error = record.error()
                 self._at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
-                count += 0 if self._at_end else self._take(record, found)
-            if self._at_end:
+                batch = None if self._at_end else self._batch(record)
+                if batch is not None and batch.end > offset:
+                    found.append(cut(batch, offset))
+                    count += len(found[-1].messages)
+            if self._at_end and not records:
                 break
-        self._reads_at = record_offset if not found else found[-1].offset // MESSAGES_PER_RECORD + 1
+        self._next_offset = found[-1].end if found else offset
         return found
 
-    def _take(self, record: KafkaMessage, found: list[Batch]) -> int:
+    def _batch(self, record: KafkaMessage) -> Batch | None:
         error = record.error()
         if error is not None:
             raise LogUnavailable(f"topic {self._topics.messages!r}: {error.str()}")
         batch = unpack(record.value(), record_offset=record.offset() or 0)
         if batch is None:
             self.foreign_records += 1
-            return 0
-        found.append(batch)
-        return len(batch.messages)
+        return batch
 
     def checkpoint(
         self, offset: int, states: Mapping[str, bytes], letters: Sequence[tuple[bytes, bytes]] = ()
