@@ -142,6 +142,29 @@ class Attempts(Protocol):
         ...
 
 
+class NoAttempts:
+    """`Attempts` where no note can be kept: a message that ends the process is tried after each start."""
+
+    def limit(self, start: int, stop: int) -> int:
+        """No message is suspected."""
+        del start
+        return stop
+
+    def is_aside(self, offset: int) -> bool:
+        """No message is set aside."""
+        del offset
+        return False
+
+    def begin(self, start: int, stop: int) -> None:
+        """Nothing is noted."""
+
+    def end(self) -> None:
+        """Nothing is noted."""
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
 class Log(Protocol):
     """Appends batches and reads them back; keeps a checkpoint for each shard; keeps dead letters.
 

@@ -4,8 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from agent.journal.attempts import NoAttempts
-from agent.log import Attempts, Checkpoint, DeadLetter, LogStatus, StoreRefusal, cut
+from agent.log import Attempts, Checkpoint, DeadLetter, LogStatus, NoAttempts, StoreRefusal, cut
 from agent.messages import Batch, Message
 
 GAP = 1000

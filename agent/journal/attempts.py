@@ -84,29 +84,6 @@ class FileAttempts:
         self._map.close()
 
 
-class NoAttempts:
-    """`agent.log.Attempts` where no note can be kept: a message that ends the process is tried after each start."""
-
-    def limit(self, start: int, stop: int) -> int:
-        """No message is suspected."""
-        del start
-        return stop
-
-    def is_aside(self, offset: int) -> bool:
-        """No message is set aside."""
-        del offset
-        return False
-
-    def begin(self, start: int, stop: int) -> None:
-        """Nothing is noted."""
-
-    def end(self) -> None:
-        """Nothing is noted."""
-
-    def close(self) -> None:
-        """Nothing was opened."""
-
-
 def _learn(path: Path, checkpoint_offset: int) -> _Past:
     """What the file says, with the end of the last process added. Messages before the checkpoint are done."""
     try:

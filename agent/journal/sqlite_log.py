@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, ParamSpec, TypeVar
 
 from agent.errors import JournalFull
-from agent.journal.attempts import NoAttempts, open_attempts
+from agent.journal.attempts import open_attempts
 from agent.journal.journal import Journal
 from agent.journal.tail import Tail
-from agent.log import Attempts, Checkpoint, DeadLetter, StoreRefusal
+from agent.log import Attempts, Checkpoint, DeadLetter, NoAttempts, StoreRefusal
 from agent.messages import Batch, Message
 from agent.thread import OwnThread
 

@@ -26,7 +26,9 @@ class KafkaAddress(NamedTuple):
             raise SettingsError(f"log.url: not a Kafka address; an example: {EXAMPLE!r}")
         if not topic or len(topic) > 200 or set(topic) - _TOPIC_LETTERS:
             raise SettingsError(f"log.url: it ends with the topic, of A-Z a-z 0-9 . _ -; an example: {EXAMPLE!r}")
-        brokers = ",".join(host if ":" in host.rpartition("]")[2] else f"{host}:9092" for host in parts.netloc.split(","))
+        brokers = ",".join(
+            host if ":" in host.rpartition("]")[2] else f"{host}:9092" for host in parts.netloc.split(",")
+        )
         return cls(brokers, topic, parts.scheme == "kafkas")
 
 

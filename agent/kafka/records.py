@@ -62,3 +62,13 @@ def split(messages: Sequence[Message]) -> list[list[Message]]:
         parts[-1].append(message)
         size += len(message.payload) + len(message.topic)
     return parts
+
+
+def offset_of(record_offset: int) -> int:
+    """The offset of the first message of a record."""
+    return record_offset * MESSAGES_PER_RECORD
+
+
+def record_offset_of(offset: int) -> int:
+    """The record that holds the message with this offset."""
+    return offset // MESSAGES_PER_RECORD

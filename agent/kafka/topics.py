@@ -1,13 +1,16 @@
-"""The three topics of a log, created or checked: messages, states and dead letters, with equal numbers of partitions."""
+"""The three topics of a log: messages, states and dead letters. They are made or checked."""
 
+import time
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from agent.errors import LogUnavailable, SettingsError
+from agent.kafka.client import MAX_RECORD_BYTES
 
 ANSWER_S: Final = 30.0
+PAUSE_S: Final = 0.1
 DAY_MS: Final = 86_400_000
 
 
@@ -32,25 +35,37 @@ class TopicShape(NamedTuple):
     retention_days: float = 7.0
 
 
-def ensure(settings: dict[str, Any], topics: Topics, shape: TopicShape) -> int:
+def ensure(settings: dict[str, Any], topics: Topics, shape: TopicShape, *, answer_s: float = ANSWER_S) -> int:
     """Create what is missing, check what is there; how many partitions the log has.
 
     Raises `SettingsError` for a topic that would lose what was acknowledged, `LogUnavailable` when no broker answers.
     """
     admin = AdminClient(settings)
     try:
-        there = admin.list_topics(timeout=ANSWER_S).topics
+        there = admin.list_topics(timeout=answer_s).topics
         missing = [name for name in topics if name not in there]
         if missing and len(missing) < len(topics):
             raise SettingsError(_lost(topics, missing))
         if missing:
             _create(admin, topics, shape)
-            there = admin.list_topics(timeout=ANSWER_S).topics
+            there = _once_there(admin, topics)
         partitions = _partitions(there, topics)
         _check(admin, topics, replication=_replication(there[topics.messages]))
     except KafkaException as error:
         raise LogUnavailable(f"Kafka at {settings['bootstrap.servers']}: {error.args[0].str()}") from error
     return partitions
+
+
+def _once_there(admin: AdminClient, topics: Topics) -> dict[str, TopicMetadata]:
+    """Brokers hear of a new topic a moment after it is created."""
+    deadline_s = time.monotonic() + ANSWER_S
+    while True:
+        there = admin.list_topics(timeout=ANSWER_S).topics
+        if all(name in there and there[name].partitions for name in topics):
+            return there
+        if time.monotonic() > deadline_s:
+            raise LogUnavailable(f"Kafka: the new topics {', '.join(topics)} do not appear")
+        time.sleep(PAUSE_S)
 
 
 def _lost(topics: Topics, missing: list[str]) -> str:
@@ -61,7 +76,10 @@ def _lost(topics: Topics, missing: list[str]) -> str:
 
 
 def _create(admin: AdminClient, topics: Topics, shape: TopicShape) -> None:
-    durable = {"min.insync.replicas": str(min(2, shape.replication))}
+    durable = {
+        "min.insync.replicas": str(min(2, shape.replication)),
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+    }
     compacted = durable | {"cleanup.policy": "compact"}
     retained = durable | {"cleanup.policy": "delete", "retention.ms": str(round(shape.retention_days * DAY_MS))}
     configs = (retained, compacted, compacted)

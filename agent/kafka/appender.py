@@ -1,0 +1,71 @@
+"""Writes batches to the messages topic. A call returns when every replica in sync has them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import KafkaError
+from confluent_kafka import Message as KafkaMessage
+
+from agent.errors import LogUnavailable
+from agent.kafka.client import ANSWER_S, call, producer, translate
+from agent.kafka.records import Record, offset_of, pack, split
+from agent.messages import Message
+
+POLL_S: Final = 0.05
+DELIVERY_MS: Final = 30_000
+"""After so long without an acknowledgement a record has failed; the caller appends it again."""
+
+
+class Appender:
+    """Blocking calls, to be made from one thread. `source` names the agent that received the messages."""
+
+    def __init__(self, settings: Mapping[str, Any], topic: str, *, source: str) -> None:
+        self._topic = topic
+        self._source = source
+        self._producer = producer(settings, delivery_timeout_ms=DELIVERY_MS)
+
+    def append(
+        self, parts: Iterable[tuple[int, Sequence[Message]]], *, received_ms: int, listening_since_ms: int
+    ) -> list[int]:
+        """Write the messages of each partition; the offset of the first message of each record, in the same order.
+
+        Raises `LogUnavailable` when one is not acknowledged. Appending all of them again is safe then: the shard
+        recognises a message that it has processed already.
+        """
+        offsets: dict[int, int] = {}
+        problems: list[KafkaError] = []
+        number = 0
+        for partition, messages in parts:
+            for some in split(messages):
+                record = Record(received_ms, listening_since_ms, self._source, some)
+                self._produce(pack(record), partition, _note_delivery(number, offsets, problems))
+                number += 1
+        left = call(lambda: self._producer.flush(ANSWER_S))
+        if problems:
+            raise translate(problems[0])
+        if left or len(offsets) != number:
+            raise LogUnavailable(f"Kafka: {number - len(offsets)} records were not acknowledged")
+        return [offsets[index] for index in range(number)]
+
+    def _produce(
+        self, value: bytes, partition: int, delivered: Callable[[KafkaError | None, KafkaMessage], None]
+    ) -> None:
+        while True:
+            try:
+                call(lambda: self._producer.produce(self._topic, value, partition=partition, on_delivery=delivered))
+            except BufferError:
+                self._producer.poll(POLL_S)
+            else:
+                return
+
+
+def _note_delivery(
+    number: int, offsets: dict[int, int], problems: list[KafkaError]
+) -> Callable[[KafkaError | None, KafkaMessage], None]:
+    def delivered(problem: KafkaError | None, record: KafkaMessage) -> None:
+        if problem is not None:
+            problems.append(problem)
+        else:
+            offsets[number] = offset_of(record.offset() or 0)
+
+    return delivered

@@ -1,0 +1,106 @@
+"""`Log` for an agent that receives: it appends each message to the partition of its van, and reads nothing."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from zlib import crc32
+
+from agent.kafka.appender import Appender
+from agent.log import Attempts, Checkpoint, DeadLetter, LogStatus, NoAttempts, StoreRefusal
+from agent.messages import Batch, Message, MessageKind
+from agent.thread import OwnThread
+
+Identify = Callable[[Message], str | None]
+"""Which van a message is about; None where it does not say."""
+
+PUBLISH = int(MessageKind.PUBLISH)
+FOR_ALL = frozenset({int(MessageKind.TICK), int(MessageKind.TAGS)})
+"""Kinds of messages that concern every van."""
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a van, or of a sender that is not known. It depends on nothing else, so every agent agrees."""
+    return crc32(key.encode()) % partitions
+
+
+class IngestLog:
+    """The appending side of `Log`. The reading side is `PartitionLog`, in another process."""
+
+    def __init__(
+        self, settings: Mapping[str, Any], topic: str, *, partitions: int, source: str, identify: Identify
+    ) -> None:
+        self.status = LogStatus()
+        self.changed = asyncio.Event()
+        self.room_made = asyncio.Event()
+        self.end = 0
+        self._partitions = partitions
+        self._identify = identify
+        self._appender = Appender(settings, topic, source=source)
+        self._thread = OwnThread("kafka-append")
+
+    async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
+        """Write each message to its partition. The batch that is returned has no offset: it is in several partitions.
+
+        Raises `LogUnavailable` where a record was not acknowledged; appending everything again is safe.
+        """
+        await self._thread.call(
+            self._appender.append,
+            self._by_partition(messages),
+            received_ms=received_ms,
+            listening_since_ms=listening_since_ms,
+        )
+        return Batch(0, received_ms, listening_since_ms, list(messages))
+
+    def _by_partition(self, messages: Sequence[Message]) -> list[tuple[int, list[Message]]]:
+        parts: dict[int, list[Message]] = {}
+        for message in messages:
+            if message.kind in FOR_ALL:
+                for partition in range(self._partitions):
+                    parts.setdefault(partition, []).append(message)
+            else:
+                key = self._identify(message) or message.topic
+                parts.setdefault(partition_of(key, self._partitions), []).append(message)
+        return sorted(parts.items())
+
+    async def read(self, offset: int, *, max_messages: int) -> list[Batch]:
+        """Nothing: other processes read."""
+        del offset, max_messages
+        return []
+
+    def messages_from(self, offset: int) -> int:
+        """None to be processed here."""
+        del offset
+        return 0
+
+    async def load(self, shard: int) -> Checkpoint:
+        """Nothing: other processes keep the states."""
+        del shard
+        return Checkpoint(0, [])
+
+    async def checkpoint(self, shard: int, offset: int, states: Mapping[str, bytes]) -> None:
+        """Raises NotImplementedError: no vans are processed here."""
+        raise NotImplementedError
+
+    def attempts(self, shard: int, offset: int) -> Attempts:
+        """No messages are worked on here."""
+        del shard, offset
+        return NoAttempts()
+
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Raises NotImplementedError: no messages are refused here."""
+        raise NotImplementedError
+
+    async def add_refusals(self, refusals: Sequence[StoreRefusal]) -> None:
+        """Raises NotImplementedError: no rows are written here."""
+        raise NotImplementedError
+
+    async def count_losses(self, messages: Mapping[str, int]) -> None:
+        """Count messages that were not taken in."""
+        self.status.refused_messages += sum(messages.values())
+
+    async def tidy(self) -> None:
+        """Kafka does the upkeep."""
+
+    async def close(self) -> None:
+        """Finish everything asked for so far."""
+        self._thread.stop()

@@ -1,0 +1,114 @@
+"""Reads one partition: its messages from any offset on, and the states that its last owner has left."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from agent.kafka.client import ANSWER_S, call, consumer, translate
+from agent.kafka.records import offset_of, record_offset_of, unpack
+from agent.log import cut
+from agent.messages import Batch
+
+POLLED_RECORDS: Final = 500
+POLL_S: Final = 0.05
+
+
+class PartitionReader:
+    """Blocking calls, to be made from one thread."""
+
+    def __init__(self, settings: Mapping[str, Any], topic: str, partition: int) -> None:
+        self.foreign_records = 0
+        """Records that are none of ours. They are skipped."""
+        self.messages_per_record = 1.0
+        """A moving mean."""
+        self._partition = TopicPartition(topic, partition)
+        self._consumer = consumer(settings, group=f"vanpulse-{topic}-reader")
+        self._buffer: deque[Batch] = deque()
+        self._next_offset: int | None = None
+        """The offset at which the buffer, or what follows it, begins; None before the first read."""
+        self._at_end = False
+
+    def bounds(self) -> tuple[int, int]:
+        """The offset of the oldest message, and an offset behind every message that can be read now."""
+        low, high = call(lambda: self._consumer.get_watermark_offsets(self._partition, ANSWER_S))
+        return offset_of(low), offset_of(high)
+
+    def read(self, offset: int, *, max_messages: int) -> list[Batch]:
+        """The batches at or behind this offset, until they hold `max_messages` or more; none at the end.
+
+        A batch that begins before the offset is cut to begin there.
+        """
+        if offset != self._next_offset:
+            self._seek(offset)
+        found: list[Batch] = []
+        count = 0
+        while count < max_messages:
+            if not self._buffer and not self._poll(POLL_S):
+                if self._at_end:
+                    break
+                continue
+            while self._buffer and count < max_messages:
+                batch = self._buffer.popleft()
+                if batch.end > offset:
+                    found.append(cut(batch, offset))
+                    count += len(found[-1].messages)
+        self._next_offset = found[-1].end if found else offset
+        return found
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether there is something to read; waits for it until the timeout."""
+        return bool(self._buffer) or self._next_offset is None or self._poll(timeout_s) or not self._at_end
+
+    def _seek(self, offset: int) -> None:
+        self._buffer.clear()
+        self._at_end = False
+        start = max(record_offset_of(offset), record_offset_of(self.bounds()[0]))
+        call(lambda: self._consumer.assign([TopicPartition(self._partition.topic, self._partition.partition, start)]))
+
+    def _poll(self, timeout_s: float) -> bool:
+        """Take what the client has fetched into the buffer; whether that was anything."""
+        for record in call(lambda: self._consumer.consume(POLLED_RECORDS, timeout_s)):
+            problem = record.error()
+            self._at_end = problem is not None and problem.code() == KafkaError._PARTITION_EOF
+            if not self._at_end:
+                self._take(record, problem)
+        return bool(self._buffer)
+
+    def _take(self, record: KafkaMessage, problem: KafkaError | None) -> None:
+        if problem is not None:
+            raise translate(problem)
+        batch = unpack(record.value(), record_offset=record.offset() or 0)
+        if batch is None:
+            self.foreign_records += 1
+        elif batch.messages:
+            self.messages_per_record += 0.02 * (len(batch.messages) - self.messages_per_record)
+            self._buffer.append(batch)
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._consumer.close()
+
+
+def whole(settings: Mapping[str, Any], topic: str, partition: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """Key and value of every committed record that the partition of a topic holds now, oldest first."""
+    reader = consumer(settings, group=f"vanpulse-{topic}-reader", queued_max_messages_kbytes=65_536)
+    try:
+        where = TopicPartition(topic, partition)
+        low, high = call(lambda: reader.get_watermark_offsets(where, ANSWER_S))
+        if low >= high:
+            return
+        call(lambda: reader.assign([TopicPartition(topic, partition, low)]))
+        while True:
+            for record in call(lambda: reader.consume(POLLED_RECORDS, POLL_S)):
+                problem = record.error()
+                if problem is None:
+                    yield record.key() or b"", record.value()
+                elif problem.code() == KafkaError._PARTITION_EOF:
+                    return
+                else:
+                    raise translate(problem)
+    finally:
+        reader.close()
