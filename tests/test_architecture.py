@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "log": {"errors", "messages"},
     "shares": BASE | {"log"},
     "journal": BASE | {"log", "thread"},
+    "kafka": BASE | {"log", "thread"},
     "points": {"fast", "readings", "fleet"},
     "stores": BASE | {"points", "thread"},
     "shard": BASE | {"config", "dialects", "factors", "fleet", "geofence_file", "log", "points"},
