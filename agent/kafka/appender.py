@@ -12,7 +12,7 @@ from agent.kafka.records import Record, offset_of, pack, split
 from agent.messages import Message
 
 POLL_S: Final = 0.05
-DELIVERY_MS: Final = 30_000
+DELIVERY_MS: Final = 15_000
 """After so long without an acknowledgement a record has failed; the caller appends it again."""
 
 

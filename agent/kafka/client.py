@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from agent.errors import LogUnavailable, PartitionLost
 
@@ -90,3 +91,8 @@ def consumer(settings: Mapping[str, Any], *, group: str, **more: Any) -> Consume
         },
         logger=_LOGGER,
     )
+
+
+def admin_client(settings: Mapping[str, Any]) -> AdminClient:
+    """For topics and their settings."""
+    return AdminClient(dict(settings), logger=_LOGGER)

@@ -89,13 +89,18 @@ class PartitionLog:
         found = await self._persist(self._reading, self._reader.read, offset, max_messages=max_messages)
         if found:
             self._end = max(self._end, found[-1].end)
-        elif self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._wait_for_messages(), name=f"kafka-watch-{self._partition}")
+        self._watch_for_messages()
         return found
+
+    def _watch_for_messages(self) -> None:
+        """Let `end` and `changed` say so when there is more to read."""
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._wait_for_messages(), name=f"kafka-watch-{self._partition}")
 
     async def _wait_for_messages(self) -> None:
         while not await self._persist(self._reading, self._reader.wait, WAIT_S):
             pass
+        self._end = max(self._end, self._reader.end)
         self.changed.set()
 
     async def load(self, shard: int) -> Checkpoint:
@@ -110,7 +115,10 @@ class PartitionLog:
                 "the topic's retention is shorter than the outage",
                 self._partition,
             )
-        return Checkpoint(oldest if offset is None else offset, states)
+        start = oldest if offset is None else offset
+        await self._persist(self._reading, self._reader.begin, start)
+        self._watch_for_messages()
+        return Checkpoint(start, states)
 
     async def checkpoint(self, shard: int, offset: int, states: Mapping[str, bytes]) -> None:
         """Keep the states as of this offset, with the dead letters so far. Kafka deletes messages by age."""

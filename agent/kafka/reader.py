@@ -30,6 +30,13 @@ class PartitionReader:
         self._next_offset: int | None = None
         """The offset at which the buffer, or what follows it, begins; None before the first read."""
         self._at_end = False
+        self.end = 0
+        """The offset behind every message that was fetched so far."""
+
+    def begin(self, offset: int) -> None:
+        """Fetch the messages from this offset on."""
+        self._seek(offset)
+        self._next_offset = offset
 
     def bounds(self) -> tuple[int, int]:
         """The offset of the oldest message, and an offset behind every message that can be read now."""
@@ -41,7 +48,7 @@ class PartitionReader:
 
         A batch that begins before the offset is cut to begin there.
         """
-        if offset != self._next_offset:
+        if self._next_offset is None or offset < self._next_offset:
             self._seek(offset)
         found: list[Batch] = []
         count = 0
@@ -60,7 +67,7 @@ class PartitionReader:
 
     def wait(self, timeout_s: float) -> bool:
         """Whether there is something to read; waits for it until the timeout."""
-        return bool(self._buffer) or self._next_offset is None or self._poll(timeout_s) or not self._at_end
+        return bool(self._buffer) or self._poll(timeout_s)
 
     def _seek(self, offset: int) -> None:
         self._buffer.clear()
@@ -70,7 +77,10 @@ class PartitionReader:
 
     def _poll(self, timeout_s: float) -> bool:
         """Take what the client has fetched into the buffer; whether that was anything."""
-        for record in call(lambda: self._consumer.consume(POLLED_RECORDS, timeout_s)):
+        records = call(lambda: self._consumer.consume(1, timeout_s))
+        if records:  # a call for more of them would wait until all are there, or for the timeout
+            records += call(lambda: self._consumer.consume(POLLED_RECORDS, 0))
+        for record in records:
             problem = record.error()
             self._at_end = problem is not None and problem.code() == KafkaError._PARTITION_EOF
             if not self._at_end:
@@ -86,6 +96,7 @@ class PartitionReader:
         elif batch.messages:
             self.messages_per_record += 0.02 * (len(batch.messages) - self.messages_per_record)
             self._buffer.append(batch)
+            self.end = max(self.end, batch.end)
 
     def close(self) -> None:
         """Release the connection."""

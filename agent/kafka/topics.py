@@ -7,7 +7,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from agent.errors import LogUnavailable, SettingsError
-from agent.kafka.client import MAX_RECORD_BYTES
+from agent.kafka.client import MAX_RECORD_BYTES, admin_client
 
 ANSWER_S: Final = 30.0
 PAUSE_S: Final = 0.1
@@ -40,7 +40,7 @@ def ensure(settings: dict[str, Any], topics: Topics, shape: TopicShape, *, answe
 
     Raises `SettingsError` for a topic that would lose what was acknowledged, `LogUnavailable` when no broker answers.
     """
-    admin = AdminClient(settings)
+    admin = admin_client(settings)
     try:
         there = admin.list_topics(timeout=answer_s).topics
         missing = [name for name in topics if name not in there]
