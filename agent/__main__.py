@@ -22,6 +22,8 @@ class Command(NamedTuple):
     module: str
     help: str
     needs_settings: bool = True
+    needs_journal: bool = False
+    """It works on the journal, so it refuses a log on Kafka."""
 
 
 COMMANDS = {
@@ -34,13 +36,25 @@ COMMANDS = {
     "live": Command("agent.commands.live", "serve the live page"),
     "export": Command("agent.commands.export", "export the points of a measurement as CSV or JSON lines"),
     "report": Command("agent.commands.report", "report energy and emissions of a period, with method and factors"),
-    "correct": Command("agent.commands.correct", "exclude a period of a van from its totals; list these corrections"),
-    "import": Command("agent.commands.import_command", "import messages or deliveries that another program recorded"),
-    "deadletters": Command("agent.commands.dead_letters", "list, show or replay the messages that could not be used"),
+    "correct": Command(
+        "agent.commands.correct",
+        "exclude a period of a van from its totals; list these corrections",
+        needs_journal=True,
+    ),
+    "import": Command(
+        "agent.commands.import_command",
+        "import messages or deliveries that another program recorded",
+        needs_journal=True,
+    ),
+    "deadletters": Command(
+        "agent.commands.dead_letters", "list, show or replay the messages that could not be used", needs_journal=True
+    ),
     "salvage": Command("agent.commands.salvage", "copy what is readable of a damaged journal", needs_settings=False),
     "compare": Command("agent.commands.compare", "compare the simulator's true values with what the agent computed"),
     "factors": Command("agent.commands.factors", "show the emission factors in use, each with its source"),
-    "doctor": Command("agent.commands.doctor", "check broker, disk and store; compute how long an outage may last"),
+    "doctor": Command(
+        "agent.commands.doctor", "check broker, disk and store; compute how long an outage may last", needs_journal=True
+    ),
     "check-config": Command("agent.commands.check_config", "check the settings and the fleet file"),
 }
 
@@ -107,6 +121,7 @@ def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
     """Import the command and read its settings; returns the function that runs it."""
     module: Any = importlib.import_module(command.module)
     from agent import config  # pydantic is not needed for --help
+    from agent.log_settings import JOURNAL_URL
 
     if not command.needs_settings:
         start_logging("info")
@@ -114,6 +129,10 @@ def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
             _name_broker(arguments, config.load(arguments.config).mqtt)
         return partial(module.run, arguments)
     settings = config.load(arguments.config)
+    if command.needs_journal and settings.log.url != JOURNAL_URL:
+        raise SettingsError(
+            f"vanpulse {arguments.command} works on the journal of one machine, not on log.url = {settings.log.url!r}"
+        )
     start_logging(settings.log.level)
     return partial(module.run, arguments, settings)
 

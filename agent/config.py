@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -22,32 +22,12 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 
 from agent.dialects.names import DialectName
 from agent.errors import SettingsError
+from agent.log_settings import LogSettings
 from agent.readings import VEHICLE_ID_PATTERN
+from agent.section import Positive, Section, secret_of
 
 DEFAULT_FILE = Path("vanpulse.toml")
 ENV_PREFIX = "VANPULSE_"
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A table of the settings file. An unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def _secret(value: SecretStr | None, file: Path | None, key: str) -> SecretStr | None:
-    if value is not None and file is not None:
-        raise ValueError(f"{key} and {key}_file are both set: remove one")
-    if file is None:
-        return value
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{key}_file {str(file)!r} cannot be read: {error}") from error
-    if not text:
-        raise ValueError(f"{key}_file {str(file)!r} is empty")
-    return SecretStr(text)
 
 
 class MqttSettings(Section):
@@ -83,7 +63,7 @@ class MqttSettings(Section):
 
     @model_validator(mode="after")
     def _resolve_password(self) -> "MqttSettings":
-        object.__setattr__(self, "password", _secret(self.password, self.password_file, "password"))
+        object.__setattr__(self, "password", secret_of(self.password, self.password_file, "password"))
         object.__setattr__(self, "password_file", None)
         return self
 
@@ -125,7 +105,7 @@ class StoreSettings(Section):
 
     @model_validator(mode="after")
     def _resolve_token(self) -> "StoreSettings":
-        object.__setattr__(self, "token", _secret(self.token, self.token_file, "token"))
+        object.__setattr__(self, "token", secret_of(self.token, self.token_file, "token"))
         object.__setattr__(self, "token_file", None)
         return self
 
@@ -205,15 +185,9 @@ class LiveSettings(Section):
 
     @model_validator(mode="after")
     def _resolve_password(self) -> "LiveSettings":
-        object.__setattr__(self, "password", _secret(self.password, self.password_file, "password"))
+        object.__setattr__(self, "password", secret_of(self.password, self.password_file, "password"))
         object.__setattr__(self, "password_file", None)
         return self
-
-
-class LogSettings(Section):
-    """The agent's log, which goes to stderr."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 
 
 class Settings(BaseSettings):
@@ -344,9 +318,9 @@ class VanEntry(Section):
 class FleetFile(Section):
     """`fleet.toml`: `[depots.NAME]`, `[contracts.NAME]` and `[vans.ID]`."""
 
-    depots: dict[str, DepotEntry] = {}
-    contracts: dict[Annotated[str, Field(min_length=1, max_length=64)], ContractEntry] = {}
-    vans: dict[Annotated[str, Field(pattern=VEHICLE_ID_PATTERN)], VanEntry] = {}
+    depots: dict[str, DepotEntry] = Field(default_factory=dict)
+    contracts: dict[Annotated[str, Field(min_length=1, max_length=64)], ContractEntry] = Field(default_factory=dict)
+    vans: dict[Annotated[str, Field(pattern=VEHICLE_ID_PATTERN)], VanEntry] = Field(default_factory=dict)
 
     @field_validator("contracts")
     @classmethod

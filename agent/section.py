@@ -1,0 +1,29 @@
+"""What every table of the settings file has in common."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of the settings file. An unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def secret_of(value: SecretStr | None, file: Path | None, key: str) -> SecretStr | None:
+    """The secret itself, or what its file holds. Raises ValueError when both are set, or the file holds nothing."""
+    if value is not None and file is not None:
+        raise ValueError(f"{key} and {key}_file are both set: remove one")
+    if file is None:
+        return value
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{key}_file {str(file)!r} cannot be read: {error}") from error
+    if not text:
+        raise ValueError(f"{key}_file {str(file)!r} is empty")
+    return SecretStr(text)
