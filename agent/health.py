@@ -3,9 +3,10 @@
 Nothing is counted here. Each request reads the numbers that the stages have counted.
 """
 
+import contextlib
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Protocol
 
@@ -14,8 +15,9 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from agent.errors import SettingsError
 from agent.intake import AckDelay, IntakeCounters
-from agent.log import Log
+from agent.log import LogStatus
 from agent.mqtt.base import ReceiverCounters
 from agent.shard.counters import ShardCounters
 from agent.shard.totals import ShardTotals
@@ -40,6 +42,19 @@ class Progress(Protocol):
     rewinds: int
 
 
+class Accepted(Protocol):
+    """The log, as far as it is asked here."""
+
+    @property
+    def status(self) -> LogStatus:
+        """What the log says of itself."""
+        ...
+
+    def messages_from(self, offset: int) -> int:
+        """How many messages are at or behind this offset."""
+        ...
+
+
 class Vitals:
     """Everything that can be asked about a running agent: the counters and states that its stages write.
 
@@ -52,7 +67,7 @@ class Vitals:
         receiver: ReceiverCounters,
         intake: IntakeCounters,
         refused: Mapping[str, int],
-        log: Log,
+        log: Accepted,
         worker: Progress,
         store: StoreState,
         writer: WriterCounters,
@@ -60,7 +75,12 @@ class Vitals:
         vans: Sized,
         totals: Callable[[], ShardTotals],
         findings: Callable[[], Mapping[str, str]],
+        receives: bool = True,
+        processes: bool = True,
     ) -> None:
+        """`receives` and `processes` say which half of the way of a message this process has; mostly both."""
+        self.receives = receives
+        self.processes = processes
         self.receiver = receiver
         self.intake = intake
         self.refused = refused
@@ -81,6 +101,9 @@ class Vitals:
         self.number_of_findings = 0
         """The self-report sets it."""
 
+    def refresh(self) -> None:
+        """Called before anything is asked. Here every number is read from the stage that owns it."""
+
     def unconfirmed(self) -> int:
         """Messages journaled whose points the store has not confirmed yet."""
         return self.log.messages_from(self.store.confirmed_offset)
@@ -94,12 +117,14 @@ class Vitals:
             found.append("clock: all readings are from the future, so the clock of this machine is behind")
         if not self.receiver.connected:
             found.append(f"broker: not connected ({self.receiver.last_error or 'connecting'})")
-        elif not self.receiver.subscribed_since_ms:
+        elif self.receives and not self.receiver.subscribed_since_ms:
             found.append(f"broker: not subscribed ({self.receiver.last_error or 'subscribing'})")
         if self.store.failing_since_s is not None:
             found.append(f"store: {self.store.last_error}")
         if self.intake.journal_full:
             found.append("journal: full, reading has stopped")
+        if self.intake.log_problem is not None:
+            found.append(f"log: {self.intake.log_problem}")
         if self.log.status.out_of_room:
             found.append("journal: the disk is full, processing has stopped")
         found += self.stalls()
@@ -127,10 +152,14 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, freshly read."""
-        yield from _receiver_metrics(self._vitals)
-        yield from _journal_metrics(self._vitals)
-        yield from _shard_metrics(self._vitals)
-        yield from _writer_metrics(self._vitals)
+        vitals = self._vitals
+        vitals.refresh()
+        if vitals.receives:
+            yield from _receiver_metrics(vitals)
+        yield from _journal_metrics(vitals)
+        if vitals.processes:
+            yield from _shard_metrics(vitals)
+            yield from _writer_metrics(vitals)
         yield from _process_metrics()
 
 
@@ -283,10 +312,12 @@ def make_app(vitals: Vitals) -> web.Application:
     registry.register(_Collector(vitals))
 
     async def healthz(_request: web.Request) -> web.Response:
+        vitals.refresh()
         stalls = vitals.stalls()
         return web.Response(status=503, text="\n".join([*stalls, ""])) if stalls else web.Response(text="alive\n")
 
     async def readyz(_request: web.Request) -> web.Response:
+        vitals.refresh()
         problems: Sequence[str] = vitals.problems()
         if problems:
             return web.json_response({"ready": False, "reasons": problems}, status=503)
@@ -306,3 +337,17 @@ async def serve(app: web.Application, *, host: str, port: int) -> web.AppRunner:
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+@contextlib.asynccontextmanager
+async def serving(vitals: Vitals, listen: tuple[str, int]) -> AsyncIterator[None]:
+    """Serve the endpoints meanwhile. Raises `SettingsError` when the address cannot be listened on."""
+    host, port = listen
+    try:
+        runner = await serve(make_app(vitals), host=host, port=port)
+    except OSError as error:
+        raise SettingsError(f"http.listen = '{host}:{port}': cannot listen there: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        await runner.cleanup()

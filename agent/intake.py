@@ -14,7 +14,7 @@ import msgspec
 
 from agent.admission import Admission
 from agent.clock import ClockWatch, wall_clock_ms
-from agent.errors import JournalFull
+from agent.errors import JournalFull, LogUnavailable
 from agent.log import Log
 from agent.messages import Batch, Message, MessageKind, tick_message
 from agent.mqtt.base import Delivery, Receiver
@@ -50,6 +50,8 @@ class IntakeCounters:
         self.messages = 0
         self.commits = 0
         self.journal_full = False
+        self.log_problem: str | None = None
+        """Why the log takes no messages at present; None while it does, or where it is only full."""
         self.commit_started_s: float | None = None
         self.last_message_ms = 0
         self.clock_problem: str | None = None
@@ -131,7 +133,7 @@ class Intake:
     def tick(self) -> None:
         """Append a tick behind what has arrived, so that a replay sees the time pass in the same place."""
         self.look_at_clock()
-        if not self.counters.journal_full and self.counters.clock_problem is None:
+        if not self._log_refuses and self.counters.clock_problem is None:
             self._tick_ms = self._clock_ms()
             self._arrived.set()
 
@@ -150,7 +152,7 @@ class Intake:
         elif problem is None and known is not None:
             log.info("the clock is right now: reading goes on")
             self._listening_from_ms = self._clock_ms()
-            if not self.counters.journal_full:
+            if not self._log_refuses:
                 self._resume()
 
     def close(self) -> None:
@@ -228,15 +230,15 @@ class Intake:
                 batch = await self._log.append(
                     [*messages, *tick], received_ms=received_ms, listening_since_ms=listening_since_ms
                 )
-            except JournalFull as error:
+            except (JournalFull, LogUnavailable) as error:
                 if not await self._wait_for_room(error):
                     return None
                 continue
             finally:
                 self.counters.commit_started_s = None
-            if self.counters.journal_full:
-                self.counters.journal_full = False
-                log.info("the journal has room again: reading goes on")
+            if self._log_refuses:
+                self.counters.journal_full, self.counters.log_problem = False, None
+                log.info("the log takes messages again: reading goes on")
                 self._resume()
             return batch
         return None
@@ -274,9 +276,16 @@ class Intake:
             self.look_at_clock()
         return True
 
-    async def _wait_for_room(self, error: JournalFull) -> bool:
-        if not self.counters.journal_full:
-            self.counters.journal_full = True
+    @property
+    def _log_refuses(self) -> bool:
+        return self.counters.journal_full or self.counters.log_problem is not None
+
+    async def _wait_for_room(self, error: JournalFull | LogUnavailable) -> bool:
+        if not self._log_refuses:
+            if isinstance(error, JournalFull):
+                self.counters.journal_full = True
+            else:
+                self.counters.log_problem = str(error)
             log.error("reading stops, nothing is acknowledged: %s", error)
             self._pause()
         try:

@@ -8,7 +8,6 @@ and not a cancellation, so each stage finishes what it has. It is bounded in tim
 """
 
 import asyncio
-import contextlib
 import gc
 import logging
 import time
@@ -18,7 +17,6 @@ from agent import health, malloc, systemd
 from agent.admission import Admission
 from agent.alert_publisher import AlertPublisher
 from agent.clock import ClockWatch
-from agent.errors import SettingsError
 from agent.health import Vitals
 from agent.intake import COMMIT_BYTES, Intake
 from agent.log import Log
@@ -136,23 +134,21 @@ class Pipeline:
         gc.freeze()
         malloc.give_back()
         logger.info("%d vans restored in %.1f s", len(self._shard.vans), time.monotonic() - started)
-        async with contextlib.AsyncExitStack() as stack:
-            await self._serve_health(stack)
-            async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(self._stage("writer", self._writer.run()), name="writer")
-                worker = tasks.create_task(self._stage("worker", self._worker.run()), name="worker")
-                intake = tasks.create_task(self._stage("intake", self._intake.run()), name="intake")
-                receiving = self._receiver.run(self._intake.on_delivery)
-                receiver = tasks.create_task(self._stage("receiver", receiving), name="receiver")
-                ticker = tasks.create_task(self._ticker.run(), name="ticker")
-                on_ready()
-                systemd.notify("READY=1")
-                await stop.wait()
-                logger.info("stopping: what is journaled is finished first")
-                systemd.notify("STOPPING=1")
-                self._stopping = True
-                ticker.cancel()
-                await self._stop(receiver, intake, worker, writer)
+        async with health.serving(self.vitals, self._listen), asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(self._stage("writer", self._writer.run()), name="writer")
+            worker = tasks.create_task(self._stage("worker", self._worker.run()), name="worker")
+            intake = tasks.create_task(self._stage("intake", self._intake.run()), name="intake")
+            receiving = self._receiver.run(self._intake.on_delivery)
+            receiver = tasks.create_task(self._stage("receiver", receiving), name="receiver")
+            ticker = tasks.create_task(self._ticker.run(), name="ticker")
+            on_ready()
+            systemd.notify("READY=1")
+            await stop.wait()
+            logger.info("stopping: what is journaled is finished first")
+            systemd.notify("STOPPING=1")
+            self._stopping = True
+            ticker.cancel()
+            await self._stop(receiver, intake, worker, writer)
 
     async def _stage(self, name: str, running: Coroutine[None, None, None]) -> None:
         """Run a stage. If it ended by itself, the others would wait for ever, so that is an error."""
@@ -177,12 +173,3 @@ class Pipeline:
             logger.warning("not everything is in the store yet; the journal keeps the rest for the next start")
             for stage in stages:
                 stage.cancel()
-
-    async def _serve_health(self, stack: contextlib.AsyncExitStack) -> None:
-        host, port = self._listen
-        app = health.make_app(self.vitals)
-        try:
-            runner = await health.serve(app, host=host, port=port)
-        except OSError as error:
-            raise SettingsError(f"http.listen = '{host}:{port}': cannot listen there: {error.strerror}") from error
-        stack.push_async_callback(runner.cleanup)

@@ -21,7 +21,6 @@ SHOWN = 20
 AHEAD_IN_A_ROW = 5
 """If so many readings between two looks are from the future and no other arrives, our own clock is behind."""
 
-_SERIES = Series()
 _FIELDS = MEASUREMENTS["agent"].field_names
 
 
@@ -34,7 +33,10 @@ class SelfReport:
         *,
         put_aside: Callable[[str, PointRow], None],
         clock_s: Callable[[], float] = time.time,
+        instance: str | None = None,
     ) -> None:
+        """`instance` names this agent among several; None where it is the only one."""
+        self._series = Series(instance=instance)
         self._vitals = vitals
         self._put_aside = put_aside
         self._clock_s = clock_s
@@ -51,6 +53,7 @@ class SelfReport:
 
     def look(self) -> None:
         """One look at everything."""
+        self._vitals.refresh()
         self._watch_for_silence()
         self._watch_for_stalls()
         self._watch_for_drops()
@@ -159,4 +162,4 @@ class SelfReport:
             "memory_bytes": memory_bytes(),
         }
         self._last_point_s, self._last_messages = now_s, messages
-        self._put_aside("agent", (_SERIES, round(now_s * 1000), *[values[name] for name in _FIELDS]))
+        self._put_aside("agent", (self._series, round(now_s * 1000), *[values[name] for name in _FIELDS]))

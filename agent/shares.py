@@ -46,7 +46,7 @@ class Shares:
         `waiting_bytes` are those that were taken in before and are not committed yet.
         """
         used, limit = self._status.bytes_used + waiting_bytes, self._status.max_bytes
-        if used < limit * COUNTED_FROM:
+        if not limit or used < limit * COUNTED_FROM:  # a log without a limit never fills up
             if self._bytes_of:
                 self._bytes_of, self._total = {}, 0
             return []

@@ -31,10 +31,15 @@ class Ticker:
     async def run(self) -> None:
         """Tick until cancelled."""
         while True:
-            await asyncio.sleep(TICK_S - time.time() % TICK_S + TIMER_S)
+            await next_tick()
             self._intake.tick()
             self._self_report.look()
             await self._admission.report()
             malloc.give_back()
             if not self._worker.repeating:  # the broker knows of newer states
                 await self._alerts.announce()
+
+
+async def next_tick() -> None:
+    """Wait for the next full ten seconds."""
+    await asyncio.sleep(TICK_S - time.time() % TICK_S + TIMER_S)

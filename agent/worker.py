@@ -89,6 +89,7 @@ class Worker:
         self._checkpoint_every_s = checkpoint_every_s
         self._publish_alerts = publish_alerts
         self._closing = False
+        self._leaving = False
         self._unit_since_s: float | None = None
         self._read_batches: deque[Batch] = deque()
         self._checkpoint_s = time.monotonic()
@@ -127,6 +128,11 @@ class Worker:
         self._closing = True
         self._log.changed.set()
 
+    def leave(self) -> None:
+        """Let `run` end after the present slice, with a checkpoint: the next owner of the vans goes on from there."""
+        self._closing = self._leaving = True
+        self._log.changed.set()
+
     async def run(self) -> None:
         """Work until closed."""
         while (batch := await self._next()) is not None:
@@ -139,6 +145,8 @@ class Worker:
     async def _next(self) -> Batch | None:
         """The next batch; None when closed and all is done. Seals what waits too long meanwhile."""
         while True:
+            if self._leaving:
+                return None
             if self._units.store.must_resend and not self.ahead:
                 self._run_ahead("the store may have forgotten what it confirmed")
             if self.ahead and self._units.is_idle:
@@ -158,10 +166,11 @@ class Worker:
                 await self._hand_over()
 
     async def _read(self) -> Batch:
+        end = self._log.end  # what is committed while we read comes behind it
         batches = await self._log.read(self.position, max_messages=READ_MESSAGES)
         if not batches:
             # What was here is damaged or was dropped to make room. The log has counted it.
-            return self._move_to(Batch(self._log.end, 0, 0, []))
+            return self._move_to(Batch(end, 0, 0, []))
         self._read_batches.extend(batches[1:])
         return self._move_to(batches[0])
 
@@ -184,7 +193,7 @@ class Worker:
     async def _work_through(self, batch: Batch) -> None:
         count = len(batch.messages)
         stop = 0
-        while stop < count:
+        while stop < count and not self._leaving:
             start, stop = stop, min(stop + SLICE_MESSAGES, count)
             again = batch.offset + start < self._seen
             if again:  # a slice ends where what is new begins

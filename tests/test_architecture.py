@@ -22,7 +22,9 @@ ALLOWED: dict[str, set[str]] = {
     "messages": set(),
     "readings": {"errors", "fast"},
     "clock": set(),
-    "config": {"dialects", "errors", "readings"},
+    "section": set(),
+    "log_settings": {"section"},
+    "config": {"dialects", "errors", "log_settings", "readings", "section"},
     "malloc": set(),
     "systemd": set(),
     "throttle": BASE,
@@ -45,9 +47,18 @@ ALLOWED: dict[str, set[str]] = {
     "intake": BASE | {"admission", "clock", "log", "mqtt"},
     "writer": BASE | {"backoff", "log", "stores", "units"},
     "worker": BASE | {"log", "shard", "units"},
-    "health": {"intake", "log", "mqtt", "shard", "units", "writer"},
+    "health": {"errors", "intake", "log", "mqtt", "shard", "units", "writer"},
     "self_report": {"health", "points", "systemd"},
     "ticker": {"admission", "alert_publisher", "intake", "malloc", "self_report", "worker"},
+    "shared_store": BASE | {"points", "stores"},
+    "owned_partition": BASE | {"alert_publisher", "clock", "log", "shard", "stores", "units", "worker", "writer"},
+    "processing_vitals": {"health", "intake", "log", "mqtt", "owned_partition", "shard", "units", "writer"},
+    "processing": BASE
+    | {"health", "malloc", "mqtt", "owned_partition", "processing_vitals", "self_report", "stores", "systemd"}
+    | {"ticker"},
+    "ingesting": BASE
+    | {"admission", "clock", "health", "intake", "log", "malloc", "mqtt", "self_report", "shard", "systemd"}
+    | {"throttle", "ticker", "units", "writer"},
     "pipeline": BASE
     | {"admission", "alert_publisher", "clock", "health", "intake", "log", "malloc", "mqtt", "self_report", "shard"}
     | {"stores", "systemd", "throttle", "ticker", "units", "worker", "writer"},

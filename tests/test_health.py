@@ -87,6 +87,7 @@ def test_ready_when_everything_is_there(bench: Bench) -> None:
             "store: answered 503",
         ),
         (lambda v: setattr(v.intake, "journal_full", True), "journal: full, reading has stopped"),
+        (lambda v: setattr(v.intake, "log_problem", "Kafka is away"), "log: Kafka is away"),
         (lambda v: setattr(v.log.status, "out_of_room", True), "journal: the disk is full, processing has stopped"),
         (
             lambda v: setattr(v.intake, "commit_started_s", time.monotonic() - COMMIT_STALLED_AFTER_S - 5),

@@ -10,7 +10,7 @@ import pytest
 from agent import intake as module
 from agent.admission import Admission
 from agent.clock import ClockWatch
-from agent.errors import JournalBroken, JournalFull
+from agent.errors import JournalBroken, JournalFull, LogUnavailable
 from agent.intake import AckDelay, Intake
 from agent.messages import Batch, Message, MessageKind, tick_times
 from agent.mqtt.base import Delivery
@@ -163,6 +163,24 @@ async def test_a_full_journal_stops_reading_and_goes_on_by_itself(
     # Time that passed while nobody could be heard is no silence of the vans.
     assert all(message.kind == MessageKind.PUBLISH for batch in bench.log.batches for message in batch.messages)
     assert [record.levelname for record in caplog.records if record.name == "agent.intake"] == ["ERROR", "INFO"]
+    await bench.finish()
+
+
+async def test_a_log_that_does_not_answer_stops_reading_and_goes_on_by_itself(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.log.full = LogUnavailable("Kafka at k:9092 does not answer")
+    given = delivery(b"1")
+    bench.intake.on_delivery(given)
+    await until(lambda: bench.intake.counters.log_problem == "Kafka at k:9092 does not answer")
+    assert bench.receiver.counters.paused
+    assert not bench.intake.counters.journal_full
+    assert bench.receiver.acknowledged == []
+    bench.log.full = None
+    bench.log.room_made.set()
+    await until(lambda: bench.receiver.acknowledged)
+    assert bench.receiver.acknowledged == [given]
+    assert not bench.receiver.counters.paused
+    assert bench.intake.counters.log_problem is None
     await bench.finish()
 
 

@@ -7,12 +7,16 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import Protocol
 
 import uvloop
 
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
+from agent.errors import SettingsError
 from agent.journal import SqliteLog
+from agent.log_settings import JOURNAL_URL
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.options import MqttOptions
 from agent.pipeline import Pipeline
@@ -22,6 +26,8 @@ from agent.throttle import LEAST_BURST, Throttle
 
 log = logging.getLogger(__name__)
 
+ROLES = ("all", "ingest", "process")
+
 GC_THRESHOLDS = (50_000, 20, 50)
 """Rows are made and freed by the thousand and form no cycles: with the default of 700 the collector runs in vain."""
 
@@ -29,35 +35,66 @@ SWITCH_INTERVAL_S = 0.001
 """The longest time that the event loop keeps the interpreter lock while the journal thread waits for it."""
 
 
+class Agent(Protocol):
+    """What runs until it is stopped, in any role."""
+
+    async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None]) -> None:
+        """Run until `stop` is set."""
+        ...
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No options: the agent is configured by its settings alone."""
+    """The role; all else is in the settings."""
+    parser.add_argument(
+        "--role",
+        choices=ROLES,
+        default="all",
+        help="`all`: the whole agent, with the journal; `ingest`, `process`: a part of it, with a log on Kafka",
+    )
     parser.epilog = (
         "SIGTERM or Ctrl-C stops the agent in order, a second one at once. Neither loses an acknowledged message."
     )
 
 
-def run(_arguments: argparse.Namespace, settings: Settings) -> int:
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run until SIGTERM or SIGINT."""
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    uvloop.run(_run(settings))
+    uvloop.run(_run(settings, arguments.role))
     return 0
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, role: str) -> None:
     stop = asyncio.Event()
-    pipeline = build(settings)
+    agent = build_role(settings, role)
 
     def on_signal() -> None:
         if stop.is_set():
-            log.warning("second signal: stopping at once; what is not yet in the store stays in the journal")
+            log.warning("second signal: stopping at once; what is not yet in the store stays in the log")
             os._exit(1)
         stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    await pipeline.run(stop, on_ready=lambda: log.info("running; health at http://%s/readyz", settings.http.listen))
+    await agent.run(stop, on_ready=lambda: log.info("running; health at http://%s/readyz", settings.http.listen))
+
+
+def build_role(settings: Settings, role: str) -> Agent:
+    """The agent of this role. Raises `SettingsError` where role and log do not go together."""
+    on_journal = settings.log.url == JOURNAL_URL
+    if role == "all":
+        if not on_journal:
+            raise SettingsError(
+                f"log.url = {settings.log.url!r} is shared by several agents: run it with --role ingest and "
+                f"--role process, or set log.url = {JOURNAL_URL!r}"
+            )
+        return build(settings)
+    if on_journal:
+        raise SettingsError(f"--role {role} needs a log on Kafka: set log.url, as in 'kafka://HOST:9092/vans'")
+    from agent.commands import run_roles  # the client of Kafka is an extra
+
+    return run_roles.build_ingesting(settings) if role == "ingest" else run_roles.build_processing(settings)
 
 
 def build(settings: Settings) -> Pipeline:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
+from agent.errors import LogUnavailable
 from agent.kafka.appender import Appender
 from agent.log import Attempts, Checkpoint, DeadLetter, LogStatus, NoAttempts, StoreRefusal
 from agent.messages import Batch, Message, MessageKind
@@ -33,6 +34,7 @@ class IngestLog:
         self.changed = asyncio.Event()
         self.room_made = asyncio.Event()
         self.end = 0
+        self._brokers = settings["bootstrap.servers"]
         self._partitions = partitions
         self._identify = identify
         self._appender = Appender(settings, topic, source=source)
@@ -43,12 +45,15 @@ class IngestLog:
 
         Raises `LogUnavailable` where a record was not acknowledged; appending everything again is safe.
         """
-        await self._thread.call(
-            self._appender.append,
-            self._by_partition(messages),
-            received_ms=received_ms,
-            listening_since_ms=listening_since_ms,
-        )
+        try:
+            await self._thread.call(
+                self._appender.append,
+                self._by_partition(messages),
+                received_ms=received_ms,
+                listening_since_ms=listening_since_ms,
+            )
+        except LogUnavailable as error:
+            raise LogUnavailable(f"Kafka at {self._brokers} does not answer ({error})") from error
         return Batch(0, received_ms, listening_since_ms, list(messages))
 
     def _by_partition(self, messages: Sequence[Message]) -> list[tuple[int, list[Message]]]:

@@ -143,7 +143,10 @@ class Connection:
             log.warning("the broker keeps our session for only %s s", limits.session_expiry_s)
         self._keepalive = KeepAlive(limits.keepalive_s, ping=self._wire.ping, on_silence=self.abort)
         self._keepalive.start(paused=self._paused)
-        self._subscribe()
+        if self._options.filters:
+            self._subscribe()
+        else:  # a connection that only publishes
+            self._counters.subscribed_since_ms = time.time_ns() // 1_000_000
         if self._paused:
             self._wire.pause()
 

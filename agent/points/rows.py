@@ -40,11 +40,14 @@ class Series(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     depot: str | None = None
     model: str | None = None
     country: str | None = None
+    instance: str | None = None
+    """Which of several agents writes an `agent` point. It is a tag in InfluxDB, and not kept in SQLite."""
 
     def tags(self) -> tuple[tuple[str, str], ...]:
         """The tags that are set, as (name, value), in the order of `TAGS`."""
         values = (self.vehicle_id, self.depot, self.model, self.country)
-        return tuple((name, value) for name, value in zip(TAGS, values, strict=True) if value)
+        found = tuple((name, value) for name, value in zip(TAGS, values, strict=True) if value)
+        return found if self.instance is None else (*found, ("instance", self.instance))
 
 
 PointRow = tuple[Any, ...]

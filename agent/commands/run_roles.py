@@ -1,0 +1,99 @@
+"""Builds the agents of `vanpulse run --role ingest` and `--role process`, which share a log on Kafka."""
+
+import os
+from functools import partial
+
+import msgspec
+
+from agent.commands.kafka_log import open_kafka, source_of
+from agent.commands.storage import store_of
+from agent.config import Settings
+from agent.dialects.decoder import Decoder
+from agent.ingesting import IngestingAgent
+from agent.kafka.ingest_log import IngestLog
+from agent.kafka.membership import Membership
+from agent.kafka.partition_log import PartitionLog
+from agent.mqtt.connect import make_receiver
+from agent.mqtt.options import MqttOptions
+from agent.owned_partition import OwnedPartition, PartitionSettings
+from agent.processing import ProcessingAgent
+from agent.shard.opening import decoder_of, roster_of
+from agent.shard.shard import Shard
+from agent.shared_store import SharedStore
+from agent.throttle import LEAST_BURST, Throttle
+
+
+def listen_of(settings: Settings) -> tuple[str, int]:
+    """Host and port of the health endpoints."""
+    host, _, port = settings.http.listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def throttle_of(settings: Settings, decoder: Decoder) -> Throttle:
+    """The limit of each van's rate."""
+    return Throttle(
+        decoder.sender,
+        rate_per_s=settings.fleet.messages_per_s,
+        # As many readings as a van can buffer, at one each second, before they are too old.
+        burst=max(LEAST_BURST, round(settings.fleet.max_age_s)),
+    )
+
+
+def build_ingesting(settings: Settings) -> IngestingAgent:
+    """The agent that receives. Raises `SettingsError` or `LogUnavailable`."""
+    decoder = decoder_of(settings, roster_of(settings))
+    options = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
+    place = open_kafka(settings.log)
+    return IngestingAgent(
+        receiver=make_receiver(options),
+        log=IngestLog(
+            place.client,
+            place.topics.messages,
+            partitions=place.partitions,
+            source=source_of(settings.log),
+            identify=lambda message: decoder.identify(message) or decoder.sender(message.topic),
+        ),
+        sender_of=decoder.sender,
+        throttle=throttle_of(settings, decoder),
+        listen=listen_of(settings),
+    )
+
+
+def build_processing(settings: Settings) -> ProcessingAgent:
+    """The agent that processes. Raises `SettingsError` or `LogUnavailable`."""
+    roster = roster_of(settings)
+    decoder_of(settings, roster)  # a wrong setting is found now, not when the first partition comes
+    options = MqttOptions.from_settings(settings.mqtt, ())
+    instance = source_of(settings.log)
+    # The broker keeps nothing for a connection that only publishes, so a new name at each start does no harm.
+    client_id = f"{options.client_id}-alerts-{instance}-{os.getpid()}"
+    connection = make_receiver(msgspec.structs.replace(options, client_id=client_id, session_expiry_s=0))
+    store = store_of(settings.store)
+    shared = SharedStore(store, durable_after_s=settings.store.durable_after_s)
+    place = open_kafka(settings.log)
+
+    def take(number: int) -> OwnedPartition:
+        return OwnedPartition(
+            number,
+            log_of_messages=PartitionLog(place.client, place.topics, number, source=instance),
+            shard=Shard(decoder_of(settings, roster), roster),
+            store=shared.view(),
+            settings=PartitionSettings(
+                batch_points=settings.store.batch_points,
+                flush_s=settings.store.flush_ms / 1000,
+                checkpoint_every_s=settings.journal.checkpoint_every_s,
+                durable_after_s=settings.store.durable_after_s,
+                alert_prefix=f"{settings.mqtt.prefix}-alerts",
+            ),
+            publish=connection.publish,
+            subscribed_since_ms=lambda: connection.counters.subscribed_since_ms,
+        )
+
+    return ProcessingAgent(
+        connection=connection,
+        join=partial(Membership, place.client, place.topics.messages),
+        take=take,
+        store=store,
+        listen=listen_of(settings),
+        instance=instance,
+    )
