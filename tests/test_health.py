@@ -323,3 +323,24 @@ def test_its_own_point_each_minute(bench: Bench) -> None:
     bench.clock.now_s -= 3600  # a clock that is set back
     bench.self_report.look()
     assert len(bench.rows) == 2
+
+
+def test_one_of_several_agents_names_itself_in_its_points(bench: Bench) -> None:
+    report = SelfReport(
+        bench.vitals,
+        put_aside=lambda name, row: bench.rows.append((name, row)),
+        clock_s=bench.clock,
+        instance="process-1",
+    )
+    bench.clock.now_s += POINT_EVERY_S
+    report.look()
+    ((name, row),) = bench.rows
+    assert name == "agent"
+    assert row[0].tags() == (("instance", "process-1"),)
+
+
+def test_an_agent_that_only_processes_is_ready_without_a_subscription(bench: Bench) -> None:
+    bench.vitals.receiver.subscribed_since_ms = 0
+    assert bench.vitals.problems() != []
+    bench.vitals.receives = False
+    assert bench.vitals.problems() == []
