@@ -36,6 +36,7 @@ class Group(Protocol):
     """Tells which partitions are ours; `agent.kafka.membership.Membership` is one."""
 
     joined: bool
+    problem: str | None
 
     async def run(self) -> None:
         """Be a member until closed."""
@@ -81,7 +82,7 @@ class ProcessingAgent:
         self._owned: dict[int, OwnedPartition] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._group = join(on_assigned=self._on_assigned, release=self._release, on_lost=self._on_lost)
-        self.vitals = ProcessingVitals(self._owned, connection=connection.counters, joined=lambda: self._group.joined)
+        self.vitals = ProcessingVitals(self._owned, connection=connection.counters, group=lambda: self._group)
         self._self_report = SelfReport(self.vitals, put_aside=self._put_aside, instance=instance)
         self._failed: asyncio.Future[None] | None = None
 

@@ -1,6 +1,7 @@
 """What can be asked about a processing agent: the sums over its partitions."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from agent.health import Vitals
 from agent.intake import IntakeCounters
@@ -22,6 +23,13 @@ _SHARD_COUNTS = (
     "internal_errors",
 )
 _WRITER_COUNTS = ("points", "rejected", "writes", "write_s", "retries_unavailable", "retries_misconfigured")
+
+
+class Membership(Protocol):
+    """What is asked of the group that shares the log."""
+
+    joined: bool
+    problem: str | None
 
 
 class PartitionsSum:
@@ -52,10 +60,10 @@ class ProcessingVitals(Vitals):
         owned: Mapping[int, OwnedPartition],
         *,
         connection: ReceiverCounters,
-        joined: Callable[[], bool],
+        group: Callable[[], Membership],
     ) -> None:
         self._owned = owned
-        self._joined = joined
+        self._group = group
         self._sum = PartitionsSum(owned)
         self._shards: list[ShardCounters] = []
         self._writers: list[WriterCounters] = []
@@ -110,7 +118,10 @@ class ProcessingVitals(Vitals):
     def problems(self) -> list[str]:
         """Why the agent is not ready, in words; empty when it is."""
         found = super().problems()
-        if not self._joined():
+        group = self._group()
+        if group.problem is not None:
+            found.append(f"log: {group.problem}")
+        elif not group.joined:
             found.append("log: Kafka has not told this agent its partitions yet")
         waiting = sorted(number for number, each in self._owned.items() if each.log.status.out_of_room)
         if waiting:

@@ -6,6 +6,7 @@ changes. Partitions move one by one (`cooperative-sticky`): a change leaves thos
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ POLL_S: Final = 0.5
 SESSION_MS: Final = 10_000
 """A member that was not heard of for so long is dead; its partitions go to others."""
 LONGEST_POLL_MS: Final = 60_000
+PROBE_EVERY_S: Final = 5.0
+PROBE_S: Final = 2.0
+"""How often Kafka is asked for a sign of life, and how long it may take to answer."""
 RELEASE_S: Final = 30.0
 """How long the release of partitions may take. After it another agent takes them over, whatever is unfinished here."""
 
@@ -43,6 +47,8 @@ class Membership:
     ) -> None:
         self.joined = False
         """Whether the group has told us our partitions, which may be none."""
+        self.problem: str | None = None
+        """Why Kafka is thought to be away; None while it answers."""
         self._topic = topic
         self._on_assigned = on_assigned
         self._release = release
@@ -76,7 +82,11 @@ class Membership:
         self._consumer.subscribe(
             [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._partitions_lost
         )
+        probed_s = time.monotonic()
         while not self._closing:
+            if time.monotonic() - probed_s > PROBE_EVERY_S:
+                self._probe()
+                probed_s = time.monotonic()
             try:
                 event = self._consumer.poll(POLL_S)
             except KafkaException as error:
@@ -86,6 +96,15 @@ class Membership:
             if problem is not None:
                 log.warning("the group: %s", problem.str())
         self._consumer.close()
+
+    def _probe(self) -> None:
+        """A poll does not tell an idle topic from brokers that are away."""
+        try:
+            self._consumer.list_topics(self._topic, timeout=PROBE_S)
+        except KafkaException as error:
+            self.problem = f"Kafka does not answer ({error.args[0].str()})"
+        else:
+            self.problem = None
 
     def _assigned(self, member: Consumer, partitions: Sequence[TopicPartition]) -> None:
         given = [TopicPartition(each.topic, each.partition, OFFSET_END) for each in partitions]
@@ -100,6 +119,7 @@ class Membership:
         member.incremental_unassign(list(partitions))
 
     def _partitions_lost(self, member: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self.joined = False
         self._in_loop(self._call(self._on_lost, _numbers(partitions)))
         member.incremental_unassign(list(partitions))
 

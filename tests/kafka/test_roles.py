@@ -154,27 +154,37 @@ def retained(port: int, topic: str) -> bytes:
 
 
 @needs("mosquitto")
-def test_nothing_is_acknowledged_while_kafka_is_away(tmp_path: Path, topic: str) -> None:
+def test_nothing_is_acknowledged_while_kafka_is_away_and_both_roles_say_so(tmp_path: Path, topic: str) -> None:
     start_ms = time.time_ns() // 1_000_000 - HOUR_MS
     with kafka_server() as server, Mosquitto(tmp_path) as broker:
         agent = RoleAgent(
             tmp_path / "ingest", "ingest", mqtt__url=broker.url, log__url=f"kafka://{server.address}/{topic}"
         )
+        process = RoleAgent(
+            tmp_path / "process", "process", mqtt__url=broker.url, log__url=f"kafka://{server.address}/{topic}"
+        )
         try:
             agent.launch()
+            process.launch()
             agent.wait_ready()
+            process.wait_ready()
             server.kill()
             sent = publish(broker.port, drive("van-1", start_ms=start_ms))
             reason = f"log: Kafka at {server.address} does not answer"
             wait_for(lambda: reason in agent.get("/readyz")[1], "the reason in words")
             assert agent.metrics()["acks_sent_total"] == 0
             assert agent.get("/healthz")[0] == 200
+            wait_for(lambda: "log: Kafka does not answer" in process.get("/readyz")[1], "the reason in words")
             server.start()
             wait_for(lambda: agent.metrics()["acks_sent_total"] == sent, "all acknowledgements")
             wait_for(lambda: agent.get("/readyz")[0] == 200, "the agent to be ready")
+            wait_for(lambda: len(process.points("battery")) == sent, "all rows")
+            wait_for(lambda: process.get("/readyz")[0] == 200, "the processing agent to be ready")
             assert agent.stop() == 0
+            assert process.stop() == 0
         finally:
             agent.__exit__(None, None, None)
+            process.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize(
