@@ -9,6 +9,8 @@ from agent.fast.compiled import compile_function
 RowMaker = Callable[[Any, Any], tuple[Any, ...]]
 """From a series and what has `time_ms` and the fields as attributes to a row."""
 
+RowAdder = Callable[[dict[str, list[tuple[Any, ...]]], Any, Any], None]
+"""From rows by measurement, a series and what has the fields as attributes: adds a row."""
 PairAdder = Callable[[list[tuple[Any, ...]], list[tuple[Any, ...]], Any, Any], None]
 """From two lists, a series and what has the fields as attributes: adds a row to each list."""
 
@@ -23,6 +25,25 @@ def row_maker(fields: Sequence[str]) -> RowMaker:
         f"def compiled(series, source):\n    return (series, source.time_ms, {values})\n",
         {},
     )
+
+
+def row_adder(measurement: str, fields: Sequence[str]) -> RowAdder:
+    """As `plain_row_adder`, in one call instead of three. Two of four rows of a message are added by it."""
+    values = ", ".join(f"source.{field}" for field in fields)
+    return compile_function(
+        f"def compiled(rows, series, source):\n    rows[{measurement!r}].append((series, source.time_ms, {values}))\n",
+        {},
+    )
+
+
+def plain_row_adder(measurement: str, fields: Sequence[str]) -> RowAdder:
+    """A function that adds a row with these fields to the rows of a measurement."""
+    make = plain_row_maker(fields)
+
+    def add(rows: dict[str, list[tuple[Any, ...]]], series: Any, source: Any) -> None:
+        rows[measurement].append(make(series, source))
+
+    return add
 
 
 def pair_adder(first: Sequence[str], second: Sequence[str]) -> PairAdder:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.fast.row_maker import RowMaker, pair_adder, row_maker
+from agent.fast.row_maker import RowAdder, pair_adder, row_adder, row_maker
 from agent.fleet.records import (
     AlertRecord,
     ChargeRecord,
@@ -61,8 +61,8 @@ _EMPTY_BATTERY: Final = len(MEASUREMENTS["battery"].fields)
 _EMPTY_LOCATION: Final = len(MEASUREMENTS["location"].fields)
 """The number of absent values in a row that has none."""
 
-_OF_RECORDS: Final[dict[type, tuple[str, RowMaker]]] = {
-    record: (name, row_maker(MEASUREMENTS[name].field_names))
+_ADD_RECORD: Final[dict[type, RowAdder]] = {
+    record: row_adder(name, MEASUREMENTS[name].field_names)
     for record, name in (
         (EnergyRecord, "energy"),
         (EmissionsRecord, "emissions"),
@@ -100,8 +100,7 @@ def add_reading(rows: Rows, series: Series, reading: Reading) -> int:
 def add_records(rows: Rows, series: Series, records: Sequence[Record | FleetRecord]) -> None:
     """Append the row of each record."""
     for record in records:
-        name, make_row = _OF_RECORDS[type(record)]
-        rows[name].append(make_row(series, record))
+        _ADD_RECORD[type(record)](rows, series, record)
 
 
 def partial_row(measurement: str, series: Series, time_ms: int, values: Mapping[str, Any]) -> PointRow:

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 
-from agent.fast.row_maker import pair_adder, plain_pair_adder, plain_row_maker, row_maker
+from agent.fast.row_maker import pair_adder, plain_pair_adder, plain_row_adder, plain_row_maker, row_adder, row_maker
 from agent.points.measurements import Measurement
 from tests.fast.rows import any_rows
 
@@ -39,3 +39,18 @@ def test_a_pair_of_rows_is_as_the_plain_adder_adds_it(drawn: tuple[Measurement, 
         assert all(
             one is other for row, same in zip(fast, plain, strict=True) for one, other in zip(row, same, strict=True)
         )
+
+
+@given(any_rows())
+def test_a_row_is_added_as_the_plain_adder_adds_it(drawn: tuple[Measurement, list[tuple[Any, ...]]]) -> None:
+    measurement, rows = drawn
+    found: dict[str, list[Any]] = {"other": [], measurement.name: []}
+    expected: dict[str, list[Any]] = {"other": [], measurement.name: []}
+    for series, time_ms, *values in rows:
+        source = SimpleNamespace(time_ms=time_ms, **dict(zip(measurement.field_names, values, strict=True)))
+        row_adder(measurement.name, measurement.field_names)(found, series, source)
+        plain_row_adder(measurement.name, measurement.field_names)(expected, series, source)
+    assert [list(map(id, row)) for row in found[measurement.name]] == [
+        list(map(id, row)) for row in expected[measurement.name]
+    ]
+    assert found["other"] == []
