@@ -12,6 +12,7 @@ from typing import Protocol
 
 import uvloop
 
+from agent.commands.parts import listen_of, throttle_of
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
@@ -22,7 +23,6 @@ from agent.mqtt.options import MqttOptions
 from agent.pipeline import Pipeline
 from agent.shard.opening import decoder_of, roster_of
 from agent.shard.shard import Shard
-from agent.throttle import LEAST_BURST, Throttle
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--role",
         choices=ROLES,
         default="all",
-        help="`all`: the whole agent, with the journal; `ingest`, `process`: a part of it, with a log on Kafka",
+        help="`all`: the whole agent, with the journal; `ingest`, `process` (preview): a part, with a log on Kafka",
     )
     parser.epilog = (
         "SIGTERM or Ctrl-C stops the agent in order, a second one at once. Neither loses an acknowledged message."
@@ -108,22 +108,16 @@ def build(settings: Settings) -> Pipeline:
     journal = open_journal(settings.journal)
     mqtt = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
     receiver = make_receiver(mqtt, session_expected=journal.status.next_offset > 0)
-    host, _, port = settings.http.listen.rpartition(":")
     return Pipeline(
         receiver=receiver,
         log=SqliteLog(journal),
         shard=Shard(decoder, roster),
-        throttle=Throttle(
-            decoder.sender,
-            rate_per_s=settings.fleet.messages_per_s,
-            # As many readings as a van can buffer, at one each second, before they are too old.
-            burst=max(LEAST_BURST, round(settings.fleet.max_age_s)),
-        ),
+        throttle=throttle_of(settings, decoder),
         store=store,
         batch_points=settings.store.batch_points,
         flush_s=settings.store.flush_ms / 1000,
         checkpoint_every_s=settings.journal.checkpoint_every_s,
         durable_after_s=settings.store.durable_after_s,
         alert_prefix=f"{settings.mqtt.prefix}-alerts",
-        listen=(host.strip("[]"), int(port)),
+        listen=listen_of(settings),
     )

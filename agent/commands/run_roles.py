@@ -6,9 +6,9 @@ from functools import partial
 import msgspec
 
 from agent.commands.kafka_log import open_kafka, source_of
+from agent.commands.parts import listen_of, throttle_of
 from agent.commands.storage import store_of
 from agent.config import Settings
-from agent.dialects.decoder import Decoder
 from agent.ingesting import IngestingAgent
 from agent.kafka.ingest_log import IngestLog
 from agent.kafka.membership import Membership
@@ -20,23 +20,6 @@ from agent.processing import ProcessingAgent
 from agent.shard.opening import decoder_of, roster_of
 from agent.shard.shard import Shard
 from agent.shared_store import SharedStore
-from agent.throttle import LEAST_BURST, Throttle
-
-
-def listen_of(settings: Settings) -> tuple[str, int]:
-    """Host and port of the health endpoints."""
-    host, _, port = settings.http.listen.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def throttle_of(settings: Settings, decoder: Decoder) -> Throttle:
-    """The limit of each van's rate."""
-    return Throttle(
-        decoder.sender,
-        rate_per_s=settings.fleet.messages_per_s,
-        # As many readings as a van can buffer, at one each second, before they are too old.
-        burst=max(LEAST_BURST, round(settings.fleet.max_age_s)),
-    )
 
 
 def build_ingesting(settings: Settings) -> IngestingAgent:
