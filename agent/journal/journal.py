@@ -371,13 +371,15 @@ class Journal:
         request = requests.take(self.path)
         if request is None:
             return []
+        appended: list[Batch] = []
         try:
-            appended = self.replay_dead_letters(request.replay)
+            appended += self.replay_dead_letters(request.replay)
             self.remove_refusals(request.remove_refusals)
-            appended += self.append_corrections(request.corrections)
+            for correction in request.corrections:
+                appended += self.append_corrections([correction])
             appended += self.append_all(request.append, received_ms=time.time_ns() // 1_000_000)
         except JournalFull:
-            return []  # stays asked for
+            return appended  # the request stays, and is carried out again; what is committed is to be processed
         requests.done(self.path)
         return appended
 

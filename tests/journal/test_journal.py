@@ -226,6 +226,17 @@ def test_a_request_left_by_a_command_is_carried_out_between_batches(path: Path) 
     journal.close()
 
 
+def test_what_a_request_has_committed_is_handed_on_although_the_journal_fills_up(path: Path) -> None:
+    journal = open_journal(path, max_bytes=MIB)
+    request = journal_requests.Request(corrections=[(7, b"small"), (8, b"x" * 2 * MIB)])
+    assert journal_requests.ask(path, request)
+    (batch,) = journal.tidy()
+    assert [message.payload for message in batch.messages] == [b"small"]
+    assert journal.read(batch.offset, max_messages=10) == [batch]
+    assert journal_requests.is_waiting(path)
+    journal.close()
+
+
 # -- the WAL
 
 
