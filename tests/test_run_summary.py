@@ -82,6 +82,15 @@ def drawn(said: str) -> str:
     return line
 
 
+@pytest.fixture(params=["person", "ci"])
+def started_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis chooses other defaults where the environment says that CI runs it."""
+    monkeypatch.delenv("CI", raising=False)
+    if request.param == "ci":
+        monkeypatch.setenv("CI", "true")
+
+
+@pytest.mark.usefixtures("started_by")
 def test_the_seed_is_printed_and_gives_the_same_examples_again(tmp_path: Path) -> None:
     first, other = (
         run(tmp_path, "-s", "--hypothesis-profile=seeded", f"--hypothesis-seed={seed}", test_a=RANDOM)
@@ -95,6 +104,7 @@ def test_the_seed_is_printed_and_gives_the_same_examples_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("profile", "differ"), [((), False), (("--hypothesis-profile=search",), True)])
+@pytest.mark.usefixtures("started_by")
 def test_examples_are_new_only_where_that_was_asked_for(tmp_path: Path, profile: tuple[str, ...], differ: bool) -> None:
     first, second = (drawn(run(tmp_path, "-s", *profile, test_a=RANDOM)) for _ in range(2))
     assert (first != second) is differ
