@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
-from agent.errors import JournalBroken, SettingsError, VanpulseError
+from agent.errors import LogBroken, SettingsError, VanpulseError
 from agent.interrupts import interruptible
 
 
@@ -178,7 +178,7 @@ def _complain_about_group(group: BaseExceptionGroup[BaseException]) -> int:
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
     _complain(first)
-    if isinstance(first, JournalBroken):
+    if isinstance(first, LogBroken):
         # Without closing the file: after a failed sync, the result of a further write is unknown.
         sys.stderr.flush()
         os._exit(FAILED)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from agent.errors import JournalFull
+from agent.errors import LogFull
 from agent.log import Log
 from agent.messages import Message
 from agent.shares import Shares
@@ -46,7 +46,7 @@ class Admission:
         """Count in the log, and say, whose messages were beyond their share since the last call."""
         refused = self._shares.take_refused()
         if refused:
-            with contextlib.suppress(JournalFull):  # the total and the line below are there all the same
+            with contextlib.suppress(LogFull):  # the total and the line below are there all the same
                 await self._log.count_losses(refused)
         for sender in sorted(refused.keys() - self._over_their_share)[:SHOWN]:
             log.warning("van %r has more than its share of a journal that fills up: what is beyond is refused", sender)

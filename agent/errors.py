@@ -3,14 +3,13 @@
 VanpulseError
 ├── SettingsError            a setting is wrong: correct it and start again (exit status 2)
 ├── Rejected                 a message cannot be used: it becomes a dead letter, the others are processed
-├── JournalError
-│   ├── JournalFull          no room: stop receiving until the store has caught up, then go on
-│   ├── JournalBroken        a commit failed on the disk: end the process, never retry
-│   ├── JournalCorrupt       the file is damaged or not ours: report it; `vanpulse salvage` copies what is readable
-│   └── JournalInUse         another process has the journal open: ask it, or wait
-├── LogError                 the log on Kafka
+├── LogError
+│   ├── LogFull              no room: stop receiving until the store has caught up, then go on
+│   ├── LogBroken            a commit failed on the disk: end the process, never retry
+│   ├── LogCorrupt           what is kept is damaged or not ours: report it; `vanpulse salvage` copies what is readable
 │   ├── LogUnavailable       Kafka does not answer: acknowledge nothing, wait, write the same again
-│   └── PartitionLost        another agent owns the partition: write nothing more to it, let go of it
+│   ├── PartitionLost        another agent owns the partition: write nothing more to it, let go of it
+│   └── JournalInUse         another process has the journal open: ask it, or wait
 ├── StoreError
 │   ├── StoreUnavailable     the store cannot write now: keep everything, wait, write the same rows again
 │   └── StoreMisconfigured   wrong address, rights or bucket: keep everything, report it, try at long intervals
@@ -62,32 +61,28 @@ class Rejected(VanpulseError):
         self.detail = detail
 
 
-class JournalError(VanpulseError):
-    """Base of the journal's errors."""
-
-
-class JournalFull(JournalError):
-    """The batch exceeds the journal's limit or the disk's free space. None of it was written."""
-
-
-class JournalBroken(JournalError):
-    """A commit or a sync failed. What is on disk is unknown, so that the process has to end."""
-
-
-class JournalCorrupt(JournalError):
-    """The journal file is damaged, belongs to another program, or was written by a newer version."""
-
-
 class LogError(VanpulseError):
-    """Base of what a log on Kafka reports."""
+    """Base of the errors of a log: the journal, or a partition of Kafka."""
+
+
+class LogFull(LogError):
+    """The batch exceeds the log's limit or the disk's free space. None of it was written."""
+
+
+class LogBroken(LogError):
+    """A commit or a sync failed. What is on disk is unknown, so the process has to end."""
+
+
+class LogCorrupt(LogError):
+    """What the log keeps is damaged, belongs to another program, or was written by a newer version."""
 
 
 class LogUnavailable(LogError):
-    """Kafka does not answer, or refuses for now. Nothing was written for certain; try again."""
+    """Kafka does not answer, or refuses for now. Whether anything was written is unknown; write the same again."""
 
 
 class PartitionLost(LogError):
-    """Another process owns the partition. It must not be written to any more."""
+    """Another process owns the partition. Nothing more may be written to it."""
 
 
 class StoreError(VanpulseError):

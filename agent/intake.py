@@ -14,7 +14,7 @@ import msgspec
 
 from agent.admission import Admission
 from agent.clock import ClockWatch, wall_clock_ms
-from agent.errors import JournalFull, LogUnavailable
+from agent.errors import LogFull, LogUnavailable
 from agent.log import Log
 from agent.messages import Batch, Message, MessageKind, tick_message
 from agent.mqtt.base import Delivery, Receiver
@@ -161,7 +161,7 @@ class Intake:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Commit and acknowledge, batch after batch, until closed. Raises `JournalBroken`."""
+        """Commit and acknowledge, batch after batch, until closed. Raises `LogBroken`."""
         while await self._something_to_do():
             taken, messages, tick_ms = self._take()
             if not messages and tick_ms is None:
@@ -230,7 +230,7 @@ class Intake:
                 batch = await self._log.append(
                     [*messages, *tick], received_ms=received_ms, listening_since_ms=listening_since_ms
                 )
-            except (JournalFull, LogUnavailable) as error:
+            except (LogFull, LogUnavailable) as error:
                 if not await self._wait_for_room(error):
                     return None
                 continue
@@ -280,9 +280,9 @@ class Intake:
     def _log_refuses(self) -> bool:
         return self.counters.journal_full or self.counters.log_problem is not None
 
-    async def _wait_for_room(self, error: JournalFull | LogUnavailable) -> bool:
+    async def _wait_for_room(self, error: LogFull | LogUnavailable) -> bool:
         if not self._log_refuses:
-            if isinstance(error, JournalFull):
+            if isinstance(error, LogFull):
                 self.counters.journal_full = True
             else:
                 self.counters.log_problem = str(error)

@@ -95,7 +95,7 @@ class LogStatus(msgspec.Struct):
 
     bytes_used: int = 0
     max_bytes: int = 0
-    """The limit; `append` raises `JournalFull` beyond it."""
+    """The limit; `append` raises `LogFull` beyond it."""
     full_since_s: float | None = None
     """`time.monotonic()` of the first append refused for want of room; None when there is room."""
     out_of_room: bool = False
@@ -168,7 +168,7 @@ class NoAttempts:
 class Log(Protocol):
     """Appends batches and reads them back; keeps a checkpoint for each shard; keeps dead letters.
 
-    Raises `JournalBroken` when it cannot be written: the process has to end then.
+    Raises `LogBroken` when it cannot be written: the process has to end then.
     """
 
     changed: asyncio.Event
@@ -187,7 +187,7 @@ class Log(Protocol):
     async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
         """Commit the messages as one batch. On return they survive a crash and a power cut.
 
-        Raises `JournalFull`: nothing was written, and a later append may succeed.
+        Raises `LogFull`: nothing was written, and a later append may succeed.
         """
         ...
 
@@ -211,7 +211,7 @@ class Log(Protocol):
     async def load(self, shard: int) -> Checkpoint:
         """The last checkpoint of the shard; before the first one, the beginning of the log and no states.
 
-        Raises `JournalCorrupt`.
+        Raises `LogCorrupt`.
         """
         ...
 
@@ -235,7 +235,7 @@ class Log(Protocol):
         ...
 
     async def count_losses(self, messages: Mapping[str, int]) -> None:
-        """Count messages that were not taken in because the log fills up, by sender. Raises `JournalFull`."""
+        """Count messages that were not taken in because the log fills up, by sender. Raises `LogFull`."""
         ...
 
     async def tidy(self) -> None:

@@ -112,7 +112,7 @@ class Pipeline:
         )
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Run until `stop` is set. Raises `JournalBroken`, `JournalCorrupt` or `SettingsError`; survives all else."""
+        """Run until `stop` is set. Raises `LogBroken`, `LogCorrupt` or `SettingsError`; survives all else."""
         try:
             await self._run(stop, on_ready)
         finally:

@@ -87,7 +87,7 @@ class ProcessingAgent:
         self._failed: asyncio.Future[None] | None = None
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Run until `stop` is set. Raises `JournalCorrupt` or `SettingsError`; survives all else."""
+        """Run until `stop` is set. Raises `LogCorrupt` or `SettingsError`; survives all else."""
         self._failed = asyncio.get_running_loop().create_future()
         await self._store.open()
         logger.warning("`fleet` points are not written: they need the vans of all partitions")

@@ -103,7 +103,7 @@ class Worker:
         """How far any pass has come. What is worked through again was counted, and its alerts published, before."""
 
     async def restore(self) -> None:
-        """Take up the states of the last checkpoint. Raises `JournalCorrupt`."""
+        """Take up the states of the last checkpoint. Raises `LogCorrupt`."""
         checkpoint = await self._log.load(self._number)
         if self._attempts is None:
             self._attempts = self._log.attempts(self._number, checkpoint.offset)

@@ -10,7 +10,7 @@ import pytest
 from agent import intake as module
 from agent.admission import Admission
 from agent.clock import ClockWatch
-from agent.errors import JournalBroken, JournalFull, LogUnavailable
+from agent.errors import LogBroken, LogFull, LogUnavailable
 from agent.intake import AckDelay, Intake
 from agent.messages import Batch, Message, MessageKind, tick_times
 from agent.mqtt.base import Delivery
@@ -144,7 +144,7 @@ async def test_a_full_journal_stops_reading_and_goes_on_by_itself(
     make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
     bench = make_bench()
-    bench.log.full = JournalFull("holds its limit")
+    bench.log.full = LogFull("holds its limit")
     given = delivery(b"1")
     with caplog.at_level(logging.INFO):
         bench.intake.on_delivery(given)
@@ -186,7 +186,7 @@ async def test_a_log_that_does_not_answer_stops_reading_and_goes_on_by_itself(ma
 
 async def test_closing_while_the_journal_is_full_acknowledges_nothing(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
-    bench.log.full = JournalFull("holds its limit")
+    bench.log.full = LogFull("holds its limit")
     bench.intake.on_delivery(delivery(b"1"))
     await until(lambda: bench.intake.counters.journal_full)
     await bench.finish()
@@ -195,9 +195,9 @@ async def test_closing_while_the_journal_is_full_acknowledges_nothing(make_bench
 
 async def test_a_broken_disk_ends_it(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
-    bench.log.failures.append(JournalBroken("disk I/O error"))
+    bench.log.failures.append(LogBroken("disk I/O error"))
     bench.intake.on_delivery(delivery(b"1"))
-    with pytest.raises(JournalBroken):
+    with pytest.raises(LogBroken):
         await bench.task
     assert bench.receiver.acknowledged == []
 

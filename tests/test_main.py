@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import COMMANDS, main
-from agent.errors import JournalBroken, JournalFull, SettingsError
+from agent.errors import LogBroken, LogFull, SettingsError
 from tests.servers.agent import ROOT
 
 
@@ -256,8 +256,8 @@ class Failing:
     ("error", "status"),
     [
         (SettingsError("wrong\n here"), 2),
-        (JournalFull("full"), 1),
-        (ExceptionGroup("stages", [JournalFull("full")]), 1),
+        (LogFull("full"), 1),
+        (ExceptionGroup("stages", [LogFull("full")]), 1),
         (ExceptionGroup("stages", [ExceptionGroup("more", [SettingsError("wrong here")])]), 2),
         (KeyboardInterrupt(), 1),
     ],
@@ -272,7 +272,7 @@ def test_how_errors_end_it(
 
 
 def test_an_error_of_the_program_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = ExceptionGroup("stages", [JournalFull("full"), ZeroDivisionError("a bug")])
+    error = ExceptionGroup("stages", [LogFull("full"), ZeroDivisionError("a bug")])
     monkeypatch.setattr("agent.__main__._load", lambda *_: Failing(error).run)
     with pytest.raises(ExceptionGroup):
         main(["run"])
@@ -286,7 +286,7 @@ def test_a_broken_disk_ends_the_process_without_another_write(monkeypatch: pytes
         raise EndedError(status)
 
     monkeypatch.setattr("os._exit", end)
-    error = ExceptionGroup("stages", [JournalBroken("disk I/O error")])
+    error = ExceptionGroup("stages", [LogBroken("disk I/O error")])
     monkeypatch.setattr("agent.__main__._load", lambda *_: Failing(error).run)
     with pytest.raises(EndedError, match="1"):
         main(["run"])

@@ -17,7 +17,7 @@ from agent import ticker as ticker_module
 from agent import worker as worker_module
 from agent.clock import ClockWatch
 from agent.commands.ports import free_port
-from agent.errors import JournalBroken, SettingsError, StoreUnavailable
+from agent.errors import LogBroken, SettingsError, StoreUnavailable
 from agent.journal import Journal, SqliteLog, WhenFull
 from agent.journal.tail import TAIL_BYTES
 from agent.messages import Message
@@ -106,7 +106,7 @@ async def test_a_broken_disk_ends_everything(bench: Bench, monkeypatch: pytest.M
     await bench.start()
 
     def fail(*_: object, **__: object) -> None:
-        raise JournalBroken("disk I/O error")
+        raise LogBroken("disk I/O error")
 
     closed = []
     monkeypatch.setattr(bench.journal, "append", fail)
@@ -114,7 +114,7 @@ async def test_a_broken_disk_ends_everything(bench: Bench, monkeypatch: pytest.M
     bench.deliver(low(50, minute=0))
     with pytest.raises(BaseExceptionGroup) as caught:
         await bench.task
-    assert caught.group_contains(JournalBroken)
+    assert caught.group_contains(LogBroken)
     assert bench.receiver.acknowledged == []
     assert bench.store.closed
     assert closed == []  # nothing more is written to such a disk

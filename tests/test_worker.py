@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent import worker as module
-from agent.errors import JournalFull, StoreUnavailable
+from agent.errors import LogFull, StoreUnavailable
 from agent.journal import Journal, SqliteLog
 from agent.journal.file import beside
 from agent.log import Log
@@ -357,11 +357,11 @@ async def test_a_full_journal_is_emptied_although_nothing_more_comes(make: Make)
     await bench.done()
     assert bench.writer.counters.checkpoint_offset == 0
     too_large = [Message("t", b"x" * (2 << 20))]
-    with pytest.raises(JournalFull):
+    with pytest.raises(LogFull):
         await bench.log.append(too_large, received_ms=START_MS, listening_since_ms=START_MS)
     await until(lambda: bench.writer.counters.checkpoint_offset == 180)
     assert bench.log.room_made.is_set()
-    with pytest.raises(JournalFull):  # nothing to checkpoint, and no harm
+    with pytest.raises(LogFull):  # nothing to checkpoint, and no harm
         await bench.log.append(too_large, received_ms=START_MS, listening_since_ms=START_MS)
     await bench.finish()
 

@@ -19,7 +19,7 @@ import msgspec
 from agent.commands.moments import format_moment, parse_moment
 from agent.commands.storage import open_journal
 from agent.config import Settings
-from agent.errors import JournalFull, SettingsError, VanpulseError
+from agent.errors import LogFull, SettingsError, VanpulseError
 from agent.intake import COMMIT_BYTES, COMMIT_MESSAGES
 from agent.journal import Arrival, JournalInUse
 from agent.messages import Message, MessageKind, tick_message
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         try:
             lived_ms = journal.last_arrival_ms(MINUTE_KEY)
             journal.append_past(past)
-        except JournalFull as error:
+        except LogFull as error:
             raise ImportRefused(
                 f"{past.name} does not fit into the journal: {error}, at line {past.number}; nothing was imported. "
                 "Raise journal.max_bytes, or split the file before that line and let `vanpulse run` process each part"

@@ -98,7 +98,7 @@ def build_role(settings: Settings, role: str) -> Agent:
 
 
 def build(settings: Settings) -> Pipeline:
-    """The whole agent, made from its settings. Raises `SettingsError` or `JournalCorrupt`."""
+    """The whole agent, made from its settings. Raises `SettingsError` or `LogCorrupt`."""
     fleet = load_fleet(settings.fleet)
     for depot, vehicle_id in fleet.depots_without_entry().items():
         log.warning("fleet.file: van %r names depot %r, which has no entry", vehicle_id, depot)

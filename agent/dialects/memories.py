@@ -5,7 +5,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from agent.errors import JournalCorrupt, Rejected
+from agent.errors import LogCorrupt, Rejected
 
 MAX_VANS: Final = 200_000
 
@@ -43,9 +43,9 @@ class Memories(Generic[M]):
         return encoded
 
     def restore(self, memories: Mapping[str, bytes]) -> None:
-        """Replace all memories by these. Raises `JournalCorrupt` for one that cannot be read."""
+        """Replace all memories by these. Raises `LogCorrupt` for one that cannot be read."""
         self._changed = {}
         try:
             self._vans = {vehicle_id: self._decoder.decode(encoded) for vehicle_id, encoded in memories.items()}
         except msgspec.MsgspecError as error:
-            raise JournalCorrupt(f"a dialect's memory cannot be read: {error}") from error
+            raise LogCorrupt(f"a dialect's memory cannot be read: {error}") from error

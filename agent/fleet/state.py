@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 from agent.fast.attributes import quick_to_set
 from agent.fleet.alert_state import AlertsState
 from agent.fleet.charge_state import ChargeState
@@ -124,20 +124,20 @@ def condense(encoded: bytes) -> bytes:
 
 
 def decode_state(encoded: bytes) -> VanState:
-    """The state of a checkpoint, condensed or not. Raises `JournalCorrupt` when it is damaged or of another version."""
+    """The state of a checkpoint, condensed or not. Raises `LogCorrupt` when it is damaged or of another version."""
     if encoded[:1] != _ARRAY:
         encoded = encoded[1:].replace(encoded[:1], _ZERO)
     try:
         check_version(msgspec.msgpack.decode(encoded, type=_Version).version)
         return _decoder.decode(encoded)
     except msgspec.DecodeError as error:
-        raise JournalCorrupt(f"a van's state cannot be read: {error}") from error
+        raise LogCorrupt(f"a van's state cannot be read: {error}") from error
 
 
 def check_version(version: int) -> None:
-    """Raise `JournalCorrupt` if this program does not know the version of a state."""
+    """Raise `LogCorrupt` if this program does not know the version of a state."""
     if version != STATE_VERSION:
-        raise JournalCorrupt(
+        raise LogCorrupt(
             f"a van's state is of version {version}, this program reads version {STATE_VERSION}: "
             "run the version that wrote it, or remove the checkpoint to start the totals anew"
         )

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from agent.errors import JournalFull
+from agent.errors import LogFull
 from agent.journal import batches
 from agent.log import cut
 from agent.messages import Batch, Message
@@ -50,7 +50,7 @@ class BatchTable:
     def drop_oldest(self, excess_bytes: int, *, max_bytes: int, confirmed: int) -> int:
         """Delete the first batches, until they took so many bytes and some more; how many messages that dropped.
 
-        Messages before the offset `confirmed` do not count. Raises `JournalFull` when all rows are not enough.
+        Messages before the offset `confirmed` do not count. Raises `LogFull` when all rows are not enough.
         """
         excess = excess_bytes + max_bytes // _DROP_SHARE
         last: int | None = None
@@ -64,7 +64,7 @@ class BatchTable:
             last = offset
             dropped += max(0, offset + count - max(offset, confirmed))
         if excess > max_bytes // _DROP_SHARE:
-            raise JournalFull("the journal is full and dropping all its batches would not make room")
+            raise LogFull("the journal is full and dropping all its batches would not make room")
         self._execute('DELETE FROM batches WHERE "offset" <= ?', (last,))
         return dropped
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from agent.errors import JournalFull
+from agent.errors import LogFull
 from agent.journal.batch_table import row_of
 from agent.messages import Batch, Message
 
@@ -31,7 +31,7 @@ class Arrival(NamedTuple):
 def insert(connection: sqlite3.Connection, arrivals: Iterable[Arrival], *, offset: int, max_bytes: int) -> int:
     """Insert the batches from this offset on and return the offset behind them; the caller holds the transaction.
 
-    Raises `JournalFull` before the journal's limit is reached, and whatever `arrivals` raises.
+    Raises `LogFull` before the journal's limit is reached, and whatever `arrivals` raises.
     """
     limit_bytes = max_bytes - max_bytes // _ROOM_SHARE
     execute = connection.execute
@@ -40,9 +40,9 @@ def insert(connection: sqlite3.Connection, arrivals: Iterable[Arrival], *, offse
         execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
         offset += len(messages)
         if (number % _LOOK_EVERY == 0 or len(row[5]) > _LARGE_BYTES) and _bytes_used(connection) > limit_bytes:
-            raise JournalFull(f"more than {limit_bytes} bytes of the journal's limit of {max_bytes} would be in use")
+            raise LogFull(f"more than {limit_bytes} bytes of the journal's limit of {max_bytes} would be in use")
     if _bytes_used(connection) > limit_bytes:
-        raise JournalFull(f"more than {limit_bytes} bytes of the journal's limit of {max_bytes} would be in use")
+        raise LogFull(f"more than {limit_bytes} bytes of the journal's limit of {max_bytes} would be in use")
     return offset
 
 

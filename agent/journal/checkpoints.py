@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 from agent.journal import file
 
 PAGE_STATES: Final = 1000
@@ -46,7 +46,7 @@ class CheckpointTable:
         )
 
     def pages(self, shard: int) -> Iterator[list[tuple[str, bytes]]]:
-        """All states of the shard, some at a time. Raises `JournalCorrupt`."""
+        """All states of the shard, some at a time. Raises `LogCorrupt`."""
         states = self._states(shard)
         while page := list(islice(states, PAGE_STATES)):
             yield page
@@ -58,7 +58,7 @@ class CheckpointTable:
             while page := self._connection.execute(query, (shard, last, PAGE_STATES)).fetchall():
                 for number, key, crc, state in page:
                     if crc32(state) != crc:
-                        raise JournalCorrupt(
+                        raise LogCorrupt(
                             f"the journal {self._path} is damaged: the state of van {key!r} is not what was "
                             f"written; {file.HOW_TO_SALVAGE}"
                         )

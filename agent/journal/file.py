@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from agent.errors import JournalBroken, JournalCorrupt, JournalError, JournalFull, SettingsError
+from agent.errors import LogBroken, LogCorrupt, LogError, LogFull, SettingsError
 from agent.journal import schema
 
 APPLICATION_ID: Final = 0x7670_6A6C
@@ -18,15 +18,15 @@ _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sql
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-def translate(path: Path, error: sqlite3.Error) -> JournalError:
+def translate(path: Path, error: sqlite3.Error) -> LogError:
     """What an SQLite error means for the caller."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     if code in _FULL:
-        return JournalFull(f"no room for the journal {path}: {error}")
+        return LogFull(f"no room for the journal {path}: {error}")
     if code & 0xFF in _DAMAGED:
-        return JournalCorrupt(f"the journal {path} is damaged: {error}; {HOW_TO_SALVAGE}")
+        return LogCorrupt(f"the journal {path} is damaged: {error}; {HOW_TO_SALVAGE}")
     name = getattr(error, "sqlite_errorname", "?")
-    return JournalBroken(f"the journal {path} cannot be written: {error} ({name})")
+    return LogBroken(f"the journal {path} cannot be written: {error} ({name})")
 
 
 HOW_TO_SALVAGE: Final = (
@@ -58,7 +58,7 @@ class Lock:
             self._fd = None
 
 
-class JournalInUse(JournalError):
+class JournalInUse(LogError):
     """Another process has the journal open for writing."""
 
 
@@ -70,9 +70,7 @@ def beside(path: Path, suffix: str) -> Path:
 def create(path: Path) -> None:
     """Create an empty journal. It gets its name when it is complete, so a crash leaves no incomplete journal."""
     if beside(path, "wal").exists():
-        raise JournalCorrupt(
-            f"{beside(path, 'wal')} is there but {path} is not: bring it back, or move the -wal file away"
-        )
+        raise LogCorrupt(f"{beside(path, 'wal')} is there but {path} is not: bring it back, or move the -wal file away")
     unfinished = beside(path, "new")
     for leftover in (unfinished, beside(unfinished, "wal"), beside(unfinished, "shm")):
         leftover.unlink(missing_ok=True)
@@ -105,9 +103,9 @@ def _sync_directory(path: Path) -> None:
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open a journal that exists; refuse what is damaged, foreign or newer."""
     if not path.exists():
-        raise JournalCorrupt(f"there is no journal at {path}")
+        raise LogCorrupt(f"there is no journal at {path}")
     if path.stat().st_size == 0:
-        raise JournalCorrupt(f"the journal {path} is empty: it was cut off, nothing in it can be saved; move it away")
+        raise LogCorrupt(f"the journal {path} is empty: it was cut off, nothing in it can be saved; move it away")
     mode = "ro" if read_only else "rw"
     connection: sqlite3.Connection | None = None
     try:
@@ -121,9 +119,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         application_id = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if application_id != APPLICATION_ID:
-            raise JournalCorrupt(f"{path} is an SQLite file of another program; choose another journal.path")
+            raise LogCorrupt(f"{path} is an SQLite file of another program; choose another journal.path")
         if version > schema.VERSION:
-            raise JournalCorrupt(
+            raise LogCorrupt(
                 f"the journal {path} was written by a newer version (format {version}, known is {schema.VERSION}); "
                 "install that version again, or let it drain the journal first"
             )
@@ -132,7 +130,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         if connection is not None:
             connection.close()
         raise translate(path, error) from error
-    except JournalError:
+    except LogError:
         if connection is not None:
             connection.close()
         raise
@@ -144,7 +142,7 @@ def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     missing = schema.tables(connection) - present
     if missing:
-        raise JournalCorrupt(f"the journal {path} lacks the tables {sorted(missing)}; {HOW_TO_SALVAGE}")
+        raise LogCorrupt(f"the journal {path} lacks the tables {sorted(missing)}; {HOW_TO_SALVAGE}")
     for table in ("batches", "dead_letters"):
         connection.execute(f"SELECT count(*), max(received_ms) FROM {table}").fetchone()  # noqa: S608
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from agent.errors import JournalFull, Reason, SettingsError
+from agent.errors import LogFull, Reason, SettingsError
 from agent.journal import batches, bulk, dead_letters, file, requests, schema
 from agent.journal.batch_table import BatchTable, in_batches, row_of
 from agent.journal.checkpoints import CheckpointTable
@@ -74,8 +74,8 @@ class Journal:
         """Open the journal, or make it when there is none.
 
         `max_bytes` bounds what the file holds; `reserve_bytes` of disk are kept back beside it, and dead letters take
-        at most `dead_letter_bytes`. Raises `JournalCorrupt` for a damaged, foreign or newer file, which is left as it
-        is; `JournalInUse` when another process has it; `JournalFull` when there is no room to make it.
+        at most `dead_letter_bytes`. Raises `LogCorrupt` for a damaged, foreign or newer file, which is left as it
+        is; `JournalInUse` when another process has it; `LogFull` when there is no room to make it.
         """
         if max_bytes < MIN_BYTES:
             raise SettingsError(f"journal.max_bytes = {max_bytes}: at least {MIN_BYTES} are needed")
@@ -131,7 +131,7 @@ class Journal:
     def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
         """Commit the messages as one batch; on return they survive a crash and a power cut.
 
-        Raises `JournalFull` (nothing of it is written, later appends may succeed) or `JournalBroken` (end the process).
+        Raises `LogFull` (nothing of it is written, later appends may succeed) or `LogBroken` (end the process).
         """
         status = self.status
         batch = Batch(status.next_offset, received_ms, listening_since_ms, list(messages))
@@ -143,10 +143,10 @@ class Journal:
             if not self._reserve.is_whole:
                 self._need_reserve()
             self._insert(row, pages)
-        except (sqlite3.Error, JournalFull) as error:
+        except (sqlite3.Error, LogFull) as error:
             self._transactions.roll_back()
             problem = file.translate(self.path, error) if isinstance(error, sqlite3.Error) else error
-            if isinstance(problem, JournalFull):
+            if isinstance(problem, LogFull):
                 self._note_full()
             raise problem from (None if problem is error else error)
         status.full_since_s = None
@@ -164,7 +164,7 @@ class Journal:
         self._reserve.restore()
         self.status.reserve_bytes = self._reserve.held_bytes
         if not self._reserve.is_whole:
-            raise JournalFull(f"the disk of the journal {self.path} is full: its reserve cannot be held back any more")
+            raise LogFull(f"the disk of the journal {self.path} is full: its reserve cannot be held back any more")
 
     def _note_full(self) -> None:
         if self.status.full_since_s is None:
@@ -186,12 +186,12 @@ class Journal:
             status.dropped_messages += dropped
             self._recount_used()
         else:
-            raise JournalFull(f"the journal {self.path} holds its limit of {status.max_bytes} bytes")
+            raise LogFull(f"the journal {self.path} holds its limit of {status.max_bytes} bytes")
 
     def append_past(self, arrivals: Iterable[bulk.Arrival]) -> None:
         """Commit batches of the past in one transaction: all of them or, when anything is raised, none.
 
-        Raises `JournalFull` before the limit is reached, whatever `when_full` says: nothing is dropped for a past.
+        Raises `LogFull` before the limit is reached, whatever `when_full` says: nothing is dropped for a past.
         """
         try:
             self._execute("BEGIN IMMEDIATE")
@@ -242,7 +242,7 @@ class Journal:
         self.status.corrupt_batches += len(rows)
         try:
             self.add_dead_letters([dead_letters.of_damaged(row) for row in rows])
-        except JournalFull:
+        except LogFull:
             return  # counted; the row itself stays until the checkpoint passes it
 
     # -- checkpoints
@@ -250,7 +250,7 @@ class Journal:
     def load(self, shard: int) -> tuple[int, Iterator[list[tuple[str, bytes]]]]:
         """The offset of the shard's checkpoint, and the states as of it, in pages: to be read before the next one.
 
-        From now on messages are kept until this shard, too, has passed them. Raises `JournalCorrupt`.
+        From now on messages are kept until this shard, too, has passed them. Raises `LogCorrupt`.
         """
         if not self._checkpoints.is_known(shard):
             self._transact(lambda: self._checkpoints.save(shard, 0, {}))
@@ -261,8 +261,8 @@ class Journal:
         """In one transaction: the changed states, the offset; batches that no shard needs are deleted.
 
         `offset` is what the store has confirmed, `states` are as of it. Returns whether batches were deleted. Works
-        with a full disk, from the reserve. Raises `JournalFull` (nothing changed) when even that is used up,
-        `JournalBroken` as `append` does.
+        with a full disk, from the reserve. Raises `LogFull` (nothing changed) when even that is used up,
+        `LogBroken` as `append` does.
         """
         deleted = 0
 
@@ -378,7 +378,7 @@ class Journal:
             for correction in request.corrections:
                 appended += self.append_corrections([correction])
             appended += self.append_all(request.append, received_ms=time.time_ns() // 1_000_000)
-        except JournalFull:
+        except LogFull:
             return appended  # the request stays, and is carried out again; what is committed is to be processed
         requests.done(self.path)
         return appended

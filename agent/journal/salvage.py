@@ -13,7 +13,7 @@ from zlib import crc32
 
 import msgspec
 
-from agent.errors import JournalCorrupt, SettingsError
+from agent.errors import LogCorrupt, SettingsError
 from agent.journal import batches, file, schema
 
 
@@ -46,7 +46,7 @@ class Salvage(msgspec.Struct):
 
 
 def salvage(damaged: Path, new: Path) -> Salvage:
-    """Copy into a journal that must not exist yet; the damaged file is only read. Raises `JournalCorrupt`."""
+    """Copy into a journal that must not exist yet; the damaged file is only read. Raises `LogCorrupt`."""
     if new.exists():
         raise SettingsError(f"{new} exists; name a new file")
     if not damaged.exists():
@@ -59,14 +59,14 @@ def salvage(damaged: Path, new: Path) -> Salvage:
             source.execute("PRAGMA writable_schema = ON")
             application_id = source.execute("PRAGMA application_id").fetchone()[0]
             if application_id != file.APPLICATION_ID:
-                raise JournalCorrupt(f"{damaged} is not a journal of this program")
+                raise LogCorrupt(f"{damaged} is not a journal of this program")
             file.create(new)
             with closing(sqlite3.connect(new, isolation_level=None)) as target:
                 target.execute("BEGIN")
                 _copy(source, target, found)
                 target.execute("COMMIT")
     except sqlite3.Error as error:
-        raise JournalCorrupt(f"nothing of {damaged} can be read: {error}") from error
+        raise LogCorrupt(f"nothing of {damaged} can be read: {error}") from error
     return found
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, ParamSpec, TypeVar
 
-from agent.errors import JournalFull
+from agent.errors import LogFull
 from agent.journal.attempts import open_attempts
 from agent.journal.journal import Journal
 from agent.journal.tail import Tail
@@ -45,12 +45,12 @@ class SqliteLog:
         return self._tail.end - offset
 
     async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
-        """Commit the messages as one batch. Raises `JournalFull` or `JournalBroken`."""
+        """Commit the messages as one batch. Raises `LogFull` or `LogBroken`."""
         try:
             batch = await self._thread.call(
                 self._journal.append, messages, received_ms=received_ms, listening_since_ms=listening_since_ms
             )
-        except JournalFull:
+        except LogFull:
             self.changed.set()
             raise
         self._committed(batch)
@@ -68,7 +68,7 @@ class SqliteLog:
         return await self._thread.call(self._journal.read, offset, max_messages=max_messages)
 
     async def load(self, shard: int) -> Checkpoint:
-        """The shard's last checkpoint. Raises `JournalCorrupt`."""
+        """The shard's last checkpoint. Raises `LogCorrupt`."""
         offset, pages = await self._thread.call(self._journal.load, shard)
         states: list[tuple[str, bytes]] = []
         while (page := await self._thread.call(next, pages, None)) is not None:
@@ -100,7 +100,7 @@ class SqliteLog:
             await self._once_there_is_room(self._journal.add_refusals, refusals)
 
     async def count_losses(self, messages: Mapping[str, int]) -> None:
-        """Count messages that were refused because the journal fills up, by sender. Raises `JournalFull`."""
+        """Count messages that were refused because the journal fills up, by sender. Raises `LogFull`."""
         await self._thread.call(self._journal.count_losses, messages)
 
     async def tidy(self) -> None:
@@ -120,7 +120,7 @@ class SqliteLog:
         while True:
             try:
                 result = await self._thread.call(function, *args, **kwargs)
-            except JournalFull as error:
+            except LogFull as error:
                 if not self.status.out_of_room:
                     self.status.out_of_room = True
                     log.error("processing stops until there is room again: %s", error)  # noqa: TRY400

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
-from agent.errors import JournalFull
+from agent.errors import LogFull
 from agent.journal import file
 from agent.journal.reserve import Reserve
 
@@ -35,7 +35,7 @@ class Transactions:
     def run(self, work: Callable[[], None]) -> None:
         """Do the work in one transaction; when the disk is full, again with an emptied WAL, and then from the reserve.
 
-        Raises `JournalFull` or `JournalBroken`, and whatever the work raises; then nothing has changed.
+        Raises `LogFull` or `LogBroken`, and whatever the work raises; then nothing has changed.
         """
         for make_room in (self.move_wal, self.reserve.release, None):
             try:
@@ -45,7 +45,7 @@ class Transactions:
             except sqlite3.Error as error:
                 self.roll_back()
                 problem = file.translate(self._path, error)
-                if make_room is None or not isinstance(problem, JournalFull):
+                if make_room is None or not isinstance(problem, LogFull):
                     raise problem from error
                 make_room()
             except BaseException:
@@ -72,12 +72,12 @@ class Transactions:
             self.move_wal()
 
     def move_wal(self, mode: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE") -> None:
-        """Move the WAL into the file; without room for it, the WAL keeps its pages. Raises `JournalBroken`."""
+        """Move the WAL into the file; without room for it, the WAL keeps its pages. Raises `LogBroken`."""
         try:
             _, in_wal, moved = self._execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.Error as error:
             problem = file.translate(self._path, error)
-            if not isinstance(problem, JournalFull):
+            if not isinstance(problem, LogFull):
                 raise problem from error
             return
         self._wal_pages = in_wal - moved

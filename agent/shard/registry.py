@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 from agent.fleet import Context, VanState, decode_state, new_state
 from agent.fleet.alert_state import active_payload
 from agent.fleet.records import FleetRecord
@@ -248,7 +248,7 @@ class VanRegistry:
         return store_van(van.state, summarize(van.state))
 
     def restore(self, stored: Iterable[tuple[str, bytes]], tags: FleetTags) -> None:
-        """Replace all vans by these, asleep. Raises `JournalCorrupt` for one that cannot be read."""
+        """Replace all vans by these, asleep. Raises `LogCorrupt` for one that cannot be read."""
         series = dict(zip(self._ids, self._series, strict=True)) if tags == self.tags else {}
         self._clear()
         self.tags = tags
@@ -258,7 +258,7 @@ class VanRegistry:
             try:
                 self._restore(number, encoded)
             except msgspec.DecodeError as error:
-                raise JournalCorrupt(f"the state of van {vehicle_id!r} cannot be read: {error}") from error
+                raise LogCorrupt(f"the state of van {vehicle_id!r} cannot be read: {error}") from error
 
     def _restore(self, number: int, encoded: bytes) -> None:
         summary = load_summary(encoded)

@@ -249,7 +249,7 @@ class Shard:
         yield from self.vans.snapshot()
 
     def restore(self, states: Iterable[tuple[str, bytes]]) -> None:
-        """Replace everything by these states. Raises `JournalCorrupt` for a state of an unknown version."""
+        """Replace everything by these states. Raises `LogCorrupt` for a state of an unknown version."""
         memories: dict[str, bytes] = {}
         vans: list[tuple[str, bytes]] = []
         for key, encoded in states:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 
 
 class VanTags(NamedTuple):
@@ -43,8 +43,8 @@ class FleetTags:
 
     @classmethod
     def decode(cls, encoded: bytes) -> "FleetTags":
-        """Read what `encode` wrote. Raises `JournalCorrupt` for anything else."""
+        """Read what `encode` wrote. Raises `LogCorrupt` for anything else."""
         try:
             return cls(*msgspec.msgpack.decode(zlib.decompress(encoded), type=tuple[VanTags, dict[str, VanTags]]))
         except (zlib.error, msgspec.MsgspecError) as error:
-            raise JournalCorrupt(f"the tags of the fleet cannot be read: {error}") from error
+            raise LogCorrupt(f"the tags of the fleet cannot be read: {error}") from error

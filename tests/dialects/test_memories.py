@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from agent.dialects.memories import Memories
-from agent.errors import JournalCorrupt, Rejected
+from agent.errors import LogCorrupt, Rejected
 
 
 class Counted(msgspec.Struct, array_like=True):
@@ -35,5 +35,5 @@ def test_there_is_a_limit_to_the_vans() -> None:
 
 
 def test_a_damaged_memory_is_reported() -> None:
-    with pytest.raises(JournalCorrupt, match="memory"):
+    with pytest.raises(LogCorrupt, match="memory"):
         Memories(Counted).restore({"a": b"\xc1"})

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state
 from agent.fleet.modes import PARKED
 from tests.fleet.drives import Van
@@ -24,9 +24,9 @@ def test_the_state_is_small_and_survives_its_encoding():
 def test_another_version_is_refused_in_words():
     state = new_state("van-1")
     state.version = STATE_VERSION + 1
-    with pytest.raises(JournalCorrupt, match="version 2, this program reads version 1"):
+    with pytest.raises(LogCorrupt, match="version 2, this program reads version 1"):
         decode_state(encode_state(state))
-    with pytest.raises(JournalCorrupt, match="cannot be read"):
+    with pytest.raises(LogCorrupt, match="cannot be read"):
         decode_state(b"\x93nonsense")
 
 

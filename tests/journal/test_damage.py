@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 from tests.journal.journals import load, messages, open_journal
 
 
@@ -40,7 +40,7 @@ def test_a_changed_van_state_is_refused(path: Path) -> None:
     content[content.index(b"t" * 1000)] ^= 1
     path.write_bytes(content)
     journal = open_journal(path)
-    with pytest.raises(JournalCorrupt, match=r"van-2.*vanpulse salvage"):
+    with pytest.raises(LogCorrupt, match=r"van-2.*vanpulse salvage"):
         load(journal)
     journal.close()
 
@@ -103,9 +103,9 @@ def test_a_file_that_cannot_be_used_is_refused_and_left_as_it_is(path: Path, dam
     filled_file(path)
     damage(path)  # type: ignore[operator]
     before = {name: name.read_bytes() for name in path.parent.glob("journal.db*") if not name.name.endswith("-lock")}
-    with pytest.raises(JournalCorrupt, match=words):
+    with pytest.raises(LogCorrupt, match=words):
         open_journal(path)
     for name, content in before.items():
         assert name.read_bytes() == content
-    with pytest.raises(JournalCorrupt):
+    with pytest.raises(LogCorrupt):
         open_journal(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import JournalBroken, JournalFull
+from agent.errors import LogBroken, LogFull
 from agent.journal import Journal
 from agent.log import DeadLetter
 from agent.messages import Batch, Message
@@ -37,7 +37,7 @@ def fill_journal(journal: Journal, *, size: int = 20_000) -> list[Batch]:
     while refused < 2:
         try:
             batch = journal.append([Message("t", b"x" * size)], received_ms=1, listening_since_ms=0)
-        except JournalFull:
+        except LogFull:
             refused += 1
         else:
             refused = 0
@@ -68,7 +68,7 @@ def test_a_full_disk_can_be_emptied_again_and_again(small_disk: Path) -> None:
         batches = fill_journal(journal)
         assert len(batches) > 10
         assert journal.read(start, max_messages=10**6) == batches
-        with pytest.raises(JournalFull):
+        with pytest.raises(LogFull):
             journal.append([Message("t", b"x" * 20_000)], received_ms=1, listening_since_ms=0)
         letter = DeadLetter(offset=start, reason="schema", topic="t", payload=b"p", received_ms=1, detail="d")
         journal.add_dead_letters([letter])
@@ -82,7 +82,7 @@ def test_others_fill_the_disk(small_disk: Path) -> None:
     journal = Journal.open(small_disk / "journal.db", max_bytes=64 * MIB, reserve_bytes=4 * MIB)
     batch = journal.append([Message("t", b"x" * 500_000)], received_ms=1, listening_since_ms=0)
     hog = fill_disk(small_disk)
-    with pytest.raises(JournalFull):
+    with pytest.raises(LogFull):
         append_until_it_fails(journal)
     states = {f"van-{number}": b"s" * 1000 for number in range(100)}
     journal.checkpoint(0, batch.end, states)
@@ -100,7 +100,7 @@ def test_others_fill_the_disk(small_disk: Path) -> None:
 
 def test_no_room_to_make_a_journal(small_disk: Path) -> None:
     hog = fill_disk(small_disk)
-    with pytest.raises(JournalFull):
+    with pytest.raises(LogFull):
         Journal.open(small_disk / "journal.db", max_bytes=MIB)
     assert not (small_disk / "journal.db").exists()
     hog.unlink()
@@ -113,7 +113,7 @@ def test_an_error_of_the_disk_is_no_matter_of_room(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, hard))
     try:
-        with pytest.raises(JournalBroken, match="SQLITE_IOERR_WRITE"):
+        with pytest.raises(LogBroken, match="SQLITE_IOERR_WRITE"):
             append_until_it_fails(journal)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

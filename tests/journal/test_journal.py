@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import JournalFull, SettingsError
+from agent.errors import LogFull, SettingsError
 from agent.journal import Journal, JournalInUse, JournalReader
 from agent.journal import requests as journal_requests
 from agent.log import StoreRefusal
@@ -69,7 +69,7 @@ def test_offsets_go_on_after_the_journal_was_drained(path: Path) -> None:
 def test_full_journal_refuses_and_is_usable_again_after_a_checkpoint(path: Path) -> None:
     journal = open_journal(path, max_bytes=MIB)
     batches = fill(journal)
-    with pytest.raises(JournalFull):
+    with pytest.raises(LogFull):
         journal.append(messages("x", size=50_000), received_ms=1, listening_since_ms=0)
     assert journal.status.full_since_s is not None
     assert journal.read(0, max_messages=10_000) == batches
@@ -84,7 +84,7 @@ def test_full_journal_refuses_and_is_usable_again_after_a_checkpoint(path: Path)
 
 def fill(journal: Journal) -> list[Batch]:
     batches: list[Batch] = []
-    with contextlib.suppress(JournalFull):
+    with contextlib.suppress(LogFull):
         while len(batches) < 10_000:
             number = len(batches)
             batch = journal.append(messages(f"{number}", size=50_000), received_ms=number, listening_since_ms=0)
@@ -104,7 +104,7 @@ def test_drop_oldest_keeps_the_newest_and_counts_what_is_gone(path: Path) -> Non
     assert [batch.offset for batch in kept] == list(range(kept[0].offset, 102))
     assert journal.status.dropped_messages == 100 - len(kept)
     assert journal.status.oldest_received_ms == kept[0].received_ms
-    with pytest.raises(JournalFull):
+    with pytest.raises(LogFull):
         journal.append(messages("huge", size=2 * MIB), received_ms=1, listening_since_ms=0)
     assert journal.read(2, max_messages=1000) == kept
     journal.close()

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from agent.errors import JournalFull
+from agent.errors import LogFull
 from agent.journal import Journal
 from agent.log import DeadLetter
 from agent.messages import Message
@@ -53,7 +53,7 @@ class JournalModel(RuleBasedStateMachine):
         dropped = self.journal.status.dropped_messages
         try:
             batch = self.journal.append([Message("t", p) for p in payloads], received_ms=1, listening_since_ms=0)
-        except JournalFull:
+        except LogFull:
             used = self.journal.status.bytes_used
             assert self.when_full == "pause"
             assert used + sum(sizes) + 10_000 > LIMIT
@@ -99,7 +99,7 @@ class JournalModel(RuleBasedStateMachine):
     def replay_letters(self) -> None:
         try:
             batches = self.journal.replay_dead_letters([letter.key for letter in self.letters])
-        except JournalFull:
+        except LogFull:
             return
         self.letters = [letter for letter in self.letters if letter.offset >= self.checkpoint]
         for batch in batches:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from agent.errors import JournalCorrupt, SettingsError
+from agent.errors import LogCorrupt, SettingsError
 from agent.journal import Journal
 from agent.journal.salvage import salvage
 from agent.log import DeadLetter
@@ -62,7 +62,7 @@ def test_a_journal_that_was_cut_off(
 ) -> None:
     _, everything, _ = read_all(damaged)
     os.truncate(damaged, int(damaged.stat().st_size * share))
-    with pytest.raises(JournalCorrupt, match="salvage"):
+    with pytest.raises(LogCorrupt, match="salvage"):
         Journal.open(damaged, max_bytes=16 * MIB)
     assert main(["salvage", str(damaged), str(tmp_path / "new.db")]) == 0
     assert "not read to the end" in capsys.readouterr().out
@@ -77,6 +77,6 @@ def test_what_is_no_journal_is_refused(damaged: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no"):
         salvage(tmp_path / "none.db", tmp_path / "new.db")
     (tmp_path / "text").write_text("text" * 1000)
-    with pytest.raises(JournalCorrupt, match="nothing of"):
+    with pytest.raises(LogCorrupt, match="nothing of"):
         salvage(tmp_path / "text", tmp_path / "new.db")
     assert not (tmp_path / "new.db").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import JournalBroken, JournalFull
+from agent.errors import LogBroken, LogFull
 from agent.journal import Journal, SqliteLog
 from agent.journal import sqlite_log as module
 from agent.log import DeadLetter
@@ -50,10 +50,10 @@ async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
     journal: ReluctantJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = SqliteLog(journal)
-    journal.failures.extend([JournalFull("disk full")] * 3)
+    journal.failures.extend([LogFull("disk full")] * 3)
     with caplog.at_level(logging.INFO):
         await log.add_dead_letters([LETTER])
-        journal.failures.extend([JournalFull("disk full")] * 2)
+        journal.failures.extend([LogFull("disk full")] * 2)
         await log.checkpoint(0, 5, {"van": b"s"})
     assert (journal.status.dead_letters, journal.status.checkpoint_offset) == (1, 5)
     assert not log.status.out_of_room
@@ -63,16 +63,16 @@ async def test_a_checkpoint_and_a_dead_letter_wait_for_room(
 
 async def test_a_broken_disk_is_not_tried_again(journal: ReluctantJournal) -> None:
     log = SqliteLog(journal)
-    journal.failures.append(JournalBroken("I/O error"))
-    with pytest.raises(JournalBroken):
+    journal.failures.append(LogBroken("I/O error"))
+    with pytest.raises(LogBroken):
         await log.checkpoint(0, 0, {})
     await log.close()
 
 
 async def test_an_append_is_refused_at_once(journal: ReluctantJournal) -> None:
     log = SqliteLog(journal)
-    journal.failures.append(JournalFull("disk full"))
-    with pytest.raises(JournalFull):
+    journal.failures.append(LogFull("disk full"))
+    with pytest.raises(LogFull):
         await log.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
     batch = await log.append([Message("t", b"p")], received_ms=1, listening_since_ms=1)
     assert await log.read(0, max_messages=10) == [batch]
@@ -95,7 +95,7 @@ async def test_calls_are_carried_out_in_order_also_when_nobody_waits(journal: Re
 
 async def test_no_letters_cost_nothing(journal: ReluctantJournal) -> None:
     log = SqliteLog(journal)
-    journal.failures.append(JournalBroken("would be raised by any call"))
+    journal.failures.append(LogBroken("would be raised by any call"))
     await log.add_dead_letters([])
     journal.failures.clear()
     await log.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects.decoder import Decoder, make_dialects
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
 from agent.fleet.quiet import quiet_ms_of
 from agent.fleet.state import VanState, condense
@@ -298,12 +298,12 @@ def test_a_state_of_another_version_is_refused_at_the_start(with_summary: bool) 
     state: VanState = new_state("van-1")
     state.version = STATE_VERSION + 1
     kept = StoredVan(encode_state(state), summary=summarize(state) if with_summary else None)
-    with pytest.raises(JournalCorrupt, match="version 2, this program reads version 1"):
+    with pytest.raises(LogCorrupt, match="version 2, this program reads version 1"):
         new_shard(3).restore([("van-1", msgspec.msgpack.encode(kept))])
 
 
 def test_what_cannot_be_read_is_refused_at_the_start() -> None:
-    with pytest.raises(JournalCorrupt, match="'van-1' cannot be read"):
+    with pytest.raises(LogCorrupt, match="'van-1' cannot be read"):
         new_shard(3).restore([("van-1", b"\x93nonsense")])
 
 

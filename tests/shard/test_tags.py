@@ -8,7 +8,7 @@ import pytest
 
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects.decoder import Decoder, make_dialects
-from agent.errors import JournalCorrupt
+from agent.errors import LogCorrupt
 from agent.messages import Message
 from agent.points.rows import Rows
 from agent.shard.roster import Roster
@@ -186,5 +186,5 @@ def test_tags_are_read_back() -> None:
 
 @pytest.mark.parametrize("encoded", [b"", b"nonsense", FleetTags(VanTags("a", "b", "c"), {}).encode()[:-3]])
 def test_what_cannot_be_read_is_said(encoded: bytes) -> None:
-    with pytest.raises(JournalCorrupt, match="tags of the fleet"):
+    with pytest.raises(LogCorrupt, match="tags of the fleet"):
         FleetTags.decode(encoded)
