@@ -32,7 +32,7 @@ RELEASE_WAIT_S: Final = 20.0
 """How long a release waits for the store and for Kafka; what is unfinished then is dropped."""
 
 
-class Group(Protocol):
+class GroupMember(Protocol):
     """Tells which partitions are ours; `agent.kafka.membership.Membership` is one."""
 
     joined: bool
@@ -56,7 +56,7 @@ class Joining(Protocol):
         on_assigned: Callable[[list[int]], None],
         release: Callable[[list[int]], Awaitable[None]],
         on_lost: Callable[[list[int]], None],
-    ) -> Group:
+    ) -> GroupMember:
         """A member that has not joined yet."""
         ...
 

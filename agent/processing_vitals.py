@@ -25,7 +25,7 @@ _SHARD_COUNTS = (
 _WRITER_COUNTS = ("points", "rejected", "writes", "write_s", "retries_unavailable", "retries_misconfigured")
 
 
-class Membership(Protocol):
+class MembershipState(Protocol):
     """What is asked of the group that shares the log."""
 
     joined: bool
@@ -60,7 +60,7 @@ class ProcessingVitals(Vitals):
         owned: Mapping[int, OwnedPartition],
         *,
         connection: ReceiverCounters,
-        group: Callable[[], Membership],
+        group: Callable[[], MembershipState],
     ) -> None:
         self._owned = owned
         self._group = group

@@ -30,7 +30,7 @@ class Unit(msgspec.Struct):
 
 
 class StoreState(msgspec.Struct):
-    """What is known of the store. The writer writes it; the worker and the health endpoints read it."""
+    """What is known of the store. The writer writes it; the worker resets the first two when it goes back."""
 
     confirmed_offset: int = 0
     """The store has confirmed what follows from the messages before it."""

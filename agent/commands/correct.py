@@ -8,12 +8,13 @@ import argparse
 import getpass
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Final
 
 import msgspec
 
+from agent.commands.asking import STILL_WAITING, leave_request, wait_until_carried_out
 from agent.commands.moments import add_period, format_moment, period
 from agent.commands.report_findings import LONGEST_CORRECTION_MS, corrections_of
 from agent.commands.storage import history_of, open_journal
@@ -21,7 +22,7 @@ from agent.config import Settings
 from agent.errors import SettingsError, VanpulseError
 from agent.fleet.books.corrections import CorrectedDay, CorrectedHour, Correction, hour_start_ms
 from agent.fleet.correction_state import Amounts
-from agent.journal import JournalInUse, Request, ask, is_waiting
+from agent.journal import JournalInUse, Request
 from agent.points.measurements import TAGS
 from agent.shard.opening import roster_of
 from agent.stores.base import History
@@ -30,7 +31,6 @@ DAY_MS: Final = 86_400_000
 LOOK_BACK_MS: Final = 7 * DAY_MS
 """How far before the period its first totals are searched; a van silent for longer has not changed them."""
 LONGEST_REASON: Final = 200
-ASK_S: Final = 40.0
 COUNTERS: Final = {
     "energy": ("distance_km", "used_kwh", "regenerated_kwh", "charged_kwh", "grid_kwh", "idle_kwh"),
     "emissions": ("co2e_g", "diesel_co2e_g", "avoided_co2e_g", "avoided_nox_mg", "avoided_pm_mg"),
@@ -200,9 +200,9 @@ def _journal(correction: Correction, settings: Settings) -> bool:
     try:
         journal = open_journal(settings.journal)
     except JournalInUse:
-        if not _within(lambda: ask(path, request)):
-            raise CannotCorrect("an earlier request still waits for the agent: try again later") from None
-        if not _within(lambda: not is_waiting(path)):
+        if not leave_request(path, request):
+            raise CannotCorrect(STILL_WAITING) from None
+        if not wait_until_carried_out(path):
             sys.stderr.write("vanpulse: the agent has not made the correction yet; it will do so later\n")
         return True
     try:
@@ -210,15 +210,6 @@ def _journal(correction: Correction, settings: Settings) -> bool:
     finally:
         journal.close()
     return False
-
-
-def _within(condition: Callable[[], bool]) -> bool:
-    deadline_s = time.monotonic() + ASK_S
-    while not condition():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 # -- what was corrected

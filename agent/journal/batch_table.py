@@ -15,7 +15,7 @@ _DROP_SHARE: Final = 64
 _INSERT: Final = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def row_of(batch: Batch) -> batches.Row:
+def row_of(batch: Batch) -> batches.BatchRow:
     """The row of a batch."""
     blob = batches.pack(batch.messages)
     head = (batch.offset, batch.received_ms, batch.listening_since_ms, len(batch.messages))
@@ -43,7 +43,7 @@ class BatchTable:
         oldest = self._execute('SELECT received_ms FROM batches ORDER BY "offset" LIMIT 1').fetchone()
         return int(oldest[0]) if oldest else None
 
-    def insert(self, row: batches.Row) -> None:
+    def insert(self, row: batches.BatchRow) -> None:
         """Add a row."""
         self._execute(_INSERT, (*row[:5], bytearray(row[5])))
 
@@ -73,10 +73,10 @@ class BatchTable:
         query = 'DELETE FROM batches WHERE "offset" < ? AND "offset" + count <= ?'
         return self._execute(query, (offset, offset)).rowcount
 
-    def read(self, offset: int, *, max_messages: int) -> tuple[list[Batch], list[batches.Row]]:
+    def read(self, offset: int, *, max_messages: int) -> tuple[list[Batch], list[batches.BatchRow]]:
         """The batches at or behind this offset, and the rows between them that are not what was written."""
         found: list[Batch] = []
-        damaged: list[batches.Row] = []
+        damaged: list[batches.BatchRow] = []
         number = 0
         query = (
             'SELECT "offset", received_ms, listening_since_ms, count, crc32, messages FROM batches '

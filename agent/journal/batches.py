@@ -13,7 +13,7 @@ _HEAD: Final = Struct("<qqqq")
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _DECODE: Final = msgspec.msgpack.Decoder(list[Message]).decode
 
-Row = tuple[int, int, int, int, int, bytes]
+BatchRow = tuple[int, int, int, int, int, bytes]
 """offset, received_ms, listening_since_ms, count, crc32, messages."""
 
 
@@ -27,7 +27,7 @@ def checksum(offset: int, received_ms: int, listening_since_ms: int, count: int,
     return crc32(blob, crc32(_HEAD.pack(offset, received_ms, listening_since_ms, count)))
 
 
-def unpack(row: Row) -> Batch | None:
+def unpack(row: BatchRow) -> Batch | None:
     """The batch of a row; None if the row is not what was written."""
     offset, received_ms, listening_since_ms, count, crc, blob = row
     if checksum(offset, received_ms, listening_since_ms, count, blob) != crc:

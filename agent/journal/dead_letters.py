@@ -177,7 +177,7 @@ class DeadLetterTable:
         self.changed = True
 
 
-def of_damaged(row: batches.Row) -> DeadLetter:
+def of_damaged(row: batches.BatchRow) -> DeadLetter:
     """The letter that keeps a row of the batches which is not what was written."""
     return DeadLetter(
         offset=row[0],

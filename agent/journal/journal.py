@@ -172,7 +172,7 @@ class Journal:
         # An emptied WAL is written over from its beginning, so that a full disk need not grow it.
         self._transactions.move_wal()
 
-    def _insert(self, row: batches.Row, pages: int) -> None:
+    def _insert(self, row: batches.BatchRow, pages: int) -> None:
         status = self.status
         excess = status.bytes_used + pages * self._page_bytes - status.max_bytes
         if excess <= 0:
@@ -238,7 +238,7 @@ class Journal:
             self._keep_damaged(damaged)
         return found
 
-    def _keep_damaged(self, rows: list[batches.Row]) -> None:
+    def _keep_damaged(self, rows: list[batches.BatchRow]) -> None:
         self.status.corrupt_batches += len(rows)
         try:
             self.add_dead_letters([dead_letters.of_damaged(row) for row in rows])
