@@ -22,6 +22,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 
 from agent.dialects.names import DialectName
 from agent.errors import SettingsError
+from agent.listener_settings import Gbt32960Settings
 from agent.log_settings import LogSettings
 from agent.readings import VEHICLE_ID_PATTERN
 from agent.section import Positive, Section, secret_of
@@ -209,6 +210,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     live: LiveSettings = LiveSettings()
     log: LogSettings = LogSettings()
+    gbt32960: Gbt32960Settings = Gbt32960Settings()
 
     @classmethod
     def settings_customise_sources(

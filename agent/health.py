@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent.errors import SettingsError
+from agent.gbt32960.connection import ListenerCounters
 from agent.intake import AckDelay, IntakeCounters
 from agent.log import LogStatus
 from agent.mqtt.base import ReceiverCounters
@@ -75,6 +76,7 @@ class Vitals:
         vans: Sized,
         totals: Callable[[], ShardTotals],
         findings: Callable[[], Mapping[str, str]],
+        listener: ListenerCounters | None = None,
         receives: bool = True,
         processes: bool = True,
     ) -> None:
@@ -82,6 +84,8 @@ class Vitals:
         self.receives = receives
         self.processes = processes
         self.receiver = receiver
+        self.listener = listener
+        """Of the listener for vans that connect themselves; None: there is none."""
         self.intake = intake
         self.refused = refused
         """Messages beyond the rate of their sender, by sender."""
@@ -156,6 +160,8 @@ class _Collector(Collector):
         vitals.refresh()
         if vitals.receives:
             yield from _receiver_metrics(vitals)
+        if vitals.listener is not None:
+            yield from _listener_metrics(vitals.listener)
         yield from _journal_metrics(vitals)
         if vitals.processes:
             yield from _shard_metrics(vitals)
@@ -201,6 +207,18 @@ def _receiver_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("mqtt_sessions_lost", "Broker sessions lost: messages may be missing.", receiver.sessions_lost)
     yield _gauge("mqtt_reading_paused", "1 while reading from the broker is paused.", receiver.paused)
     yield _gauge("mqtt_silent", "1 while connected and nothing arrives although it used to.", vitals.silent)
+
+
+def _listener_metrics(listener: ListenerCounters) -> Iterator[Metric]:
+    yield _gauge("gbt32960_connections", "Connections of vans and platforms.", listener.connections)
+    yield _counter("gbt32960_reports", "Reports received over these connections.", listener.reports)
+    yield _counter("gbt32960_reports_answered", "Reports answered once they were in the log.", listener.answered)
+    yield _counter(
+        "gbt32960_reports_unanswered", "Reports whose connection ended before the answer.", listener.unanswered
+    )
+    yield _counter("gbt32960_logins_refused", "Logins refused.", listener.refused_logins)
+    yield _counter("gbt32960_connections_refused", "Connections beyond the limit.", listener.refused_connections)
+    yield _counter("gbt32960_bytes_passed_over", "Bytes outside of valid frames.", listener.bytes_passed_over)
 
 
 def _ack_delay(delay: AckDelay) -> Metric:

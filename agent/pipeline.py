@@ -17,6 +17,7 @@ from agent import health, malloc, systemd
 from agent.admission import Admission
 from agent.alert_publisher import AlertPublisher
 from agent.clock import ClockWatch
+from agent.gbt32960.connection import ListenerCounters
 from agent.health import Vitals
 from agent.intake import COMMIT_BYTES, Intake
 from agent.log import Log
@@ -46,6 +47,7 @@ class Pipeline:
         self,
         *,
         receiver: Receiver,
+        listener: ListenerCounters | None = None,
         log: Log,
         shard: Shard,
         store: Store,
@@ -102,6 +104,7 @@ class Pipeline:
             vans=shard.vans,
             totals=shard.totals,
             findings=shard.findings,
+            listener=listener,
         )
         self._ticker = Ticker(
             intake=self._intake,

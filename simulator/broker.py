@@ -11,6 +11,8 @@ from typing import Final, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 DEFAULT_URL: Final = "mqtt://127.0.0.1:1883"
+FRAMES: Final = {"gbt32960", "gbt32960s"}
+EDITIONS: Final = {"": 2016, "edition=2016": 2016, "edition=2025": 2025}
 RECONNECT_DELAYS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 Outgoing = tuple[str, bytes]
@@ -32,14 +34,21 @@ class Broker:
     username: str | None = None
     password: str | None = None
     tls: ssl.SSLContext | None = None
+    edition: int | None = None
+    """Of GB/T 32960, where the address is that of its listener; None: an MQTT broker."""
 
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Read `mqtt[s]://[user[:password]@]host[:port]`. Missing parts come from the environment (`VANPULSE_MQTT__…`).
 
+        `gbt32960[s]://host:port[?edition=2025]` is the agent itself, for vans that connect without a broker.
+
         Raises ValueError for an invalid URL, or if a file that the environment names cannot be read.
         """
         parts = urlsplit(url)
+        if parts.scheme in FRAMES and parts.hostname and parts.port and parts.query in EDITIONS:
+            tls = _tls() if parts.scheme == "gbt32960s" else None
+            return cls(host=parts.hostname, port=parts.port, tls=tls, edition=EDITIONS[parts.query])
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
             raise ValueError(f"broker URL {url!r}: give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
         tls = _tls() if parts.scheme == "mqtts" else None

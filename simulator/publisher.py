@@ -1,9 +1,9 @@
 """Publishes at QoS 1 and tracks what the broker has acknowledged.
 
-There are two senders with one interface. `ClientSender` uses aiomqtt (MQTT 3.1.1, any broker). It is independent of the
-agent's MQTT code, so it can test that code. `LeanSender` uses MQTT 5 with the `mqtt5` codec over any number of
-connections and is made for load tests. Both number messages in the order given, reconnect, and send unacknowledged
-messages again.
+There are three senders with one interface. `ClientSender` uses aiomqtt (MQTT 3.1.1, any broker). It is independent of
+the agent's MQTT code, so it can test that code. `LeanSender` uses MQTT 5 with the `mqtt5` codec over any number of
+connections and is made for load tests. `FrameSender` speaks GB/T 32960 and needs no broker. All number messages in the
+order given, reconnect, and send unacknowledged messages again.
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Final
 
 from simulator.broker import DEFAULT_URL, Broker, OnAcknowledged, Outgoing, Sender, SendSummary, Unreachable
 from simulator.client_sender import ClientSender
+from simulator.frame_sender import FrameSender
 from simulator.lean_sender import LeanSender
 
 __all__ = [
@@ -39,9 +40,14 @@ def make_sender(
     on_acknowledged: OnAcknowledged | None = None,
     give_up_s: float = 60.0,
     retain: bool = False,
-) -> ClientSender | LeanSender:
-    """A client sender for `connections=0`, otherwise a lean sender with that many connections."""
+) -> ClientSender | LeanSender | FrameSender:
+    """A client sender for `connections=0`, otherwise a lean sender with that many connections.
+
+    A frame sender if the address is that of a listener for GB/T 32960.
+    """
     broker = Broker.from_url(url)
+    if broker.edition is not None:
+        return FrameSender(broker, edition=broker.edition, on_acknowledged=on_acknowledged, give_up_s=give_up_s)
     name = client_id or f"vanpulse-simulator-{os.getpid()}"
     if connections == 0:
         return ClientSender(broker, client_id=name, on_acknowledged=on_acknowledged, give_up_s=give_up_s, retain=retain)

@@ -24,7 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "clock": set(),
     "section": set(),
     "log_settings": {"section"},
-    "config": {"dialects", "errors", "log_settings", "readings", "section"},
+    "listener_settings": {"section"},
+    "config": {"dialects", "errors", "listener_settings", "log_settings", "readings", "section"},
     "malloc": set(),
     "systemd": set(),
     "throttle": BASE,
@@ -32,6 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "fleet": BASE | {"factors"},
     "geofence_file": BASE | {"fleet"},
     "dialects": BASE,
+    "gbt32960": BASE | {"dialects", "mqtt"},
+    "receivers": {"gbt32960", "mqtt"},
     "mqtt": BASE | {"backoff", "config"},
     "log": {"errors", "messages"},
     "shares": BASE | {"log"},
@@ -47,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "intake": BASE | {"admission", "clock", "log", "mqtt"},
     "writer": BASE | {"backoff", "log", "stores", "units"},
     "worker": BASE | {"log", "shard", "units"},
-    "health": {"errors", "intake", "log", "mqtt", "shard", "units", "writer"},
+    "health": {"errors", "gbt32960", "intake", "log", "mqtt", "shard", "units", "writer"},
     "self_report": {"health", "points", "systemd"},
     "ticker": {"admission", "alert_publisher", "intake", "malloc", "self_report", "worker"},
     "shared_store": BASE | {"points", "stores"},
@@ -60,8 +63,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"admission", "clock", "health", "intake", "log", "malloc", "mqtt", "self_report", "shard", "systemd"}
     | {"throttle", "ticker", "units", "writer"},
     "pipeline": BASE
-    | {"admission", "alert_publisher", "clock", "health", "intake", "log", "malloc", "mqtt", "self_report", "shard"}
-    | {"stores", "systemd", "throttle", "ticker", "units", "worker", "writer"},
+    | {"admission", "alert_publisher", "clock", "gbt32960", "health", "intake", "log", "malloc", "mqtt"}
+    | {"self_report", "shard", "stores", "systemd", "throttle", "ticker", "units", "worker", "writer"},
 }
 CLOCKS = {"time", "datetime.datetime.now", "random", "asyncio", "socket", "logging", "os"}
 

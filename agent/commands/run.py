@@ -12,7 +12,7 @@ from typing import Protocol
 
 import uvloop
 
-from agent.commands.parts import listen_of, throttle_of
+from agent.commands.parts import listen_of, listener_of, throttle_of
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
@@ -21,6 +21,7 @@ from agent.log_settings import JOURNAL_URL
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.options import MqttOptions
 from agent.pipeline import Pipeline
+from agent.receivers import BrokerAndListener
 from agent.shard.opening import decoder_of, roster_of
 from agent.shard.shard import Shard
 
@@ -92,6 +93,8 @@ def build_role(settings: Settings, role: str) -> Agent:
         return build(settings)
     if on_journal:
         raise SettingsError(f"--role {role} needs a log on Kafka: set log.url, as in 'kafka://HOST:9092/vans'")
+    if settings.gbt32960.listen is not None:
+        raise SettingsError("gbt32960.listen works with --role all only: put a gateway before agents that share a log")
     from agent.commands import run_roles  # the client of Kafka is an extra
 
     return run_roles.build_ingesting(settings) if role == "ingest" else run_roles.build_processing(settings)
@@ -108,8 +111,10 @@ def build(settings: Settings) -> Pipeline:
     journal = open_journal(settings.journal)
     mqtt = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
     receiver = make_receiver(mqtt, session_expected=journal.status.next_offset > 0)
+    listener = listener_of(settings, roster)
     return Pipeline(
-        receiver=receiver,
+        receiver=receiver if listener is None else BrokerAndListener(receiver, listener),
+        listener=None if listener is None else listener.counters,
         log=SqliteLog(journal),
         shard=Shard(decoder, roster),
         throttle=throttle_of(settings, decoder),

@@ -31,6 +31,7 @@ def make_dialects(
     max_ahead_ms: int = 5 * MINUTE_MS,
     max_elements: int = 5000,
     max_vans: int = MAX_VANS,
+    gbt32960_subscribed: bool = True,
     gbt32960_utc_offset: str = "+08:00",
     gbt32960_coordinates: Coordinates = "wgs84",
     gbt32960_current_sign: CurrentSign = "learn",
@@ -40,7 +41,7 @@ def make_dialects(
 
     `prefix` is the prefix of the native topics; the other dialects have the defaults of their senders. `identities`
     gives the `vehicle_id` of a sender that is known by another name, such as a VIN. `max_vans` bounds the vans that a
-    dialect remembers.
+    dialect remembers. Without `gbt32960_subscribed` the frames of that dialect come from the listener alone.
     """
     table = dict(identities or {})
     wrong = next((vehicle_id for vehicle_id in table.values() if not is_vehicle_id(vehicle_id)), None)
@@ -52,6 +53,7 @@ def make_dialects(
         ),
         "gbt32960": lambda: Gbt32960Dialect(
             identities=table,
+            subscribed=gbt32960_subscribed,
             utc_offset_minutes=parse_zone(gbt32960_utc_offset),
             coordinates=gbt32960_coordinates,
             current_sign=gbt32960_current_sign,

@@ -1,4 +1,4 @@
-"""GB/T 32960 as JSON from EMQX's gateway: `…/upstream/info` and `…/upstream/reinfo`.
+"""GB/T 32960: as JSON from EMQX's gateway, `…/upstream/info` and `…/upstream/reinfo`, and as frames, `…/frame`.
 
 Envelope, keys and scaling: `apps/emqx_gateway_gbt32960/doc/Data_Exchange_Guide_EN.md` of emqx/emqx, editions 2016 and
 2025. All numbers are raw integers. The two largest of each width (254 and 255 of 8 bits) mean "abnormal" and "invalid";
@@ -14,7 +14,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.dialects.base import Dialect
+from agent.dialects.gbt32960_blocks import time_and_blocks
 from agent.dialects.gbt32960_current import CurrentMemory, CurrentSign, learn
+from agent.dialects.gbt32960_frame import ENCRYPTIONS, NOT_ENCRYPTED, Command, parse_frame
 from agent.dialects.gcj02 import to_wgs84
 from agent.dialects.identity import is_vin, resolve_vin
 from agent.dialects.memories import MAX_VANS, Memories
@@ -30,8 +32,9 @@ Coordinates = Literal["wgs84", "gcj02"]
 BEIJING_MINUTES: Final = 480
 REAL_TIME: Final = "upstream/info"
 REPORTS: Final = (f"/{REAL_TIME}", "/upstream/reinfo")
+FRAME: Final = "/frame"
+"""The end of the topic under which the listener of the agent journals a frame as it was received."""
 CHARGING_PARKED, CHARGING_DONE = 1, 4
-NOT_ENCRYPTED: Final = 1
 WGS84, GCJ02 = 1, 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -110,6 +113,7 @@ class Gbt32960Dialect(Dialect):
         *,
         prefix: str = "gbt32960",
         identities: Mapping[str, str],
+        subscribed: bool = True,
         utc_offset_minutes: int = BEIJING_MINUTES,
         coordinates: Coordinates = "wgs84",
         current_sign: CurrentSign = "learn",
@@ -120,6 +124,7 @@ class Gbt32960Dialect(Dialect):
         self.ignored = 0
         """Messages without measurements: logins, logouts, answers."""
         self._prefix = f"{prefix}/"
+        self._subscribed = subscribed
         self._identities = identities
         self._known = frozenset(identities.values())
         self._utc_offset = timedelta(minutes=utc_offset_minutes)
@@ -130,8 +135,8 @@ class Gbt32960Dialect(Dialect):
         self._memories = Memories(VanMemory, max_vans=max_vans)
 
     def topic_filters(self) -> list[str]:
-        """All topics below the prefix, with any mount point."""
-        return [f"{self._prefix}#"]
+        """All topics below the prefix, with any mount point; none if its frames come from the listener alone."""
+        return [f"{self._prefix}#"] if self._subscribed else []
 
     def claims(self, topic: str) -> bool:
         """Every topic below the prefix. Messages other than reports are ignored."""
@@ -146,19 +151,25 @@ class Gbt32960Dialect(Dialect):
 
     def identify(self, message: Message) -> str | None:
         """The van of the payload's VIN; the topic need not name one."""
+        if message.topic.endswith(FRAME):
+            frame = parse_frame(message.payload)
+            return None if frame is None else self._van_of(frame.vin)
         if not _is_report(message.topic):
             return None
         try:
-            return resolve_vin(self._identities, _decode_vin(message.payload).vin)
-        except (msgspec.MsgspecError, UnicodeDecodeError, Rejected):
+            return self._van_of(_decode_vin(message.payload).vin)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
         """The one reading of a report, real-time or reissued."""
-        if not _is_report(message.topic):
+        if message.topic.endswith(FRAME):
+            content, real_time = _from_frame(message.payload)
+        elif _is_report(message.topic):
+            content, real_time = parse_json(message.payload), message.topic.endswith(REAL_TIME)
+        else:
             self.ignored += 1
             return ()
-        content = parse_json(message.payload)
         try:
             envelope = _Envelope.model_validate(content)
         except ValidationError as error:
@@ -168,7 +179,7 @@ class Gbt32960Dialect(Dialect):
         vehicle_id = resolve_vin(self._identities, envelope.vin)
         self._check_topic(message.topic, envelope.vin)
         time_ms = self._time_ms(envelope.report.time)
-        if message.topic.endswith(REAL_TIME):
+        if real_time:
             self._memories.of(vehicle_id).compare_clocks(received_ms - time_ms)
         check_window(
             time_ms,
@@ -200,9 +211,16 @@ class Gbt32960Dialect(Dialect):
             way = "behind" if memory.hours_behind > 0 else "ahead"
             yield f"clock {abs(memory.hours_behind)} h {way}: check mqtt.gbt32960_utc_offset"
 
+    def _van_of(self, vin: str) -> str | None:
+        try:
+            return resolve_vin(self._identities, vin)
+        except Rejected:
+            return None
+
     def _mount(self, topic: str) -> list[str]:
-        """The levels of the topic between the prefix and `upstream`."""
-        return [level for level in topic.removeprefix(self._prefix).rpartition("upstream/")[0].split("/") if level]
+        """The levels of the topic between the prefix and `upstream` or `frame`."""
+        end = "frame" if topic.endswith(FRAME) else "upstream/"
+        return [level for level in topic.removeprefix(self._prefix).rpartition(end)[0].split("/") if level]
 
     def _check_topic(self, topic: str, vin: str) -> None:
         """Raise `Rejected` if a level of the mount point names another van than the payload does."""
@@ -281,6 +299,21 @@ class Gbt32960Dialect(Dialect):
         if system == GCJ02:
             latitude, longitude = to_wgs84(latitude, longitude)
         return {"latitude_deg": round(latitude, 6), "longitude_deg": round(longitude, 6)}
+
+
+def _from_frame(payload: bytes) -> tuple[dict[str, Any], bool]:
+    """The envelope that a gateway would make of a frame, and whether it is a report in real time. Raises `Rejected`."""
+    frame = parse_frame(payload)
+    if frame is None:
+        raise Rejected("malformed", "this is no frame of GB/T 32960, or its check is wrong")
+    if frame.command not in {Command.REPORT, Command.REISSUED}:
+        raise Rejected("schema", f"command 0x{frame.command:02X} is no report")
+    if frame.encryption != NOT_ENCRYPTED:
+        how = ENCRYPTIONS.get(frame.encryption, f"code {frame.encryption}")
+        raise Rejected("schema", f"encrypted ({how}): the agent has no key; have the terminal send without encryption")
+    time, blocks = time_and_blocks(frame.data, frame.edition)
+    envelope = {"Vin": frame.vin, "Encrypt": frame.encryption, "Data": {"Time": time, "Infos": blocks}}
+    return envelope, frame.command == Command.REPORT
 
 
 def _is_report(topic: str) -> bool:

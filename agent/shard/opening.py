@@ -45,12 +45,15 @@ def roster_of(settings: Settings, fleet: FleetFile | None = None) -> Roster:
 def decoder_of(settings: Settings, roster: Roster) -> Decoder:
     """The decoder of the dialects in `mqtt.dialects`, with the identities of the fleet file. Raises `SettingsError`."""
     mqtt, fleet = settings.mqtt, settings.fleet
+    subscribed = "gbt32960" in mqtt.dialects
+    listened = () if subscribed or settings.gbt32960.listen is None else ("gbt32960",)
     dialects = make_dialects(
-        mqtt.dialects,
+        (*mqtt.dialects, *listened),
         prefix=mqtt.prefix,
         identities=roster.identities,
         max_age_ms=round(fleet.max_age_s * 1000),
         max_ahead_ms=round(fleet.max_ahead_s * 1000),
+        gbt32960_subscribed=subscribed,
         gbt32960_utc_offset=mqtt.gbt32960_utc_offset,
         gbt32960_coordinates=mqtt.gbt32960_coordinates,
         gbt32960_current_sign=mqtt.gbt32960_current_sign,

@@ -94,7 +94,8 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
         "--broker",
         type=broker,
         metavar="URL",
-        help=f"mqtt[s]://[user:password@]host[:port]; default mqtt.url, or {DEFAULT_URL}",
+        help=f"mqtt[s]://[user:password@]host[:port]; default mqtt.url, or {DEFAULT_URL}. "
+        "gbt32960[s]://host:port[?edition=2025]: vans connect to the agent itself",
     )
     parser.add_argument(
         "--prefix", type=prefix, help=f"first level of the topics; default mqtt.prefix ({DEFAULT_PREFIX})"

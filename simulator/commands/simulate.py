@@ -21,7 +21,7 @@ from simulator.commands.options import (
     wall_clock,
 )
 from simulator.dialects import DIALECTS
-from simulator.publisher import Outgoing, SendSummary, Unreachable, make_sender
+from simulator.publisher import Broker, Outgoing, SendSummary, Unreachable, make_sender
 from simulator.simulation import DEFAULT_CLOCK, Plan, Simulation
 from simulator.truth import TruthWriter
 
@@ -96,6 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
         truth = TruthWriter(simulation.fleet, arguments.truth) if arguments.truth is not None else None
     except (OSError, ValueError) as error:
         complain("simulate", error)
+        return 2
+    if Broker.from_url(url).edition is not None and arguments.dialect != "gbt32960":
+        complain("simulate", ValueError(f"--broker {url}: give --dialect gbt32960 with it"))
         return 2
     try:
         with truth or contextlib.nullcontext():

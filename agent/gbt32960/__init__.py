@@ -1,0 +1,1 @@
+"""GB/T 32960.3 over TCP: vans and platforms connect to the agent itself, without a gateway between."""
