@@ -251,4 +251,6 @@ def cut(batch: Batch, offset: int) -> Batch:
     """The batch from this offset on."""
     if offset <= batch.offset:
         return batch
-    return Batch(offset, batch.received_ms, batch.listening_since_ms, batch.messages[offset - batch.offset :])
+    return Batch(
+        offset, batch.received_ms, batch.listening_since_ms, batch.messages[offset - batch.offset :], batch.source
+    )

@@ -47,12 +47,15 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     `received_ms` is the arrival time of the whole batch, milliseconds since the epoch.
     `listening_since_ms` is when the receiver last subscribed: that a van was silent before then means nothing.
     It holds for the ticks of the batch that do not carry their own.
+    `source` names the MQTT session that the messages came from, in a log that several agents share. It is empty in the
+    journal, and for messages that an agent has appended by itself.
     """
 
     offset: int
     received_ms: int
     listening_since_ms: int
     messages: list[Message]
+    source: str = ""
 
     @property
     def end(self) -> int:

@@ -58,7 +58,7 @@ def build_processing(settings: Settings) -> ProcessingAgent:
     def take(number: int) -> OwnedPartition:
         return OwnedPartition(
             number,
-            log_of_messages=PartitionLog(place.client, place.topics, number, source=instance),
+            log_of_messages=PartitionLog(place.client, place.topics, number),
             shard=Shard(decoder_of(settings, roster), roster),
             store=shared.view(),
             settings=PartitionSettings(

@@ -9,7 +9,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -57,6 +57,8 @@ class VanValues(msgspec.Struct, array_like=True):
     """The latest of each value and when it arrived, for senders that do not repeat unchanged values."""
     last_ms: int = 0
     """The event time of the latest reading that was completed."""
+    source: int = 0
+    """The source of the latest value."""
 
 
 class BareValues(Dialect):
@@ -129,6 +131,7 @@ class BareValues(Dialect):
         check_values(values, self.ranges)
         vehicle_id = self.vehicle_of(place[0])
         memory = self._memories.of(vehicle_id)
+        memory.source = self.source or memory.source
         completed = list(self._complete(vehicle_id, memory, received_ms, values, stale=message.retained))
         group = memory.stale if message.retained else memory.fresh
         if group is None:
@@ -149,11 +152,13 @@ class BareValues(Dialect):
             memory.held.update((name, (received_ms, value)) for name, value in values.items())
         return completed
 
-    def tick(self, time_ms: int) -> Iterable[Reading]:
+    def tick(self, time_ms: int, heard: Container[int] = (0,)) -> Iterable[Reading]:
         """The readings that no further value can join."""
         readings: list[Reading] = []
         for vehicle_id in sorted(self._open):
             memory = self._memories.of(vehicle_id)
+            if memory.source not in heard:
+                continue
             readings.extend(self._complete(vehicle_id, memory, time_ms))
             if memory.fresh is None and memory.stale is None:
                 self._open.discard(vehicle_id)

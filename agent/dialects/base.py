@@ -1,6 +1,6 @@
 """The interface of a dialect: the meaning of one sender's topics and payloads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final, Protocol
 
 from agent.errors import Rejected
@@ -27,6 +27,8 @@ class Dialect(Protocol):
     """
 
     name: str
+    source: int = 0
+    """The number of the source of the messages in hand; see `agent.shard.sources`."""
 
     def topic_filters(self) -> list[str]:
         """MQTT topic filters to subscribe to."""
@@ -52,9 +54,12 @@ class Dialect(Protocol):
         """
         ...
 
-    def tick(self, time_ms: int) -> Iterable[Reading]:
-        """The readings that only waited for time to pass: values that arrived one by one and belong together."""
-        del time_ms
+    def tick(self, time_ms: int, heard: Container[int] = (0,)) -> Iterable[Reading]:
+        """The readings that only waited for time to pass: values that arrived one by one and belong together.
+
+        Time passes for the vans of the sources in `heard` alone.
+        """
+        del time_ms, heard
         return ()
 
     def changed(self) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """The decoder: gives each message to the dialect that its topic belongs to."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from agent.dialects.base import Dialect, Item
 from agent.dialects.drops import MANIFEST
@@ -114,10 +114,18 @@ class Decoder:
                 return dialect.sender(topic)
         return None
 
-    def tick(self, time_ms: int) -> Iterable[Reading]:
-        """The readings that only waited for time to pass. To be asked for at every tick, before the vans' own tick."""
+    def begin(self, source: int) -> None:
+        """The messages that follow come from this source."""
         for dialect in self._remembering:
-            yield from dialect.tick(time_ms)
+            dialect.source = source
+
+    def tick(self, time_ms: int, heard: Container[int] = (0,)) -> Iterable[Reading]:
+        """The readings that only waited for time to pass, of vans of the sources in `heard`.
+
+        To be asked for at every tick, before the vans' own tick.
+        """
+        for dialect in self._remembering:
+            yield from dialect.tick(time_ms, heard)
 
     def changed(self) -> dict[str, bytes]:
         """What the dialects remember and has changed since the last call, to be kept with the vans' states.

@@ -17,7 +17,7 @@ DELIVERY_MS: Final = 15_000
 
 
 class Appender:
-    """Blocking calls, to be made from one thread. `source` names the agent that received the messages."""
+    """Blocking calls, to be made from one thread. `source` is that of a `Batch`."""
 
     def __init__(self, settings: Mapping[str, Any], topic: str, *, source: str) -> None:
         self._topic = topic

@@ -37,6 +37,7 @@ class IngestLog:
         self._brokers = settings["bootstrap.servers"]
         self._partitions = partitions
         self._identify = identify
+        self._source = source
         self._appender = Appender(settings, topic, source=source)
         self._thread = OwnThread("kafka-append")
 
@@ -54,7 +55,7 @@ class IngestLog:
             )
         except LogUnavailable as error:
             raise LogUnavailable(f"Kafka at {self._brokers} does not answer ({error})") from error
-        return Batch(0, received_ms, listening_since_ms, list(messages))
+        return Batch(0, received_ms, listening_since_ms, list(messages), self._source)
 
     def _by_partition(self, messages: Sequence[Message]) -> list[tuple[int, list[Message]]]:
         parts: dict[int, list[Message]] = {}

@@ -37,14 +37,14 @@ class PartitionLog:
     every write then raises `PartitionLost`.
     """
 
-    def __init__(self, settings: Mapping[str, Any], topics: Topics, partition: int, *, source: str = "") -> None:
+    def __init__(self, settings: Mapping[str, Any], topics: Topics, partition: int) -> None:
         self.status = LogStatus()
         self.changed = asyncio.Event()
         self.room_made = asyncio.Event()
         self._partition = partition
         self._reader = PartitionReader(settings, topics.messages, partition)
         self._owner = PartitionOwner(settings, topics, partition)
-        self._appender = Appender(settings, topics.messages, source=source)
+        self._appender = Appender(settings, topics.messages, source="")
         self._reading = OwnThread(f"kafka-read-{partition}")
         self._writing = OwnThread(f"kafka-write-{partition}")
         self._waiting: dict[bytes, bytes] = {}

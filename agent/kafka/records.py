@@ -20,7 +20,7 @@ FORMAT: Final = 1
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What one record holds. `source` names the ingesting agent; its records of a partition keep their order."""
+    """What one record holds. `source` is that of a `Batch`; the records of a source in a partition keep their order."""
 
     received_ms: int
     listening_since_ms: int
@@ -48,7 +48,7 @@ def unpack(value: bytes | None, *, record_offset: int) -> Batch | None:
     if len(record.messages) > MESSAGES_PER_RECORD:
         return None
     offset = record_offset * MESSAGES_PER_RECORD
-    return Batch(offset, record.received_ms, record.listening_since_ms, record.messages)
+    return Batch(offset, record.received_ms, record.listening_since_ms, record.messages, record.source)
 
 
 def split(messages: Sequence[Message]) -> list[list[Message]]:

@@ -4,7 +4,7 @@ A van sleeps when it was not heard for some minutes, or when too many vans are a
 a tick is due for it. Which vans sleep shows in nothing that leaves the shard.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -19,6 +19,7 @@ from agent.points.rows import Series
 from agent.shard.rollup import RollUp
 from agent.shard.roster import Roster
 from agent.shard.sleepers import SleepingStore, silence_ms
+from agent.shard.sources import NAMELESS
 from agent.shard.stored_van import load_summary, load_van, store_van, store_van_condensed, with_summary
 from agent.shard.summary import summarize
 from agent.shard.tags import FleetTags
@@ -39,15 +40,17 @@ SNAPSHOT_VANS: Final = 500
 class Van:
     """One van that is awake: its state, what is known about it, and its tags."""
 
-    __slots__ = ("context", "dirty", "number", "series", "state")
+    __slots__ = ("context", "dirty", "number", "series", "source", "state")
 
-    def __init__(self, number: int, state: VanState, context: Context, series: Series) -> None:
+    def __init__(self, number: int, state: VanState, context: Context, series: Series, source: int) -> None:
         self.number = number
         self.state = state
         self.context = context
         self.series = series
         self.dirty = False
         """It has changed since the last snapshot, or since it was woken."""
+        self.source = source
+        """The number of the source of its last message."""
 
 
 class VanRegistry:
@@ -112,7 +115,7 @@ class VanRegistry:
         """Take in a van that is heard for the first time."""
         self._make_room()
         number = self._new_number(vehicle_id)
-        return self._rise(number, new_state(vehicle_id))
+        return self._rise(number, new_state(vehicle_id), NAMELESS)
 
     def touch(self, van: Van) -> None:
         """The van has changed: the next snapshot takes it."""
@@ -128,21 +131,22 @@ class VanRegistry:
         return number
 
     def _wake(self, number: int) -> Van:
-        return self._rise(number, decode_state(self._sleepers.take(number).state))
+        stored = self._sleepers.take(number)
+        return self._rise(number, decode_state(stored.state), stored.source)
 
-    def _rise(self, number: int, state: VanState) -> Van:
+    def _rise(self, number: int, state: VanState, source: int) -> Van:
         vehicle_id = self._ids[number]
         series = self._series[number]
         if series is None:
             series = self._series[number] = self._series_of(vehicle_id)
-        van = Van(number, state, self._roster.context(vehicle_id), series)
+        van = Van(number, state, self._roster.context(vehicle_id), series, source)
         self.awake[vehicle_id] = van
         return van
 
     def _fall_asleep(self, van: Van) -> None:
         summary = summarize(van.state)
         del self.awake[self._ids[van.number]]
-        self._sleepers.put(van.number, store_van_condensed(van.state, summary), summary)
+        self._sleepers.put(van.number, store_van_condensed(van.state, summary, van.source), summary, van.source)
         self._rollup.put(van.number, summary)
 
     def _make_room(self) -> None:
@@ -196,18 +200,19 @@ class VanRegistry:
 
     # -- all vans
 
-    def due(self, now_ms: int, listening_since_ms: int) -> Iterator[tuple[Van, int]]:
+    def due(self, now_ms: int, heard: Mapping[int, int]) -> Iterator[tuple[Van, int]]:
         """The vans that a tick may change, by number, and for how long each has been silent, ms.
 
-        Every van that is awake is among them. One that sleeps is woken for its turn and falls asleep again after it.
+        `heard` has the sources for which time passes, and since when each was listened to. Every van of theirs that is
+        awake is among them. One that sleeps is woken for its turn and falls asleep again after it.
         """
-        numbers = [van.number for van in self.awake.values()]
-        numbers += self._sleepers.due(now_ms, listening_since_ms)
+        numbers = [van.number for van in self.awake.values() if van.source in heard]
+        numbers += self._sleepers.due(now_ms, heard)
         numbers.sort()
         for number in numbers:
             sleeps = number in self._sleepers
             van = self._wake(number) if sleeps else self.awake[self._ids[number]]
-            yield van, silence_ms(now_ms, van.state.last_arrival_ms, listening_since_ms)
+            yield van, silence_ms(now_ms, van.state.last_arrival_ms, heard[van.source])
             if sleeps:
                 self._fall_asleep(van)
 
@@ -245,7 +250,7 @@ class VanRegistry:
         if van is None:
             return self._sleepers.encoded(self._numbers[vehicle_id])
         van.dirty = False
-        return store_van(van.state, summarize(van.state))
+        return store_van(van.state, summarize(van.state), van.source)
 
     def restore(self, stored: Iterable[tuple[str, bytes]], tags: FleetTags) -> None:
         """Replace all vans by these, asleep. Raises `LogCorrupt` for one that cannot be read."""
@@ -261,10 +266,10 @@ class VanRegistry:
                 raise LogCorrupt(f"the state of van {vehicle_id!r} cannot be read: {error}") from error
 
     def _restore(self, number: int, encoded: bytes) -> None:
-        summary = load_summary(encoded)
+        summary, source = load_summary(encoded)
         if summary is None:
             stored = load_van(encoded)
             encoded, summary = with_summary(stored, decode_state(stored.state))
         check_version(summary.version)
-        self._sleepers.put(number, encoded, summary)
+        self._sleepers.put(number, encoded, summary, source)
         self._rollup.put(number, summary)

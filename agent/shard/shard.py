@@ -4,7 +4,7 @@ The same messages in the same order give the same output, however they are cut i
 or does input or output, and no state is outside the objects: several shards can live in one process.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -23,6 +23,7 @@ from agent.shard.counters import ShardCounters
 from agent.shard.output import ShardOutput
 from agent.shard.registry import AWAKE_VANS, VanRegistry
 from agent.shard.roster import Roster
+from agent.shard.sources import Sources
 from agent.shard.stepper import Stepper
 from agent.shard.tags import FleetTags
 from agent.shard.totals import NO_VANS, ShardTotals
@@ -36,7 +37,9 @@ MINUTE_MS: Final = 60_000
 MINUTE_KEY: Final = "/minute"
 """Where the checkpoint of a shard keeps the minute of its last roll-up."""
 TAGS_KEY: Final = "/tags"
-"""Where it keeps the fleet's tags. No van and no memory of a dialect has a key that begins with a slash."""
+"""Where it keeps the fleet's tags."""
+SOURCES_KEY: Final = "/sources"
+"""Where it keeps the sources. No van and no memory of a dialect has a key that begins with a slash."""
 
 
 class Shard:
@@ -52,6 +55,7 @@ class Shard:
         self._decoder = decoder
         self._roster = roster
         self._stepper = Stepper(self.vans)
+        self._sources = Sources()
         self._out = ShardOutput()
         self._depots: dict[str, Series] = {}
         self._minute = 0
@@ -77,7 +81,7 @@ class Shard:
         if that is given.
         """
         stop = len(batch.messages) if stop is None else stop
-        out = self._begin(again=again, into=into)
+        out = self._begin(batch, again=again, into=into)
         received_ms = batch.received_ms
         decode = self._decoder.decode
         stepper = self._stepper
@@ -112,15 +116,17 @@ class Shard:
         self, batch: Batch, index: int, detail: str, *, again: bool = False, into: ShardOutput | None = None
     ) -> ShardOutput:
         """Make a message a dead letter without decoding it; `again` and `into` as in `process`."""
-        out = self._begin(again=again, into=into)
+        out = self._begin(batch, again=again, into=into)
         self._refuse(Rejected("malformed", detail), batch.messages[index], batch, batch.offset + index)
         self._counts.messages += 1
         return out
 
-    def _begin(self, *, again: bool, into: ShardOutput | None) -> ShardOutput:
+    def _begin(self, batch: Batch, *, again: bool, into: ShardOutput | None) -> ShardOutput:
         self._out = ShardOutput() if into is None else into
         self._counts = self._uncounted if again else self.counters
-        self._stepper.begin(self._out, self._counts)
+        source = self._sources.number(batch.source, batch.received_ms)
+        self._stepper.begin(self._out, self._counts, source)
+        self._decoder.begin(source)
         return self._out
 
     def _take_all(
@@ -184,7 +190,7 @@ class Shard:
     def _take_special(self, message: Message, batch: Batch, offset: int) -> None:
         match message.kind:
             case MessageKind.TICK:
-                self._tick(*tick_times(message, batch), batch.received_ms)
+                self._tick(message, batch)
             case MessageKind.TAGS:
                 self.vans.retag(FleetTags.decode(message.payload))
                 self._tags_known = self._tags_changed = True
@@ -202,21 +208,24 @@ class Shard:
             case _:
                 self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset)
 
-    def _tick(self, now_ms: int, listening_since_ms: int, received_ms: int) -> None:
-        """Time passes: for the dialects, for every van, and for the roll-up."""
-        self._tick_dialects(now_ms, received_ms)
-        self._stepper.pass_time(now_ms, listening_since_ms)
-        minute = now_ms // MINUTE_MS
+    def _tick(self, message: Message, batch: Batch) -> None:
+        """Time passes for what belongs to the source of the tick: values that wait, vans, and the roll-up."""
+        now_ms, listening_since_ms = tick_times(message, batch)
+        number = self._sources.number(batch.source, batch.received_ms)
+        heard = self._sources.tick(number, now_ms, listening_since_ms)
+        self._tick_dialects(now_ms, batch.received_ms, heard)
+        self._stepper.pass_time(now_ms, heard)
+        minute = self._sources.reached_ms(now_ms) // MINUTE_MS
         # A clock that was set back goes on from its new time. A small correction back over a full minute repeats none.
         if not self._minute - 1 <= minute <= self._minute:
             self._minute = minute
             self._roll_up(minute * MINUTE_MS)
 
-    def _tick_dialects(self, now_ms: int, received_ms: int) -> None:
+    def _tick_dialects(self, now_ms: int, received_ms: int, heard: Container[int]) -> None:
         """Take the readings that waited for time to pass. One of a foreign van is counted: there is no message."""
         stepper = self._stepper
         try:
-            for reading in self._decoder.tick(now_ms):
+            for reading in self._decoder.tick(now_ms, heard):
                 try:
                     stepper.take_reading(reading, received_ms)
                 except Rejected as rejected:
@@ -241,7 +250,7 @@ class Shard:
 
         To be consumed before any further message is processed.
         """
-        own = {MINUTE_KEY: b"%d" % self._minute}
+        own = {MINUTE_KEY: b"%d" % self._minute, SOURCES_KEY: self._sources.encode()}
         if self._tags_changed:
             own[TAGS_KEY] = self.vans.tags.encode()
             self._tags_changed = False
@@ -259,6 +268,7 @@ class Shard:
                 vans.append((key, encoded))
         self._stepper.restored()
         self._minute = int(memories.pop(MINUTE_KEY, b"0"))
+        self._sources.restore(memories.pop(SOURCES_KEY, None))
         encoded_tags = memories.pop(TAGS_KEY, None)
         self._tags_known = encoded_tags is not None
         self._tags_changed = False

@@ -4,6 +4,7 @@ A van that is awake is some twenty objects of 6 kB; asleep it is 1.1 to 1.9 kB. 
 """
 
 from array import array
+from collections.abc import Mapping
 from typing import Final
 
 from agent.fleet.quiet import NEVER_MS
@@ -28,8 +29,8 @@ def silence_ms(now_ms: int, arrival_ms: int, listening_since_ms: int) -> int:
 class SleepingStore:
     """Keeps encoded vans by their numbers: `put`, `get`, `take`, and `due`, which says whom a tick has to wake.
 
-    A tick needs two numbers of each van and no state: when the van was heard last, and how long a silence leaves its
-    state as it is. They are columns of their own, so a tick over 100,000 sleeping vans decodes nothing.
+    A tick needs three numbers of each van and no state: when the van was heard last, how long a silence leaves its
+    state as it is, and its source. They are columns of their own, so a tick over 100,000 sleeping vans decodes nothing.
     """
 
     def __init__(self, thresholds: Thresholds) -> None:
@@ -39,20 +40,23 @@ class SleepingStore:
         self._encoded: list[bytes | None] = []
         self._arrivals_ms = array("q")
         self._quiet_ms = array("q")
+        self._sources = array("i")
         self._alerting: set[int] = set()
 
     def __contains__(self, number: int) -> bool:
         return number < len(self._encoded) and self._encoded[number] is not None
 
-    def put(self, number: int, encoded: bytes, summary: VanSummary) -> None:
-        """Keep a van; `encoded` and `summary` are of the same state."""
+    def put(self, number: int, encoded: bytes, summary: VanSummary, source: int) -> None:
+        """Keep a van; `encoded` and the rest are of the same van."""
         while len(self._encoded) <= number:
             self._encoded.append(None)
             self._arrivals_ms.append(0)
             self._quiet_ms.append(NEVER_MS)
+            self._sources.append(0)
         self._encoded[number] = encoded
         self._arrivals_ms[number] = summary.arrival_ms
         self._quiet_ms[number] = summary.quiet_ms(self._thresholds)
+        self._sources[number] = source
         if summary.alerting:
             self._alerting.add(number)
         self.totals = self.totals.plus(ShardTotals.of(summary))
@@ -78,14 +82,19 @@ class SleepingStore:
         self.totals = self.totals.less(ShardTotals.of(stored.summary))
         return stored
 
-    def due(self, now_ms: int, listening_since_ms: int) -> list[int]:
-        """The vans that a tick at this time would change. All others may sleep on."""
+    def due(self, now_ms: int, heard: Mapping[int, int]) -> list[int]:
+        """The vans that a tick at this time would change. All others may sleep on.
+
+        `heard` has the sources for which time passes, and since when each was listened to.
+        """
         latest_ms = now_ms + CLOCK_SLACK_MS
+        columns = enumerate(zip(self._arrivals_ms, self._quiet_ms, self._sources, strict=True))
         return [
             number
-            for number, (arrival_ms, quiet_ms) in enumerate(zip(self._arrivals_ms, self._quiet_ms, strict=True))
+            for number, (arrival_ms, quiet_ms, source) in columns
+            if source in heard
             # `silence_ms`, written out: this runs for every sleeping van at every tick.
-            if quiet_ms <= max(0, now_ms - max(arrival_ms if arrival_ms <= latest_ms else 0, listening_since_ms))
+            and quiet_ms <= max(0, now_ms - max(arrival_ms if arrival_ms <= latest_ms else 0, heard[source]))
         ]
 
     def alerting(self) -> set[int]:

@@ -1,6 +1,6 @@
 """One item at a time into its van: a reading, a drop, a correction, or the passing of time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from agent.errors import Rejected
@@ -15,6 +15,7 @@ from agent.shard.care import Care, VanFailed, set_aside
 from agent.shard.counters import ShardCounters
 from agent.shard.output import InternalError, ShardOutput
 from agent.shard.registry import Van, VanRegistry
+from agent.shard.sources import NAMELESS
 
 # Looking up a member of an enum takes time, and this is done for every message.
 ACCEPTED, DUPLICATE, LATE = int(Verdict.ACCEPTED), int(Verdict.DUPLICATE), int(Verdict.LATE)
@@ -38,10 +39,11 @@ class Stepper:
         self._care = Care(vans)
         self._out = ShardOutput()
         self._counters = ShardCounters()
+        self._source = NAMELESS
 
-    def begin(self, out: ShardOutput, counters: ShardCounters) -> None:
-        """What follows goes into this output and these counters."""
-        self._out, self._counters = out, counters
+    def begin(self, out: ShardOutput, counters: ShardCounters, source: int) -> None:
+        """What follows comes from this source, and goes into this output and these counters."""
+        self._out, self._counters, self._source = out, counters, source
 
     # -- readings
 
@@ -49,6 +51,9 @@ class Stepper:
         van = self._awake.get(reading.vehicle_id) or self._admitted(reading.vehicle_id)
         if not van.dirty:
             self._vans.touch(van)
+        source = self._source
+        if source and van.source != source:
+            van.source = source
         counters = self._counters
         time_ms = reading.time_ms
         state = van.state
@@ -130,6 +135,7 @@ class Stepper:
         van = self._awake.get(vehicle_id) or self._admitted(vehicle_id)
         if not van.dirty:
             self._vans.touch(van)
+        van.source = self._source or van.source
         counters = self._counters
         try:
             records = take_drop(van.state, drop, received_ms, van.context)
@@ -163,9 +169,9 @@ class Stepper:
 
     # -- the passing of time
 
-    def pass_time(self, now_ms: int, listening_since_ms: int) -> None:
-        """A tick for every van; silence counts from when the agent could hear it."""
-        for van, silence_ms in self._vans.due(now_ms, listening_since_ms):
+    def pass_time(self, now_ms: int, heard: Mapping[int, int]) -> None:
+        """A tick for every van of the sources in `heard`; silence counts from when each source was listened to."""
+        for van, silence_ms in self._vans.due(now_ms, heard):
             try:
                 self._tick(van, now_ms, silence_ms)
             except VanFailed as failure:  # one van must not stop the others

@@ -20,14 +20,17 @@ class StoredVan(msgspec.Struct, array_like=True, gc=False):
     unused: object = None
     """Earlier versions kept the state of the rate limit here."""
     summary: VanSummary | None = None
+    source: int = 0
+    """The source of the van's last message."""
 
 
 class _SummaryOnly(msgspec.Struct, array_like=True, gc=False):
-    """`StoredVan` of which only the summary is decoded."""
+    """`StoredVan` of which the state is not decoded."""
 
     state: msgspec.Raw
     unused: msgspec.Raw
     summary: VanSummary | None = None
+    source: int = 0
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -35,14 +38,14 @@ _DECODER: Final = msgspec.msgpack.Decoder(StoredVan)
 _SUMMARY_DECODER: Final = msgspec.msgpack.Decoder(_SummaryOnly)
 
 
-def store_van(state: VanState, summary: VanSummary) -> bytes:
+def store_van(state: VanState, summary: VanSummary, source: int) -> bytes:
     """Encode a van for a checkpoint: fast, since this is done for every van on the road."""
-    return _encode(StoredVan(encode_state(state), summary=summary))
+    return _encode(StoredVan(encode_state(state), summary=summary, source=source))
 
 
-def store_van_condensed(state: VanState, summary: VanSummary) -> bytes:
+def store_van_condensed(state: VanState, summary: VanSummary, source: int) -> bytes:
     """Encode a van for the sleeping store: condensed to half the size, which takes longer than encoding."""
-    return _encode(StoredVan(condense(encode_state(state)), summary=summary))
+    return _encode(StoredVan(condense(encode_state(state)), summary=summary, source=source))
 
 
 def load_van(encoded: bytes) -> StoredVan:
@@ -50,9 +53,10 @@ def load_van(encoded: bytes) -> StoredVan:
     return _DECODER.decode(encoded)
 
 
-def load_summary(encoded: bytes) -> VanSummary | None:
-    """Decode the summary alone; None where an early version wrote none. Raises `msgspec.DecodeError`."""
-    return _SUMMARY_DECODER.decode(encoded).summary
+def load_summary(encoded: bytes) -> tuple[VanSummary | None, int]:
+    """Decode the summary, None where an early version wrote none, and the source. Raises `msgspec.DecodeError`."""
+    stored = _SUMMARY_DECODER.decode(encoded)
+    return stored.summary, stored.source
 
 
 def with_summary(stored: StoredVan, state: VanState) -> tuple[bytes, VanSummary]:
