@@ -102,6 +102,8 @@ class Vitals:
         """Connected, yet nothing arrives although it used to. The self-report sets it."""
         self.clock_behind = False
         """All readings are from the future, so the clock of this machine is behind. The self-report sets it."""
+        self.topic_problems: Mapping[str, str] = {}
+        """What is wrong with the topics of a log on Kafka, by topic."""
         self.number_of_findings = 0
         """The self-report sets it."""
 
@@ -131,8 +133,14 @@ class Vitals:
             found.append(f"log: {self.intake.log_problem}")
         if self.log.status.out_of_room:
             found.append("journal: the disk is full, processing has stopped")
+        found += [f"log: {problem}" for problem in self.topic_problems.values()]
         found += self.stalls()
         return found
+
+    def notes(self) -> list[str]:
+        """What people should look at although the agent is ready."""
+        foreign = self.log.status.foreign_records
+        return [f"log: {foreign} records of the topic are none of ours and were skipped"] if foreign else []
 
     def stalls(self) -> list[str]:
         """Stages that hang."""
@@ -250,6 +258,7 @@ def _journal_metrics(vitals: Vitals) -> Iterator[Metric]:
         status.refused_messages,
     )
     yield _counter("journal_corrupt_rows", "Batches that failed their checksum.", status.corrupt_batches)
+    yield _counter("foreign_records", "Records of a topic of Kafka that are none of ours.", status.foreign_records)
     oldest_ms = status.oldest_received_ms
     age_s = max(0.0, time.time() - oldest_ms / 1000) if oldest_ms else 0.0
     yield _gauge("journal_oldest_age_seconds", "Age of the oldest message still in the journal.", age_s)
@@ -337,9 +346,10 @@ def make_app(vitals: Vitals) -> web.Application:
     async def readyz(_request: web.Request) -> web.Response:
         vitals.refresh()
         problems: Sequence[str] = vitals.problems()
-        if problems:
-            return web.json_response({"ready": False, "reasons": problems}, status=503)
-        return web.json_response({"ready": True, "reasons": []})
+        answer = {"ready": not problems, "reasons": problems}
+        if notes := vitals.notes():
+            answer["notes"] = notes
+        return web.json_response(answer, status=503 if problems else 200)
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4"})

@@ -100,6 +100,8 @@ class LogStatus(msgspec.Struct):
     """`time.monotonic()` of the first append refused for want of room; None when there is room."""
     out_of_room: bool = False
     """A checkpoint or a dead letter waits for room: not even what makes room can be written."""
+    problem: str | None = None
+    """Why a log on Kafka neither gives nor takes anything at present; None while it does."""
     oldest_received_ms: int | None = None
     """Arrival of the oldest batch that is kept; None when there is none."""
     commits: int = 0
@@ -109,6 +111,8 @@ class LogStatus(msgspec.Struct):
     refused_messages: int = 0
     """Not taken in, because their senders had more than their share of a log that fills up."""
     corrupt_batches: int = 0
+    foreign_records: int = 0
+    """Records of a topic of Kafka that are none of ours. They were skipped."""
     dead_letters: int = 0
     """Dead letters and store refusals that are kept."""
     dead_letters_evicted: int = 0

@@ -67,6 +67,7 @@ class ProcessingVitals(Vitals):
         self._sum = PartitionsSum(owned)
         self._shards: list[ShardCounters] = []
         self._writers: list[WriterCounters] = []
+        self._logs: list[LogStatus] = []
         super().__init__(
             receiver=connection,
             intake=IntakeCounters(),
@@ -86,6 +87,7 @@ class ProcessingVitals(Vitals):
         """Count this partition from now on."""
         self._shards.append(partition.shard.counters)
         self._writers.append(partition.writer.counters)
+        self._logs.append(partition.log.status)
 
     def refresh(self) -> None:
         """Sum up what the partitions' stages say now."""
@@ -101,6 +103,7 @@ class ProcessingVitals(Vitals):
         self._refresh_store([each.units.store for each in owned])
         status = self._sum.status
         status.dead_letters = sum(each.log.status.dead_letters for each in owned)
+        status.foreign_records = sum(each.foreign_records for each in self._logs)
         self._sum.ahead = any(each.worker.ahead for each in owned)
         self._sum.rewinds = sum(each.worker.rewinds for each in owned)
 
@@ -123,9 +126,9 @@ class ProcessingVitals(Vitals):
             found.append(f"log: {group.problem}")
         elif not group.joined:
             found.append("log: Kafka has not told this agent its partitions yet")
-        waiting = sorted(number for number, each in self._owned.items() if each.log.status.out_of_room)
+        waiting = {number: text for number, each in self._owned.items() if (text := each.log.status.problem)}
         if waiting:
-            found.append(f"log: Kafka does not answer, processing waits in partitions {waiting}")
+            found.append(f"log: processing waits in partitions {sorted(waiting)} ({next(iter(waiting.values()))})")
         loading = sorted(number for number, each in self._owned.items() if not each.restored)
         if loading:
             found.append(f"log: the vans of partitions {loading} are being restored")

@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "health": {"errors", "gbt32960", "intake", "log", "mqtt", "shard", "units", "writer"},
     "self_report": {"health", "points", "systemd"},
     "ticker": {"admission", "alert_publisher", "intake", "malloc", "self_report", "worker"},
+    "starting": {"errors", "health", "intake", "log", "mqtt", "shard", "systemd", "units", "writer"},
     "shared_store": BASE | {"points", "stores"},
     "owned_partition": BASE | {"alert_publisher", "clock", "log", "shard", "stores", "units", "worker", "writer"},
     "processing_vitals": {"health", "intake", "log", "mqtt", "owned_partition", "shard", "units", "writer"},

@@ -8,6 +8,7 @@ from agent.kafka.address import KafkaAddress, KafkaSecurity, client_settings
 from agent.log_settings import LogSettings
 
 try:
+    from agent.kafka.client import Admin
     from agent.kafka.topics import Topics, TopicShape, ensure
 except ModuleNotFoundError as error:
     raise SettingsError("log.url names a Kafka: install its client with `pip install 'vanpulse[kafka]'`") from error
@@ -21,27 +22,42 @@ class KafkaPlace(NamedTuple):
     partitions: int
 
 
-def open_kafka(settings: LogSettings) -> KafkaPlace:
-    """Create or check the topics. Raises `SettingsError`, and `LogUnavailable` while no broker answers."""
+def client_of(settings: LogSettings) -> dict[str, Any]:
+    """The settings of every client of Kafka. Connects to nothing. Raises `SettingsError`."""
     address = KafkaAddress.parse(settings.url)
-    if not address.tls and (settings.ca_file or settings.cert_file or settings.key_file):
+    files = {name: getattr(settings, name) for name in ("ca_file", "cert_file", "key_file")}
+    if not address.tls and any(files.values()):
         raise SettingsError(
             f"log.url = {settings.url!r} is not encrypted, but a certificate file is set: use kafkas://"
         )
+    for name, path in files.items():
+        if path is not None and not path.is_file():
+            raise SettingsError(f"log.{name} = {str(path)!r} does not exist")
     if settings.password is not None and settings.username is None:
         raise SettingsError("log.password is set, but log.username is not")
+    if settings.username is not None and settings.password is None:
+        raise SettingsError("log.username is set, but log.password is not")
     security = KafkaSecurity(
         username=settings.username,
         password=settings.password.get_secret_value() if settings.password else None,
         mechanism=settings.sasl_mechanism,
-        ca_file=settings.ca_file,
-        cert_file=settings.cert_file,
-        key_file=settings.key_file,
+        **files,
     )
     client = client_settings(address, security)
-    topics = Topics.of(address.topic)
+    Admin(client)  # reads the certificate files
+    return client
+
+
+def topics_of(settings: LogSettings) -> Topics:
+    """The names of the topics. Raises `SettingsError`."""
+    return Topics.of(KafkaAddress.parse(settings.url).topic)
+
+
+def open_kafka(settings: LogSettings, *, answer_s: float = 10.0) -> KafkaPlace:
+    """Create or check the topics. Raises `SettingsError`, and `LogUnavailable` while no broker answers."""
+    client, topics = client_of(settings), topics_of(settings)
     shape = TopicShape(settings.partitions, settings.replication, settings.retention_days)
-    return KafkaPlace(client, topics, ensure(client, topics, shape))
+    return KafkaPlace(client, topics, ensure(client, topics, shape, answer_s=answer_s))
 
 
 def source_of(settings: LogSettings) -> str:

@@ -1,11 +1,13 @@
 """Builds the agents of `vanpulse run --role ingest` and `--role process`, which share a log on Kafka."""
 
+import asyncio
 import os
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
-from agent.commands.kafka_log import open_kafka, source_of
+from agent.commands.kafka_log import KafkaPlace, client_of, open_kafka, source_of
 from agent.commands.parts import listen_of, throttle_of
 from agent.commands.storage import store_of
 from agent.config import Settings
@@ -13,6 +15,7 @@ from agent.ingesting import IngestingAgent
 from agent.kafka.ingest_log import IngestLog
 from agent.kafka.membership import Membership
 from agent.kafka.partition_log import PartitionLog
+from agent.kafka.topic_watch import TopicWatch
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.options import MqttOptions
 from agent.owned_partition import OwnedPartition, PartitionSettings
@@ -20,32 +23,61 @@ from agent.processing import ProcessingAgent
 from agent.shard.opening import decoder_of, roster_of
 from agent.shard.shard import Shard
 from agent.shared_store import SharedStore
+from agent.starting import Starting
+
+ANSWER_S = 2.0
+"""At the start the brokers are asked again and again, each time for so long."""
 
 
-def build_ingesting(settings: Settings) -> IngestingAgent:
-    """The agent that receives. Raises `SettingsError` or `LogUnavailable`."""
+class Watched:
+    """An agent that runs while its topics are watched."""
+
+    def __init__(self, agent: IngestingAgent | ProcessingAgent, watch: TopicWatch) -> None:
+        agent.vitals.topic_problems = watch.problems
+        self._agent = agent
+        self._watch = watch
+
+    async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None]) -> None:
+        """Run until `stop` is set."""
+        watching = asyncio.create_task(self._watch.run(), name="topics")
+        try:
+            await self._agent.run(stop, on_ready=on_ready)
+        finally:
+            watching.cancel()
+
+
+def build_ingesting(settings: Settings) -> Starting[KafkaPlace]:
+    """The agent that receives. Raises `SettingsError`."""
     decoder = decoder_of(settings, roster_of(settings))
     options = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
-    place = open_kafka(settings.log)
-    return IngestingAgent(
-        receiver=make_receiver(options),
-        log=IngestLog(
-            place.client,
-            place.topics.messages,
-            partitions=place.partitions,
-            source=source_of(settings.log),
-            identify=lambda message: decoder.identify(message) or decoder.sender(message.topic),
-        ),
-        sender_of=decoder.sender,
-        throttle=throttle_of(settings, decoder),
-        listen=listen_of(settings),
-    )
+    client_of(settings.log)  # a wrong setting is found now, not when Kafka answers
+
+    def build(place: KafkaPlace) -> Watched:
+        watch = TopicWatch(place.client, place.topics)
+        agent = IngestingAgent(
+            receiver=make_receiver(options),
+            log=IngestLog(
+                place.client,
+                place.topics.messages,
+                partitions=place.partitions,
+                source=source_of(settings.log),
+                identify=lambda message: decoder.identify(message) or decoder.sender(message.topic),
+                unsafe=watch.unsafe,
+            ),
+            sender_of=decoder.sender,
+            throttle=throttle_of(settings, decoder),
+            listen=listen_of(settings),
+        )
+        return Watched(agent, watch)
+
+    return Starting(reach=_reach(settings), build=build, listen=listen_of(settings))
 
 
-def build_processing(settings: Settings) -> ProcessingAgent:
-    """The agent that processes. Raises `SettingsError` or `LogUnavailable`."""
+def build_processing(settings: Settings) -> Starting[KafkaPlace]:
+    """The agent that processes. Raises `SettingsError`."""
     roster = roster_of(settings)
     decoder_of(settings, roster)  # a wrong setting is found now, not when the first partition comes
+    client_of(settings.log)
     options = MqttOptions.from_settings(settings.mqtt, ())
     instance = source_of(settings.log)
     # The broker keeps nothing for a connection that only publishes, so a new name at each start does no harm.
@@ -53,9 +85,8 @@ def build_processing(settings: Settings) -> ProcessingAgent:
     connection = make_receiver(msgspec.structs.replace(options, client_id=client_id, session_expiry_s=0))
     store = store_of(settings.store)
     shared = SharedStore(store, durable_after_s=settings.store.durable_after_s)
-    place = open_kafka(settings.log)
 
-    def take(number: int) -> OwnedPartition:
+    def take(place: KafkaPlace, number: int) -> OwnedPartition:
         return OwnedPartition(
             number,
             log_of_messages=PartitionLog(place.client, place.topics, number),
@@ -72,11 +103,19 @@ def build_processing(settings: Settings) -> ProcessingAgent:
             subscribed_since_ms=lambda: connection.counters.subscribed_since_ms,
         )
 
-    return ProcessingAgent(
-        connection=connection,
-        join=partial(Membership, place.client, place.topics.messages),
-        take=take,
-        store=store,
-        listen=listen_of(settings),
-        instance=instance,
-    )
+    def build(place: KafkaPlace) -> Watched:
+        agent = ProcessingAgent(
+            connection=connection,
+            join=partial(Membership, place.client, place.topics.messages),
+            take=partial(take, place),
+            store=store,
+            listen=listen_of(settings),
+            instance=instance,
+        )
+        return Watched(agent, TopicWatch(place.client, place.topics))
+
+    return Starting(reach=_reach(settings), build=build, listen=listen_of(settings))
+
+
+def _reach(settings: Settings) -> Callable[[], KafkaPlace]:
+    return partial(open_kafka, settings.log, answer_s=ANSWER_S)

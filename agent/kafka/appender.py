@@ -23,6 +23,8 @@ class Appender:
         self._topic = topic
         self._source = source
         self._producer = producer(settings, delivery_timeout_ms=DELIVERY_MS)
+        self._newest: dict[int, int] = {}
+        """The offset of the newest record of each partition."""
 
     def append(
         self, parts: Iterable[tuple[int, Sequence[Message]]], *, received_ms: int, listening_since_ms: int
@@ -33,19 +35,33 @@ class Appender:
         recognises a message that it has processed already.
         """
         offsets: dict[int, int] = {}
+        of_partition: list[int] = []
         problems: list[KafkaError] = []
         number = 0
         for partition, messages in parts:
             for some in split(messages):
                 record = Record(received_ms, listening_since_ms, self._source, some)
                 self._produce(pack(record), partition, _note_delivery(number, offsets, problems))
+                of_partition.append(partition)
                 number += 1
         left = call(lambda: self._producer.flush(ANSWER_S))
         if problems:
             raise translate(problems[0])
         if left or len(offsets) != number:
             raise LogUnavailable(f"Kafka: {number - len(offsets)} records were not acknowledged")
-        return [offsets[index] for index in range(number)]
+        found = [offsets[index] for index in range(number)]
+        self._check_growth(of_partition, found)
+        return found
+
+    def _check_growth(self, partitions: Sequence[int], offsets: Sequence[int]) -> None:
+        """Raise `LogUnavailable` where a partition has become shorter: what was acknowledged before is gone."""
+        for partition, offset in zip(partitions, offsets, strict=True):
+            if offset <= self._newest.get(partition, -1):
+                raise LogUnavailable(
+                    f"partition {partition} of topic {self._topic!r} has lost records, or the topic was deleted and "
+                    "made again. Restore it and restart all agents"
+                )
+            self._newest[partition] = offset
 
     def _produce(
         self, value: bytes, partition: int, delivered: Callable[[KafkaError | None, KafkaMessage], None]

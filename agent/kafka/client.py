@@ -1,13 +1,15 @@
 """Calls of the Kafka client: its settings, its log lines, and its errors in words of this program."""
 
 import logging
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
-from agent.errors import LogUnavailable, PartitionLost
+from agent.errors import LogUnavailable, PartitionLost, SettingsError
 
 log = logging.getLogger("agent.kafka")
 
@@ -15,6 +17,8 @@ Result = TypeVar("Result")
 
 ANSWER_S: Final = 60.0
 """A call that gets no answer for this long has failed."""
+LOOK_S: Final = 1.0
+"""How often the reason is asked for while no broker answers."""
 MAX_RECORD_BYTES: Final = 8 << 20
 """The largest record: one that holds a single message of `mqtt.max_packet_bytes` fits."""
 
@@ -93,6 +97,53 @@ def consumer(settings: Mapping[str, Any], *, group: str, **more: Any) -> Consume
     )
 
 
-def admin_client(settings: Mapping[str, Any]) -> AdminClient:
-    """For topics and their settings."""
-    return AdminClient(dict(settings), logger=_LOGGER)
+class Admin:
+    """Topics, their settings and groups. `look` also finds out why no broker answers."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._brokers = settings["bootstrap.servers"]
+        self._errors: deque[KafkaError] = deque(maxlen=50)
+        try:
+            self.client = AdminClient(dict(settings) | {"error_cb": self._errors.append}, logger=_LOGGER)
+        except KafkaException as error:  # such as a certificate file that cannot be read
+            raise SettingsError(f"[log]: {error.args[0].str()}") from error
+
+    def look(self, *, answer_s: float) -> ClusterMetadata:
+        """Brokers and topics. Raises `SettingsError` where a broker refuses us, else `LogUnavailable`."""
+        deadline_s = time.monotonic() + answer_s
+        self._errors.clear()
+        while True:
+            try:
+                return self.client.list_topics(timeout=min(LOOK_S, answer_s))
+            except KafkaException as error:
+                self.client.poll(0)  # hands out what the client has heard meanwhile
+                self._raise_refusal()
+                if time.monotonic() > deadline_s:
+                    raise LogUnavailable(f"Kafka at {self._brokers} does not answer ({self._why(error)})") from error
+
+    def _raise_refusal(self) -> None:
+        """Raise `SettingsError` if a broker has refused our login or either side the other's certificate."""
+        for problem in self._errors:
+            text = _words(problem)
+            if problem.code() == KafkaError._AUTHENTICATION:
+                raise SettingsError(
+                    f"log.username, log.password, log.sasl_mechanism: Kafka at {self._brokers} refuses them ({text})"
+                )
+            if problem.code() == KafkaError._SSL and "certificate" in text:
+                raise SettingsError(
+                    f"log.ca_file, log.cert_file, log.key_file: no TLS with Kafka at {self._brokers} ({text})"
+                )
+
+    def _why(self, error: KafkaException) -> str:
+        reasons = [_words(each) for each in self._errors if each.code() != KafkaError._ALL_BROKERS_DOWN]
+        if reasons:
+            return reasons[-1]
+        if self._errors:  # connected, and disconnected without a word
+            return "it closes our connections: it may expect TLS, kafkas://, or log.username, or neither"
+        return str(error.args[0].str())
+
+
+def _words(problem: KafkaError) -> str:
+    """The client's text without the broker's name before it and the connection's state behind it."""
+    text = problem.str()
+    return text.partition("/bootstrap: ")[2].rpartition(" (after ")[0] or text

@@ -28,8 +28,16 @@ class IngestLog:
     """The appending side of `Log`. The reading side is `PartitionLog`, in another process."""
 
     def __init__(
-        self, settings: Mapping[str, Any], topic: str, *, partitions: int, source: str, identify: Identify
+        self,
+        settings: Mapping[str, Any],
+        topic: str,
+        *,
+        partitions: int,
+        source: str,
+        identify: Identify,
+        unsafe: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`unsafe` says why nothing may be written now, as `TopicWatch.unsafe` does."""
         self.status = LogStatus()
         self.changed = asyncio.Event()
         self.room_made = asyncio.Event()
@@ -38,6 +46,7 @@ class IngestLog:
         self._partitions = partitions
         self._identify = identify
         self._source = source
+        self._unsafe = unsafe
         self._appender = Appender(settings, topic, source=source)
         self._thread = OwnThread("kafka-append")
 
@@ -46,6 +55,8 @@ class IngestLog:
 
         Raises `LogUnavailable` where a record was not acknowledged; appending everything again is safe.
         """
+        if (problem := self._unsafe()) is not None:
+            raise LogUnavailable(problem)
         try:
             await self._thread.call(
                 self._appender.append,

@@ -53,11 +53,6 @@ class PartitionLog:
         self._watch: asyncio.Task[None] | None = None
 
     @property
-    def foreign_records(self) -> int:
-        """Records of the topic that are none of ours. They were skipped."""
-        return self._reader.foreign_records
-
-    @property
     def end(self) -> int:
         """The offset behind everything that was seen of the partition so far."""
         return self._end
@@ -89,8 +84,17 @@ class PartitionLog:
         found = await self._persist(self._reading, self._reader.read, offset, max_messages=max_messages)
         if found:
             self._end = max(self._end, found[-1].end)
+        self._note_foreign_records()
         self._watch_for_messages()
         return found
+
+    def _note_foreign_records(self) -> None:
+        known, self.status.foreign_records = self.status.foreign_records, self._reader.foreign_records
+        if self.status.foreign_records and not known:
+            log.warning(
+                "partition %d: records that are none of ours are skipped and counted; who else writes to the topic?",
+                self._partition,
+            )
 
     def _watch_for_messages(self) -> None:
         """Let `end` and `changed` say so when there is more to read."""
@@ -109,6 +113,15 @@ class PartitionLog:
         await self._persist(self._writing, self._owner.take_over)
         offset, states = await self._persist(self._writing, self._owner.load)
         oldest, self._end = await self._persist(self._reading, self._reader.bounds)
+        while offset is not None and record_offset_of(offset) > record_offset_of(self._end):
+            self._wait_because(
+                "the topic of the messages ends before the last checkpoint: it has lost messages, or was deleted and "
+                "made again. Restore it, or delete the other topics of the log as well to begin a new one"
+            )
+            await asyncio.sleep(RETRY_S)
+            with contextlib.suppress(LogUnavailable):
+                oldest, self._end = await self._reading.call(self._reader.bounds)
+        self._go_on()
         if offset is not None and offset < oldest:
             log.error(
                 "partition %d: messages between the last checkpoint and the oldest message are gone: "
@@ -176,12 +189,18 @@ class PartitionLog:
             try:
                 result = await thread.call(function, *args, **kwargs)
             except LogUnavailable as error:
-                if not self.status.out_of_room:
-                    self.status.out_of_room = True
-                    log.warning("partition %d waits: %s", self._partition, error)
+                self._wait_because(str(error))
                 await asyncio.sleep(RETRY_S)
-                continue
-            if self.status.out_of_room:
-                self.status.out_of_room = False
-                log.info("partition %d goes on", self._partition)
-            return result
+            else:
+                self._go_on()
+                return result
+
+    def _wait_because(self, problem: str) -> None:
+        if self.status.problem is None:
+            log.warning("partition %d waits: %s", self._partition, problem)
+        self.status.problem = problem
+
+    def _go_on(self) -> None:
+        if self.status.problem is not None:
+            self.status.problem = None
+            log.info("partition %d goes on", self._partition)

@@ -1,21 +1,35 @@
 """The three topics of a log: messages, states and dead letters. They are made or checked."""
 
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from agent.errors import LogUnavailable, SettingsError
-from agent.kafka.client import MAX_RECORD_BYTES, admin_client
+from agent.kafka.client import MAX_RECORD_BYTES, Admin
 
 ANSWER_S: Final = 30.0
 PAUSE_S: Final = 0.1
 DAY_MS: Final = 86_400_000
+LETTER_BYTES: Final = 64 << 20
+LETTER_SEGMENT_BYTES: Final = 8 << 20
+"""Each partition keeps about `LETTER_BYTES` of dead letters; beyond that the oldest segment is deleted."""
+LEAST_RECORD_BYTES: Final = 1 << 20
+"""A record of messages or tags may be as large as this."""
+SETTINGS: Final = (
+    "cleanup.policy",
+    "min.insync.replicas",
+    "max.message.bytes",
+    "retention.ms",
+    "retention.bytes",
+    "unclean.leader.election.enable",
+)
 
 
 class Topics(NamedTuple):
-    """Their names. `states` and `letters` are compacted: the newest record of a key is kept for ever."""
+    """Their names. `states` and `letters` are compacted: the newest record of a key is kept."""
 
     messages: str
     states: str
@@ -35,58 +49,134 @@ class TopicShape(NamedTuple):
     retention_days: float = 7.0
 
 
-def ensure(settings: dict[str, Any], topics: Topics, shape: TopicShape, *, answer_s: float = ANSWER_S) -> int:
+class TopicState(NamedTuple):
+    """What the brokers say of a topic."""
+
+    topic_id: str
+    """Changes when a topic is deleted and made again under its name."""
+    partitions: int
+    replication: int
+    """The replicas of the partition that has fewest."""
+    in_sync: int
+    """The replicas in sync of the partition that has fewest."""
+    config: Mapping[str, str]
+    """`SETTINGS`, as text."""
+
+
+def ensure(settings: Mapping[str, Any], topics: Topics, shape: TopicShape, *, answer_s: float = ANSWER_S) -> int:
     """Create what is missing, check what is there; how many partitions the log has.
 
     Raises `SettingsError` for a topic that would lose what was acknowledged, `LogUnavailable` when no broker answers.
     """
-    admin = admin_client(settings)
+    admin = Admin(settings)
+    there = admin.look(answer_s=answer_s).topics
+    missing = [name for name in topics if name not in there]
     try:
-        there = admin.list_topics(timeout=answer_s).topics
-        missing = [name for name in topics if name not in there]
         if missing and len(missing) < len(topics):
-            raise SettingsError(_lost(topics, missing))
+            raise SettingsError(f"log.url: {lost(topics, missing)}")
         if missing:
             _create(admin, topics, shape)
-            there = _once_there(admin, topics)
-        partitions = _partitions(there, topics)
-        _check(admin, topics, replication=_replication(there[topics.messages]))
+            _wait_until_there(admin, topics)
+        found = describe(admin, topics)
     except KafkaException as error:
         raise LogUnavailable(f"Kafka at {settings['bootstrap.servers']}: {error.args[0].str()}") from error
-    return partitions
+    counts = {name: state.partitions for name, state in found.items()}
+    if len(set(counts.values())) > 1:
+        raise SettingsError(f"log.url: the topics of one log need equal numbers of partitions, these differ: {counts}")
+    for name, state in found.items():
+        if (text := flaw(topics, name, state)) is not None:
+            raise SettingsError(f"log.url: topic {name!r} {text}")
+    return counts[topics.messages]
 
 
-def _once_there(admin: AdminClient, topics: Topics) -> dict[str, TopicMetadata]:
+def describe(admin: Admin, names: Iterable[str]) -> dict[str, TopicState]:
+    """The topics of these names that are there. Raises `KafkaException`, `LogUnavailable` and `SettingsError`."""
+    metadata = admin.look(answer_s=ANSWER_S).topics
+    there = [name for name in names if name in metadata and metadata[name].partitions]
+    if not there:
+        return {}
+    described = {
+        name: str(future.result(ANSWER_S).topic_id)
+        for name, future in admin.client.describe_topics(TopicCollection(there)).items()
+    }
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in there]
+    configs = {
+        resource.name: {entry.name: entry.value for entry in future.result(ANSWER_S).values()}
+        for resource, future in admin.client.describe_configs(resources).items()
+    }
+    return {name: _state(metadata[name], described[name], configs[name]) for name in there}
+
+
+def _state(topic: TopicMetadata, topic_id: str, config: Mapping[str, str | None]) -> TopicState:
+    partitions = topic.partitions.values()
+    return TopicState(
+        topic_id=topic_id,
+        partitions=len(partitions),
+        replication=min(len(each.replicas) for each in partitions),
+        in_sync=min(len(each.isrs) for each in partitions),
+        config={name: config.get(name) or "" for name in SETTINGS},
+    )
+
+
+def flaw(topics: Topics, name: str, state: TopicState) -> str | None:
+    """Why this topic may lose what it was given, as a predicate; None for one that is right."""
+    policy = {each.strip() for each in state.config["cleanup.policy"].split(",")}
+    if name == topics.states and policy != {"compact"}:
+        return "needs cleanup.policy=compact, or states of vans get lost"
+    if name == topics.letters and "compact" not in policy:
+        return "needs cleanup.policy=compact or compact,delete, or dead letters come back after a replay"
+    if name == topics.messages and "compact" in policy:
+        return "must not be compacted, or messages get lost"
+    in_sync = int(state.config["min.insync.replicas"] or 1)
+    if state.replication > 1 and in_sync < 2:
+        return f"has min.insync.replicas={in_sync}; 2 are needed, or one broken machine loses acknowledged messages"
+    if state.replication > 1 and state.config["unclean.leader.election.enable"] == "true":
+        return "has unclean.leader.election.enable=true: a replica that lags loses acknowledged messages"
+    largest = int(state.config["max.message.bytes"] or LEAST_RECORD_BYTES)
+    if largest < LEAST_RECORD_BYTES:
+        return f"has max.message.bytes={largest}; at least {LEAST_RECORD_BYTES} are needed for large records"
+    return None
+
+
+def lost(topics: Topics, missing: list[str]) -> str:
+    """That some topics of a log are missing, and what to do."""
+    return (
+        f"the topic {missing[0]!r} is missing while {(set(topics) - set(missing)).pop()!r} is there. "
+        "Restore it, or delete the other topics of the log as well to begin a new one."
+    )
+
+
+def _wait_until_there(admin: Admin, topics: Topics) -> None:
     """Brokers hear of a new topic a moment after it is created."""
     deadline_s = time.monotonic() + ANSWER_S
     while True:
-        there = admin.list_topics(timeout=ANSWER_S).topics
+        there = admin.look(answer_s=ANSWER_S).topics
         if all(name in there and there[name].partitions for name in topics):
-            return there
+            return
         if time.monotonic() > deadline_s:
             raise LogUnavailable(f"Kafka: the new topics {', '.join(topics)} do not appear")
         time.sleep(PAUSE_S)
 
 
-def _lost(topics: Topics, missing: list[str]) -> str:
-    return (
-        f"log.url: the topic {missing[0]!r} is missing while {(set(topics) - set(missing)).pop()!r} is there. "
-        "Restore it, or delete the other topics of the log as well to begin a new one."
-    )
-
-
-def _create(admin: AdminClient, topics: Topics, shape: TopicShape) -> None:
+def _create(admin: Admin, topics: Topics, shape: TopicShape) -> None:
     durable = {
         "min.insync.replicas": str(min(2, shape.replication)),
         "max.message.bytes": str(MAX_RECORD_BYTES),
     }
-    compacted = durable | {"cleanup.policy": "compact"}
-    retained = durable | {"cleanup.policy": "delete", "retention.ms": str(round(shape.retention_days * DAY_MS))}
-    configs = (retained, compacted, compacted)
-    made = admin.create_topics(
+    configs = {
+        topics.messages: {"cleanup.policy": "delete", "retention.ms": str(round(shape.retention_days * DAY_MS))},
+        topics.states: {"cleanup.policy": "compact"},
+        topics.letters: {
+            "cleanup.policy": "compact,delete",
+            "retention.ms": "-1",
+            "retention.bytes": str(LETTER_BYTES),
+            "segment.bytes": str(LETTER_SEGMENT_BYTES),
+        },
+    }
+    made = admin.client.create_topics(
         [
-            NewTopic(name, shape.partitions, shape.replication, config=config)
-            for name, config in zip(topics, configs, strict=True)
+            NewTopic(name, shape.partitions, shape.replication, config=durable | config)
+            for name, config in configs.items()
         ]
     )
     for name, future in made.items():
@@ -95,34 +185,3 @@ def _create(admin: AdminClient, topics: Topics, shape: TopicShape) -> None:
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise SettingsError(f"log.url: topic {name!r} cannot be created: {error.args[0].str()}") from error
-
-
-def _partitions(there: dict[str, TopicMetadata], topics: Topics) -> int:
-    counts = {name: len(there[name].partitions) for name in topics}
-    if len(set(counts.values())) > 1:
-        raise SettingsError(f"log.url: the topics of one log need equal numbers of partitions, these differ: {counts}")
-    return counts[topics.messages]
-
-
-def _replication(topic: TopicMetadata) -> int:
-    return min(len(partition.replicas) for partition in topic.partitions.values())
-
-
-def _check(admin: AdminClient, topics: Topics, *, replication: int) -> None:
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
-    found = {
-        resource.name: {entry.name: entry.value for entry in future.result(ANSWER_S).values()}
-        for resource, future in admin.describe_configs(resources).items()
-    }
-    for name in (topics.states, topics.letters):
-        if found[name]["cleanup.policy"] != "compact":
-            raise SettingsError(f"log.url: topic {name!r} needs cleanup.policy=compact, or states of vans get lost")
-    if "compact" in (found[topics.messages]["cleanup.policy"] or ""):
-        raise SettingsError(f"log.url: topic {topics.messages!r} must not be compacted, or messages get lost")
-    for name in topics:
-        insync = int(found[name]["min.insync.replicas"] or 1)
-        if replication > 1 and insync < 2:
-            raise SettingsError(
-                f"log.url: topic {name!r} has min.insync.replicas={insync}; "
-                "2 are needed, or one broken machine loses acknowledged messages"
-            )

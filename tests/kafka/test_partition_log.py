@@ -101,7 +101,7 @@ async def test_a_foreign_record_is_skipped_and_counted(
     await append(log, "a")
     checkpoint = await log.load(0)
     assert await read_all(log, checkpoint.offset) == ["a"]
-    assert log.foreign_records == 4
+    assert log.status.foreign_records == 4
 
 
 async def test_many_messages_are_several_records_in_their_order(

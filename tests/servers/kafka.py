@@ -26,10 +26,10 @@ PROPERTIES: Final = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+listeners=PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller}{listener}
+advertised.listeners=PLAINTEXT://127.0.0.1:{plain}{listener}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 log.dirs={folder}/data
 auto.create.topics.enable=false
@@ -39,6 +39,17 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
+"""
+
+USER: Final = "vans"
+PASSWORD: Final = "open-sesame"
+SECURED: Final = """
+ssl.keystore.type=PEM
+ssl.keystore.location={pem_file}
+sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.plain.sasl.jaas.config=\
+  org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
 """
 
 
@@ -68,17 +79,26 @@ def jars() -> Path:
 
 
 class KafkaServer:
-    """One node with a fresh folder."""
+    """One node with a fresh folder.
 
-    def __init__(self) -> None:
+    With `pem_file`, a key and its certificate, `port` needs TLS and the login `USER` by SCRAM-SHA-512 or PLAIN.
+    """
+
+    def __init__(self, *, pem_file: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-        self.port = free_port()
+        self._plain_port = free_port()
+        self.port = self._plain_port if pem_file is None else free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._properties = self.folder / "server.properties"
-        self._properties.write_text(
-            PROPERTIES.format(broker=self.port, controller=free_port(), folder=self.folder), encoding="utf-8"
-        )
-        self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)).wait(timeout=60)
+        listener = "" if pem_file is None else f",SASL_SSL://127.0.0.1:{self.port}"
+        text = PROPERTIES.format(plain=self._plain_port, controller=free_port(), folder=self.folder, listener=listener)
+        users: tuple[str, ...] = ()
+        if pem_file is not None:
+            text += SECURED.format(pem_file=pem_file, user=USER, password=PASSWORD)
+            users = ("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]")
+        self._properties.write_text(text, encoding="utf-8")
+        where = ("-t", CLUSTER_ID, "-c", str(self._properties))
+        self._java("kafka.tools.StorageTool", "format", *where, *users).wait(timeout=60)
 
     @property
     def address(self) -> str:
@@ -102,7 +122,7 @@ class KafkaServer:
 
         self._process = self._java("kafka.Kafka", str(self._properties))
         deadline = time.monotonic() + READY_S
-        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self._plain_port}", "log_level": 0})
         while True:
             try:
                 if admin.list_topics(timeout=1).brokers:
@@ -125,8 +145,8 @@ class KafkaServer:
 
 
 @contextlib.contextmanager
-def kafka_server() -> Iterator[KafkaServer]:
-    server = KafkaServer()
+def kafka_server(*, pem_file: Path | None = None) -> Iterator[KafkaServer]:
+    server = KafkaServer(pem_file=pem_file)
     try:
         yield server.start()
     finally:
