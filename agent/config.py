@@ -20,7 +20,8 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as SourceError
 
-from agent.dialects.names import DialectName
+from agent.dialects.mapping.settings import MappingSettings
+from agent.dialects.presets import check_names, with_presets
 from agent.errors import SettingsError
 from agent.listener_settings import Gbt32960Settings
 from agent.log_settings import LogSettings
@@ -46,7 +47,7 @@ class MqttSettings(Section):
     cert_file: Path | None = Field(None, description="our certificate, if the broker asks for one")
     key_file: Path | None = Field(None, description="key of `cert_file`")
     prefix: str = Field("vans", pattern=r"^[^+#/\x00]+(/[^+#/\x00]+)*$", description="first part of native topics")
-    dialects: tuple[DialectName, ...] = Field(("native",), min_length=1, description="payload formats of the vans")
+    dialects: tuple[str, ...] = Field(("native",), min_length=1, description="payload formats of the vans")
     gbt32960_utc_offset: str = Field(
         "+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$", description="clocks of GB/T 32960 vans"
     )
@@ -211,6 +212,19 @@ class Settings(BaseSettings):
     live: LiveSettings = LiveSettings()
     log: LogSettings = LogSettings()
     gbt32960: Gbt32960Settings = Gbt32960Settings()
+    dialects: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")], MappingSettings] = Field(
+        default_factory=dict, description="mappings: payload formats of one's own"
+    )
+
+    @field_validator("dialects", mode="before")
+    @classmethod
+    def _start_from_presets(cls, tables: Any) -> Any:
+        return with_presets(tables)
+
+    @model_validator(mode="after")
+    def _dialects_are_known(self) -> "Settings":
+        check_names(self.mqtt.dialects, self.dialects)
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -257,7 +271,7 @@ def first_error(error: ValidationError) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     secret = any(part in key for part in ("password", "token"))
     shown = "" if secret or isinstance(detail["input"], dict) else f" = {detail['input']!r}"
-    return f"{key}{shown}: {message}"
+    return f"{key}{shown}: {message}" if key else message
 
 
 def _refuse_unknown_variables() -> None:

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "factors": BASE,
     "fleet": BASE | {"factors"},
     "geofence_file": BASE | {"fleet"},
-    "dialects": BASE,
+    "dialects": BASE | {"section"},
     "gbt32960": BASE | {"dialects", "mqtt"},
     "receivers": {"gbt32960", "mqtt"},
     "mqtt": BASE | {"backoff", "config"},

@@ -6,17 +6,26 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from agent.__main__ import COMMANDS
 from agent.commands.import_drops import COLUMNS
 from agent.config import Settings
+from agent.dialects.mapping.field_source import FieldSource
+from agent.dialects.mapping.settings import MappingSettings
+from agent.dialects.mapping.units import UNITS
 from agent.dialects.native import KINDS, REQUIRED
 from agent.errors import REASONS
 from agent.points.measurements import MEASUREMENTS
 from agent.readings import DROP_RANGES, RANGES, DropReading
 
 ROOT = Path(__file__).parent.parent
+SECTIONS: dict[str, type[BaseModel]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+"""The tables of the settings file. `[dialects.NAME]` are tables of tables: see docs/dialects-mapping.md."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -35,8 +44,8 @@ def table_after(text: str, heading: str) -> list[list[str]]:
 
 def settings() -> dict[str, str]:
     found = {}
-    for section, field in Settings.model_fields.items():
-        for key, entry in field.annotation.model_fields.items():  # type: ignore[union-attr]
+    for section, field in SECTIONS.items():
+        for key, entry in field.model_fields.items():
             default = entry.default
             found[f"{section}.{key}"] = "" if default is None or isinstance(default, SecretStr) else str(default)
     return found
@@ -52,9 +61,26 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 
 
 def test_every_setting_has_a_description() -> None:
-    for section, field in Settings.model_fields.items():
-        for key, entry in field.annotation.model_fields.items():  # type: ignore[union-attr]
+    for section, field in SECTIONS.items():
+        for key, entry in field.model_fields.items():
             assert entry.description, f"{section}.{key}"
+
+
+def test_every_key_of_a_mapping_is_documented_with_its_description() -> None:
+    text = (ROOT / "docs" / "dialects-mapping.md").read_text(encoding="utf-8")
+    sections: dict[str, type[BaseModel]] = {"## The mapping": MappingSettings, "## A field": FieldSource}
+    for heading, section in sections.items():
+        described = {key: entry.description for key, entry in section.model_fields.items()}
+        assert {row[0].strip("`"): row[1] for row in table_after(text, heading)} == described
+
+
+def test_every_unit_of_a_mapping_is_documented() -> None:
+    text = (ROOT / "docs" / "dialects-mapping.md").read_text(encoding="utf-8")
+    documented = {row[0]: set(re.findall("`([^`]+)`", row[1])) for row in table_after(text, "### Units")}
+    known: dict[str, set[str]] = {}
+    for name, unit in UNITS.items():
+        known.setdefault(unit.quantity, set()).add(name)
+    assert documented == known
 
 
 def test_every_measurement_and_field_is_documented() -> None:

@@ -1,16 +1,22 @@
 """The decoder: gives each message to the dialect that its topic belongs to."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Final
 
 from agent.dialects.base import Dialect, Item
 from agent.dialects.drops import MANIFEST
 from agent.dialects.gbt32960 import Coordinates, Gbt32960Dialect
 from agent.dialects.gbt32960_current import CurrentSign
 from agent.dialects.identity import is_vehicle_id
+from agent.dialects.mapping.apart import all_mappings, check_apart
+from agent.dialects.mapping.dialect import MappingDialect
+from agent.dialects.mapping.joined import JoinedMappingDialect
+from agent.dialects.mapping.settings import MappingSettings
 from agent.dialects.memories import MAX_VANS
 from agent.dialects.names import NAMES
 from agent.dialects.native import NativeDialect
 from agent.dialects.ovms import OvmsDialect
+from agent.dialects.presets import PRESETS
 from agent.dialects.saic import SaicDialect
 from agent.dialects.teslamate import TeslaMateDialect
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, parse_zone
@@ -18,6 +24,9 @@ from agent.dialects.vss import VssDialect
 from agent.errors import Rejected, SettingsError
 from agent.messages import Message
 from agent.readings import Reading
+
+_TOPICS_KEPT: Final = 16_384
+"""Topics whose dialect is kept."""
 
 Decode = Callable[[Message, int], Iterable[Item]]
 
@@ -36,12 +45,14 @@ def make_dialects(
     gbt32960_coordinates: Coordinates = "wgs84",
     gbt32960_current_sign: CurrentSign = "learn",
     ovms_counters: bool = False,
+    mappings: Mapping[str, MappingSettings] | None = None,
 ) -> list[Dialect]:
-    """Make the dialects of these names, in this order. Raises `SettingsError` for a name that is not in `NAMES`.
+    """Make the dialects of these names, in this order, but mappings last. Raises `SettingsError` for an unknown name.
 
     `prefix` is the prefix of the native topics; the other dialects have the defaults of their senders. `identities`
     gives the `vehicle_id` of a sender that is known by another name, such as a VIN. `max_vans` bounds the vans that a
-    dialect remembers. Without `gbt32960_subscribed` the frames of that dialect come from the listener alone.
+    dialect remembers. Without `gbt32960_subscribed` the frames of that dialect come from the listener alone. `mappings`
+    are the dialects that the settings describe; a preset needs no entry there.
     """
     table = dict(identities or {})
     wrong = next((vehicle_id for vehicle_id in table.values() if not is_vehicle_id(vehicle_id)), None)
@@ -72,10 +83,28 @@ def make_dialects(
         ),
         "teslamate": lambda: TeslaMateDialect(identities=table, max_vans=max_vans),
     }
-    unknown = [name for name in names if name not in NAMES]
+    described = all_mappings(names, mappings or {})
+    unknown = [name for name in names if name not in makers and name not in described]
     if unknown or not names:
-        raise SettingsError(f"mqtt.dialects: {', '.join(unknown) or 'none'}; choose from {', '.join(NAMES)}")
-    return [makers[name]() for name in dict.fromkeys(names)]
+        known = ", ".join([*NAMES, *PRESETS, *(mappings or {})])
+        raise SettingsError(
+            f"mqtt.dialects: {', '.join(unknown) or 'none'}; choose from {known}, or add [dialects.NAME]"
+        )
+    dialects = [makers[name]() for name in dict.fromkeys(names) if name in makers]
+    for name, described_as in described.items():
+        joined = JoinedMappingDialect if described_as.join_s else MappingDialect
+        dialects.append(
+            joined(
+                name,
+                described_as,
+                identities=table,
+                max_age_ms=max_age_ms,
+                max_ahead_ms=max_ahead_ms,
+                max_elements=max_elements,
+            )
+        )
+    check_apart(dialects)
+    return dialects
 
 
 class Decoder:
@@ -90,6 +119,7 @@ class Decoder:
         native = [each for each in self.dialects if isinstance(each, NativeDialect)]
         self._manifests = native[0] if native else NativeDialect()
         alone = len(self.dialects) == 1 and bool(native)
+        self._decoders: dict[str, Decode] = {}
         self.decode: Decode = native[0].decode if alone else self._decode_any
         """`Dialect.decode` of the dialect that claims the message's topic."""
 
@@ -161,7 +191,13 @@ class Decoder:
         return self._manifests if topic.startswith(MANIFEST) else None
 
     def _decode_any(self, message: Message, received_ms: int) -> Iterable[Item]:
+        decode = self._decoders.get(message.topic)
+        if decode is not None:
+            return decode(message, received_ms)
         dialect = self._dialect_of(message.topic)
         if dialect is None:
             raise Rejected("unknown_topic", f"{message.topic[:200]!r} belongs to none of the dialects that are set")
+        if len(self._decoders) >= _TOPICS_KEPT:
+            self._decoders.clear()
+        self._decoders[message.topic] = dialect.decode
         return dialect.decode(message, received_ms)

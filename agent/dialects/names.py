@@ -1,7 +1,5 @@
-"""The names of the dialects, as `mqtt.dialects` takes them."""
+"""The names of the programmed dialects, as `mqtt.dialects` takes them beside presets and mappings."""
 
-from typing import Final, Literal, get_args
+from typing import Final
 
-DialectName = Literal["native", "gbt32960", "ovms", "saic", "vss", "teslamate"]
-
-NAMES: Final[tuple[DialectName, ...]] = get_args(DialectName)
+NAMES: Final = ("native", "gbt32960", "ovms", "saic", "vss", "teslamate")

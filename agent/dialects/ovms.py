@@ -7,8 +7,9 @@ openvehicles/Open-Vehicle-Monitoring-System-3. Power and current are positive ou
 from collections.abc import Mapping
 from typing import Final
 
-from agent.dialects.bare import BareValues, Meaning, Values, choice, number, word
+from agent.dialects.bare import BareValues, Meaning, choice, number, word
 from agent.dialects.identity import resolve, resolve_of_user
+from agent.dialects.joining import Values
 from agent.dialects.memories import MAX_VANS
 from agent.readings import RANGES
 

@@ -7,8 +7,9 @@ Power and current are negative while charging there.
 from collections.abc import Mapping
 from typing import Final
 
-from agent.dialects.bare import BareValues, Meaning, Values, choice, number, parse_number, position
+from agent.dialects.bare import BareValues, Meaning, choice, number, parse_number, position
 from agent.dialects.identity import resolve_vin
+from agent.dialects.joining import Values
 from agent.dialects.memories import MAX_VANS
 from agent.dialects.timestamps import MINUTE_MS, parse_time
 from agent.readings import RANGES

@@ -7,8 +7,9 @@ teslamate-org/teslamate. `power` is in kW and positive out of the battery.
 from collections.abc import Mapping
 from typing import Final
 
-from agent.dialects.bare import BareValues, Meaning, Values, choice, number, position
+from agent.dialects.bare import BareValues, Meaning, choice, number, position
 from agent.dialects.identity import resolve, resolve_of_user
+from agent.dialects.joining import Values
 from agent.dialects.memories import MAX_VANS
 from agent.dialects.timestamps import DAY_MS
 from agent.errors import Rejected

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.dialects.bare import BareValues, Meaning, Value, Values, as_number, canonical, check_values, choice, number
+from agent.dialects.bare import BareValues, Meaning, as_number, check_values, choice, number
 from agent.dialects.identity import resolve
+from agent.dialects.joining import Value, Values, canonical
 from agent.dialects.memories import MAX_VANS
 from agent.dialects.native import oldest_first
 from agent.dialects.strict_json import parse_json

@@ -7,10 +7,11 @@ from typing import Any
 def compile_function(source: str, names: dict[str, object]) -> Callable[..., Any]:
     """The function `compiled` that the source defines, with `names` as its globals.
 
-    Callers make the source from the names in `agent/points/measurements.py` alone, never from input.
+    Callers make the source from the names of fields and from numbers, never from text of a payload or of the settings:
+    such text is a value in `names`.
     """
     scope = dict(names)
-    exec(source, scope)  # noqa: S102  # made from our own field names, see above
+    exec(source, scope)  # noqa: S102  # made from our own names, see above
     function: Callable[..., Any] = scope["compiled"]  # type: ignore[assignment]
     return function
 

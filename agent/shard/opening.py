@@ -58,5 +58,6 @@ def decoder_of(settings: Settings, roster: Roster) -> Decoder:
         gbt32960_coordinates=mqtt.gbt32960_coordinates,
         gbt32960_current_sign=mqtt.gbt32960_current_sign,
         ovms_counters=mqtt.ovms_counters,
+        mappings=settings.dialects,
     )
     return Decoder(dialects)
