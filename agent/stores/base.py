@@ -1,6 +1,6 @@
 """The interfaces of a store: `Store` writes rows, `History` reads points."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 from agent.points.rows import Rows
@@ -52,14 +52,23 @@ class History(Protocol):
         self,
         measurement: str,
         *,
-        vehicle_id: str | None = None,
+        vehicle_id: str | Collection[str] | None = None,
         start_ms: int | None = None,
         end_ms: int | None = None,
         latest: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Points in order of time, each {"time_ms": …, tags…, fields…} without absent fields.
 
-        `start_ms` is included, `end_ms` is not. With `latest`, only the newest point of each series.
+        `vehicle_id` is one van, several vans, or None for all. `start_ms` is included, `end_ms` is not. With `latest`, only the newest point of each series.
+        """
+        ...
+
+    def vehicle_ids(
+        self, *, depot: str | None = None, containing: str = "", offset: int = 0, limit: int = 1000
+    ) -> list[str]:
+        """Vans in order of their names, from the `offset`-th on; those of one depot, or whose name holds a text.
+
+        The case of letters does not matter for the text.
         """
         ...
 

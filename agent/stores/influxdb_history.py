@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -27,7 +28,7 @@ class InfluxHistory:
         self,
         measurement: str,
         *,
-        vehicle_id: str | None = None,
+        vehicle_id: str | Collection[str] | None = None,
         start_ms: int | None = None,
         end_ms: int | None = None,
         latest: bool = False,
@@ -36,7 +37,7 @@ class InfluxHistory:
         described = MEASUREMENTS[measurement]
         columns = described.field_names if latest else (*described.tags, *described.field_names)
         conditions = [
-            *([f"\"vehicle_id\" = '{_escape(vehicle_id)}'"] if vehicle_id is not None else []),
+            *([_of_vans(vehicle_id)] if vehicle_id is not None else []),
             *([f"time >= {start_ms}ms"] if start_ms is not None else []),
             *([f"time < {end_ms}ms"] if end_ms is not None else []),
         ]
@@ -50,6 +51,20 @@ class InfluxHistory:
             yield from sorted(points, key=lambda point: int(point["time_ms"]))
         else:
             yield from self._points(described, f"{query} ORDER BY time ASC")
+
+    def vehicle_ids(
+        self, *, depot: str | None = None, containing: str = "", offset: int = 0, limit: int = 1000
+    ) -> list[str]:
+        """See `History.vehicle_ids`. A van that has changed its depot is found in both."""
+        conditions = [
+            *([f"\"depot\" = '{_escape(depot)}'"] if depot is not None else []),
+            *([f'"vehicle_id" =~ /(?i){_pattern(containing)}/'] if containing else []),
+        ]
+        query = 'SHOW TAG VALUES FROM "energy" WITH KEY = "vehicle_id"'
+        if conditions:
+            query += " WHERE " + " AND ".join(conditions)
+        found = self.query(f"{query} LIMIT {limit} OFFSET {offset}")
+        return [value for series in found for _, value in series["values"]]
 
     def _points(self, measurement: Measurement, query: str) -> Iterator[dict[str, Any]]:
         floats = {field.name for field in measurement.fields if field.type == "float"}
@@ -98,6 +113,19 @@ def _series(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if "error" in result:
             raise StoreMisconfigured(f"InfluxDB says: {result['error']}")
         yield from result.get("series", ())
+
+
+def _of_vans(vehicle_id: str | Collection[str]) -> str:
+    """The condition that a point is of one of these vans."""
+    if isinstance(vehicle_id, str):
+        return f"\"vehicle_id\" = '{_escape(vehicle_id)}'"
+    names = "|".join(_pattern(name) for name in vehicle_id)
+    return f'"vehicle_id" =~ /^({names})$/'
+
+
+def _pattern(text: str) -> str:
+    """The text as part of a regular expression between slashes."""
+    return re.escape(text).replace("/", "\\/")
 
 
 def _escape(text: str) -> str:

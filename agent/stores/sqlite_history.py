@@ -1,7 +1,8 @@
 """Reads the history file, from another process or thread, while the agent writes it."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ class SqliteHistory:
         self,
         measurement: str,
         *,
-        vehicle_id: str | None = None,
+        vehicle_id: str | Collection[str] | None = None,
         start_ms: int | None = None,
         end_ms: int | None = None,
         latest: bool = False,
@@ -48,8 +49,9 @@ class SqliteHistory:
         try:
             if not self._has(described):
                 return
-            numbers = self._series(described, vehicle_id)
-            chosen = None if vehicle_id is None else set(numbers)
+            vans = [vehicle_id] if isinstance(vehicle_id, str) else vehicle_id
+            numbers = self._series(described, vans)
+            chosen = None if vans is None else set(numbers)
             read = self._newest if latest else self._pages
             yield from (_point(described, numbers, row) for row in read(described, chosen, start_ms, end_ms))
         except sqlite3.Error as error:
@@ -60,12 +62,33 @@ class SqliteHistory:
         found = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (points_table(measurement),))
         return found.fetchone() is not None
 
-    def _series(self, measurement: Measurement, vehicle_id: str | None) -> dict[int, tuple[str | None, ...]]:
-        """The tags of each series, by its number."""
+    def vehicle_ids(
+        self, *, depot: str | None = None, containing: str = "", offset: int = 0, limit: int = 1000
+    ) -> list[str]:
+        """See `History.vehicle_ids`. The depot is that of the van's newest points."""
+        query = (
+            "SELECT vehicle_id FROM series AS present WHERE vehicle_id IS NOT NULL "
+            "AND id = (SELECT max(id) FROM series WHERE vehicle_id = present.vehicle_id) "
+            "AND (?1 IS NULL OR depot = ?1) AND (?2 = '' OR instr(lower(vehicle_id), ?2) > 0) "
+            "ORDER BY vehicle_id LIMIT ?3 OFFSET ?4"
+        )
+        try:
+            rows = self._connection.execute(query, (depot, containing.lower(), limit, offset)).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from error
+        return [vehicle_id for (vehicle_id,) in rows]
+
+    def _series(self, measurement: Measurement, vans: Collection[str] | None) -> dict[int, tuple[str | None, ...]]:
+        """The tags of each series of these vans, by its number."""
         if not measurement.tags:
             return {}
-        query = f"SELECT id, {', '.join(measurement.tags)} FROM series WHERE ?1 IS NULL OR vehicle_id = ?1"  # noqa: S608
-        return {number: tuple(tags) for number, *tags in self._connection.execute(query, (vehicle_id,))}
+        query = f"SELECT id, {', '.join(measurement.tags)} FROM series"  # noqa: S608
+        if vans is not None:
+            query += " WHERE vehicle_id IN (SELECT value FROM json_each(?))"
+        elif "vehicle_id" not in measurement.tags:
+            query += " WHERE vehicle_id IS NULL"
+        rows = self._connection.execute(query, () if vans is None else (json.dumps(list(vans)),))
+        return {number: tuple(tags) for number, *tags in rows}
 
     def _pages(
         self,
@@ -94,12 +117,11 @@ class SqliteHistory:
         self, measurement: Measurement, chosen: set[int] | None, start_ms: int | None, end_ms: int | None
     ) -> list[_StoredRow]:
         """The newest point of each series, in order of time. Most are near the end; the others are searched singly."""
-        last = dict(
-            self._connection.execute(
-                "SELECT series_id, time_ms FROM last_points WHERE measurement = ?", (measurement.name,)
-            )
-        )
-        missing = {number for number in last if chosen is None or number in chosen}
+        query = "SELECT series_id, time_ms FROM last_points WHERE measurement = ?"
+        if chosen is not None:
+            query += f" AND series_id IN ({', '.join(map(str, sorted(chosen)))})"
+        last = dict(self._connection.execute(query, (measurement.name,)))
+        missing = set(last)
         if not missing:
             return []
         near_ms = max(last[number] for number in missing) - LAST_POINTS_MS

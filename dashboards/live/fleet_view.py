@@ -19,6 +19,9 @@ TRAIL_POINTS: Final = 24
 RECENT: Final = 300
 """Number of alerts, trips and charges for the lists."""
 
+MOST_ALERTS: Final = 20_000
+"""Of a large fleet: alerts kept; beyond this the older ones are forgotten."""
+
 SEVERITIES: Final = ("critical", "warning", "info")
 
 
@@ -111,6 +114,15 @@ class FleetView:
                 self.newest_ms = time_ms
             changed += 1
         return changed
+
+    def keep(self, vehicle_ids: Iterable[str], newest_ms: int | None) -> None:
+        """Forget all vans but these. `newest_ms` is the newest time of the whole fleet."""
+        held = self.vans
+        self.vans = {vehicle_id: held[vehicle_id] for vehicle_id in vehicle_ids if vehicle_id in held}
+        self.newest_ms = newest_ms
+        if len(self.alerts) > MOST_ALERTS:
+            newest = sorted(self.alerts, key=lambda key: self.alerts[key]["time_ms"])[-RECENT:]
+            self.alerts = {key: self.alerts[key] for key in newest}
 
     def _take(self, van: LatestVan, measurement: str, held: dict[str, Any], point: Point) -> None:
         if measurement in ("energy", "emissions"):

@@ -39,23 +39,29 @@ class HourReader:
             return now_s - self._read_s > max(1.0, 5 * self._took_s)
         return now_s >= self._all_due_s or full_hours(front_ms, self._zone)[-1] not in self._book.at
 
-    async def read(self, channel: Channel, front_ms: int, vans: Iterable[str]) -> HourBook:
-        """The book with the new hours added, or a completely new book."""
+    async def read(self, channel: Channel, front_ms: int, vans: Iterable[str], *, depots: bool = False) -> HourBook:
+        """The book with the new hours added, or a completely new book. With `depots`, `vans` are depots."""
         started_s = time.monotonic()
         jumped = front_ms - self._front_ms > JUMP_MS
         everything = jumped or started_s >= self._all_due_s
         known = set(vans)
+        measurements = ("fleet",) if depots else ("energy", "emissions")
         hours = full_hours(front_ms, self._zone)
         book = HourBook(first={} if everything else self._book.first)
         for hour in reversed(hours):
             if not everything and hour in self._book.at:
                 book.at[hour] = self._book.at[hour]
             else:
-                book.at[hour] = await channel.read(partial(_standing_at, hour_ms=hour, vans=len(known)))
-        book.corrections = await channel.read(partial(_corrections, start_ms=hours[0]))
+                book.at[hour] = await channel.read(
+                    partial(_standing_at, hour_ms=hour, vans=len(known), measurements=measurements)
+                )
+        if not depots:
+            book.corrections = await channel.read(partial(_corrections, start_ms=hours[0]))
         missing = known - book.at[hours[0]].keys() - book.first.keys()
         if missing:
-            book.first |= await channel.read(partial(_first_standing, start_ms=hours[0], missing=missing))
+            book.first |= await channel.read(
+                partial(_first_standing, start_ms=hours[0], missing=missing, measurements=measurements)
+            )
         self._book, self._front_ms, self._read_s = book, front_ms, time.monotonic()
         if everything:
             self._took_s = self._read_s - started_s
@@ -64,14 +70,14 @@ class HourReader:
         return book
 
 
-def _standing_at(history: History, hour_ms: int, vans: int) -> Standing:
+def _standing_at(history: History, hour_ms: int, vans: int, measurements: tuple[str, ...]) -> Standing:
     """The counters just before a full hour. Points are in order of time, so the last one of each van is used."""
     into: Standing = {}
     end_ms = hour_ms
     for window_ms in WINDOWS_MS:
         before = len(into)
         older: Standing = {}
-        for measurement in ("energy", "emissions"):
+        for measurement in measurements:
             points = history.select(measurement, start_ms=hour_ms - window_ms, end_ms=end_ms)
             standing(points, measurement, older)
         into |= {vehicle_id: amounts for vehicle_id, amounts in older.items() if vehicle_id not in into}
@@ -90,14 +96,16 @@ def _corrections(history: History, start_ms: int) -> dict[str, list[tuple[int, A
     return found
 
 
-def _first_standing(history: History, start_ms: int, missing: set[str]) -> dict[str, tuple[int, Amounts]]:
+def _first_standing(
+    history: History, start_ms: int, missing: set[str], measurements: tuple[str, ...]
+) -> dict[str, tuple[int, Amounts]]:
     """The first counters at or after `start_ms` of the vans in `missing`, if they are within the rows searched."""
     first_ms: dict[str, int] = {}
     into: Standing = {}
-    for measurement in ("energy", "emissions"):
+    for measurement in measurements:
         wanted = set(missing)
         for number, point in enumerate(history.select(measurement, start_ms=start_ms)):
-            vehicle_id = point.get("vehicle_id")
+            vehicle_id = point.get("depot" if measurement == "fleet" else "vehicle_id")
             if vehicle_id in wanted:
                 wanted.discard(vehicle_id)
                 first_ms[vehicle_id] = point["time_ms"]

@@ -27,16 +27,23 @@ COUNTERS: Final = {
 }
 """Amount → its measurement and its counter."""
 
+FLEET_COUNTERS: Final = ("used_kwh", "grid_kwh", "distance_km", "co2e_g", "avoided_co2e_g")
+"""The amounts that a `fleet` point has, for a whole depot."""
+
 Amounts = dict[str, float]
 Standing = dict[str, Amounts]
 """Counters by van. An unknown counter is missing."""
 
 
 def standing(points: Iterable[Mapping[str, Any]], measurement: str, into: Standing) -> None:
-    """Copy the counters of `points` to `into`."""
-    names = [(amount, counter) for amount, (owner, counter) in COUNTERS.items() if owner == measurement]
+    """Copy the counters of `points` to `into`; those of `fleet` points under the name of the depot."""
+    if measurement == "fleet":
+        owner_tag, names = "depot", [(name, f"{name}_total") for name in FLEET_COUNTERS]
+    else:
+        owner_tag = "vehicle_id"
+        names = [(amount, counter) for amount, (owner, counter) in COUNTERS.items() if owner == measurement]
     for point in points:
-        vehicle_id = point.get("vehicle_id")
+        vehicle_id = point.get(owner_tag)
         if vehicle_id is not None:
             amounts = into.setdefault(vehicle_id, {})
             for amount, counter in names:

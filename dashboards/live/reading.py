@@ -25,13 +25,14 @@ from dashboards.live.delivered import Delivered
 from dashboards.live.fleet_view import FleetView
 from dashboards.live.hour_reading import HourReader
 from dashboards.live.hours import Amounts, HourBook, Standing, midnight_ms, standing
+from dashboards.live.large_fleet import LARGE_FLEET, Depots
+from dashboards.live.large_reading import LARGE_TICK_S, LATEST, LargeFleetReading
 from dashboards.live.van_view import VanView
 
 log = logging.getLogger(__name__)
 
 Points = list[dict[str, Any]]
 
-LATEST: Final = ("battery", "location", "energy", "emissions")
 EVENTS: Final = ("alert", "trip", "charge")
 VAN_MEASUREMENTS: Final = ("battery", "location", "energy", "trip", "tour", "drop", "charge")
 
@@ -63,6 +64,8 @@ class _Rows:
     latest: dict[str, Points] = field(default_factory=dict)
     events: dict[str, Points] = field(default_factory=dict)
     agent: Points = field(default_factory=list)
+    shown: list[str] | None = None
+    """Of a large fleet: the vans that pages show."""
 
 
 class Reader:
@@ -82,6 +85,9 @@ class Reader:
         self.charged = ChargedToday()
         self.delivered = Delivered()
         self.corrected = Corrected()
+        self.is_large = False
+        """Whether there are too many vans to keep all of them. `view` then has those that pages show."""
+        self.large = LargeFleetReading(zone)
         self.state: StoreState = "starting"
         self.problem = ""
         self.metrics: Metrics | None = None
@@ -126,6 +132,20 @@ class Reader:
                 self._watched.pop(key, None)
 
     @property
+    def depots(self) -> Depots:
+        """Of a large fleet: the figures of its depots."""
+        return self.large.depots
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.depots.newest if self.is_large else self.view.vans)
+
+    async def vehicle_ids(self, **choice: Any) -> list[str]:
+        """See `History.vehicle_ids`. Raises one of `FAILURES`."""
+        return await self._slow.read(lambda history: history.vehicle_ids(**choice))
+
+    @property
     def subscribers(self) -> int:
         """Number of open pages."""
         return len(self._subscribers)
@@ -145,7 +165,7 @@ class Reader:
     async def _repeat(self, step: Callable[[], Any], *, tell: bool) -> None:
         while True:
             started_s = time.monotonic()
-            pause_s = self.tick_s
+            pause_s = max(self.tick_s, LARGE_TICK_S) if self.is_large else self.tick_s
             try:
                 await step()
             except FAILURES as error:
@@ -164,11 +184,14 @@ class Reader:
 
     async def tick(self) -> None:
         """Read new rows and apply them. Raises one of `FAILURES`."""
-        self._apply(await self._new.read(self._read_new))
+        if self._ticks % ALL_EVERY == 0 and not self.is_large:
+            self.is_large = await self._new.read(_is_large)
+        self._apply(await self._new.read(self._read_large if self.is_large else self._read_new))
         self._ticks += 1
-        state: StoreState = "live" if self.view.vans else "empty"
+        state: StoreState = "live" if self.has_data else "empty"
         if state != self.state:
-            log.info("the store answers: %d vans", len(self.view.vans))
+            vans = self.depots.figures().vans if self.is_large else len(self.view.vans)
+            log.info("the store answers: %d vans", vans)
         self.state, self.problem = state, ""
 
     def _read_new(self, history: History) -> _Rows:
@@ -183,8 +206,22 @@ class Reader:
             agent=list(history.select("agent", start_ms=agent_ms + 1 if agent_ms else newest_ms - DAY_MS)),
         )
 
+    def _read_large(self, history: History) -> _Rows:
+        vans, latest = self.large.read(history, everything=self._ticks % ALL_EVERY == 0)
+        newest_ms = self.depots.newest_ms or self.clock_ms()
+        agent_ms = self.view.agent.get("time_ms")
+        return _Rows(
+            latest=latest,
+            events={"alert": list(islice(history.select("alert", start_ms=newest_ms - EVENTS_OVERLAP_MS), TICK_ROWS))},
+            agent=list(history.select("agent", start_ms=agent_ms + 1 if agent_ms else newest_ms - DAY_MS)),
+            shown=vans,
+        )
+
     def _apply(self, rows: _Rows) -> None:
         self.view.begin()
+        if rows.shown is not None:
+            self.large.take_depots()
+            self.view.keep(rows.shown, self.depots.newest_ms)
         for measurement, points in rows.latest.items():
             self.view.latest(measurement, points)
         for measurement, points in rows.events.items():
@@ -195,11 +232,16 @@ class Reader:
 
     async def read_slow(self) -> None:
         """Continue each of the larger reads for a fraction of a second. Raises one of `FAILURES`."""
-        newest_ms, front_ms = self.view.newest_ms, self.view.front_ms()
+        newest_ms = self.view.newest_ms
+        front_ms = newest_ms if self.is_large else self.view.front_ms()
         if newest_ms is None or front_ms is None:
             return
         for watched in list(self._watched.values()):
             await self._read_van(watched, newest_ms)
+        if self.is_large:
+            if self._hour_reader.due(front_ms):
+                self.hours = await self._hour_reader.read(self._slow, front_ms, self.depots.newest.keys(), depots=True)
+            return
         await self._read_events(newest_ms)
         if self._hour_reader.due(front_ms):
             self.hours = await self._hour_reader.read(self._slow, front_ms, self.view.vans.keys())
@@ -265,14 +307,19 @@ class Reader:
     # -- sums, computed once for all pages
 
     def now_standing(self) -> Standing:
-        """The present counters of every van."""
+        """The present counters of every van; of a large fleet, of every depot."""
         now: Standing = {}
+        if self.is_large:
+            standing(self.depots.newest.values(), "fleet", now)
+            return now
         standing((van.energy for van in self.view.vans.values() if van.energy), "energy", now)
         standing((van.emissions for van in self.view.vans.values() if van.emissions), "emissions", now)
         return now
 
     def heard_ms(self) -> dict[str, int]:
         """The time of the newest counters of every van."""
+        if self.is_large:
+            return {depot: point["time_ms"] for depot, point in self.depots.newest.items()}
         return {
             vehicle_id: max(point["time_ms"] for point in (van.energy, van.emissions) if point)
             for vehicle_id, van in self.view.vans.items()
@@ -281,14 +328,19 @@ class Reader:
 
     def today_ms(self) -> int:
         """The start of the day of the newest data."""
-        return midnight_ms(self.view.front_ms() or self.clock_ms(), self.zone)
+        front_ms = self.depots.newest_ms if self.is_large else self.view.front_ms()
+        return midnight_ms(front_ms or self.clock_ms(), self.zone)
 
     def today(self) -> Standing:
-        """Amounts by van since midnight."""
+        """Amounts by van since midnight; of a large fleet, by depot."""
         key = (self.view.version, id(self.hours))
         if self._today[0] != key:
             self._today = (key, self.hours.since(self.today_ms(), self.now_standing(), self.heard_ms()))
         return self._today[1]
+
+    def today_of_vans(self) -> Standing:
+        """Amounts by van since midnight; of a large fleet, of the vans that pages show."""
+        return self.large.today_of_vans(self.view.vans, self.today_ms()) if self.is_large else self.today()
 
     def by_hour(self) -> list[tuple[int, Amounts]]:
         """(start of hour, amounts of the fleet) of the last 24 hours, oldest first."""
@@ -307,6 +359,10 @@ class _Watched:
     view: VanView
     watchers: int = 0
     sweep: Sweep | None = None
+
+
+def _is_large(history: History) -> bool:
+    return len(history.vehicle_ids(limit=LARGE_FLEET + 1)) > LARGE_FLEET
 
 
 def _newest(history: History, start_ms: int | None) -> dict[str, Points]:

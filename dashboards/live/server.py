@@ -21,7 +21,7 @@ from agent.stores.base import History
 from dashboards.live.access import Access, is_loopback
 from dashboards.live.agent_metrics import MetricsClient
 from dashboards.live.elements.van_map import Depots
-from dashboards.live.pages import agent, charging, energy, fleet, quality, tours, van
+from dashboards.live.pages import agent, charging, depots, energy, quality, tours, van
 from dashboards.live.pages.frame import STATIC_PATH, Site
 from dashboards.live.reading import Reader
 
@@ -115,7 +115,7 @@ def build(page: LivePage) -> FastAPI:
     application = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     pages_app.add_static_files(STATIC_PATH, Path(__file__).parent / "static", max_cache_age=3600)
     site = Site(reader=reader, tiles_url=page.tiles_url, depots=page.depots or [])
-    for module in (fleet, van, tours, energy, charging, quality, agent):
+    for module in (depots, van, tours, energy, charging, quality, agent):
         module.add(site)
     ui.run_with(
         application,

@@ -112,7 +112,7 @@ class ChargingPage:
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
-        self.frame = Frame(site, "charging", "Charging")
+        self.frame = Frame(site, "charging", "Charging", needs_all_vans=True)
         self.version = -1
         with self.frame.content:
             self._build()

@@ -1,7 +1,7 @@
 """Energy and emissions: compared with diesel, by scope, by hour, by depot and by country."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from nicegui import ui
 
@@ -54,6 +54,12 @@ def group_rows(today: Standing, group: Callable[[str], str]) -> list[DataRow]:
     return rows
 
 
+def depot_rows(today: Standing, depots: Mapping[str, Mapping[str, Any]]) -> list[DataRow]:
+    """The same rows of a large fleet, whose amounts are known by depot."""
+    rows = group_rows(today, lambda depot: depot)
+    return [[*row[:2], depots[row[0]]["vans"], *row[3:]] for row in rows if row[0] in depots]
+
+
 class EnergyPage:
     """The energy page in one browser."""
 
@@ -99,6 +105,8 @@ class EnergyPage:
                 self.emissions = Chart("CO2e by hour against diesel", "kg", [], note="last 24 h, well-to-wheel")
         with card("vp-gap"):
             self.depots = DataTable((DataColumn("Depot"), *GROUP_COLUMNS), [], title="Today by depot")
+        if self.reader.is_large:
+            return  # the amounts of single vans are not in memory
         with card("vp-gap"):
             self.countries = DataTable((DataColumn("Country"), *GROUP_COLUMNS), [], title="Today by country")
         with card():
@@ -114,7 +122,7 @@ class EnergyPage:
     def update(self) -> None:
         """Send what changed. Sums over a day are updated only every five ticks."""
         view = self.reader.view
-        if not view.vans or (self.version >= 0 and view.version < self.version + 2):
+        if not self.reader.has_data or (self.version >= 0 and view.version < self.version + 2):
             return
         self.version = view.version
         self.date.set(units.day(self.reader.today_ms(), self.reader.zone))
@@ -124,6 +132,9 @@ class EnergyPage:
         by_hour = self.reader.by_hour()
         self.energy.set(energy_bars(by_hour))
         self.emissions.set(emission_bars(by_hour))
+        if self.reader.is_large:
+            self.depots.replace(depot_rows(today, self.reader.depots.newest))
+            return
         vans = view.vans
         self.depots.replace(group_rows(today, lambda vehicle_id: vans[vehicle_id].depot))
         self.countries.replace(group_rows(today, lambda vehicle_id: vans[vehicle_id].country))

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from nicegui import ui
-
 from dashboards.live import units
 from dashboards.live.elements.data_table import DataColumn, DataRow, DataTable
 from dashboards.live.elements.van_map import VanMap
@@ -177,11 +175,3 @@ class FleetPage:
             f"{alerts['critical']} critical, {alerts['warning']} warning",
             bad=True if alerts["critical"] else None,
         )
-
-
-def add(site: Site) -> None:
-    """Register the page."""
-
-    @ui.page("/")
-    def fleet_page() -> None:
-        FleetPage(site)

@@ -1,6 +1,6 @@
 """The frame of every page: navigation, age of the data, and a message if there is no data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -12,6 +12,7 @@ from nicegui.element import Element
 from dashboards.live import units
 from dashboards.live.elements.van_map import Depots
 from dashboards.live.fleet_view import LatestVan
+from dashboards.live.large_fleet import LARGE_FLEET
 from dashboards.live.reading import Reader
 
 STATIC_PATH: Final = "/live-static"
@@ -166,9 +167,11 @@ class CatchingUp:
 class Frame:
     """A page in one browser. It updates itself after every tick."""
 
-    def __init__(self, site: Site, current: str, title: str) -> None:
+    def __init__(self, site: Site, current: str, title: str, *, needs_all_vans: bool = False) -> None:
+        """`needs_all_vans`: the page is left out where the fleet is too large to keep all of its vans."""
         self.site = site
         self.reader = site.reader
+        self._left_out = needs_all_vans and self.reader.is_large
         self._updates: list[Callable[[], None]] = []
         self._progress = CatchingUp()
         self._stack = ExitStack()
@@ -233,6 +236,10 @@ class Frame:
         """Read one van in detail while this page is open."""
         return self._stack.enter_context(self.reader.watching(vehicle_id, hours))
 
+    def show(self, vehicle_ids: Sequence[str]) -> None:
+        """Have the reader follow these vans while this page is open. In a small fleet it follows all of them anyway."""
+        self._stack.enter_context(self.reader.large.shown.page(vehicle_ids))
+
     def start(self, *, metrics: bool = False) -> None:
         """Show the present data, then follow the reader."""
         self._refresh()
@@ -250,13 +257,13 @@ class Frame:
 
     def _show_state(self) -> None:
         reader = self.reader
-        has_data = bool(reader.view.vans)
+        has_data = reader.has_data and not self._left_out
         self.content.set_visibility(has_data)
         self._panel.set_visibility(not has_data)
         broken = reader.state == "unreachable"
         mark(self._panel, "vp-problem", on=broken)
         mark(self._panel, "vp-waiting", on=not broken)
-        head, body = _PANELS[reader.state]
+        head, body = _LEFT_OUT if self._left_out else _PANELS[reader.state]
         self._panel_head.set(head)
         self._panel_text.set(f"{reader.problem}. {body}" if broken else body)
         age_s = self._age_s()
@@ -299,6 +306,11 @@ class Frame:
         return None if newest_ms is None else max(0.0, (self.reader.clock_ms() - newest_ms) / 1000)
 
 
+_LEFT_OUT: Final = (
+    "This page is left out",
+    f"It needs every van of the fleet, and there are more than {LARGE_FLEET:,} of them. The fleet page has the depots, "
+    "each van has its page, and `vanpulse report` has all of the fleet.",
+)
 _PANELS: Final = {
     "starting": ("Reading the store", "The fleet appears in a moment."),
     "empty": (

@@ -85,7 +85,7 @@ class QualityPage:
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
-        self.frame = Frame(site, "quality", "Data quality")
+        self.frame = Frame(site, "quality", "Data quality", needs_all_vans=True)
         with self.frame.content:
             self._build()
         self.frame.every_tick(self.update)

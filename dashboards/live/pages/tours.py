@@ -89,7 +89,7 @@ class ToursPage:
 
     def __init__(self, site: Site) -> None:
         self.reader = site.reader
-        self.frame = Frame(site, "tours", "Tours")
+        self.frame = Frame(site, "tours", "Tours", needs_all_vans=True)
         self.version = -1
         with self.frame.content:
             self._build()

@@ -103,6 +103,7 @@ class VanPage:
         self.detail_version = -1
         self.today_basis = (-1, 0, 0)
         self.version = -1
+        self.frame.show([vehicle_id])
         with self.frame.content:
             self._build()
         self.frame.every_tick(self.update)
@@ -226,7 +227,7 @@ class VanPage:
         show("speed", Figure(number(van.location.get("speed_kmh")), "km/h"), f"battery {number(temperature)} °C")
 
     def _show_today(self) -> None:
-        amounts, show = self.reader.today().get(self.vehicle_id, {}), self.figures.set
+        amounts, show = self.reader.today_of_vans().get(self.vehicle_id, {}), self.figures.set
         distance_km, used_kwh, co2e_g = (amounts.get(name) for name in ("distance_km", "used_kwh", "co2e_g"))
         show(
             "distance",
