@@ -59,7 +59,8 @@ class History(Protocol):
     ) -> Iterator[dict[str, Any]]:
         """Points in order of time, each {"time_ms": …, tags…, fields…} without absent fields.
 
-        `vehicle_id` is one van, several vans, or None for all. `start_ms` is included, `end_ms` is not. With `latest`, only the newest point of each series.
+        `vehicle_id` is one van, several vans, or None for all. `start_ms` is included, `end_ms` is not. With `latest`,
+        only the newest point of each series.
         """
         ...
 
