@@ -41,13 +41,12 @@ def take_fix(position: Position, reading: Reading, mode: int, thresholds: Thresh
     accuracy_m = reading.accuracy_m
     if accuracy_m is not None and accuracy_m > thresholds.fix_accuracy_m:
         return 0.0
+    if latitude == 0.0 and longitude == 0.0:  # what a receiver without a fix sends; on land there is no such place
+        _refuse(position, was_rejected=was_rejected)
+        return 0.0
     last_latitude, last_longitude = position.latitude_deg, position.longitude_deg
     if last_latitude is None or last_longitude is None:
-        if latitude == 0.0 or longitude == 0.0:
-            position.rejected += 1
-            position.raw_rejected = True
-        else:
-            _place(position, latitude, longitude, time_ms)
+        _place(position, latitude, longitude, time_ms)
         return 0.0
     near_deg = NEAR_DEG_PER_MS * (time_ms - position.time_ms)
     if near_deg > NEAR_DEG:
@@ -107,21 +106,22 @@ def _is_reachable(
         position.candidates = 0
     if moved_km <= thresholds.fix_gate_kmh * hours + GATE_SLACK_KM:
         return True
-    position.rejected += 1
-    if (
-        latitude != 0.0
-        and longitude != 0.0
-        and ((position.raw_pending and position.candidates == 0) or _agrees(position, reading, thresholds))
-    ):
+    if (position.raw_pending and position.candidates == 0) or _agrees(position, reading, thresholds):
+        position.rejected += 1
         _place(position, latitude, longitude, time_ms)
         position.placed = True
         position.raw_pending = False
         position.candidates = 0  # a later far fix, which may be driven, must not agree with these
         return False
+    _refuse(position, was_rejected=was_rejected)
+    return False
+
+
+def _refuse(position: Position, *, was_rejected: bool) -> None:
+    position.rejected += 1
     position.raw_rejected = True
     if not was_rejected:
         position.pending_km = 0.0
-    return False
 
 
 def _first_seen_ms(position: Position, latitude: float, longitude: float, time_ms: int, thresholds: Thresholds) -> int:

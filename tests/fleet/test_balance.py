@@ -23,15 +23,13 @@ def ended(readings: list[Reading]) -> tuple[VanState, list[Record]]:
     state, records = live(readings)
     if readings:
         last = readings[-1]
-        # Not the place of a wrong fix: there, 5,000 km away, a charge does not end.
-        latitude_deg = next((reading.latitude_deg for reading in reversed(readings) if reading.latitude_deg), 48.0)
         records += tick(state, 0, 3_600_000, CONTEXT)
         for hour in (1, 2, 3):
             fields = {"charging": False, "soc_pct": last.soc_pct, "speed_kmh": 0.0, "longitude_deg": 11.0}
             later = Reading(
                 vehicle_id="van-1",
                 time_ms=last.time_ms + hour * 3_600_000,
-                latitude_deg=latitude_deg,
+                latitude_deg=last.latitude_deg,
                 **fields,
             )
             records += live([later], state)[1]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.drives import Van
+from tests.fleet.drives import START_MS, Van
 
 
 class Counting(Van):
@@ -195,3 +195,15 @@ def test_a_battery_that_gives_and_takes_while_plugged_in_does_not_idle():
         van.flow(30, -2.0, plugged_in=True, charging=False)
     assert van.state.totals.idle_kwh - before_kwh <= 0.1
     assert van.charges == []
+
+
+@pytest.mark.parametrize("wrong", [{"longitude_deg": 0.0}, {}], ids=["0, 0", "0, 11"])
+def test_a_charge_ends_although_the_receiver_has_lost_its_fix(wrong: dict[str, float]):
+    """A charge of an hour, a silence, and a receiver that says latitude 0 from then on."""
+    van = Van(soc_pct=40.0)
+    van.rest(600)
+    van.rest(3600, kw=-11.0, charging=True)
+    van.silence(4 * 3600)
+    van.rest(3 * 3600, every_s=3600, charging=False, latitude_deg=0.0, **wrong)
+    assert [(charge.start_ms - START_MS) // 60_000 for charge in van.charges] == [10]
+    assert van.charges[0].energy_kwh == pytest.approx(11.0, rel=0.05)

@@ -98,3 +98,27 @@ def test_an_uncertain_fix_is_not_used():
     km, position = total([north(0, 0.0), north(10, 0.2, accuracy_m=400.0), north(20, 0.1)])
     assert km < 0.11
     assert position.rejected == 0
+
+
+@pytest.mark.parametrize(
+    ("latitude_deg", "longitude_deg", "north", "east"),
+    [(51.4779, 0.0, 1.0, 0.0), (0.0, 36.8, 0.0, 1.0)],
+    ids=["Greenwich", "the equator in Kenya"],
+)
+def test_a_coordinate_of_zero_is_a_place(latitude_deg: float, longitude_deg: float, north: float, east: float) -> None:
+    """5 km along the Greenwich meridian, and 5 km along the equator. A degree is 111.195 km in both directions."""
+    degrees = [i * 0.1 / KM_PER_DEGREE for i in range(51)]
+    readings = [
+        reading(i * 10, latitude_deg=latitude_deg + north * deg, longitude_deg=longitude_deg + east * deg)
+        for i, deg in enumerate(degrees)
+    ]
+    km, position = total(readings)
+    assert km == pytest.approx(5.0, abs=0.3)
+    assert position.rejected == 0
+    there = (position.latitude_deg, position.longitude_deg)
+    assert there == (readings[-1].latitude_deg, readings[-1].longitude_deg)
+
+
+def test_a_receiver_without_a_fix_sends_0_0_which_is_no_place() -> None:
+    km, position = total([reading(i * 60, latitude_deg=0.0, longitude_deg=0.0) for i in range(20)])
+    assert (km, position.latitude_deg, position.raw_pending) == (0.0, None, False)
