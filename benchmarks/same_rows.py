@@ -78,7 +78,8 @@ def _tick(time_ms: int) -> Message:
     return Message("", b"%d" % time_ms, qos=0, kind=MessageKind.TICK)
 
 
-def _new_shard(fleet: SimulatedFleet) -> Shard:
+def new_shard(fleet: SimulatedFleet) -> Shard:
+    """A shard for the vans of this fleet, before their first message."""
     roster = Roster(
         FleetFile.model_validate(tomllib.loads(fleet.fleet_file)),
         fleet_settings=FleetSettings(),
@@ -90,7 +91,7 @@ def _new_shard(fleet: SimulatedFleet) -> Shard:
 
 def lines_of(fleet: SimulatedFleet, *, restart_every: int = RESTART_EVERY) -> Iterator[str]:
     """Each row, dead letter and changed alert as one line, in the order in which they come."""
-    shard = _new_shard(fleet)
+    shard = new_shard(fleet)
     states: dict[str, bytes] = {}
     for number, batch in enumerate(fleet.batches, 1):
         out = shard.process(batch)
@@ -104,7 +105,7 @@ def lines_of(fleet: SimulatedFleet, *, restart_every: int = RESTART_EVERY) -> It
         if number % restart_every == 0:
             for part in shard.snapshot():
                 states.update(part)
-            shard = _new_shard(fleet)
+            shard = new_shard(fleet)
             shard.restore(states.items())
         if shard.counters.internal_errors:
             raise RuntimeError("the agent met errors of its own")

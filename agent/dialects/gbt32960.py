@@ -17,6 +17,7 @@ from agent.dialects.base import Dialect
 from agent.dialects.gbt32960_blocks import time_and_blocks
 from agent.dialects.gbt32960_current import CurrentMemory, CurrentSign, learn
 from agent.dialects.gbt32960_frame import ENCRYPTIONS, NOT_ENCRYPTED, Command, parse_frame
+from agent.dialects.gbt32960_reports import ReportTimes
 from agent.dialects.gcj02 import to_wgs84
 from agent.dialects.identity import is_vin, resolve_vin
 from agent.dialects.memories import MAX_VANS, Memories
@@ -87,6 +88,7 @@ class VanMemory(msgspec.Struct, array_like=True):
     """By how many whole hours the van's clock seems to be behind; negative if it is ahead."""
     reports_behind: int = 0
     """How many real-time reports in a row agree on that."""
+    times: ReportTimes = msgspec.field(default_factory=ReportTimes)
 
     def compare_clocks(self, lag_ms: int) -> None:
         """Learn from the time between a real-time report and its arrival."""
@@ -162,7 +164,7 @@ class Gbt32960Dialect(Dialect):
             return None
 
     def decode(self, message: Message, received_ms: int) -> Iterable[Reading | Rejected]:
-        """The one reading of a report, real-time or reissued."""
+        """The one reading of a report, real-time or reissued. It has no values if there was one of the same time."""
         if message.topic.endswith(FRAME):
             content, real_time = _from_frame(message.payload)
         elif _is_report(message.topic):
@@ -189,6 +191,8 @@ class Gbt32960Dialect(Dialect):
             other_arrival_ms=message.other_arrival_ms,
         )
         fields = self._fields(vehicle_id, time_ms, envelope.report.blocks)
+        if not self._memories.of(vehicle_id).times.is_first(time_ms):
+            fields = {}
         return (msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, **fields}, Reading),)
 
     def changed(self) -> dict[str, bytes]:
