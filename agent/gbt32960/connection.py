@@ -89,6 +89,8 @@ class Connection(asyncio.Protocol):
         """Reports that were delivered and not answered yet."""
         self._reader = FrameReader()
         self._paused = False
+        self._leaving = False
+        """A logout was answered; the connection ends once all reports are."""
 
     # -- called by asyncio
 
@@ -115,9 +117,10 @@ class Connection(asyncio.Protocol):
         if reports:
             self.unanswered += len(reports)
             self._listener.deliver(self, reports)
-            if self.unanswered >= MOST_UNANSWERED and not self._paused and self._transport is not None:
+            if self.unanswered >= MOST_UNANSWERED:
                 self._paused = True
-                self._transport.pause_reading()
+                self.pause()
+        self._leave_if_answered()
         if self._reader.passed_over > MOST_PASSED_OVER:
             self.close("what it sends is not GB/T 32960")
 
@@ -131,27 +134,26 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether answers can be sent."""
-        return self._transport is not None
+        """Whether answers can be sent. A transport that is closing takes no call any more, in uvloop at least."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def answer(self, reports: list[bytes]) -> None:
         """Send the answers to reports that are in the log."""
         self.unanswered -= len(reports)
-        if self._transport is None:
-            return
         self._send(b"".join(reports))
+        self._leave_if_answered()
         if self._paused and self.unanswered < MOST_UNANSWERED // 2:
             self._paused = False
             self.resume()
 
     def pause(self) -> None:
         """Stop reading."""
-        if self._transport is not None:
+        if self._transport is not None and self.is_open:
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again, unless too many reports wait for their answers."""
-        if self._transport is not None and not self._paused and not self._listener.paused:
+        if self._transport is not None and self.is_open and not self._paused and not self._listener.paused:
             self._transport.resume_reading()
 
     def close(self, reason: str | None = None) -> None:
@@ -188,8 +190,7 @@ class Connection(asyncio.Protocol):
                 self._send(answer_to(frame, Answer.SUCCESS, self._listener.clock_bytes()))
             case Command.LOGOUT | Command.PLATFORM_LOGOUT:
                 self._send(answer_to(frame, Answer.SUCCESS))
-                if self.vin is not None or frame.command == Command.PLATFORM_LOGOUT:
-                    self.close()
+                self._leaving = self.vin is not None or frame.command == Command.PLATFORM_LOGOUT
             case _:
                 pass  # activation and key exchange of 2025, and what makers define
 
@@ -221,8 +222,12 @@ class Connection(asyncio.Protocol):
         if close:
             self.close(reason)
 
+    def _leave_if_answered(self) -> None:
+        if self._leaving and not self.unanswered:
+            self.close()
+
     def _send(self, content: bytes) -> None:
-        if self._transport is None:
+        if self._transport is None or not self.is_open:
             return
         self._transport.write(content)
         if self._transport.get_write_buffer_size() > MOST_UNREAD_BYTES:

@@ -1,7 +1,9 @@
 """The listener for GB/T 32960 on real connections: who may sign in, what is answered and when."""
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -190,12 +192,36 @@ async def test_the_newer_connection_of_a_van_wins() -> None:
         assert desk.listener.counters.connections == 1
 
 
-async def test_a_logout_ends_the_connection() -> None:
+async def test_a_logout_ends_the_connection_once_all_reports_are_answered() -> None:
     async with listening() as desk:
         van = await Van.connect(desk)
         await van.ask(LOGIN)
+        van.writer.write(report())
         assert (await van.ask(frame(4, bytes.fromhex(f"{TIME} 0001"))))[2:4] == b"\x04\x01"
+        await desk.payloads(1)
+        desk.acknowledge()
+        assert (await van.answer())[2:4] == b"\x02\x01"
         assert await van.hangs_up()
+
+
+async def test_a_connection_that_breaks_does_not_disturb_the_others() -> None:
+    async with listening() as desk:
+        van = await Van.connect(desk)
+        await van.ask(LOGIN)
+        broken = await Van.connect(desk)
+        login = bytes.fromhex(f"{TIME} 0001") + bytes(22)
+        await broken.ask(frame(1, login, vin=OTHER_HEX))
+        broken.writer.write(report(vin=OTHER_HEX))
+        await desk.payloads(1)
+        # With this option a close sends RST: the connection is gone without a word.
+        broken.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        broken.writer.transport.abort()
+        desk.listener.pause()
+        desk.acknowledge()
+        desk.listener.resume()
+        await until(lambda: desk.listener.counters.connections == 1)
+        assert desk.listener.counters.answered + desk.listener.counters.unanswered == 1
+        assert (await van.ask(frame(7, b"")))[3] == 0x01
 
 
 def platform_login(password: bytes) -> bytes:
@@ -235,12 +261,14 @@ async def test_a_paused_listener_reads_nothing() -> None:
         desk.listener.pause()
         late = await Van.connect(desk)
         van.writer.write(report())
-        late.writer.write(LOGIN)
-        await van.writer.drain()
-        await asyncio.wait([asyncio.ensure_future(late.answer())], timeout=0.2)
+        late.writer.write(frame(1, bytes.fromhex(f"{TIME} 0001") + bytes(22), vin=OTHER_HEX))
+        answer = asyncio.ensure_future(late.answer())
+        await asyncio.wait([answer], timeout=0.2)
+        assert not answer.done()
         assert not desk.waiting
         desk.listener.resume()
         assert await desk.payloads(1) == [report()]
+        assert (await answer)[3] == 0x01
 
 
 async def test_reports_that_wait_for_the_log_are_bounded() -> None:
