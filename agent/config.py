@@ -35,7 +35,10 @@ ENV_PREFIX = "VANPULSE_"
 class MqttSettings(Section):
     """The broker, our session there, and the dialects."""
 
-    url: str = Field("mqtt://127.0.0.1:1883", description="broker address; `mqtts://` for TLS")
+    url: str = Field(
+        "mqtt://127.0.0.1:1883",
+        description="broker address; `mqtts://` for TLS, `ws://`, `wss://` for WebSocket; several with commas between",
+    )
     protocol: Literal["5", "3.1.1"] = Field("5", description="MQTT version")
     client_id: str = Field(
         "vanpulse", min_length=1, max_length=128, description="constant, so that the session is kept"
@@ -66,8 +69,18 @@ class MqttSettings(Section):
     @model_validator(mode="after")
     def _resolve_password(self) -> "MqttSettings":
         object.__setattr__(self, "password", secret_of(self.password, self.password_file, "password"))
-        object.__setattr__(self, "password_file", None)
-        return self
+        return self  # the file is read again at every connection
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix_can_be_published_to(cls, prefix: str) -> str:
+        if prefix.startswith("$") and not prefix.startswith("$share/"):
+            raise ValueError(
+                "a prefix does not begin with $: such topics belong to the broker, and no van can use them"
+            )
+        if any(level != level.strip() or not level.isprintable() for level in prefix.split("/")):
+            raise ValueError("no level of a prefix begins or ends with a space or holds a control character")
+        return prefix
 
 
 class JournalSettings(Section):

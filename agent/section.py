@@ -15,11 +15,15 @@ class Section(BaseModel):
 
 
 def secret_of(value: SecretStr | None, file: Path | None, key: str) -> SecretStr | None:
-    """The secret itself, or what its file holds. Raises ValueError when both are set, or the file holds nothing."""
+    """The secret itself, or what its file holds.
+
+    Line breaks at its end are no part of it: a shell or an editor adds them. Raises ValueError when both are set, or
+    the file holds nothing.
+    """
     if value is not None and file is not None:
         raise ValueError(f"{key} and {key}_file are both set: remove one")
     if file is None:
-        return value
+        return None if value is None else SecretStr(value.get_secret_value().rstrip("\r\n"))
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

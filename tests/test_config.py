@@ -84,6 +84,15 @@ def test_secrets_from_file_and_environment(
         load()
 
 
+@pytest.mark.parametrize(("section", "key"), [("mqtt", "password"), ("store", "token"), ("live", "password")])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_line_break_behind_a_secret_is_no_part_of_it(
+    section: str, key: str, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"VANPULSE_{section.upper()}__{key.upper()}", f" agent:s3cret-t0ken {ending}")
+    assert getattr(getattr(load(), section), key).get_secret_value() == " agent:s3cret-t0ken "
+
+
 @pytest.mark.parametrize("content", [None, "", "  \n", b"\xff\xfe"])
 def test_a_file_without_a_secret_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object) -> None:
     secret = tmp_path / "secret"
@@ -106,6 +115,11 @@ def test_a_file_without_a_secret_is_an_error(tmp_path: Path, monkeypatch: pytest
         ('[mqtt]\nprotocol = "4"\n', "mqtt.protocol = '4': Input should be '5' or '3.1.1'"),
         ("[mqtt]\ndialects = []\n", "mqtt.dialects = []: "),
         ('[mqtt]\nprefix = "vans/+"\n', "mqtt.prefix = 'vans/+': "),
+        ('[mqtt]\nprefix = "vans#"\n', "mqtt.prefix = 'vans#': "),
+        ('[mqtt]\nprefix = "$SYS/broker"\n', "mqtt.prefix = '$SYS/broker': a prefix does not begin with $"),
+        ('[mqtt]\nprefix = " vans"\n', "mqtt.prefix = ' vans': no level of a prefix begins or ends with a space"),
+        ('[mqtt]\nprefix = "fleet /vans"\n', "mqtt.prefix = 'fleet /vans': no level"),
+        ('[mqtt]\nprefix = "va\\u0007ns"\n', "mqtt.prefix = 'va\\x07ns': no level"),
         ('[http]\nlisten = "8081"\n', "http.listen = '8081': "),
         ('[fleet]\ncountry = "germany"\n', "fleet.country = 'germany': "),
         ('[http]\nlisten = "127.0.0.1:65536"\n', "http.listen = '127.0.0.1:65536': the port is above 65535"),

@@ -20,7 +20,6 @@ from agent.config import Settings
 from agent.errors import StoreError
 from agent.mqtt.base import BrokerLimits, Delivery, Receiver
 from agent.mqtt.connect import make_receiver
-from agent.mqtt.forget_session import forget_session
 from agent.mqtt.options import MqttOptions
 from agent.stores.influxdb_address import InfluxAddress
 
@@ -117,8 +116,10 @@ async def _look_at_sys(options: MqttOptions, report: BrokerReport) -> None:
     async with _Listening(receiver, note) as listening:
         if not await listening.subscribed():
             await _until(lambda: len(values) == 2, within_s=2.0)
-    if options.protocol == "3.1.1":
-        await asyncio.to_thread(forget_session, options)
+    if options.protocol == "3.1.1":  # where only a clean session ends the one that the broker keeps
+        last = make_receiver(msgspec.structs.replace(options, filters=(), clean_start=True))
+        async with _Listening(last, lambda _: None) as listening:
+            await listening.subscribed()
     version, dropped = values.get(SYS_VERSION), values.get(SYS_DROPPED, b"")
     report.version = version.decode(errors="replace") if version is not None else None
     report.dropped = int(dropped) if dropped.isdigit() else None

@@ -1,6 +1,7 @@
 """Parts of the agent that are made in the same way for every role."""
 
 import ssl
+from pathlib import Path
 
 from agent.config import Settings
 from agent.dialects.decoder import Decoder
@@ -66,6 +67,11 @@ def _server_tls(settings: Gbt32960Settings) -> ssl.SSLContext | None:
             raise SettingsError(f"gbt32960.ca_file: {error}") from error
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def subscriptions_file_of(settings: Settings) -> Path:
+    """Where the subscriptions at the broker are noted: beside the journal, also for an agent whose log is on Kafka."""
+    return settings.journal.path.with_name(f"{settings.journal.path.name}-subscriptions")
 
 
 def throttle_of(settings: Settings, decoder: Decoder) -> Throttle:

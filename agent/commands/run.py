@@ -12,7 +12,7 @@ from typing import Protocol
 
 import uvloop
 
-from agent.commands.parts import listen_of, listener_of, throttle_of
+from agent.commands.parts import listen_of, listener_of, subscriptions_file_of, throttle_of
 from agent.commands.storage import open_journal, store_of
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
@@ -110,7 +110,11 @@ def build(settings: Settings) -> Pipeline:
     store = store_of(settings.store)
     journal = open_journal(settings.journal)
     mqtt = MqttOptions.from_settings(settings.mqtt, decoder.topic_filters())
-    receiver = make_receiver(mqtt, session_expected=journal.status.next_offset > 0)
+    receiver = make_receiver(
+        mqtt,
+        session_expected=journal.status.next_offset > 0,
+        subscriptions_file=subscriptions_file_of(settings),
+    )
     listener = listener_of(settings, roster)
     return Pipeline(
         receiver=receiver if listener is None else BrokerAndListener(receiver, listener),

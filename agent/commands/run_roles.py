@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from agent.commands.kafka_log import KafkaPlace, client_of, open_kafka, source_of
-from agent.commands.parts import listen_of, throttle_of
+from agent.commands.parts import listen_of, subscriptions_file_of, throttle_of
 from agent.commands.storage import store_of
 from agent.config import Settings
 from agent.ingesting import IngestingAgent
@@ -55,7 +55,7 @@ def build_ingesting(settings: Settings) -> Starting[KafkaPlace]:
     def build(place: KafkaPlace) -> Watched:
         watch = TopicWatch(place.client, place.topics)
         agent = IngestingAgent(
-            receiver=make_receiver(options),
+            receiver=make_receiver(options, subscriptions_file=subscriptions_file_of(settings)),
             log=IngestLog(
                 place.client,
                 place.topics.messages,

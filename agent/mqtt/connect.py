@@ -1,19 +1,20 @@
-"""From options to a receiver: the one place that chooses the protocol."""
+"""From options to a receiver."""
 
-from typing import Final
+from pathlib import Path
 
 from agent.mqtt.options import MqttOptions
 from agent.mqtt.session import Session
-from agent.mqtt.wire import Wire
-from agent.mqtt.wire5 import Wire5
-from agent.mqtt.wire311 import Wire311
-
-WIRES: Final[dict[str, type[Wire]]] = {"5": Wire5, "3.1.1": Wire311}
+from agent.mqtt.subscriptions import SubscriptionNotes
 
 
-def make_receiver(options: MqttOptions, *, session_expected: bool = False) -> Session:
+def make_receiver(
+    options: MqttOptions, *, session_expected: bool = False, subscriptions_file: Path | None = None
+) -> Session:
     """A receiver that has not connected yet.
 
     `session_expected`: an earlier run had a session at this broker, so its absence is reported as possible loss.
+    `subscriptions_file`: where subscriptions are noted, so that later runs give up those that are no longer wanted;
+    None for a session that ends with the receiver.
     """
-    return Session(options, WIRES[options.protocol], session_expected=session_expected)
+    notes = None if subscriptions_file is None else SubscriptionNotes(subscriptions_file, options.client_id)
+    return Session(options, session_expected=session_expected, notes=notes)

@@ -1,14 +1,18 @@
 """One connection from CONNECT to its end, the same for MQTT 5 and 3.1.1; the protocol itself is its `Wire`.
 
-    CONNECTING ── CONNACK ──▶ SUBSCRIBING ── SUBACK ──▶ SUBSCRIBED
-        │                      │   ▲  │                    │
-        │                      │   └──┘ a filter refused:  │
-        │                      │        after a backoff    │
-        ▼                      ▼                           ▼
+    CONNECTING ── CONNACK ──▶ SUBSCRIBING ── last SUBACK ──▶ SUBSCRIBED
+        │                      │   ▲  │                         │
+        │                      │   └──┘ a filter refused:       │
+        │                      │        after a backoff         │
+        ▼                      ▼                                ▼
       ENDED ◀── refused, no answer in time, no answer to a ping, socket lost, DISCONNECT, protocol error, stop
 
 Messages are delivered in SUBSCRIBING and SUBSCRIBED: after a reconnect the broker sends those of the session before
 SUBACK, and with one filter refused the others still count. `subscribed_since_ms` is set in SUBSCRIBED only.
+
+Filters travel in portions of `FILTERS_AT_ONCE`, one after the other. Some brokers close the connection at more. Once
+SUBSCRIBED, the connection unsubscribes the filters of earlier runs, if the broker has kept the session. New filters
+come first, so that no message falls between. `on_settled` tells which filters the session has then.
 
 Pausing stops the reading of the socket. It takes effect after CONNACK, so that a handshake in progress completes. Pings
 go on while paused, but a missing answer proves nothing then, since it may wait in the socket.
@@ -25,10 +29,12 @@ import msgspec
 from agent.backoff import Backoff
 from agent.messages import Message
 from agent.mqtt import reasons
+from agent.mqtt.address import BrokerAddress
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
+from agent.mqtt.codec import NORMAL_DISCONNECTION, QOS, Ending
 from agent.mqtt.keepalive import KeepAlive
 from agent.mqtt.options import MqttOptions
-from agent.mqtt.wire import NORMAL_DISCONNECTION, QOS, Ending, Wire
+from agent.mqtt.wire import Wire
 
 log = logging.getLogger("agent.mqtt")
 
@@ -36,17 +42,22 @@ ANSWER_TIMEOUT_S: Final = 10.0
 """How long the broker may take to answer CONNECT and SUBSCRIBE."""
 RESUBSCRIBE_FIRST_S: Final = 1.0
 """Longest wait before a refused subscription is sent for the second time."""
+FILTERS_AT_ONCE: Final = 8
+"""Filters in one SUBSCRIBE or UNSUBSCRIBE: AWS IoT Core allows no more."""
 
 
 class Connection:
     """Lives from the first attempt to open the socket until `ended` is set; implements `WireEvents`.
 
     `session_expected`: the broker should still have our session. `is_reconnect`: this run was connected before.
+    `former`: filters that the session may have from an earlier run and that are no longer wanted. `on_settled` is
+    called once with all filters that the session then has.
     """
 
     def __init__(
         self,
         options: MqttOptions,
+        address: BrokerAddress,
         wire: type[Wire],
         *,
         generation: int,
@@ -55,21 +66,32 @@ class Connection:
         paused: bool,
         session_expected: bool = False,
         is_reconnect: bool = False,
+        former: Sequence[str] = (),
+        on_settled: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self.generation = generation
+        self.address = address
         self.limits: BrokerLimits | None = None
         """What the broker granted; None until CONNACK."""
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[Ending] = self._loop.create_future()
         self._options = options
-        self._wire = wire(options, self, counters)
+        self._wire = wire(options, address, self, counters)
         self._counters = counters
         self._on_delivery = on_delivery
         self._paused = paused
         self._session_expected = session_expected
         self._is_reconnect = is_reconnect
         self._keepalive: KeepAlive | None = None
-        self._subscription_id: int | None = None
+        self._former = former
+        self._on_settled = on_settled
+        self._packet_id = 0
+        """Of the SUBSCRIBE or UNSUBSCRIBE that was sent last."""
+        self._granted: list[int] = []
+        """The code of each filter that SUBACKs have named so far."""
+        self._given_up = 0
+        """How many of the former filters UNSUBSCRIBEs have named so far."""
+        self._not_given_up: list[str] = []
         self._refused: list[str] = []
         self._resubscribe = Backoff(first_s=RESUBSCRIBE_FIRST_S, least=0.5)
         self._timer: asyncio.TimerHandle | None = None
@@ -78,7 +100,7 @@ class Connection:
     # What the session calls.
 
     async def open(self) -> None:
-        """Connect the socket; what follows shows in `limits` and `ended`. Raises OSError or TimeoutError."""
+        """Connect the socket; what follows shows in `limits` and `ended`. Raises OSError or SettingsError."""
         await self._wire.open()
 
     async def closed(self) -> None:
@@ -155,29 +177,39 @@ class Connection:
         self.end(Ending(f"the broker refused the connection: {reason}"))
 
     def on_suback(self, packet_id: int, codes: Sequence[int], reason: str | None = None) -> None:
-        """Note what was granted; ask again if a filter was refused."""
-        if packet_id != self._subscription_id or self.limits is None:
+        """Note what was granted; ask for the next portion, or again if a filter was refused."""
+        if packet_id != self._packet_id or self.limits is None or self._counters.subscribed_since_ms:
             return
         self._cancel_timer()
-        options, granted = self._options, tuple(codes)
-        self.limits = msgspec.structs.replace(self.limits, granted_qos=granted)
+        filters = self._options.filters
+        asked = filters[len(self._granted) : len(self._granted) + FILTERS_AT_ONCE]
+        if len(codes) != len(asked):
+            self._on_refused_filters(["it answered for another number of filters"])
+            return
+        self._granted += codes
+        if len(self._granted) < len(filters):
+            self._subscribe_next()
+            return
+        self.limits = msgspec.structs.replace(self.limits, granted_qos=tuple(self._granted))
         refused = [
             f"{pattern!r}: {reasons.reason_text(reasons.SUBACK, code, reason)}"
-            for pattern, code in zip(options.filters, granted, strict=False)
+            for pattern, code in zip(filters, self._granted, strict=True)
             if code >= reasons.REFUSED
         ]
-        if refused or len(granted) != len(options.filters):
-            self._on_refused_filters(refused or ["it answered for another number of filters"])
+        if refused:
+            self._on_refused_filters(refused)
+        else:
+            self._on_subscribed(self.limits)
+
+    def on_unsuback(self, packet_id: int, codes: Sequence[int]) -> None:
+        """Note what was given up, and go on with the next portion."""
+        if packet_id != self._packet_id:
             return
-        lowered = [pattern for pattern, qos in zip(options.filters, granted, strict=True) if qos < QOS]
-        if lowered:
-            log.warning("the broker delivers %s at QoS 0 only: messages there can be lost", ", ".join(lowered))
-        self._refused = []
-        self._counters.subscribed_since_ms = time.time_ns() // 1_000_000
-        self._counters.last_error = ""
-        session = "continued" if self.limits.session_present else "new"
-        filters = ", ".join(options.filters)
-        log.info("subscribed to %s at %s:%d (session %s)", filters, options.host, options.port, session)
+        self._cancel_timer()
+        asked = self._former[self._given_up : self._given_up + FILTERS_AT_ONCE]
+        self._given_up += len(asked)
+        self._not_given_up += [pattern for pattern, code in zip(asked, codes, strict=False) if code >= reasons.REFUSED]
+        self._give_up_next()
 
     def on_messages(self, messages: list[Message], packet_ids: list[int]) -> None:
         """Count the messages and hand them over as one delivery; an error of the receiving side ends everything."""
@@ -192,15 +224,58 @@ class Connection:
 
     def end(self, ending: Ending, reason_code: int | None = None) -> None:
         """End in order, with a DISCONNECT if there is a reason code; without effect after the end."""
-        if not self.ended.done():
-            self._finish(ending)
-            self._wire.close(reason_code if self.limits is not None else None)
+        if self.ended.done():
+            return
+        if ending.without_reason and self.limits is None:
+            ending = Ending(f"{ending.detail} without an answer to CONNECT{self._wire.no_connack_hint}")
+        elif ending.without_reason and not self._counters.subscribed_since_ms:
+            ending = Ending(f"{ending.detail} when we subscribed: it may not allow {', '.join(self._options.filters)}")
+        self._finish(ending)
+        self._wire.close(reason_code if self.limits is not None else None)
 
     # Subscription, timers and the end.
 
     def _subscribe(self) -> None:
-        self._subscription_id = self._wire.subscribe()
+        self._granted = []
+        self._subscribe_next()
+
+    def _subscribe_next(self) -> None:
+        self._packet_id = self._packet_id % 65_535 + 1
+        begin = len(self._granted)
+        self._wire.subscribe(self._packet_id, self._options.filters[begin : begin + FILTERS_AT_ONCE])
         self._await_answer("SUBSCRIBE")
+
+    def _on_subscribed(self, limits: BrokerLimits) -> None:
+        filters = self._options.filters
+        lowered = [pattern for pattern, qos in zip(filters, self._granted, strict=True) if qos < QOS]
+        if lowered:
+            log.warning("the broker delivers %s at QoS 0 only: messages there can be lost", ", ".join(lowered))
+        self._refused = []
+        self._counters.subscribed_since_ms = time.time_ns() // 1_000_000
+        self._counters.last_error = ""
+        session = "continued" if limits.session_present else "new"
+        log.info("subscribed to %s at %s (session %s)", ", ".join(filters), self.address, session)
+        if not limits.session_present:
+            self._former = ()
+        self._give_up_next()
+
+    def _give_up_next(self) -> None:
+        """Unsubscribe the next portion of the former filters; at the end tell what the session has."""
+        portion = self._former[self._given_up : self._given_up + FILTERS_AT_ONCE]
+        if portion:
+            self._packet_id = self._packet_id % 65_535 + 1
+            self._wire.unsubscribe(self._packet_id, portion)
+            self._timer = self._loop.call_later(ANSWER_TIMEOUT_S, self._on_not_given_up)
+            return
+        given_up = [pattern for pattern in self._former if pattern not in self._not_given_up]
+        if given_up:
+            log.info("unsubscribed from %s, which the settings no longer name", ", ".join(given_up))
+        if self._not_given_up:
+            log.warning("the broker does not unsubscribe %s", ", ".join(self._not_given_up))
+        self._on_settled([*self._options.filters, *self._not_given_up])
+
+    def _on_not_given_up(self) -> None:
+        log.warning("the broker did not answer UNSUBSCRIBE; the next connection tries again")
 
     def _on_refused_filters(self, refused: list[str]) -> None:
         """Stay connected for the filters that were granted, and subscribe again after a backoff."""

@@ -8,15 +8,14 @@ import mqtt5
 from agent.messages import Message, MessageKind
 from agent.mqtt import packets
 from agent.mqtt.base import ReceiverCounters
-from agent.mqtt.wire import QOS, QOS_2_REFUSED
-
-
-class ProtocolError(Exception):
-    """The bytes that follow cannot be trusted: the connection has to end with this reason code."""
-
-    def __init__(self, detail: str, reason: mqtt5.DisconnectReasonCode) -> None:
-        super().__init__(detail)
-        self.reason = reason
+from agent.mqtt.codec import (
+    MALFORMED_PACKET,
+    PACKET_TOO_LARGE,
+    PROTOCOL_ERROR,
+    QOS,
+    QOS_2_REFUSED,
+    ProtocolError,
+)
 
 
 class PacketDecoder:
@@ -94,7 +93,7 @@ class PacketDecoder:
             MessageKind.PUBLISH,
         )
         if qos > QOS:
-            raise ProtocolError(QOS_2_REFUSED, mqtt5.DisconnectReasonCode.PROTOCOL_ERROR)
+            raise ProtocolError(QOS_2_REFUSED, PROTOCOL_ERROR)
         if length > self._max_packet_bytes:
             payload, kind = payload[: self._max_packet_bytes], MessageKind.OVERSIZE
         messages.append(Message(packet.topic, payload, qos, retained, int(kind)))
@@ -121,13 +120,11 @@ class PacketDecoder:
         try:
             length = packets.frame_length(data, position)
         except ValueError as framing:
-            raise ProtocolError(
-                f"the broker sent bytes that are not MQTT: {framing}", mqtt5.DisconnectReasonCode.MALFORMED_PACKET
-            ) from error
+            raise ProtocolError(f"the broker sent bytes that are not MQTT: {framing}", MALFORMED_PACKET) from error
         if length is not None and length > self._hard_limit_bytes:
             raise ProtocolError(
                 f"the broker announced a packet of {length} bytes; we take up to {self._hard_limit_bytes}",
-                mqtt5.DisconnectReasonCode.PACKET_TOO_LARGE,
+                PACKET_TOO_LARGE,
             )
         if length is None or position + length > len(data):
             self._rest += data[position:]
@@ -139,7 +136,7 @@ class PacketDecoder:
                 f"the broker sent a packet that cannot be read: {error} (it begins with {frame[:16].hex()})"
                 if not packets.is_connack_311(frame)
                 else 'the broker speaks only MQTT 3.1.1: set mqtt.protocol = "3.1.1"',
-                mqtt5.DisconnectReasonCode.MALFORMED_PACKET,
+                MALFORMED_PACKET,
             )
         qos = 1 if frame[0] & packets.QOS_BITS else 0
         messages.append(Message("", frame[: self._max_packet_bytes], qos, kind=int(MessageKind.MALFORMED_PACKET)))

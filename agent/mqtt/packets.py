@@ -1,4 +1,4 @@
-"""MQTT 5 bytes handled without the codec: frame lengths, acknowledgements, and packets that the codec refuses."""
+"""Bytes of MQTT handled without the `mqtt5` library: frames, acknowledgements, and packets that it refuses."""
 
 import struct
 from collections.abc import Sequence
@@ -43,14 +43,29 @@ def frame_length(data: bytes | bytearray, position: int = 0) -> int | None:
     raise ValueError("the length field of a packet is longer than four bytes")
 
 
-def publish_packet_id(frame: bytes | bytearray | memoryview) -> int | None:
-    """Packet id of a complete PUBLISH that the codec refused; None if there is none, or it cannot be found."""
-    if not frame[0] & QOS_BITS:
-        return None
+def body_at(frame: bytes | bytearray | memoryview) -> int:
+    """Where the bytes behind the length field of a complete packet begin."""
     position = 1
     while frame[position] >= 0x80:
         position += 1
-    topic_at = position + 1
+    return position + 1
+
+
+def frame(first: int, body: bytes) -> bytes:
+    """A packet: its first byte, its length, its body."""
+    length, rest = bytearray(), len(body)
+    while rest > 0x7F:
+        length.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    length.append(rest)
+    return bytes([first]) + bytes(length) + body
+
+
+def publish_packet_id(frame: bytes | bytearray | memoryview) -> int | None:
+    """Packet id of a complete PUBLISH, also one that cannot be read; None if there is none, or it cannot be found."""
+    if not frame[0] & QOS_BITS:
+        return None
+    topic_at = body_at(frame)
     id_at = topic_at + 2 + int.from_bytes(frame[topic_at : topic_at + 2], "big")
     if topic_at + 2 > len(frame) or id_at + 2 > len(frame):
         return None
@@ -101,8 +116,13 @@ def _variable_integer(frame: bytes, position: int) -> tuple[int, int]:
 
 
 def is_connack_311(frame: bytes) -> bool:
-    """Whether this is the CONNACK of a broker that does not know MQTT 5: it has no properties."""
-    return len(frame) == 4 and frame[:2] == b"\x20\x02"
+    """Whether this is the CONNACK of a broker that does not know MQTT 5.
+
+    It has no properties, or (Moquette) an empty list of them behind a return code of MQTT 3.1.1, which are 1 to 5.
+    """
+    if len(frame) == 4:
+        return frame[:2] == b"\x20\x02"
+    return len(frame) == 5 and frame[:2] == b"\x20\x03" and 1 <= frame[3] <= 5 and frame[4] == 0
 
 
 def acknowledgements(packet_ids: Sequence[int], refused: frozenset[int] = frozenset()) -> bytes:

@@ -11,6 +11,10 @@
 CONNECTING and CONNECTED are one `Connection` (`connection.py`, which has the states in between). Each has a number, its
 `generation`; the deliveries and packet ids of a connection mean nothing on any other one.
 
+`mqtt.url` may name several brokers, which share one session or have one each. Each attempt has `CONNECT_TIMEOUT_S`.
+When an attempt fails, the next address is tried at once; WAITING comes after all of them. The address that has accepted
+us last is the first of the next round, because our session is there.
+
 WAITING lasts one backoff. It starts short again after a connection of `STABLE_AFTER_S`. It is long when another client
 has taken over the session, and when several connections in a row were closed early without a reason, since then
 another client probably has our client id.
@@ -23,20 +27,27 @@ messages may be lost, and `sessions_lost` counts it.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from agent.backoff import Backoff
+from agent.errors import SettingsError
 from agent.mqtt import reasons
+from agent.mqtt.address import BrokerAddress
 from agent.mqtt.base import BrokerLimits, Delivery, ReceiverCounters
+from agent.mqtt.codec import Ending
 from agent.mqtt.connection import Connection
 from agent.mqtt.options import MqttOptions
-from agent.mqtt.wire import CONNECT_TIMEOUT_S, Ending, Wire
+from agent.mqtt.subscriptions import SubscriptionNotes
+from agent.mqtt.wire import Wire
 
 log = logging.getLogger("agent.mqtt")
 
+CONNECT_TIMEOUT_S: Final = 10.0
+"""How long opening the socket may take, name resolution and TLS handshake included."""
 FIRST_WAIT_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 2.0
 STABLE_AFTER_S: Final = 10.0
@@ -55,22 +66,25 @@ T = TypeVar("T")
 
 
 class Session:
-    """Implements `agent.mqtt.base.Receiver` over one kind of `Wire`."""
+    """Implements `agent.mqtt.base.Receiver`."""
+
+    gathers = True
 
     def __init__(
         self,
         options: MqttOptions,
-        wire: type[Wire],
         *,
+        wire: type[Wire] = Wire,
         session_expected: bool = False,
+        notes: SubscriptionNotes | None = None,
         backoff: Backoff | None = None,
         taken_over_s: float = TAKEN_OVER_S,
         chance: random.Random | None = None,
     ) -> None:
         self.counters = ReceiverCounters()
-        self.gathers = wire.gathers
         self._options = options
         self._wire = wire
+        self._notes = notes
         self._session_expected = session_expected
         self._is_reconnect = False
         self._chance = chance or random.Random()
@@ -80,7 +94,12 @@ class Session:
         self._connection: Connection | None = None
         self._last_limits: BrokerLimits | None = None
         self._generation = 0
-        self._logged = ""
+        self._turn = 0
+        """Whose turn it is among `options.brokers`."""
+        self._failed_in_turn = 0
+        """How many brokers in a row have not accepted us."""
+        self._logged: dict[BrokerAddress, str] = {}
+        """The last failure of each broker that was logged."""
         self._early_endings = 0
 
     @property
@@ -102,8 +121,9 @@ class Session:
                 return
             was_accepted = connection.limits is not None
             ending = self._judge(ending, was_accepted=was_accepted, lasted_s=loop.time() - began_s)
-            self._report(ending, was_accepted=was_accepted)
-            await self._unless_stopped(asyncio.sleep(self._wait_s(ending)))
+            self._report(connection.address, ending, was_accepted=was_accepted)
+            if was_accepted or self._is_round_over():
+                await self._unless_stopped(asyncio.sleep(self._wait_s(ending)))
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Send the acknowledgements, if the connection that delivered still stands."""
@@ -143,8 +163,10 @@ class Session:
     async def _one_connection(self, on_delivery: Callable[[Delivery], None]) -> tuple[Connection, Ending]:
         """Open a connection and wait for its end."""
         self._generation += 1
+        address = self._options.brokers[self._turn]
         connection = self._connection = Connection(
             self._options,
+            address,
             self._wire,
             generation=self._generation,
             counters=self.counters,
@@ -152,12 +174,16 @@ class Session:
             paused=self.counters.paused,
             session_expected=self._session_expected,
             is_reconnect=self._is_reconnect,
+            former=self._notes.former(self._options.filters) if self._notes is not None else (),
+            on_settled=partial(self._on_settled, address),
         )
+        if self._notes is not None:
+            self._notes.add(str(address), self._options.filters)
         try:
             await self._unless_stopped(self._open(connection))
             if not self._stopping.is_set():
                 await connection.ended
-        except OSError as error:
+        except (OSError, SettingsError) as error:
             connection.abort(reasons.connect_error(error))
         finally:
             connection.abort("stopped")  # without effect on a connection that has ended
@@ -178,11 +204,23 @@ class Session:
         self._session_expected = limits.session_expiry_s != 0
         self._is_reconnect = True
 
+    def _on_settled(self, address: BrokerAddress, filters: Sequence[str]) -> None:
+        if self._notes is not None:
+            self._notes.settle(str(address), filters, addresses=map(str, self._options.brokers))
+
     # Between two connections.
+
+    def _is_round_over(self) -> bool:
+        """After a failure it is the next broker's turn; True when all have had theirs."""
+        self._turn = (self._turn + 1) % len(self._options.brokers)
+        self._failed_in_turn += 1
+        return self._failed_in_turn % len(self._options.brokers) == 0
 
     def _judge(self, ending: Ending, *, was_accepted: bool, lasted_s: float) -> Ending:
         """Reset the backoff after a success; add the suspicion of another client with our client id."""
         is_early = lasted_s < STABLE_AFTER_S
+        if was_accepted:
+            self._failed_in_turn = 0
         if was_accepted and not is_early:
             self._backoff.reset()
         suspicious = ending.without_reason and was_accepted and is_early
@@ -198,12 +236,13 @@ class Session:
             return self._backoff.cap_s * self._chance.uniform(0.5, 1.0)
         return self._backoff.next_s()
 
-    def _report(self, ending: Ending, *, was_accepted: bool) -> None:
+    def _report(self, address: BrokerAddress, ending: Ending, *, was_accepted: bool) -> None:
         """Log what is new; the same failure to connect is logged once."""
-        self.counters.last_error = ending.detail
-        if was_accepted or ending.detail != self._logged:
-            log.warning("%s:%d: %s; trying again", self._options.host, self._options.port, ending.detail)
-        self._logged = ending.detail
+        several = len(self._options.brokers) > 1
+        self.counters.last_error = f"{address}: {ending.detail}" if several else ending.detail
+        if was_accepted or ending.detail != self._logged.get(address):
+            log.warning("%s: %s; trying again", address, ending.detail)
+        self._logged[address] = ending.detail
 
     async def _unless_stopped(self, action: Coroutine[Any, Any, T]) -> T | None:
         """The action's result; None if `stop` came first."""

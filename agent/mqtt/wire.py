@@ -1,123 +1,214 @@
-"""The interface between a connection and the protocol below it: MQTT 5 (`wire5.py`) or 3.1.1 (`wire311.py`).
+"""One socket to a broker, driven by asyncio: what differs by protocol is its codec, what differs by address is `dial`.
 
-A wire owns one socket. It encodes, decodes, and reads or stops reading; it makes no decision about the session.
-`Connection` (`connection.py`) calls the methods of `Wire`; the wire reports through `WireEvents`. Another transport,
-such as WebSockets, would be another wire, or another way for a wire to open its socket.
+A wire opens the socket, reads or stops reading, and writes; it makes no decision about the session. `Connection`
+(`connection.py`) calls its methods; the wire and its codec report through `WireEvents`.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Final, NamedTuple, Protocol
+from typing import Final, cast
 
 from agent.messages import Message
-from agent.mqtt.base import BrokerLimits, ReceiverCounters
+from agent.mqtt import packets, reasons
+from agent.mqtt.address import BrokerAddress
+from agent.mqtt.base import ReceiverCounters
+from agent.mqtt.codec import Codec, Ending, ProtocolError, WireEvents
+from agent.mqtt.codec5 import Codec5
+from agent.mqtt.codec311 import Codec311
+from agent.mqtt.credentials import Login
+from agent.mqtt.dial import dial
 from agent.mqtt.options import MqttOptions
 
-CONNECT_TIMEOUT_S: Final = 10.0
-"""How long opening the socket may take, name resolution and TLS handshake included."""
-QOS: Final = 1
-"""The QoS of every subscription: delivered at least once."""
-QOS_2_REFUSED: Final = (
-    "the broker sent a message at QoS 2, but the subscription asks for QoS 1: "
-    "its session for this client id has another subscription; set another mqtt.client_id"
-)
-NORMAL_DISCONNECTION: Final = 0x00
+CODECS: Final[dict[str, type[Codec]]] = {"5": Codec5, "3.1.1": Codec311}
+
+CLOSE_TIMEOUT_S: Final = 1.0
+"""How long the broker may take to accept our last bytes before the socket is closed without them."""
+GATHER_S: Final = 0.004
+"""Least time between two reads while messages arrive in quick succession.
+
+Brokers send each message on its own. A read, a commit and a write for every few messages would cost far more than the
+messages themselves.
+"""
 
 
-class Ending(NamedTuple):
-    """Why a connection ended, in words, and what matters for the next attempt."""
-
-    detail: str
-    taken_over: bool = False
-    """Another client connected with the same client id."""
-    without_reason: bool = False
-    """The broker closed the socket without a DISCONNECT. Some brokers do so when another client takes the session."""
-    error: Exception | None = None
-    """An error of this program, not of the connection: no further attempt is made."""
-
-
-class WireEvents(Protocol):
-    """What a wire reports to its connection."""
-
-    def on_connect_sent(self) -> None:
-        """The socket is open and CONNECT is on its way."""
-        ...
-
-    def on_bytes(self) -> None:
-        """Something was read: the broker is alive."""
-        ...
-
-    def on_accepted(self, limits: BrokerLimits) -> None:
-        """CONNACK: the broker has accepted the connection."""
-        ...
-
-    def on_refused(self, reason: str) -> None:
-        """CONNACK: the broker has refused the connection."""
-        ...
-
-    def on_suback(self, packet_id: int, codes: Sequence[int], reason: str | None = None) -> None:
-        """SUBACK: one code per filter, in order; `reason` is the broker's own text."""
-        ...
-
-    def on_messages(self, messages: list[Message], packet_ids: list[int]) -> None:
-        """The messages of one read of the socket, and the packet ids of those that want an acknowledgement."""
-        ...
-
-    def end(self, ending: Ending, reason_code: int | None = None) -> None:
-        """End the connection in order, with a DISCONNECT if there is a reason code; without effect after the end."""
-        ...
-
-
-class Wire(ABC):
+class Wire(asyncio.Protocol):
     """One socket that speaks one version of MQTT."""
 
-    gathers: ClassVar[bool] = False
-    """Whether it spaces its reads, so that each gives a batch however often the broker sends."""
-    no_connack_hint: ClassVar[str] = ""
-    """What to tell the operator when the broker never answers CONNECT."""
-
-    def __init__(self, options: MqttOptions, events: WireEvents, counters: ReceiverCounters) -> None:
+    def __init__(
+        self, options: MqttOptions, address: BrokerAddress, events: WireEvents, counters: ReceiverCounters
+    ) -> None:
         self.closed = asyncio.Event()
         """Set while there is no socket."""
         self.closed.set()
         self._options = options
+        self._address = address
         self._events = events
-        self._counters = counters
         self._loop = asyncio.get_running_loop()
+        self._codec = CODECS[options.protocol](options, events, counters, self._must_hold)
+        self._login = Login()
+        self._transport: asyncio.Transport | None = None
+        self._is_over = False
+        self._paused = False
+        self._write_blocked = False
+        self._read_at_s = 0.0
+        self._gathering: asyncio.TimerHandle | None = None
 
-    @abstractmethod
+    @property
+    def no_connack_hint(self) -> str:
+        """What to tell the operator when the broker does not answer CONNECT."""
+        return self._codec.no_connack_hint
+
+    # What the connection calls.
+
     async def open(self) -> None:
-        """Connect the socket and send CONNECT. Raises OSError or TimeoutError."""
+        """Read the credentials and connect the socket; `connection_made` sends CONNECT.
 
-    @abstractmethod
-    def subscribe(self) -> int:
-        """Send SUBSCRIBE for all filters at `QOS`; returns its packet id."""
+        Raises OSError, or SettingsError where a file of the credentials cannot be used.
+        """
+        encrypted = self._address.encrypted
+        self._login = await asyncio.to_thread(self._options.credentials.read, encrypted=encrypted)
+        await dial(self._address, self, tls=self._login.tls, max_packet_bytes=self._options.hard_limit_bytes)
 
-    @abstractmethod
+    def subscribe(self, packet_id: int, filters: Sequence[str]) -> None:
+        """Send SUBSCRIBE for these filters."""
+        self._write(self._codec.subscribe(packet_id, filters))
+
+    def unsubscribe(self, packet_id: int, filters: Sequence[str]) -> None:
+        """Send UNSUBSCRIBE for these filters."""
+        self._write(self._codec.unsubscribe(packet_id, filters))
+
     def ping(self) -> None:
         """Send PINGREQ."""
+        self._write(packets.PINGREQ)
 
-    @abstractmethod
     def pause(self) -> None:
-        """Read nothing more from the socket, and decode nothing that was read."""
+        """Read nothing more, and hold what was read."""
+        self._paused = True
+        self._update_reading()
 
-    @abstractmethod
     def resume(self) -> None:
-        """Read again, starting with what had already arrived."""
+        """Decode what was held in the next turn of the event loop, and read again."""
+        self._paused = False
+        self._loop.call_soon(self._take, b"")
+        self._update_reading()
 
-    @abstractmethod
     def acknowledge(self, packet_ids: list[int], refused: frozenset[int]) -> None:
-        """Send one PUBACK per packet id, in order; those `refused` with "quota exceeded" where the protocol has it."""
+        """Write all acknowledgements in one go."""
+        self._write(self._codec.acknowledge(packet_ids, refused))
 
-    @abstractmethod
     def publish(self, topic: str, payload: bytes, *, retain: bool, max_packet_bytes: int | None) -> bool:
         """Send a PUBLISH at QoS 0; False when it is larger than the broker takes, or the socket is congested."""
+        if self._transport is None or self._write_blocked:
+            return False
+        packet = self._codec.publish(topic, payload, retain=retain)
+        if max_packet_bytes is not None and len(packet) > max_packet_bytes:
+            return False
+        self._transport.write(packet)
+        return True
 
-    @abstractmethod
     def close(self, reason_code: int | None) -> None:
-        """Send DISCONNECT if there is a reason code, then close once it is written."""
+        """Send DISCONNECT if there is a reason code, and close once the broker has taken it."""
+        self._stop()
+        transport = self._transport
+        if transport is not None:
+            if reason_code is not None:
+                transport.write(self._codec.disconnect(reason_code))
+            transport.resume_reading()  # the transport notices the end of the stream only while it reads
+            transport.close()
+            self._loop.call_later(CLOSE_TIMEOUT_S, transport.abort)
 
-    @abstractmethod
     def abort(self) -> None:
-        """Close at once, without sending anything more."""
+        """Close at once."""
+        self._stop()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send CONNECT."""
+        self._transport = transport = cast("asyncio.Transport", transport)  # others have only the same methods
+        self.closed.clear()
+        if self._is_over:
+            transport.abort()
+            return
+        transport.write(self._codec.connect(self._login))
+        self._events.on_connect_sent()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report why the socket is gone."""
+        self._transport = None
+        self.closed.set()
+        if exc is None:
+            self._events.end(Ending("the broker closed the connection", without_reason=True))
+        elif isinstance(exc, OSError):
+            self._events.end(Ending(reasons.connect_error(exc)))
+        else:
+            self._events.end(Ending(f"receiving failed: {exc!r}", error=exc))
+
+    def pause_writing(self) -> None:
+        """The broker does not take our bytes as fast as we write them."""
+        self._write_blocked = True
+
+    def resume_writing(self) -> None:
+        """The broker has caught up."""
+        self._write_blocked = False
+
+    def data_received(self, data: bytes) -> None:
+        """Decode every whole packet and report the messages together."""
+        self._events.on_bytes()
+        now_s = self._loop.time()
+        if now_s - self._read_at_s < GATHER_S and self._gathering is None:
+            self._gathering = self._loop.call_later(GATHER_S, self._on_gathered)
+            self._update_reading()
+        self._read_at_s = now_s
+        self._take(data)
+
+    # Reading.
+
+    def _must_hold(self) -> bool:
+        return self._is_over or self._paused
+
+    def _on_gathered(self) -> None:
+        self._gathering = None
+        self._read_at_s = self._loop.time()
+        self._update_reading()
+
+    def _update_reading(self) -> None:
+        """Read unless paused or gathering."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._gathering is None and not self._paused:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _take(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        if self._paused:
+            self._codec.hold(data)
+            return
+        messages: list[Message] = []
+        packet_ids: list[int] = []
+        violation: ProtocolError | None = None
+        try:
+            self._codec.feed(data, messages, packet_ids)
+        except ProtocolError as error:
+            violation = error
+        if messages:
+            self._events.on_messages(messages, packet_ids)
+        if violation is not None:
+            self._events.end(Ending(str(violation)), violation.reason)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _stop(self) -> None:
+        """Decode nothing more."""
+        self._is_over = True
+        self._codec.forget()
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None

@@ -8,10 +8,12 @@ import uvloop
 
 from agent.backoff import Backoff
 from agent.messages import Message
+from agent.mqtt.address import BrokerAddress
 from agent.mqtt.base import Delivery
-from agent.mqtt.connect import WIRES
+from agent.mqtt.credentials import Credentials
 from agent.mqtt.options import MqttOptions
 from agent.mqtt.session import TAKEN_OVER_S, Session
+from agent.mqtt.subscriptions import SubscriptionNotes
 from tests.mqtt.fake_broker import FakeBroker
 from tests.mqtt.waiting import WITHIN_S, until
 
@@ -58,18 +60,19 @@ class Subscriber:
 
 
 def options_for(port: int, **changes: Any) -> MqttOptions:
-    """Options for a broker on this machine."""
+    """Options for a broker on this machine. `changes` are options, parts of the address, or credentials."""
     values: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": port,
         "client_id": "agent",
-        "filters": ["vans/#"],
+        "filters": ("vans/#",),
         "keepalive_s": 30,
         "max_packet_bytes": 4096,
         "receive_maximum": 100,
         "session_expiry_s": 600,
     }
-    return MqttOptions(**values | changes)
+    address = {key: changes.pop(key) for key in BrokerAddress._fields if key in changes}
+    login = {key: changes.pop(key) for key in Credentials.__struct_fields__ if key in changes}
+    values["brokers"] = (BrokerAddress(**{"host": "127.0.0.1", "port": port} | address),)
+    return MqttOptions(**values | {"credentials": Credentials(**login)} | changes)
 
 
 @asynccontextmanager
@@ -80,14 +83,15 @@ async def subscriber(
     backoff: Backoff | None = None,
     session_expected: bool = False,
     taken_over_s: float = TAKEN_OVER_S,
+    notes: SubscriptionNotes | None = None,
     **changes: Any,
 ) -> AsyncIterator[Subscriber]:
     """A receiver that runs during the block; raises the receiver's own exception. `changes` replace options."""
     options = options_for(port, **changes)
     receiver = Session(
         options,
-        WIRES[options.protocol],
         session_expected=session_expected,
+        notes=notes,
         backoff=backoff or Backoff(first_s=0.01, cap_s=0.05),
         taken_over_s=taken_over_s,
     )

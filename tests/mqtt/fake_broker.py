@@ -84,13 +84,19 @@ class FakeConnection:
 
 
 class FakeBroker:
-    """Listens on loopback; `connection()` returns the clients in order of arrival."""
+    """Listens on an address of loopback; `connection()` returns the clients in order of arrival."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.port = 0
+        self._host = host
         self._arrived: asyncio.Queue[FakeConnection] = asyncio.Queue()
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many clients have come that the test has not taken yet."""
+        return self._arrived.qsize()
 
     async def connection(self) -> FakeConnection:
         """The next client."""
@@ -98,7 +104,7 @@ class FakeBroker:
             return await self._arrived.get()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._on_client, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._on_client, self._host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -32,7 +32,7 @@ async def test_connect_asks_for_a_lasting_session_and_states_every_limit(broker:
 
 
 async def test_subscribes_to_every_filter_at_every_connect(broker: FakeBroker, running: Running) -> None:
-    async with running(broker.port, filters=["vans/#", "ovms/#"]) as subject:
+    async with running(broker.port, filters=("vans/#", "ovms/#")) as subject:
         for _ in range(2):
             connection = await broker.connection()
             await connection.expect(mqtt5.ConnectPacket)
@@ -99,7 +99,7 @@ async def test_a_refused_subscription_is_not_ready_and_asked_for_again(
     broker: FakeBroker, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "RESUBSCRIBE_FIRST_S", 0.02)
-    async with running(broker.port, filters=["vans/#", "ovms/#"]) as subject:
+    async with running(broker.port, filters=("vans/#", "ovms/#")) as subject:
         connection = await broker.connection()
         await connection.expect(mqtt5.ConnectPacket)
         connection.send(mqtt5.ConnAckPacket())

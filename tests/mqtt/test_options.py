@@ -6,8 +6,8 @@ import pytest
 
 from agent.config import MqttSettings, load
 from agent.errors import SettingsError
-from agent.mqtt.connect import make_receiver
-from agent.mqtt.options import MqttOptions, broker_address
+from agent.mqtt.address import BrokerAddress, broker_addresses
+from agent.mqtt.options import MqttOptions
 
 
 def options(**settings: Any) -> MqttOptions:
@@ -17,14 +17,22 @@ def options(**settings: Any) -> MqttOptions:
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("mqtt://broker", ("broker", 1883, False)),
-        ("mqtts://broker", ("broker", 8883, True)),
-        ("mqtt://10.0.0.1:1884/", ("10.0.0.1", 1884, False)),
-        ("mqtt://[::1]:1884", ("::1", 1884, False)),
+        ("mqtt://broker", ("broker", 1883, False, None)),
+        ("mqtts://broker", ("broker", 8883, True, None)),
+        ("mqtt://10.0.0.1:1884/", ("10.0.0.1", 1884, False, None)),
+        ("mqtt://[::1]:1884", ("::1", 1884, False, None)),
+        ("ws://broker", ("broker", 80, False, "/mqtt")),
+        ("wss://broker:8084/", ("broker", 8084, True, "/")),
+        ("wss://broker/mqtt?token=a/b", ("broker", 443, True, "/mqtt?token=a/b")),
     ],
 )
-def test_addresses(url: str, address: tuple[str, int, bool]) -> None:
-    assert broker_address(url) == address
+def test_addresses(url: str, address: tuple[str, int, bool, str | None]) -> None:
+    assert broker_addresses(url) == (BrokerAddress(*address),)
+
+
+def test_several_addresses_stay_in_their_order() -> None:
+    addresses = broker_addresses("mqtts://one, wss://[::1]/mqtt,mqtts://three:1")
+    assert [str(address) for address in addresses] == ["one:8883", "[::1]:443", "three:1"]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +40,8 @@ def test_addresses(url: str, address: tuple[str, int, bool]) -> None:
     [
         *("broker", "http://broker", "mqtt://", "mqtt://broker:0", "mqtt://broker:99999", "mqtt://broker:port"),
         *("mqtt://broker/path", "mqtt://user:secret@broker", "mqtt://broker?x=1", "mqtt://a..b", "mqtt://[::1"),
+        *("mqtt://broker,", "mqtt://a,mqtts://b", "ws://broker/#x", ",".join(["mqtt://broker"] * 17)),
+        "mqtt://agent:secret/#?@broker",
     ],
 )
 def test_an_invalid_address_names_the_setting_and_no_secret(url: str) -> None:
@@ -71,12 +81,9 @@ def test_every_setting_of_the_connection_is_handed_down() -> None:
         keepalive_s=9,
         max_packet_bytes=1000,
     )
-    assert (made.host, made.port, made.protocol, made.client_id) == ("broker", 9999, "5", "north")
-    assert (made.username, made.password, made.filters) == ("agent", "sesame", ("vans/#",))
+    assert made.brokers == (BrokerAddress("broker", 9999, encrypted=True),)
+    assert (made.protocol, made.client_id, made.filters) == ("5", "north", ("vans/#",))
     assert (made.receive_maximum, made.session_expiry_s, made.keepalive_s, made.max_packet_bytes) == (7, 8, 9, 1000)
-    assert isinstance(made.tls, ssl.SSLContext)
-
-
-def test_the_protocol_chooses_the_wire() -> None:
-    assert make_receiver(options()).gathers
-    assert not make_receiver(options(protocol="3.1.1")).gathers
+    login = made.credentials.read(encrypted=True)
+    assert (login.username, login.password) == ("agent", b"sesame")
+    assert isinstance(login.tls, ssl.SSLContext)

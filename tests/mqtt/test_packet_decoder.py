@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from agent.messages import Message, MessageKind
 from agent.mqtt import packets
 from agent.mqtt.base import ReceiverCounters
-from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
+from agent.mqtt.codec import ProtocolError
+from agent.mqtt.packet_decoder import PacketDecoder
 from tests.mqtt.fake_broker import publish
 
 MAX_PACKET_BYTES = 300

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agent.backoff import Backoff
+from agent.mqtt.address import BrokerAddress
 from agent.mqtt.base import Delivery, ReceiverCounters
+from agent.mqtt.codec import WireEvents
 from agent.mqtt.options import MqttOptions
 from agent.mqtt.session import Session
-from agent.mqtt.wire import WireEvents
-from agent.mqtt.wire5 import GATHER_S, Wire5
+from agent.mqtt.wire import GATHER_S, Wire
 from tests.mqtt.conftest import options_for
 
 WINDOW = 5
@@ -55,13 +56,15 @@ class MemoryTransport:
             self.protocol.connection_lost(None)
 
 
-class MemoryWire(Wire5):
+class MemoryWire(Wire):
     """MQTT 5 over a transport in memory."""
 
     made: ClassVar[list["MemoryWire"]]
 
-    def __init__(self, options: MqttOptions, events: WireEvents, counters: ReceiverCounters) -> None:
-        super().__init__(options, events, counters)
+    def __init__(
+        self, options: MqttOptions, address: BrokerAddress, events: WireEvents, counters: ReceiverCounters
+    ) -> None:
+        super().__init__(options, address, events, counters)
         self.transport = MemoryTransport(self)
         self.made.append(self)
 
@@ -95,7 +98,7 @@ class SessionModel(RuleBasedStateMachine):
         async def make() -> None:
             MemoryWire.made = []
             options = options_for(1, filters=("#",), receive_maximum=WINDOW, session_expiry_s=60, keepalive_s=0)
-            self.receiver = Session(options, MemoryWire, backoff=Backoff(first_s=0.0, cap_s=0.0))
+            self.receiver = Session(options, wire=MemoryWire, backoff=Backoff(first_s=0.0, cap_s=0.0))
             self.task = asyncio.create_task(self.receiver.run(self.delivered.append))
 
         self.loop.run_until_complete(make())

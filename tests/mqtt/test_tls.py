@@ -3,15 +3,14 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.errors import SettingsError
-from agent.mqtt.options import tls_context
-from agent.mqtt.paho_additions import TlsSocket
+from agent.mqtt.credentials import tls_context
 from tests.mqtt.conftest import Running
 from tests.mqtt.waiting import until
-from tests.servers.agent import wait_for
 from tests.servers.certificates import Authority, Certificate
 from tests.servers.mosquitto import BrokerTls, Mosquitto
 from tests.servers.programs import needs
@@ -46,13 +45,18 @@ def encrypted(directory: Path, certificate: Certificate, *, clients_of: Authorit
     return Mosquitto(directory, tls=BrokerTls(certificate.cert_file, certificate.key_file, client_ca_file))
 
 
+def files(ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None) -> dict[str, Any]:
+    """Options of an encrypted connection."""
+    return {"encrypted": True, "ca_file": ca_file, "cert_file": cert_file, "key_file": key_file}
+
+
 @PROTOCOLS
 async def test_mutual_tls(tmp_path: Path, certificates: Certificates, running: Running, protocol: str) -> None:
     with encrypted(tmp_path, certificates.broker, clients_of=certificates.ours) as broker:
-        tls = tls_context(certificates.ours.cert_file, certificates.client.cert_file, certificates.client.key_file)
+        tls = files(certificates.ours.cert_file, certificates.client.cert_file, certificates.client.key_file)
         async with (
-            running(broker.port, protocol=protocol, tls=tls) as subject,
-            running(broker.port, protocol="5", tls=tls, client_id="sender", filters=["none"]) as sender,
+            running(broker.port, protocol=protocol, **tls) as subject,
+            running(broker.port, protocol="5", **tls, client_id="sender", filters=("none",)) as sender,
         ):
             await subject.subscribed()
             await sender.subscribed()
@@ -74,7 +78,7 @@ async def test_a_brokers_certificate_that_does_not_hold(
     tmp_path: Path, certificates: Certificates, running: Running, protocol: str, certificate: str, words: str
 ) -> None:
     with encrypted(tmp_path, getattr(certificates, certificate)) as broker:
-        async with running(broker.port, protocol=protocol, tls=tls_context(certificates.ours.cert_file)) as subject:
+        async with running(broker.port, protocol=protocol, **files(certificates.ours.cert_file)) as subject:
             await until(lambda: words in subject.counters.last_error)
             assert subject.receiver.limits is None
         assert "New client connected" not in broker.log
@@ -85,8 +89,8 @@ async def test_an_unknown_authority(
     tmp_path: Path, certificates: Certificates, running: Running, protocol: str
 ) -> None:
     with encrypted(tmp_path, certificates.broker) as broker:
-        for tls in (tls_context(certificates.foreign.cert_file), tls_context()):
-            async with running(broker.port, protocol=protocol, tls=tls) as subject:
+        for tls in (files(certificates.foreign.cert_file), files()):
+            async with running(broker.port, protocol=protocol, **tls) as subject:
                 await until(lambda subject=subject: "mqtt.ca_file" in subject.counters.last_error)
                 assert subject.receiver.limits is None
         assert "New client connected" not in broker.log
@@ -106,28 +110,11 @@ async def test_a_client_certificate_that_is_missing_or_not_known(
 ) -> None:
     own: Certificate | tuple[None, None] = getattr(certificates, which) if which else (None, None)
     with encrypted(tmp_path, certificates.broker, clients_of=certificates.ours) as broker:
-        tls = tls_context(certificates.ours.cert_file, *own)
-        async with running(broker.port, protocol=protocol, tls=tls) as subject:
+        tls = files(certificates.ours.cert_file, *own)
+        async with running(broker.port, protocol=protocol, **tls) as subject:
             await until(lambda: words in subject.counters.last_error)
             assert subject.receiver.limits is None
         assert "New client connected" not in broker.log
-
-
-async def test_a_refusal_is_heard_by_a_client_that_writes_too_late(
-    tmp_path: Path, certificates: Certificates, running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at_once = TlsSocket.do_handshake
-    with encrypted(tmp_path, certificates.broker, clients_of=certificates.ours) as broker:
-
-        def slowly(self: TlsSocket, block: bool = False) -> None:
-            ended = broker.log.count("disconnected")
-            at_once(self, block)
-            wait_for(lambda: broker.log.count("disconnected") > ended, "the broker to say no and close")
-
-        monkeypatch.setattr(TlsSocket, "do_handshake", slowly)
-        async with running(broker.port, protocol="3.1.1", tls=tls_context(certificates.ours.cert_file)) as subject:
-            await until(lambda: subject.counters.last_error)
-            assert "demands a client certificate" in subject.counters.last_error
 
 
 @PROTOCOLS
@@ -135,7 +122,7 @@ async def test_tls_at_a_port_without(
     tmp_path: Path, certificates: Certificates, running: Running, protocol: str
 ) -> None:
     with Mosquitto(tmp_path) as broker:
-        async with running(broker.port, protocol=protocol, tls=tls_context(certificates.ours.cert_file)) as subject:
+        async with running(broker.port, protocol=protocol, **files(certificates.ours.cert_file)) as subject:
             await until(lambda: subject.counters.last_error)
             assert subject.receiver.limits is None
 
