@@ -102,7 +102,8 @@ class Connection(asyncio.Protocol):
         if not self._listener.admit(self):
             self.close(f"there are {self._listener.max_connections} connections already")
         elif self._listener.paused:
-            self.pause()
+            # uvloop begins to read after this method, whatever it has asked for.
+            asyncio.get_running_loop().call_soon(self.pause)
 
     def data_received(self, data: bytes) -> None:
         """Work through the frames that are complete."""
