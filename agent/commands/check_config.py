@@ -4,8 +4,10 @@ import argparse
 import sys
 
 from agent.commands.live import time_zone
+from agent.commands.sample import show_sample
 from agent.commands.storage import store_of
 from agent.config import Settings, load_fleet
+from agent.errors import SettingsError
 from agent.factors.year_set import EU_CLASS, UK
 from agent.fleet.vehicle import Vehicle
 from agent.mqtt.connect import make_receiver
@@ -14,12 +16,25 @@ from agent.shard.opening import decoder_of, roster_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No options beyond `--config`."""
+    """`--sample` and its time of arrival."""
+    parser.add_argument(
+        "--sample",
+        nargs=2,
+        metavar=("TOPIC", "FILE"),
+        help="show what becomes of the message with this topic and the payload in FILE (-: standard input); "
+        "exit status 1 if it would be a dead letter",
+    )
+    parser.add_argument("--at", metavar="T", help="when the message of --sample arrives (default: now)")
     parser.epilog = "Reads the settings and every file that they name. Connects to no server."
 
 
-def run(_arguments: argparse.Namespace, settings: Settings) -> int:
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Raise `SettingsError` for the first error, or print a summary and warnings."""
+    if arguments.sample is not None:
+        topic, file = arguments.sample
+        return show_sample(settings, topic, file, arguments.at)
+    if arguments.at is not None:
+        raise SettingsError("--at needs --sample")
     fleet = load_fleet(settings.fleet)
     roster = roster_of(settings, fleet)
     abroad = [f"van {name!r}: {text}" for name in fleet.vans if (text := _class_abroad(roster.vehicle(name)))]
@@ -32,6 +47,8 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
         f"settings are valid: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "
         f"{len(fleet.vans)} vans and {len(fleet.depots)} depots in the fleet file\n"
     )
+    for name in settings.dialects.keys() - set(settings.mqtt.dialects):
+        sys.stdout.write(f"warning: [dialects.{name}] is not in mqtt.dialects, so it is not used\n")
     for depot, vehicle_id in fleet.depots_without_entry().items():
         sys.stdout.write(f"warning: van {vehicle_id!r} names depot {depot!r}, which has no entry\n")
     sys.stdout.writelines(f"warning: {text}\n" for text in abroad)

@@ -134,7 +134,7 @@ class Decoder:
         messages of a van to the same shard, in their order. It changes nothing and remembers nothing. Decoding does not
         need it.
         """
-        dialect = self._dialect_of(message.topic)
+        dialect = self.dialect_of(message.topic)
         return None if dialect is None else dialect.identify(message)
 
     def sender(self, topic: str) -> str | None:
@@ -184,7 +184,8 @@ class Decoder:
             for vehicle_id, finding in dialect.findings().items()
         }
 
-    def _dialect_of(self, topic: str) -> Dialect | None:
+    def dialect_of(self, topic: str) -> Dialect | None:
+        """The dialect that claims a topic; None if there is none."""
         for dialect in self.dialects:
             if dialect.claims(topic):
                 return dialect
@@ -194,7 +195,7 @@ class Decoder:
         decode = self._decoders.get(message.topic)
         if decode is not None:
             return decode(message, received_ms)
-        dialect = self._dialect_of(message.topic)
+        dialect = self.dialect_of(message.topic)
         if dialect is None:
             raise Rejected("unknown_topic", f"{message.topic[:200]!r} belongs to none of the dialects that are set")
         if len(self._decoders) >= _TOPICS_KEPT:

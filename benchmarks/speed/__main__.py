@@ -50,8 +50,13 @@ class Bench:
                 server.stop()
         for (name, value), (_, other) in zip(often, seldom, strict=True):
             row(name, f"{value:.2f}", f"{other:.2f}")
-        sums = [sum(value for name, value in found if "Influx" not in name) for found in (often, seldom)]
+        sums = [
+            sum(value for name, value in found if "Influx" not in name and name != stages.MAPPED)
+            for found in (often, seldom)
+        ]
         row("sum with SQLite", *(f"{value:.2f}" for value in sums))
+        ratios = [found[stages.MAPPED] / found["decode"] for found in (dict(often), dict(seldom))]
+        row("a mapping / native", *(f"{ratio:.2f}" for ratio in ratios))
         print(
             f"\none turn of a plain loop: {stages.calibration_ns():.0f} ns at best, "
             f"{stages.mean_turn_ns():.0f} ns on average over a second"

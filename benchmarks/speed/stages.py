@@ -25,6 +25,7 @@ from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
 from benchmarks.receive import decode_alone
 from benchmarks.speed.load import messages, start_ms
+from benchmarks.speed.mapped import MAPPING, as_gateway
 from simulator.fleet import Fleet
 
 BATCH = 128
@@ -33,6 +34,8 @@ WARM_UP_TURNS = 2
 """Number of readings per van before the measurement."""
 UNIT_POINTS = 10_000
 CALIBRATION_TURNS = 20_000
+MAPPED = "decode by a mapping"
+"""The same content in a format of its own, in place of `decode`."""
 
 
 def least(measure: Callable[[], Sequence[float]], count: int) -> float:
@@ -79,9 +82,9 @@ def journal_s(load: list[Message]) -> list[float]:
     return spent
 
 
-def decode_s(load: list[Message], now_ms: int) -> list[float]:
-    """Seconds for each batch."""
-    decode = Decoder(make_dialects(["native"])).decode
+def decode_s(load: list[Message], now_ms: int, decoder: Decoder | None = None) -> list[float]:
+    """Seconds for each batch; by the native dialect, if no other decoder is given."""
+    decode = (decoder or Decoder(make_dialects(["native"]))).decode
     spent = []
     for start in range(0, len(load), BATCH):
         began = time.process_time()
@@ -172,10 +175,15 @@ def measure(*, count: int, vans: int, period_ms: int, influx_url: str | None) ->
     gc.collect()
     gc.freeze()
     decode = least(lambda: decode_s(load, now_ms), count)
+    mapped = [as_gateway(message) for message in load]
     found = [
         ("receive, acknowledge", min(decode_alone(count) for _ in range(ROUNDS))),
         ("journal", least(lambda: journal_s(load), count)),
         ("decode", decode),
+        (
+            MAPPED,
+            least(lambda: decode_s(mapped, now_ms, Decoder(make_dialects(["m"], mappings={"m": MAPPING}))), count),
+        ),
         ("step and rows", least(lambda: process_s(load, warm_up, now_ms)[0], count) - decode),
         ("write to SQLite", least(lambda: sqlite_s(units), count)),
     ]

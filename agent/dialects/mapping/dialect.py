@@ -108,7 +108,7 @@ class MappingDialect(Dialect):
             place = self.place_of(message.topic)
             if place.vehicle_id is not None:
                 return place.vehicle_id
-            return self._van_of(place, self.records(place, message.payload)[0])
+            return self.van_of(place, self.records(place, message.payload)[0])
         except Rejected:
             return None
 
@@ -163,7 +163,7 @@ class MappingDialect(Dialect):
             self.ignored += 1
             return None
         said = place.route.say(record)
-        vehicle_id = self._van_of(place, record)
+        vehicle_id = self.van_of(place, record)
         check_window(
             received_ms if said.time_ms is None else said.time_ms,
             received_ms,
@@ -175,11 +175,7 @@ class MappingDialect(Dialect):
 
     def check_van(self, place: Place, record: Any, first: Any) -> None:
         """Raise `Rejected` if an element of an array is of another van than the first one."""
-        if (
-            place.vehicle_id is None
-            and record is not first
-            and self._van_of(place, record) != self._van_of(place, first)
-        ):
+        if place.vehicle_id is None and record is not first and self.van_of(place, record) != self.van_of(place, first):
             raise Rejected("identity_mismatch", "an array holds readings of one van: that of its first element")
 
     def _element(
@@ -220,8 +216,8 @@ class MappingDialect(Dialect):
         """The van with this name; see `agent/dialects/identity.py`. Raises `Rejected`."""
         return resolve(self._identities, name) if user is None else resolve_of_user(self._identities, user, name)
 
-    def _van_of(self, place: Place, record: Any) -> str:
-        """The van of a record. Raises `Rejected`."""
+    def van_of(self, place: Place, record: Any) -> str:
+        """The van of a record under this topic. Raises `Rejected`."""
         if place.vehicle_id is not None:
             return place.vehicle_id
         name = place.route.name_of(record)

@@ -320,8 +320,10 @@ def _kind_of(field: MappedField) -> Any:
     """The type with which a field reads its members."""
     if field.is_flag and not field.values:
         return bool
-    if not field.is_number or field.is_count:
+    if not field.is_number:
         return Any
     if field.is_converted or field.sentinels:
-        return float
+        return Any if field.is_count else float
+    if field.is_count:
+        return Annotated[int, Meta(ge=int(field.low), le=int(field.high))]
     return Annotated[float, Meta(ge=field.low, le=field.high)]

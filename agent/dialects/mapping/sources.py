@@ -53,7 +53,7 @@ class MappedField:
         self.low, self.high = limits
         unit = conversion(source.unit, name) if source.unit else Unit("")
         self.scale, self.offset = source.scale, source.offset
-        self.multiply, self.divide, self.add = unit.multiply * source.sign, unit.divide, unit.add * source.sign
+        self.multiply, self.divide, self.add = unit.multiply * source.sign, unit.divide, unit.add
 
     @property
     def is_converted(self) -> bool:
@@ -75,16 +75,16 @@ class MappedField:
         if raw is None:
             return Outcome(self.name, " | ".join(each.text for each in self.paths), None, None, "not there")
         if self.is_sentinel(raw):
-            return Outcome(self.name, path.text, raw, None, "a sentinel: unknown")
+            return Outcome(self.name, path.text, raw, None, "a sentinel")
         if self.when is not None and not self.when.holds(record):
-            return Outcome(self.name, path.text, raw, None, f"does not count: {self.when.text}")
+            return Outcome(self.name, path.text, raw, None, f"{self.when.text} does not hold")
         try:
             value = self.value_of(raw)
         except Rejected as rejected:
             return Outcome(
                 self.name, path.text, raw, None, f"{self.name} at {path.text}: {rejected.detail}", rejected.reason
             )
-        return Outcome(self.name, path.text, raw, value, "" if value is not None else "not among values: unknown")
+        return Outcome(self.name, path.text, raw, value, "" if value is not None else "not among values")
 
     def is_sentinel(self, raw: Any) -> bool:
         """Whether a raw value means unknown. A boolean is no number; a number may be written as text."""
