@@ -70,6 +70,8 @@ async def listening(**settings: Any) -> AsyncIterator[Desk]:
             writer.close()
         desk.listener.stop()
         await running
+        desk.acknowledge()
+        await until(lambda: not desk.listener.counters.connections)
 
 
 class Van:
