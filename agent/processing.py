@@ -124,12 +124,14 @@ class ProcessingAgent:
 
     async def _release(self, numbers: list[int]) -> None:
         """Finish what is in work, and let the partitions go. Returns once they are released."""
-        running = [self._running.pop(number) for number in numbers if number in self._running]
-        for number in numbers:
+        going = {number: self._running.pop(number) for number in numbers if number in self._running}
+        for number, task in going.items():
             if number in self._owned:
                 self._owned[number].release()
-        if running:
-            _, late = await asyncio.wait(running, timeout=RELEASE_WAIT_S)
+            else:  # it was fenced and waits to be taken over again: there is nothing to finish
+                task.cancel()
+        if going:
+            _, late = await asyncio.wait(going.values(), timeout=RELEASE_WAIT_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -145,7 +147,7 @@ class ProcessingAgent:
     async def _own(self, number: int) -> None:
         """Run the partition for as long as it is ours."""
         try:
-            while True:
+            while self._running.get(number) is asyncio.current_task():
                 partition = self._owned[number] = self._take(number)
                 self.vitals.add(partition)
                 try:

@@ -44,17 +44,18 @@ class PartitionReader:
         return offset_of(low), offset_of(high)
 
     def read(self, offset: int, *, max_messages: int) -> list[Batch]:
-        """The batches at or behind this offset, until they hold `max_messages` or more; none at the end.
+        """The batches at or behind this offset that are there, `max_messages` or a few more; none at the end.
 
-        A batch that begins before the offset is cut to begin there.
+        A batch that begins before the offset is cut to begin there. While messages keep coming there is no end, so this
+        waits for the first batch only.
         """
         if self._next_offset is None or offset < self._next_offset:
             self._seek(offset)
         found: list[Batch] = []
         count = 0
         while count < max_messages:
-            if not self._buffer and not self._poll(POLL_S):
-                if self._at_end:
+            if not self._buffer and not self._poll(0 if found else POLL_S):
+                if found or self._at_end:
                     break
                 continue
             while self._buffer and count < max_messages:

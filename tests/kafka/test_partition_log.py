@@ -122,6 +122,26 @@ async def test_many_messages_are_several_records_in_their_order(
     assert found == some
 
 
+async def test_a_read_ends_although_messages_keep_coming(
+    log: Log, client_settings: dict[str, Any], topics: Topics
+) -> None:
+    offset = (await log.load(0)).offset
+    appender = Appender(client_settings, topics.messages, source="a")
+    has_read = asyncio.Event()
+
+    async def keep_sending() -> None:
+        while not has_read.is_set():
+            some = [(0, [Message("vans/v/soc", b"x")])]
+            await asyncio.to_thread(appender.append, some, received_ms=1, listening_since_ms=0)
+            await asyncio.sleep(0.02)  # a steady rate
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        tasks.create_task(keep_sending())
+        while not await log.read(offset, max_messages=1_000_000):
+            await log.changed.wait()
+        has_read.set()
+
+
 async def test_a_reader_is_woken_by_what_another_process_appends(
     log: Log, client_settings: dict[str, Any], topics: Topics
 ) -> None:

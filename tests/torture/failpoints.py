@@ -22,14 +22,21 @@ from agent.units import Unit
 from agent.writer import Writer
 
 _left = 0
+_signal = signal.SIGKILL
+
+
+def arm(count: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Let the signal come at the COUNTth call of `die`."""
+    global _left, _signal
+    _left, _signal = count, number
 
 
 def die() -> None:
-    """SIGKILL at the COUNTth call."""
+    """Send the signal to this process at the COUNTth call. A process that was only stopped is not stopped again."""
     global _left
     _left -= 1
-    if _left <= 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if _left == 0:
+        os.kill(os.getpid(), _signal)
 
 
 def before(kind: type, name: str) -> None:
@@ -145,9 +152,8 @@ FLAWS: dict[str, Callable[[], None]] = {
 
 def main() -> int:
     """Arm the point and run the agent."""
-    global _left
     name, count, *flaws = sys.argv[1:]
-    _left = int(count)
+    arm(int(count))
     for flaw in flaws:
         FLAWS[flaw]()
     POINTS[name]()

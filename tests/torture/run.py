@@ -206,7 +206,7 @@ class Torture:
             self.report.faults[self._influx.break_somehow(self._random)] += 1
             return
         held_s = self._random.uniform(0.5, 2.5)
-        threading.Thread(target=_hold_lock, args=(agent.directory / "history.db", held_s)).start()
+        threading.Thread(target=hold_lock, args=(agent.directory / "history.db", held_s)).start()
         self.report.faults["history file locked"] += 1
 
     def _settle(self, agent: Agent) -> None:
@@ -265,7 +265,7 @@ async def _heal(proxy: MqttProxy) -> None:
     proxy.conditions = HEALTHY
 
 
-def _hold_lock(file: Path, held_s: float) -> None:
+def hold_lock(file: Path, held_s: float) -> None:
     """Another program that writes to the history file and takes its time."""
     if not file.exists():
         return
