@@ -39,16 +39,13 @@ COMMANDS = {
     "correct": Command(
         "agent.commands.correct",
         "exclude a period of a van from its totals; list these corrections",
-        needs_journal=True,
     ),
     "import": Command(
         "agent.commands.import_command",
         "import messages or deliveries that another program recorded",
-        needs_journal=True,
     ),
-    "deadletters": Command(
-        "agent.commands.dead_letters", "list, show or replay the messages that could not be used", needs_journal=True
-    ),
+    "deadletters": Command("agent.commands.dead_letters", "list, show or replay the messages that could not be used"),
+    "migrate-log": Command("agent.commands.migrate_log", "move what the journal holds to a log on Kafka"),
     "salvage": Command("agent.commands.salvage", "copy what is readable of a damaged journal", needs_settings=False),
     "compare": Command("agent.commands.compare", "compare the simulator's true values with what the agent computed"),
     "factors": Command("agent.commands.factors", "show the emission factors in use, each with its source"),

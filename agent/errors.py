@@ -16,10 +16,11 @@ VanpulseError
 ├── NoSuchLetter             `deadletters`: a key without a dead letter
 ├── CannotCorrect            `correct`: the correction was not made
 ├── BadManifest              `import drops`: nothing was imported
+├── CannotMigrate            `migrate-log`: nothing was moved
 ├── ImportRefused            `import messages`: nothing was imported
 └── DemoError                `demo`: a part did not start, or ended early
 
-The last five and JournalInUse are defined where they are raised. `tests/test_errors.py` compares this tree with the
+The last six and JournalInUse are defined where they are raised. `tests/test_errors.py` compares this tree with the
 classes.
 """
 

@@ -23,6 +23,8 @@ from agent.errors import SettingsError, VanpulseError
 from agent.fleet.books.corrections import CorrectedDay, CorrectedHour, Correction, hour_start_ms
 from agent.fleet.correction_state import Amounts
 from agent.journal import JournalInUse, Request
+from agent.log_settings import JOURNAL_URL
+from agent.messages import Message, MessageKind
 from agent.points.measurements import TAGS
 from agent.shard.opening import roster_of
 from agent.stores.base import History
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             to_ms=end_ms,
             reason=_reason(arguments.reason),
         )
-    taken_up = _journal(correction, settings)
+    taken_up = _journal(correction, settings) if settings.log.url == JOURNAL_URL else _produce(correction, settings)
     amounts = _sum(each.amounts for each in correction.slices)
     period_text = f"{format_moment(start_ms)} to {format_moment(end_ms)}"
     sys.stdout.write(f"{correction.vehicle_id}: {period_text} is excluded: {_shown(amounts)} so far\n")
@@ -186,7 +188,16 @@ def _user() -> str:
         return "unknown"
 
 
-# -- into the journal
+# -- into the log
+
+
+def _produce(correction: Correction, settings: Settings) -> bool:
+    """Write the correction to the partition of its van. The agent that has the partition takes it up."""
+    from agent.commands.kafka_desk import KafkaDesk  # the client of Kafka is an extra
+
+    message = Message("", msgspec.json.encode(correction), qos=0, kind=MessageKind.CORRECTION)
+    KafkaDesk(settings).append([message], received_ms=correction.made_ms, name="correct")
+    return True
 
 
 def _journal(correction: Correction, settings: Settings) -> bool:

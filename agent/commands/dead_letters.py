@@ -1,6 +1,6 @@
 """`vanpulse deadletters`: lists, shows and replays the messages that could not be used.
 
-A replay moves dead letters back into the journal as new messages in one transaction, whether the agent runs or not.
+A replay moves dead letters back into the log as new messages in one transaction, whether the agent runs or not.
 None is lost, none is there twice, and each keeps its time of arrival. Publishing them again through the broker would
 give them a new time of arrival, and would lose those that its access rules forbid us to publish.
 """
@@ -11,23 +11,21 @@ import base64
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from agent.commands.asking import ask_agent
+from agent.commands.letter_box import Entry, JournalLetters, LetterBox, LetterKey
 from agent.commands.moments import format_moment
-from agent.commands.storage import open_journal, store_of
+from agent.commands.storage import store_of
 from agent.config import Settings
 from agent.errors import REASONS, Reason, VanpulseError
-from agent.journal import NOT_REPLAYABLE, JournalInUse, JournalReader, Request, can_be_replayed
-from agent.log import DeadLetter, Key, StoreRefusal
+from agent.journal import NOT_REPLAYABLE, can_be_replayed
+from agent.log_settings import JOURNAL_URL
 from agent.stores.influxdb import InfluxStore
 
 _LIST_PAYLOAD: Final = 60
 _LOSSES_SHOWN: Final = 20
-_REFUSAL: Final = "store"
 
 
 class NoSuchLetter(VanpulseError):
@@ -46,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=(),
         metavar="KEY",
-        type=parse_key,
+        type=LetterKey.parse,
         help="only the dead letters with these keys, which `list` prints",
     )
     parser.add_argument(
@@ -57,22 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """List, show or replay."""
-    path: Path = settings.journal.path
-    if not path.exists():
-        sys.stderr.write(f"vanpulse: there is no journal {path} yet, and so there are no dead letters\n")
+    box = _letter_box(settings)
+    if box is None:
+        sys.stderr.write(
+            f"vanpulse: there is no journal {settings.journal.path} yet, and so there are no dead letters\n"
+        )
         return 0
-    with JournalReader(path) as reader:
-        found = _by_key(reader, arguments.keys) if arguments.keys else reader.letters_and_refusals(arguments.reason)
-        letters = (entry for entry in map(Entry.of, found) if arguments.reason in {None, entry.reason})
-        if arguments.action == "replay":
-            return _replay(list(letters), settings)
-        write = _as_json if arguments.format == "jsonl" else _as_line if arguments.action == "list" else _as_text
-        number = 0
-        for letter in letters:
-            sys.stdout.write(write(letter))
-            number += 1
-        if arguments.action == "list" and not arguments.keys:
-            _tell_losses(reader)
+    letters = box.select(arguments.keys, arguments.reason)
+    if arguments.action == "replay":
+        return _replay(list(letters), box, settings)
+    write = _as_json if arguments.format == "jsonl" else _as_line if arguments.action == "list" else _as_text
+    number = 0
+    for letter in letters:
+        sys.stdout.write(write(letter))
+        number += 1
+    if arguments.action == "list" and not arguments.keys:
+        _tell_losses(box)
     if sys.stdout.isatty():
         sys.stderr.write(f"{number} dead letters\n")
     if (missing := len(set(arguments.keys)) - number) > 0:
@@ -81,60 +79,26 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def parse_key(text: str) -> Key | int:
-    """A key: `OFFSET.INDEX` or `OFFSET` of a dead letter, `store.NUMBER` of a store refusal."""
-    offset, _, index = text.partition(".")
-    try:
-        return int(index) if offset == _REFUSAL else (int(offset), int(index or 0))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a key. Use one that `deadletters list` prints, such as 1234.0."
-        ) from None
+def _letter_box(settings: Settings) -> LetterBox | None:
+    """None where there is no journal yet."""
+    if settings.log.url == JOURNAL_URL:
+        return JournalLetters(settings) if settings.journal.path.exists() else None
+    from agent.commands.kafka_letters import KafkaLetters  # the client of Kafka is an extra
 
-
-class Entry(NamedTuple):
-    """A dead letter or a store refusal, as it is shown."""
-
-    key: Key | int
-    """That of a store refusal is one number."""
-    received_ms: int
-    reason: Reason
-    topic: str
-    """Of a store refusal the measurement."""
-    payload: bytes
-    detail: str
-
-    @classmethod
-    def of(cls, item: DeadLetter | StoreRefusal) -> "Entry":
-        """What is shown of it."""
-        if isinstance(item, DeadLetter):
-            return cls(item.key, item.received_ms, item.reason, item.topic, item.payload, item.detail)
-        return cls(item.key, item.newest_ms, "rejected_by_store", item.measurement, item.line, item.detail)
-
-
-def format_key(key: Key | int) -> str:
-    """The key in the form that `parse_key` reads."""
-    return f"{_REFUSAL}.{key}" if isinstance(key, int) else f"{key[0]}.{key[1]}"
-
-
-def _by_key(reader: JournalReader, keys: Sequence[Key | int]) -> list[DeadLetter | StoreRefusal]:
-    return [
-        *reader.dead_letters_by_key([key for key in keys if not isinstance(key, int)]),
-        *reader.refusals_by_key([key for key in keys if isinstance(key, int)]),
-    ]
+    return KafkaLetters(settings)
 
 
 # -- showing
 
 
-def _tell_losses(reader: JournalReader) -> None:
+def _tell_losses(box: LetterBox) -> None:
     """Write to stderr which senders have lost messages, and how many, since the journal was created."""
-    for sender, loss in list(reader.losses().items())[:_LOSSES_SHOWN]:
+    for sender, (letters, messages) in list(box.losses().items())[:_LOSSES_SHOWN]:
         given_up = [
             f"{number} {what}"
             for number, what in (
-                (loss.letters, "dead letters deleted to make room for newer ones"),
-                (loss.messages, "messages refused or dropped because the journal was full"),
+                (letters, "dead letters deleted to make room for newer ones"),
+                (messages, "messages refused or dropped because the journal was full"),
             )
             if number
         ]
@@ -144,12 +108,12 @@ def _tell_losses(reader: JournalReader) -> None:
 def _as_line(letter: Entry) -> str:
     payload = _payload(letter)[:_LIST_PAYLOAD]
     when = format_moment(letter.received_ms)
-    return f"{format_key(letter.key)}\t{when}\t{letter.reason}\t{letter.topic!r}\t{letter.detail!r}\t{payload}\n"
+    return f"{letter.key}\t{when}\t{letter.reason}\t{letter.topic!r}\t{letter.detail!r}\t{payload}\n"
 
 
 def _as_text(letter: Entry) -> str:
     return (
-        f"key       {format_key(letter.key)}\n"
+        f"key       {letter.key}\n"
         f"received  {format_moment(letter.received_ms)}\n"
         f"reason    {letter.reason}: {letter.detail!r}\n"
         f"topic     {letter.topic!r}\n"
@@ -159,7 +123,7 @@ def _as_text(letter: Entry) -> str:
 
 def _as_json(letter: Entry) -> str:
     line: dict[str, Any] = {
-        "key": format_key(letter.key),
+        "key": str(letter.key),
         "received": format_moment(letter.received_ms),
         "reason": letter.reason,
         "detail": letter.detail,
@@ -180,11 +144,11 @@ def _payload(letter: Entry) -> str:
 # -- replaying
 
 
-def _replay(entries: Sequence[Entry], settings: Settings) -> int:
-    refused = {entry.key: entry.payload for entry in entries if isinstance(entry.key, int)}
+def _replay(entries: Sequence[Entry], box: LetterBox, settings: Settings) -> int:
+    refused = {entry.key: entry.payload for entry in entries if entry.key.is_refusal}
     written = asyncio.run(_write_again(refused, settings)) if refused else []
-    messages = [entry.key for entry in entries if not isinstance(entry.key, int) and can_be_replayed(entry.reason)]
-    left = _carry_out(Request(replay=messages, remove_refusals=written), settings)
+    messages = [entry.key for entry in entries if not entry.key.is_refusal and can_be_replayed(entry.reason)]
+    left = box.move(messages, written)
     again = len(messages) + len(written) - len(left)
     sys.stdout.write(f"{again} of {len(entries)} dead letters will be processed again\n")
     _explain(entry.reason for entry in entries if entry.key in left or entry.key not in {*messages, *written})
@@ -197,27 +161,7 @@ def _explain(reasons: Iterable[Reason]) -> None:
         sys.stderr.write(f"vanpulse: {number} with reason {reason} are not replayed: {why}\n")
 
 
-def _carry_out(request: Request, settings: Settings) -> set[Key | int]:
-    """Carry out the request, or let the running agent do it. Returns the keys of what remains."""
-    path: Path = settings.journal.path
-    wanted: list[Key | int] = [*request.replay, *request.remove_refusals]
-    if not wanted:
-        return set()
-    try:
-        journal = open_journal(settings.journal)
-    except JournalInUse:
-        ask_agent(path, request)
-    else:
-        try:
-            journal.replay_dead_letters(request.replay)
-            journal.remove_refusals(request.remove_refusals)
-        finally:
-            journal.close()
-    with JournalReader(path) as reader:
-        return {item.key for item in _by_key(reader, wanted)}
-
-
-async def _write_again(lines: Mapping[int, bytes], settings: Settings) -> list[int]:
+async def _write_again(lines: Mapping[LetterKey, bytes], settings: Settings) -> list[LetterKey]:
     """Write refused lines to the store again. Returns the keys of those that it accepted."""
     store = store_of(settings.store)
     if not isinstance(store, InfluxStore):

@@ -1,6 +1,6 @@
 """`vanpulse import drops FILE.csv`: imports a manifest with consignments and their places.
 
-The whole file is checked first: with one bad row nothing is imported. Its drops enter the journal in one transaction,
+The whole file is checked first: with one bad row nothing is imported. Its drops enter the log in one transaction,
 whether the agent runs or not, and are processed like messages that arrived now.
 """
 
@@ -22,6 +22,7 @@ from agent.dialects.drops import MANIFEST, drop_of
 from agent.dialects.identity import is_vehicle_id
 from agent.errors import Rejected, VanpulseError
 from agent.journal import JournalInUse, Request
+from agent.log_settings import JOURNAL_URL
 from agent.messages import Message
 from agent.readings import DropReading
 
@@ -55,21 +56,31 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     file: Path = arguments.file
     now_ms = time.time_ns() // 1_000_000
     drops = read(file, settings, load_fleet(settings.fleet), now_ms)
-    request = Request(append=list(as_messages(drops)))
-    try:
-        journal = open_journal(settings.journal)
-    except JournalInUse:
-        taken = ask_agent(settings.journal.path, request)
+    messages = list(as_messages(drops))
+    if settings.log.url == JOURNAL_URL:
+        taken = _journal(messages, now_ms, settings)
     else:
-        try:
-            journal.append_all(request.append, received_ms=now_ms)
-        finally:
-            journal.close()
+        from agent.commands.kafka_desk import KafkaDesk  # the client of Kafka is an extra
+
+        KafkaDesk(settings).append(messages, received_ms=now_ms, name="import")
         taken = True
     vans = len({drop.vehicle_id for drop in drops})
     if taken:
         sys.stdout.write(f"imported {len(drops)} drops of {vans} vans\n")
     return 0 if taken else 1
+
+
+def _journal(messages: list[Message], now_ms: int, settings: Settings) -> bool:
+    """Journal the messages, or let the running agent do it. Returns whether that was done."""
+    try:
+        journal = open_journal(settings.journal)
+    except JournalInUse:
+        return ask_agent(settings.journal.path, Request(append=messages))
+    try:
+        journal.append_all(messages, received_ms=now_ms)
+    finally:
+        journal.close()
+    return True
 
 
 def read(file: Path, settings: Settings, fleet: FleetFile, now_ms: int) -> list[DropReading]:

@@ -1,4 +1,4 @@
-"""`vanpulse import messages FILE`: imports recorded messages into the journal with their times of arrival.
+"""`vanpulse import messages FILE`: imports recorded messages into the log with their times of arrival.
 
 A line is `{"topic", "payload", "received_ms", "retained"}`. The import adds the ticks that a running agent would have
 journaled between the messages, one on each full ten seconds. The next `vanpulse run` processes everything like any
@@ -22,6 +22,7 @@ from agent.config import Settings
 from agent.errors import LogFull, SettingsError, VanpulseError
 from agent.intake import COMMIT_BYTES, COMMIT_MESSAGES
 from agent.journal import Arrival, JournalInUse
+from agent.log_settings import JOURNAL_URL
 from agent.messages import Message, MessageKind, tick_message
 from agent.shard.shard import MINUTE_KEY
 
@@ -90,37 +91,62 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             max_packet_bytes=settings.mqtt.max_packet_bytes,
         )
         try:
-            journal = open_journal(settings.journal)
-        except JournalInUse as error:
-            raise ImportRefused(
-                f"an agent has the journal {path} open: stop it, import, then start it again"
-            ) from error
-        try:
-            lived_ms = journal.last_arrival_ms(MINUTE_KEY)
-            journal.append_past(past)
-        except LogFull as error:
-            raise ImportRefused(
-                f"{past.name} does not fit into the journal: {error}, at line {past.number}; nothing was imported. "
-                "Raise journal.max_bytes, or split the file before that line and let `vanpulse run` process each part"
-            ) from error
+            write = _journal if settings.log.url == JOURNAL_URL else _produce
+            lived_ms = write(past, settings)
         finally:
             past.progress.clear()
-            journal.close()
-    _say(past, path, lived_ms)
+    _say(past, str(path) if settings.log.url == JOURNAL_URL else settings.log.url, lived_ms)
     return 0
 
 
-def _say(past: "Past", path: Path, lived_ms: int | None) -> None:
+def _journal(past: "Past", settings: Settings) -> int | None:
+    """Journal the messages. Returns up to when the journal's vans had lived before."""
+    try:
+        journal = open_journal(settings.journal)
+    except JournalInUse as error:
+        raise ImportRefused(
+            f"an agent has the journal {settings.journal.path} open: stop it, import, then start it again"
+        ) from error
+    try:
+        lived_ms = journal.last_arrival_ms(MINUTE_KEY)
+        journal.append_past(past)
+    except LogFull as error:
+        raise ImportRefused(
+            f"{past.name} does not fit into the journal: {error}, at line {past.number}; nothing was imported. "
+            "Raise journal.max_bytes, or split the file before that line and let `vanpulse run` process each part"
+        ) from error
+    finally:
+        journal.close()
+    return lived_ms
+
+
+def _produce(past: "Past", settings: Settings) -> int | None:
+    """Write the messages to Kafka. Returns up to when the vans of the log had lived before."""
+    from agent.commands.kafka_desk import KafkaDesk  # the client of Kafka is an extra
+
+    desk = KafkaDesk(settings)
+    if desk.is_fed():
+        raise ImportRefused(
+            "an ingesting agent has written to the log within the last 30 s: its ticks and those of the import would "
+            "contradict each other. Stop all ingesting agents, import, then start them again; the brokers keep their "
+            "messages meanwhile"
+        )
+    lived_ms = desk.last_arrival_ms()
+    desk.append_past(past, name="import")
+    return lived_ms
+
+
+def _say(past: "Past", place: str, lived_ms: int | None) -> None:
     if not past.messages:
         sys.stdout.write(f"{past.name} has no messages\n")
         return
     sys.stdout.write(
-        f"imported into {path}: {past.messages} messages, received from {format_moment(past.first_ms)} "
+        f"imported into {place}: {past.messages} messages, received from {format_moment(past.first_ms)} "
         f"to {format_moment(past.last_ms)}, and {past.ticks} ticks. `vanpulse run` processes them.\n"
     )
     if lived_ms is not None and past.first_ms < lived_ms:
         sys.stderr.write(
-            f"vanpulse: the journal already has messages up to {format_moment(lived_ms)}. For a van with newer "
+            f"vanpulse: the log already has messages up to {format_moment(lived_ms)}. For a van with newer "
             "readings, the imported ones become points but do not change its totals.\n"
         )
 

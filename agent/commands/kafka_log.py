@@ -60,6 +60,12 @@ def open_kafka(settings: LogSettings, *, answer_s: float = 10.0) -> KafkaPlace:
     return KafkaPlace(client, topics, ensure(client, topics, shape, answer_s=answer_s))
 
 
+def find_kafka(settings: LogSettings, *, answer_s: float = 10.0) -> KafkaPlace:
+    """The log that is there. Raises `SettingsError`, also where there is none, and `LogUnavailable`."""
+    client, topics = client_of(settings), topics_of(settings)
+    return KafkaPlace(client, topics, ensure(client, topics, None, answer_s=answer_s))
+
+
 def source_of(settings: LogSettings) -> str:
     """The name of this agent among several."""
     return settings.source or socket.gethostname()

@@ -1,7 +1,10 @@
 """Parts of the agent that are made in the same way for every role."""
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
+
+import msgspec
 
 from agent.config import Settings
 from agent.dialects.decoder import Decoder
@@ -10,6 +13,7 @@ from agent.dialects.timestamps import parse_zone
 from agent.errors import Rejected, SettingsError
 from agent.gbt32960.listener import Listener, ListenerOptions
 from agent.listener_settings import Gbt32960Settings
+from agent.messages import Message, MessageKind
 from agent.shard.roster import Roster
 from agent.throttle import LEAST_BURST, Throttle
 
@@ -72,6 +76,23 @@ def _server_tls(settings: Gbt32960Settings) -> ssl.SSLContext | None:
 def subscriptions_file_of(settings: Settings) -> Path:
     """Where the subscriptions at the broker are noted: beside the journal, also for an agent whose log is on Kafka."""
     return settings.journal.path.with_name(f"{settings.journal.path.name}-subscriptions")
+
+
+class _Corrected(msgspec.Struct):
+    """What is read of a correction."""
+
+    vehicle_id: str
+
+
+def identify_of(decoder: Decoder) -> Callable[[Message], str | None]:
+    """Gives the van of a message, or its sender; by this the partition of the message is found."""
+
+    def identify(message: Message) -> str | None:
+        if message.kind == MessageKind.CORRECTION:
+            return msgspec.json.decode(message.payload, type=_Corrected).vehicle_id
+        return decoder.identify(message) or decoder.sender(message.topic)
+
+    return identify
 
 
 def throttle_of(settings: Settings, decoder: Decoder) -> Throttle:

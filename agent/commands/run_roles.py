@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from agent.commands.kafka_log import KafkaPlace, client_of, open_kafka, source_of
-from agent.commands.parts import listen_of, subscriptions_file_of, throttle_of
+from agent.commands.parts import identify_of, listen_of, subscriptions_file_of, throttle_of
 from agent.commands.storage import store_of
 from agent.config import Settings
 from agent.ingesting import IngestingAgent
@@ -61,7 +61,7 @@ def build_ingesting(settings: Settings) -> Starting[KafkaPlace]:
                 place.topics.messages,
                 partitions=place.partitions,
                 source=source_of(settings.log),
-                identify=lambda message: decoder.identify(message) or decoder.sender(message.topic),
+                identify=identify_of(decoder),
                 unsafe=watch.unsafe,
             ),
             sender_of=decoder.sender,

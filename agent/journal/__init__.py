@@ -9,7 +9,7 @@ from agent.journal.bulk import Arrival
 from agent.journal.file import JournalInUse
 from agent.journal.journal import Journal, WhenFull
 from agent.journal.reader import JournalReader
-from agent.journal.requests import NOT_REPLAYABLE, Request, ask, can_be_replayed, is_waiting
+from agent.journal.requests import NOT_REPLAYABLE, Request, as_batches, ask, can_be_replayed, is_waiting
 from agent.journal.salvage import salvage
 from agent.journal.sqlite_log import SqliteLog
 
@@ -23,6 +23,7 @@ __all__ = [
     "Request",
     "SqliteLog",
     "WhenFull",
+    "as_batches",
     "ask",
     "can_be_replayed",
     "is_waiting",

@@ -1,7 +1,7 @@
 """`Log` for an agent that receives: it appends each message to the partition of its van, and reads nothing."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -22,6 +22,19 @@ FOR_ALL = frozenset({int(MessageKind.TICK), int(MessageKind.TAGS)})
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a van, or of a sender that is not known. It depends on nothing else, so every agent agrees."""
     return crc32(key.encode()) % partitions
+
+
+def spread(messages: Iterable[Message], partitions: int, identify: Identify) -> list[tuple[int, list[Message]]]:
+    """The messages of each partition, in their order; what concerns every van goes to all partitions."""
+    parts: dict[int, list[Message]] = {}
+    for message in messages:
+        if message.kind in FOR_ALL:
+            for partition in range(partitions):
+                parts.setdefault(partition, []).append(message)
+        else:
+            key = identify(message) or message.topic
+            parts.setdefault(partition_of(key, partitions), []).append(message)
+    return sorted(parts.items())
 
 
 class IngestLog:
@@ -60,24 +73,13 @@ class IngestLog:
         try:
             await self._thread.call(
                 self._appender.append,
-                self._by_partition(messages),
+                spread(messages, self._partitions, self._identify),
                 received_ms=received_ms,
                 listening_since_ms=listening_since_ms,
             )
         except LogUnavailable as error:
             raise LogUnavailable(f"Kafka at {self._brokers} does not answer ({error})") from error
         return Batch(0, received_ms, listening_since_ms, list(messages), self._source)
-
-    def _by_partition(self, messages: Sequence[Message]) -> list[tuple[int, list[Message]]]:
-        parts: dict[int, list[Message]] = {}
-        for message in messages:
-            if message.kind in FOR_ALL:
-                for partition in range(self._partitions):
-                    parts.setdefault(partition, []).append(message)
-            else:
-                key = self._identify(message) or message.topic
-                parts.setdefault(partition_of(key, self._partitions), []).append(message)
-        return sorted(parts.items())
 
     async def read(self, offset: int, *, max_messages: int) -> list[Batch]:
         """Nothing: other processes read."""

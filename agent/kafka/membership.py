@@ -13,6 +13,7 @@ from typing import Any, Final
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from agent.kafka.client import consumer
+from agent.kafka.groups import group_of
 from agent.thread import OwnThread
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Membership:
         self._thread = OwnThread("kafka-membership")
         self._consumer = consumer(
             settings,
-            group=f"vanpulse-{topic}",
+            group=group_of(topic),
             partition_assignment_strategy="cooperative-sticky",
             session_timeout_ms=SESSION_MS,
             max_poll_interval_ms=LONGEST_POLL_MS,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from agent.errors import LogUnavailable
 from agent.kafka.client import ANSWER_S, call, producer
-from agent.kafka.reader import whole
+from agent.kafka.reader import newest, whole
 from agent.kafka.topics import Topics
 
 OFFSET_KEY: Final = b"/offset"
@@ -19,6 +19,23 @@ OFFSET_KEY: Final = b"/offset"
 _OFFSET: Final = Struct("<q")
 POLL_S: Final = 0.05
 TRANSACTION_MS: Final = 60_000
+
+
+def checkpoint_offset(settings: Mapping[str, Any], topics: Topics, partition: int) -> int | None:
+    """The offset of the partition's last checkpoint, whoever owns it; None before the first one."""
+    offset = newest(settings, topics.states, partition, OFFSET_KEY)
+    return None if offset is None else unpack_offset(offset)
+
+
+def pack_offset(offset: int) -> bytes:
+    """The value under `OFFSET_KEY`."""
+    return _OFFSET.pack(offset)
+
+
+def unpack_offset(value: bytes) -> int:
+    """From the value under `OFFSET_KEY`."""
+    offset: int = _OFFSET.unpack(value)[0]
+    return offset
 
 
 class PartitionOwner:
@@ -46,7 +63,7 @@ class PartitionOwner:
         states = dict(whole(self._settings, self._topics.states, self._partition))
         offset = states.pop(OFFSET_KEY, None)
         return (
-            None if offset is None else _OFFSET.unpack(offset)[0],
+            None if offset is None else unpack_offset(offset),
             [(key.decode(), value) for key, value in states.items() if value is not None],
         )
 
@@ -56,7 +73,7 @@ class PartitionOwner:
         def write() -> None:
             for key, state in states.items():
                 self._send(self._topics.states, key.encode(), state)
-            self._send(self._topics.states, OFFSET_KEY, _OFFSET.pack(offset))
+            self._send(self._topics.states, OFFSET_KEY, pack_offset(offset))
             self._send_letters(letters)
 
         self._transact(write)

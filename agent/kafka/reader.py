@@ -14,6 +14,8 @@ from agent.messages import Batch
 
 POLLED_RECORDS: Final = 500
 POLL_S: Final = 0.05
+LOOK_BACK_RECORDS: Final = (100, 10_000)
+"""How many of the last records are searched before all are."""
 
 
 class PartitionReader:
@@ -106,18 +108,35 @@ class PartitionReader:
 
 def whole(settings: Mapping[str, Any], topic: str, partition: int) -> Iterator[tuple[bytes, bytes | None]]:
     """Key and value of every committed record that the partition of a topic holds now, oldest first."""
+    return ((record.key() or b"", record.value()) for record in records(settings, topic, partition))
+
+
+def newest(settings: Mapping[str, Any], topic: str, partition: int, key: bytes) -> bytes | None:
+    """The newest committed value of a key; None where there is none. Fast when it is among the last records."""
+    for last in (*LOOK_BACK_RECORDS, None):
+        found = [record.value() for record in records(settings, topic, partition, last=last) if record.key() == key]
+        if found:
+            return found[-1]
+    return None
+
+
+def records(
+    settings: Mapping[str, Any], topic: str, partition: int, *, last: int | None = None
+) -> Iterator[KafkaMessage]:
+    """The committed records that the partition of a topic holds now, oldest first; `last`: at most so many of them."""
     reader = consumer(settings, group=f"vanpulse-{topic}-reader", queued_max_messages_kbytes=65_536)
     try:
         where = TopicPartition(topic, partition)
         low, high = call(lambda: reader.get_watermark_offsets(where, ANSWER_S))
         if low >= high:
             return
-        call(lambda: reader.assign([TopicPartition(topic, partition, low)]))
+        start = low if last is None else max(low, high - last)
+        call(lambda: reader.assign([TopicPartition(topic, partition, start)]))
         while True:
             for record in call(lambda: reader.consume(POLLED_RECORDS, POLL_S)):
                 problem = record.error()
                 if problem is None:
-                    yield record.key() or b"", record.value()
+                    yield record
                 elif problem.code() == KafkaError._PARTITION_EOF:
                     return
                 else:

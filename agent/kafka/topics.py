@@ -63,8 +63,8 @@ class TopicState(NamedTuple):
     """`SETTINGS`, as text."""
 
 
-def ensure(settings: Mapping[str, Any], topics: Topics, shape: TopicShape, *, answer_s: float = ANSWER_S) -> int:
-    """Create what is missing, check what is there; how many partitions the log has.
+def ensure(settings: Mapping[str, Any], topics: Topics, shape: TopicShape | None, *, answer_s: float = ANSWER_S) -> int:
+    """Create what is missing unless `shape` is None, check what is there; how many partitions the log has.
 
     Raises `SettingsError` for a topic that would lose what was acknowledged, `LogUnavailable` when no broker answers.
     """
@@ -74,7 +74,9 @@ def ensure(settings: Mapping[str, Any], topics: Topics, shape: TopicShape, *, an
     try:
         if missing and len(missing) < len(topics):
             raise SettingsError(f"log.url: {lost(topics, missing)}")
-        if missing:
+        if missing and shape is None:
+            raise SettingsError(f"log.url: there is no topic {topics.messages!r} yet; the first agent makes it")
+        if missing and shape is not None:
             _create(admin, topics, shape)
             _wait_until_there(admin, topics)
         found = describe(admin, topics)

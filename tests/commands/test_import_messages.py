@@ -211,7 +211,7 @@ def test_an_older_past_behind_a_newer_one_is_said(path: Path, capsys: pytest.Cap
     assert main(["import", "messages", past([line(T0_MS + 1000)])]) == 0
     assert capsys.readouterr().err == ""
     assert main(["import", "messages", past([GOOD])]) == 0
-    assert "the journal already has messages up to 2025-06-15T15:06:41.000Z" in capsys.readouterr().err
+    assert "the log already has messages up to 2025-06-15T15:06:41.000Z" in capsys.readouterr().err
 
 
 def test_an_empty_file(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
