@@ -22,8 +22,6 @@ class Command(NamedTuple):
     module: str
     help: str
     needs_settings: bool = True
-    needs_journal: bool = False
-    """It works on the journal, so it refuses a log on Kafka."""
 
 
 COMMANDS = {
@@ -49,9 +47,7 @@ COMMANDS = {
     "salvage": Command("agent.commands.salvage", "copy what is readable of a damaged journal", needs_settings=False),
     "compare": Command("agent.commands.compare", "compare the simulator's true values with what the agent computed"),
     "factors": Command("agent.commands.factors", "show the emission factors in use, each with its source"),
-    "doctor": Command(
-        "agent.commands.doctor", "check broker, disk and store; compute how long an outage may last", needs_journal=True
-    ),
+    "doctor": Command("agent.commands.doctor", "check broker, log and store; compute how long an outage may last"),
     "check-config": Command("agent.commands.check_config", "check the settings and the fleet file"),
 }
 
@@ -118,7 +114,6 @@ def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
     """Import the command and read its settings; returns the function that runs it."""
     module: Any = importlib.import_module(command.module)
     from agent import config  # pydantic is not needed for --help
-    from agent.log_settings import JOURNAL_URL
 
     if not command.needs_settings:
         start_logging("info")
@@ -126,10 +121,6 @@ def _load(command: Command, arguments: argparse.Namespace) -> Callable[[], int]:
             _name_broker(arguments, config.load(arguments.config).mqtt)
         return partial(module.run, arguments)
     settings = config.load(arguments.config)
-    if command.needs_journal and settings.log.url != JOURNAL_URL:
-        raise SettingsError(
-            f"vanpulse {arguments.command} works on the journal of one machine, not on log.url = {settings.log.url!r}"
-        )
     start_logging(settings.log.level)
     return partial(module.run, arguments, settings)
 

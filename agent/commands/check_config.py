@@ -10,6 +10,7 @@ from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
 from agent.factors.year_set import EU_CLASS, UK
 from agent.fleet.vehicle import Vehicle
+from agent.log_settings import JOURNAL_URL
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.options import MqttOptions
 from agent.shard.opening import decoder_of, roster_of
@@ -42,9 +43,14 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         abroad.append(f"vans that are not in the fleet file: {text}")
     make_receiver(MqttOptions.from_settings(settings.mqtt, decoder_of(settings, roster).topic_filters()))
     store_of(settings.store)
+    if settings.log.url != JOURNAL_URL:
+        from agent.commands.kafka_log import client_of  # the client of Kafka is an extra
+
+        client_of(settings.log)
     time_zone(settings.live.timezone)
     sys.stdout.write(
-        f"settings are valid: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → {settings.store.url}, "
+        f"settings are valid: {settings.mqtt.url} ({', '.join(settings.mqtt.dialects)}) → "
+        f"{'' if settings.log.url == JOURNAL_URL else f'{settings.log.url} → '}{settings.store.url}, "
         f"{len(fleet.vans)} vans and {len(fleet.depots)} depots in the fleet file\n"
     )
     for name in settings.dialects.keys() - set(settings.mqtt.dialects):

@@ -1,53 +1,35 @@
-"""`vanpulse doctor`: checks broker, disk and store, computes how long an outage may last, and says what to change."""
+"""`vanpulse doctor`: checks broker, log and store, computes how long an outage may last, and says what to change."""
 
 import argparse
 import asyncio
 import logging
 import math
-import sqlite3
 import sys
-from typing import Literal
 
 import msgspec
 
+from agent.commands.doctor_findings import Finding, LogLook, Origin, Status
+from agent.commands.doctor_journal import look_at_journal
 from agent.commands.doctor_outage import WISHED_RESTART_S, Outage, duration
 from agent.commands.doctor_probes import (
     FRAME_BYTES,
     BrokerReport,
-    DiskReport,
     StoreReport,
     look_at_broker,
-    look_at_disk,
     look_at_store,
 )
 from agent.config import Settings
+from agent.log_settings import JOURNAL_URL
 from agent.shard.opening import decoder_of, roster_of
-
-Status = Literal["good", "note", "weak", "broken"]
-Origin = Literal["measured", "configured", "assumed", "computed"]
 
 ASSUMED_QUEUE = 1000
 """The default of Mosquitto and EMQX for the messages that they queue for a client."""
 ASSUMED_WINDOW_311 = 20
 ASSUMED_MESSAGE_BYTES = 300.0
-RESERVE_BYTES = 64 * 1024 * 1024
 WISHED_STORE_OUTAGE_S = 3600.0
-FASTEST_SYNC_S = 20e-6
-SLOW_COMMIT_S = 0.05
+WEEK_MS = 604_800_000
 CLOCK_TOLERANCE_S = 5.0
 MARKS: dict[Status, str] = {"good": "ok    ", "note": "note  ", "weak": "WEAK  ", "broken": "BROKEN"}
-
-
-class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One result: the value, where it comes from, and what to do about it."""
-
-    subject: str
-    value: str
-    origin: Origin
-    status: Status = "good"
-    advice: str = ""
-    cure: str = ""
-    """The setting that solves it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,11 +65,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     level = mqtt_log.level
     mqtt_log.setLevel(logging.CRITICAL)  # its errors are among the findings
     try:
-        broker, disk, store = asyncio.run(_look(arguments, settings))
+        broker, log, store = asyncio.run(_look(arguments, settings))
     finally:
         mqtt_log.setLevel(level)
-    findings = [*_disk_findings(disk, settings), *_store_findings(store, settings), *_broker_findings(broker, settings)]
-    outage, inputs = _outage(arguments, settings, broker, disk)
+    findings = [*log.findings, *_store_findings(store, settings), *_broker_findings(broker, settings)]
+    outage, inputs = _outage(arguments, broker, log)
     findings += inputs
     if outage is not None:
         findings += _outage_findings(outage, settings)
@@ -100,7 +82,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0 if worst == "good" else 1
 
 
-async def _look(arguments: argparse.Namespace, settings: Settings) -> tuple[BrokerReport, DiskReport, StoreReport]:
+async def _look(arguments: argparse.Namespace, settings: Settings) -> tuple[BrokerReport, LogLook, StoreReport]:
     roster = roster_of(settings)
     filters = decoder_of(settings, roster).topic_filters()
     seconds = 1.0 if arguments.rate else arguments.seconds
@@ -108,7 +90,14 @@ async def _look(arguments: argparse.Namespace, settings: Settings) -> tuple[Brok
         look_at_broker(settings, filters, seconds=seconds),
         look_at_store(settings),
     )
-    return broker, await asyncio.to_thread(look_at_disk, settings.journal.path), store
+    look = look_at_journal if settings.log.url == JOURNAL_URL else _look_at_kafka
+    return broker, await asyncio.to_thread(look, settings), store
+
+
+def _look_at_kafka(settings: Settings) -> LogLook:
+    from agent.commands.doctor_kafka import look_at_kafka  # the client of Kafka is an extra
+
+    return look_at_kafka(settings)
 
 
 def _print(findings: list[Finding], worst: Status) -> None:
@@ -120,48 +109,6 @@ def _print(findings: list[Finding], worst: Status) -> None:
             if line:
                 sys.stdout.write(f"{'':{len(MARKS['good']) + 1}}{'':{width}}  {line}\n")
     sys.stdout.write(f"verdict: {worst}\n")
-
-
-def _disk_findings(disk: DiskReport, settings: Settings) -> list[Finding]:
-    subject, path = "journal's disk", settings.journal.path
-    if disk.error:
-        advice = "the journal cannot be written there, so that no message would be acknowledged"
-        return [Finding(subject=subject, value=disk.error, origin="measured", status="broken", advice=advice)]
-    findings = []
-    if disk.filesystem in {"tmpfs", "ramfs", "overlay"}:
-        where = "in memory" if disk.filesystem != "overlay" else "in the container's own layer"
-        advice = f"{path} is {where}: acknowledged messages are lost when that ends"
-        cure = "[journal] path = a file on a real disk or a volume"
-        lost = Finding(subject="file system", value=disk.filesystem, origin="measured", status="weak", advice=advice)
-        findings.append(msgspec.structs.replace(lost, cure=cure))
-    else:
-        findings.append(Finding(subject="file system", value=disk.filesystem, origin="measured"))
-    value = f"median {disk.commit_median_s * 1e3:.2f} ms, p99 {disk.commit_p99_s * 1e3:.2f} ms"
-    commits = Finding(subject="commit", value=value, origin="measured")
-    if disk.commit_median_s < FASTEST_SYNC_S:
-        commits.status, commits.advice = (
-            "weak",
-            "no disk syncs that fast: a cache confirms early, so that a power cut loses messages",
-        )
-    elif disk.commit_p99_s > SLOW_COMMIT_S:
-        commits.status, commits.advice = (
-            "weak",
-            "each acknowledgement waits for a commit: use a faster disk for the journal",
-        )
-    needed = max(0, settings.journal.max_bytes - disk.used_bytes) + RESERVE_BYTES
-    space = Finding(subject="free disk", value=_size(disk.free_bytes), origin="measured")
-    if disk.free_bytes < needed:
-        space.status, space.advice = (
-            "weak",
-            f"the journal may grow by {_size(needed)}, and the disk would be full before that",
-        )
-        space.cure = f"[journal] max_bytes = {max(2**20, disk.free_bytes + disk.used_bytes - 2 * RESERVE_BYTES)}"
-    version = Finding(subject="SQLite", value=sqlite3.sqlite_version, origin="measured")
-    if (3, 7, 0) <= sqlite3.sqlite_version_info < (3, 51, 3):
-        version.advice = (
-            "this version may have the WAL-reset defect; the journal avoids it by writing through one connection"
-        )
-    return [*findings, commits, space, version]
 
 
 def _store_findings(store: StoreReport, settings: Settings) -> list[Finding]:
@@ -218,14 +165,12 @@ def _broker_findings(broker: BrokerReport, settings: Settings) -> list[Finding]:
     ]
 
 
-def _outage(
-    arguments: argparse.Namespace, settings: Settings, broker: BrokerReport, disk: DiskReport
-) -> tuple[Outage | None, list[Finding]]:
+def _outage(arguments: argparse.Namespace, broker: BrokerReport, log: LogLook) -> tuple[Outage | None, list[Finding]]:
     """The inputs of the formulas, each with its origin; None if there is nothing to compute."""
     rate = arguments.rate or (broker.messages / broker.seconds if broker.seconds else 0.0)
     rate_origin: Origin = "configured" if arguments.rate else "measured"
     findings = [Finding(subject="rate", value=f"{rate:.3g} messages/s", origin=rate_origin)]
-    if not rate or broker.limits is None or disk.error:
+    if not rate or broker.limits is None or not log.works:
         findings[0].status = "note"
         findings[0].advice = "no message arrived: give --rate to compute outages" if not rate else ""
         return None, findings
@@ -247,15 +192,15 @@ def _outage(
             origin="configured" if arguments.queue else "assumed",
         ),
     ]
-    free_bytes = min(settings.journal.max_bytes - disk.used_bytes, disk.free_bytes - RESERVE_BYTES)
     return Outage(
         rate_per_s=rate,
         queue=arguments.queue or ASSUMED_QUEUE,
         window=window,
-        ack_s=max(disk.commit_p99_s, 0.001),
+        ack_s=log.ack_s,
         session_expiry_s=math.inf if expiry_s == 0xFFFF_FFFF else float(expiry_s),
-        journal_free_bytes=max(0, free_bytes),
+        journal_free_bytes=log.free_bytes,
         bytes_per_message=message_bytes,
+        log_keeps_s=log.keeps_s,
     ), findings
 
 
@@ -267,15 +212,7 @@ def _outage_findings(outage: Outage, settings: Settings) -> list[Finding]:
             f"after that the broker drops messages; an update of the agent takes up to {duration(WISHED_RESTART_S)}"
         )
         away.cure = f"mosquitto.conf: max_queued_messages {outage.queue_for(WISHED_RESTART_S)}"
-    store = Finding(
-        subject="store may be down",
-        value=f"{duration(outage.store_away_s)}, and {duration(outage.paused_s)} more in the broker's queue",
-        origin="computed",
-    )
-    if outage.store_away_s < WISHED_STORE_OUTAGE_S:
-        needed = math.ceil(WISHED_STORE_OUTAGE_S * outage.rate_per_s * outage.bytes_per_message)
-        store.status, store.advice = "weak", "after that the journal is full"
-        store.cure = f"[journal] max_bytes = {max(needed, settings.journal.max_bytes)}, on a disk with enough room"
+    store = _store_away(outage, settings)
     catch_up_s = outage.catch_up_s(outage.store_away_s)
     after = Finding(subject="catching up after it", value=duration(catch_up_s), origin="computed")
     window = Finding(subject="window allows", value=f"{outage.most_per_s:,.0f} messages/s", origin="computed")
@@ -285,8 +222,19 @@ def _outage_findings(outage: Outage, settings: Settings) -> list[Finding]:
     return [away, store, after, window]
 
 
-def _size(count: float) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f} bytes"
+def _store_away(outage: Outage, settings: Settings) -> Finding:
+    kept = duration(outage.store_away_s)
+    if outage.log_keeps_s is not None:
+        found = Finding(subject="store may be down", value=kept, origin="computed")
+        advice = "after that Kafka deletes messages that are not processed; so it is if the processing agents are down"
+        topic = settings.log.url.rpartition("/")[2]
+        cure = f"kafka-configs.sh --alter --topic {topic} --add-config retention.ms={WEEK_MS}"
+    else:
+        value = f"{kept}, and {duration(outage.paused_s)} more in the broker's queue"
+        found = Finding(subject="store may be down", value=value, origin="computed")
+        needed = math.ceil(WISHED_STORE_OUTAGE_S * outage.rate_per_s * outage.bytes_per_message)
+        advice = "after that the journal is full"
+        cure = f"[journal] max_bytes = {max(needed, settings.journal.max_bytes)}, on a disk with enough room"
+    if outage.store_away_s < WISHED_STORE_OUTAGE_S:
+        found.status, found.advice, found.cure = "weak", advice, cure
+    return found

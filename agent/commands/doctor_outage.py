@@ -22,6 +22,8 @@ class Outage(NamedTuple):
     session_expiry_s: float
     journal_free_bytes: int
     bytes_per_message: float
+    log_keeps_s: float | None = None
+    """How long Kafka still keeps messages that are not processed; None for a journal."""
 
     @property
     def unacknowledged(self) -> int:
@@ -35,7 +37,9 @@ class Outage(NamedTuple):
 
     @property
     def store_away_s(self) -> float:
-        """How long the store may be down before the journal is full."""
+        """How long the store may be down before the journal is full, or Kafka deletes what is not processed."""
+        if self.log_keeps_s is not None:
+            return self.log_keeps_s
         return self.journal_free_bytes / (self.rate_per_s * self.bytes_per_message)
 
     @property
