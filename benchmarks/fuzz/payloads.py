@@ -10,6 +10,7 @@ from typing import Any
 from agent.dialects import ovms, saic, teslamate, vss
 from agent.dialects.native import KINDS
 from agent.readings import RANGES
+from benchmarks.fuzz import trackers
 
 ABSURD = [
     *("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e-400", "5e-324", "-0", "0", "1", "254", "255", "65535"),
@@ -184,6 +185,7 @@ MAKERS: dict[str, Make] = {
     "gbt32960": gbt32960,
     "vss": vss_object,
     **{name: bare(name) for name in _BARE},
+    "presets": trackers.message,
 }
 
 

@@ -10,6 +10,7 @@ import mqtt5
 from agent.config import EmissionsSettings, FleetFile, FleetSettings
 from agent.dialects.decoder import Decoder, make_dialects
 from agent.dialects.names import NAMES
+from agent.dialects.presets import PRESETS
 from agent.messages import Batch, Message, MessageKind
 from agent.mqtt.base import ReceiverCounters
 from agent.mqtt.packet_decoder import PacketDecoder, ProtocolError
@@ -43,7 +44,7 @@ class Agent:
             emissions=EmissionsSettings(),
             derived_every_s=10.0,
         )
-        decoder = Decoder(make_dialects(NAMES, identities=roster.identities, max_vans=VANS_LIMIT))
+        decoder = Decoder(make_dialects([*NAMES, *PRESETS], identities=roster.identities, max_vans=VANS_LIMIT))
         self.shard = Shard(decoder, roster)
 
     def take(self, messages: list[Message], received_ms: int) -> None:

@@ -15,6 +15,7 @@ from tests.servers.mosquitto import Mosquitto
 from tests.servers.programs import needs
 
 ROOT = Path(__file__).parents[2]
+ALL = [*NAMES, "traccar", "teltonika", "owntracks"]
 ACL = ROOT / "deploy" / "mosquitto" / "acl"
 NOW_MS = 1_790_000_000_000
 USERS = {"agent": "a", "van-007": "b", "van-008": "c"}
@@ -76,7 +77,8 @@ def recommended() -> str:
     return text.partition("```\n# Mosquitto")[2].partition("\n")[2].partition("```")[0]
 
 
-GATEWAYS = {"saic-gateway": "s", "emqx-gateway": "g"}
+GATEWAYS = {"saic-gateway": "s", "emqx-gateway": "g", "traccar": "t"}
+LAST_TOPICS = {"saic-gateway": "saic/x/vehicles/x/end", "emqx-gateway": "gbt32960/end", "traccar": "positions"}
 VIN = "LTESTVAN000000008"
 REPORT = (
     '{"Vin":"%s","Cmd":2,"Encrypt":1,"Data":{"Time":{"Year":26,"Month":9,"Day":21,"Hour":22,"Minute":13,"Second":20},'
@@ -97,14 +99,18 @@ CLAIMS_OF_VAN_8 = [
     ("saic/x/vehicles/van-008/drivetrain/soc", "50"),
     ("gbt32960/upstream/info", REPORT % VIN),
     ("gbt32960/upstream/info", REPORT % "van-008"),
+    ("owntracks/van-008/phone", '{"_type":"location","tst":1790000000,"lat":5.0,"lon":6.0}'),
+    ("van-008/data", '{"state":{"reported":{"ts":1790000000000,"411":50}}}'),
+    ("positions", '{"position":{"fixTime":1790000000000,"attributes":{"odometer":5}},"device":{"uniqueId":"van-008"}}'),
 ]
 SPEAKERS = {
-    "van-008": {"native", "ovms", "vss", "teslamate"},
+    "van-008": {"native", "ovms", "vss", "teslamate", "owntracks", "van-008"},
     "van-007": set(),
+    "traccar": {"positions"},
     "saic-gateway": {"saic"},
     "emqx-gateway": {"gbt32960"},
 }
-"""In which dialects each user can speak for van-008, of which the table knows the VIN."""
+"""Under which first levels each user can speak for van-008, of which the table knows the VIN."""
 
 
 @needs("mosquitto", "mosquitto_passwd")
@@ -114,15 +120,14 @@ async def test_with_the_recommended_rights_nobody_speaks_for_another(tmp_path: P
     spoken: dict[str, set[str]] = {user: set() for user in SPEAKERS}
     with Mosquitto(tmp_path, users=users, acl=acl) as broker:
         async with aiomqtt.Client("127.0.0.1", broker.port, username="agent", password="a") as agent:
-            for name in ("vans", *NAMES[1:]):
-                await agent.subscribe(f"{name}/#", qos=1)
+            for topic_filter in Decoder(make_dialects(ALL)).topic_filters():
+                await agent.subscribe(topic_filter, qos=1)
             for user in SPEAKERS:
                 async with aiomqtt.Client("127.0.0.1", broker.port, username=user, password=users[user]) as sender:
                     for topic, payload in CLAIMS_OF_VAN_8:
                         await sender.publish(topic, payload, qos=1)
-                    end = f"vans/{user}/end" if user.startswith("van") else f"{user.replace('emqx', 'gbt32960')}/end"
-                    await sender.publish(end.replace("-gateway", ""), b"end", qos=1)
-                decoder = Decoder(make_dialects(NAMES, identities={VIN: "van-008"}))
+                    await sender.publish(LAST_TOPICS.get(user, f"vans/{user}/end"), b"end", qos=1)
+                decoder = Decoder(make_dialects(ALL, identities={VIN: "van-008"}))
                 async with asyncio.timeout(20):
                     async for message in agent.messages:
                         if message.payload == b"end":

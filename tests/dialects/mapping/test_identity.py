@@ -1,13 +1,16 @@
 """Which van a message is of: by the topic, by the payload, by the table of identities; and who is its sender."""
 
+import random
 from typing import Any
 
 import pytest
 
-from agent.dialects.decoder import Decoder
+from agent.dialects.decoder import Decoder, make_dialects
+from agent.dialects.presets import PRESETS
 from agent.errors import Rejected
 from agent.messages import Message
-from tests.dialects.mapping.mappings import decoder_of, told
+from benchmarks.fuzz.payloads import MAKERS, bend
+from tests.dialects.mapping.mappings import NOW_MS, decoder_of, told
 
 IDENTITIES = {"352094081673025": "van-b", "depot/7": "van-c", "van 9": "van-9"}
 MAPPINGS = """
@@ -103,3 +106,20 @@ def test_many_topics_and_names_do_not_fill_memory(decoder: Decoder) -> None:
     level, payload = decoder.dialects[0], decoder.dialects[1]
     assert 0 < len(level._places) <= 16_384  # type: ignore[attr-defined]
     assert 0 < len(payload._known_names) <= 16_384  # type: ignore[attr-defined]
+
+
+def test_what_decoding_gives_is_of_the_van_that_was_found_before() -> None:
+    """Right and distorted messages of every preset, each of some vans."""
+    chance = random.Random(20261128)
+    given, again = (Decoder(make_dialects(PRESETS, identities=IDENTITIES)) for _ in range(2))
+    alone = 0
+    for number in range(3000):
+        van = chance.choice(["van-1", "352094081673025", "a b", "", "x.y"])
+        topic, payload = MAKERS["presets"](chance, van, NOW_MS)
+        if number % 3 == 0:
+            payload = bend(chance, payload, payload)
+        readings = [item for item in told(given, topic, payload) if not isinstance(item, Rejected)]
+        found = again.identify(Message(topic, payload))
+        assert {reading.vehicle_id for reading in readings} <= {found}, (topic, payload)
+        alone += len(readings)
+    assert alone > 1000, "too few of them gave a reading"

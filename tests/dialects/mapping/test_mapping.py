@@ -98,6 +98,11 @@ def test_refused(title: str, source: str, payload: Any, reason: str) -> None:
     assert outcome(mapping(soc_pct=source), payload) == reason, title
 
 
+def test_a_turned_zero_is_no_minus_zero() -> None:
+    ((reading,), *_) = [outcome(mapping(current_a='{path = "a", sign = -1}'), {"a": 0})]
+    assert str(reading["current_a"]) == "0.0"
+
+
 def test_a_wrong_type_is_told_before_a_value_out_of_range() -> None:
     toml = mapping(soc_pct=PATH, speed_kmh='{path = "v"}')
     assert outcome(toml, {"a": 500, "v": "x"}) == "schema"

@@ -183,7 +183,7 @@ def test_owntracks_speeds_that_are_unknown() -> None:
     (reading,) = told(preset("owntracks"), "owntracks/van-7/phone", message)
     assert fields_of(reading) == {"latitude_deg": 5.0, "longitude_deg": 6.0}
     assert isinstance(reading, Reading)
-    assert reading.vehicle_id == "van-7.phone"
+    assert reading.vehicle_id == "van-7"
 
 
 def test_a_preset_under_another_name() -> None:
