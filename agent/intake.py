@@ -1,7 +1,7 @@
 """From the receiver to the log: commit what has arrived as one batch, then acknowledge it.
 
-What arrives while a commit runs becomes the next batch. When the log is full, reading from the broker pauses, and
-nothing is acknowledged until there is room again: that is the backpressure on the broker.
+`gathering.py` says when. What arrives while a commit runs becomes the next batch. When the log is full, reading from
+the broker pauses, and nothing is acknowledged until there is room again: that is the backpressure on the broker.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import msgspec
 from agent.admission import Admission
 from agent.clock import ClockWatch, wall_clock_ms
 from agent.errors import LogFull, LogUnavailable
+from agent.gathering import Gathering
 from agent.log import Log
 from agent.messages import Batch, Message, MessageKind, tick_message
 from agent.mqtt.base import Delivery, Receiver
@@ -29,11 +30,6 @@ COMMIT_BYTES = 1024 * 1024
 
 PAUSE_BYTES = 4 * 1024 * 1024
 """Payload waiting for a commit at which reading from the broker pauses; it goes on below half of it."""
-
-PACE_S = 0.002
-FEW_MESSAGES = 64
-"""After a batch with fewer than `FEW_MESSAGES` the intake pauses for `PACE_S`, unless the receiver gathers messages
-itself. At moderate rates this halves the number of commits. It adds less latency than a commit takes."""
 
 FULL_RETRY_S = 1.0
 CLOCK_RETRY_S = 1.0
@@ -111,6 +107,9 @@ class Intake:
         self._tick_ms: int | None = None
         """The time of the tick that goes into the next batch; None: no tick is due."""
         self._announced: list[Message] = []
+        self._gathering = Gathering()
+        self._timer: asyncio.TimerHandle | None = None
+        """Wakes `run` when a commit is due."""
         self._arrived = asyncio.Event()
         self._paused = False
         self._closing = False
@@ -125,10 +124,12 @@ class Intake:
             if refused:
                 _take_out(delivery, refused)
         self._waiting.append((now_s, delivery))
+        self._gathering.arrived(now_s, len(delivery.messages))
         self._waiting_bytes += sum([len(message.payload) for message in delivery.messages])
         if self._waiting_bytes > PAUSE_BYTES and not self._paused:
             self._pause()
-        self._arrived.set()
+        if self._timer is None or self._must_commit(now_s):
+            self._arrived.set()
 
     def tick(self) -> None:
         """Append a tick behind what has arrived, so that a replay sees the time pass in the same place."""
@@ -182,8 +183,6 @@ class Intake:
             await self._tidy()
             if self._paused and self._waiting_bytes < PAUSE_BYTES // 2:
                 self._resume()
-            if len(batch.messages) < FEW_MESSAGES and not self._receiver.gathers and not self._closing:
-                await asyncio.sleep(PACE_S)
 
     async def _tidy(self) -> None:
         now = time.monotonic()
@@ -194,12 +193,25 @@ class Intake:
         await self._log.tidy()
 
     async def _something_to_do(self) -> bool:
-        while not self._waiting and self._tick_ms is None and not self._announced:
+        while True:
+            if self._waiting and self._must_commit(time.monotonic()):
+                return True
+            if self._tick_ms is not None or self._announced:
+                return True
             if self._closing:
                 return False
             self._arrived.clear()
+            if self._waiting:
+                delay_s = self._gathering.due_s() - time.monotonic()
+                self._timer = asyncio.get_running_loop().call_later(delay_s, self._arrived.set)
             await self._arrived.wait()
-        return True
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _must_commit(self, now_s: float) -> bool:
+        """Whether what waits is committed now. Nothing is gathered once reading has paused or the intake closes."""
+        return self._paused or self._closing or now_s >= self._gathering.due_s()
 
     def _take(self) -> tuple[list[tuple[float, Delivery]], list[Message], int | None]:
         """The deliveries of the next batch, its messages, and the time of its tick, if one is due."""
@@ -212,6 +224,7 @@ class Intake:
             messages += entry[1].messages
             size += sum([len(message.payload) for message in entry[1].messages])
         self._waiting_bytes -= size
+        self._gathering.committed(time.monotonic(), sum([len(entry[1].messages) for entry in taken]))
         tick_ms = None
         if not self._waiting:
             tick_ms, self._tick_ms = self._tick_ms, None

@@ -12,7 +12,6 @@ class BrokerAndListener:
 
     def __init__(self, broker: Receiver, listener: Listener) -> None:
         self.counters = broker.counters
-        self.gathers = broker.gathers
         self._broker = broker
         self._listener = listener
 

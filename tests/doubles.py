@@ -34,7 +34,6 @@ class FakeReceiver:
     """Delivers what a test gives it; remembers acknowledgements, pauses and what was published."""
 
     limits: BrokerLimits | None = None
-    gathers = False
 
     def __init__(self) -> None:
         self.counters = ReceiverCounters(connected=True, subscribed_since_ms=1)

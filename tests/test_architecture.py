@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 BASE = {"errors", "fast", "messages", "readings"}
 ALLOWED: dict[str, set[str]] = {
     "backoff": set(),
+    "gathering": set(),
     "errors": set(),
     "fast": set(),
     "interrupts": set(),
@@ -35,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "dialects": BASE | {"section"},
     "gbt32960": BASE | {"dialects", "mqtt"},
     "receivers": {"gbt32960", "mqtt"},
-    "mqtt": BASE | {"backoff", "config"},
+    "mqtt": BASE | {"gathering", "backoff", "config"},
     "log": {"errors", "messages"},
     "shares": BASE | {"log"},
     "journal": BASE | {"log", "thread"},
@@ -47,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "units": {"points"},
     "admission": BASE | {"log", "shares", "throttle"},
     "alert_publisher": set(),
-    "intake": BASE | {"admission", "clock", "log", "mqtt"},
+    "intake": BASE | {"gathering", "admission", "clock", "log", "mqtt"},
     "writer": BASE | {"backoff", "log", "stores", "units"},
     "worker": BASE | {"log", "shard", "units"},
     "health": {"errors", "gbt32960", "intake", "log", "mqtt", "shard", "units", "writer"},

@@ -52,7 +52,6 @@ class Bench:
 
 @pytest.fixture
 async def make_bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Bench]]:
-    monkeypatch.setattr(module, "PACE_S", 0.0)
     monkeypatch.setattr(module, "FULL_RETRY_S", 0.001)
     monkeypatch.setattr(module, "CLOCK_RETRY_S", 0.001)
     benches: list[Bench] = []

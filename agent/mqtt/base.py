@@ -62,8 +62,6 @@ class Receiver(Protocol):
     """Receives messages in batches, and acknowledges a batch when told to."""
 
     counters: ReceiverCounters
-    gathers: bool
-    """Whether it spaces its reads, so that each gives a batch however often the broker sends."""
 
     @property
     def limits(self) -> BrokerLimits | None:

@@ -68,8 +68,6 @@ T = TypeVar("T")
 class Session:
     """Implements `agent.mqtt.base.Receiver`."""
 
-    gathers = True
-
     def __init__(
         self,
         options: MqttOptions,

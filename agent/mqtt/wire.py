@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, cast
 
+from agent.gathering import READ_EVERY_S
 from agent.messages import Message
 from agent.mqtt import packets, reasons
 from agent.mqtt.address import BrokerAddress
@@ -23,12 +24,6 @@ CODECS: Final[dict[str, type[Codec]]] = {"5": Codec5, "3.1.1": Codec311}
 
 CLOSE_TIMEOUT_S: Final = 1.0
 """How long the broker may take to accept our last bytes before the socket is closed without them."""
-GATHER_S: Final = 0.004
-"""Least time between two reads while messages arrive in quick succession.
-
-Brokers send each message on its own. A read, a commit and a write for every few messages would cost far more than the
-messages themselves.
-"""
 
 
 class Wire(asyncio.Protocol):
@@ -158,8 +153,8 @@ class Wire(asyncio.Protocol):
         """Decode every whole packet and report the messages together."""
         self._events.on_bytes()
         now_s = self._loop.time()
-        if now_s - self._read_at_s < GATHER_S and self._gathering is None:
-            self._gathering = self._loop.call_later(GATHER_S, self._on_gathered)
+        if now_s - self._read_at_s < READ_EVERY_S and self._gathering is None:
+            self._gathering = self._loop.call_later(READ_EVERY_S, self._on_gathered)
             self._update_reading()
         self._read_at_s = now_s
         self._take(data)

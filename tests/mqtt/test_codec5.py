@@ -231,7 +231,7 @@ async def test_an_error_of_the_program_behind_ends_the_run(broker: FakeBroker, r
 async def test_messages_that_follow_each_other_closely_are_read_together(
     broker: FakeBroker, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "GATHER_S", 0.2)
+    monkeypatch.setattr(wire, "READ_EVERY_S", 0.2)
     async with running(broker.port) as subject:
         connection = await broker.connection()
         await connection.accept()

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agent.backoff import Backoff
+from agent.gathering import READ_EVERY_S
 from agent.mqtt.address import BrokerAddress
 from agent.mqtt.base import Delivery, ReceiverCounters
 from agent.mqtt.codec import WireEvents
 from agent.mqtt.options import MqttOptions
 from agent.mqtt.session import Session
-from agent.mqtt.wire import GATHER_S, Wire
+from agent.mqtt.wire import Wire
 from tests.mqtt.conftest import options_for
 
 WINDOW = 5
@@ -133,7 +134,7 @@ class SessionModel(RuleBasedStateMachine):
         self.turn(2)
         if transport.incoming and not transport.closing:
             if not transport.reading and not self.receiver.counters.paused:
-                self.loop.run_until_complete(asyncio.sleep(1.5 * GATHER_S))
+                self.loop.run_until_complete(asyncio.sleep(1.5 * READ_EVERY_S))
             if transport.reading:
                 data, transport.incoming = bytes(transport.incoming), bytearray()
                 self.loop.run_until_complete(self.arrive(data))
