@@ -37,6 +37,10 @@ def client_of(settings: LogSettings) -> dict[str, Any]:
         raise SettingsError("log.password is set, but log.username is not")
     if settings.username is not None and settings.password is None:
         raise SettingsError("log.username is set, but log.password is not")
+    if settings.username is not None and settings.sasl_mechanism == "PLAIN" and not (address.tls or address.is_local):
+        raise SettingsError(
+            "log.sasl_mechanism = 'PLAIN' sends the password as it is: use kafkas://, or one of the SCRAM mechanisms"
+        )
     security = KafkaSecurity(
         username=settings.username,
         password=settings.password.get_secret_value() if settings.password else None,

@@ -87,7 +87,7 @@ def build_role(settings: Settings, role: str) -> Agent:
     if role == "all":
         if not on_journal:
             raise SettingsError(
-                f"log.url = {settings.log.url!r} is shared by several agents: run it with --role ingest and "
+                "log.url names a log that several agents share: run them with --role ingest and "
                 f"--role process, or set log.url = {JOURNAL_URL!r}"
             )
         return build(settings)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from agent.errors import SettingsError
 
 EXAMPLE: Final = "kafka://HOST:9092/vans"
+LOCAL: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -16,6 +17,11 @@ class KafkaAddress(NamedTuple):
     brokers: str
     topic: str
     tls: bool
+
+    @property
+    def is_local(self) -> bool:
+        """Whether all brokers are on this machine."""
+        return all(each.rpartition(":")[0] in LOCAL for each in self.brokers.split(","))
 
     @classmethod
     def parse(cls, url: str) -> "KafkaAddress":

@@ -32,7 +32,7 @@ def members(admin: Admin, topic: str) -> list[Member]:
     deadline_s = time.monotonic() + ANSWER_S
     while True:
         try:
-            described = admin.client.describe_consumer_groups([group])[group].result(ANSWER_S)
+            described = admin.client.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result()
             break
         except KafkaException as error:
             name = error.args[0].name()

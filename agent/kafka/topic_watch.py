@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaException
 
-from agent.errors import LogUnavailable, SettingsError
+from agent.errors import LogUnavailable
 from agent.kafka.client import Admin
 from agent.kafka.topics import Topics, describe, flaw
 from agent.thread import OwnThread
@@ -40,14 +40,14 @@ class TopicWatch:
             while True:
                 try:
                     self._note(await thread.call(self.look))
-                except (LogUnavailable, SettingsError, KafkaException) as error:
+                except (LogUnavailable, KafkaException) as error:
                     log.debug("the topics cannot be looked at: %s", error)
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             thread.stop()
 
     def look(self) -> dict[str, str]:
-        """What is wrong now, by topic. Blocks. Raises `LogUnavailable`, `SettingsError`, `KafkaException`."""
+        """What is wrong now, by topic. Blocks. Raises `LogUnavailable` and `KafkaException`."""
         found = describe(self._admin, self._topics)
         problems: dict[str, str] = {}
         for name in self._topics:

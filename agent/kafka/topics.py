@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple, TypeVar
 
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType, TopicMetadata
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType, TopicDescription
 
 from agent.errors import LogUnavailable, SettingsError
 from agent.kafka.client import MAX_RECORD_BYTES, Admin
 
-ANSWER_S: Final = 30.0
+Answer = TypeVar("Answer")
+
+ANSWER_S: Final = 15.0
 PAUSE_S: Final = 0.1
 DAY_MS: Final = 86_400_000
 LETTER_BYTES: Final = 64 << 20
@@ -92,32 +95,40 @@ def ensure(settings: Mapping[str, Any], topics: Topics, shape: TopicShape | None
 
 
 def describe(admin: Admin, names: Iterable[str]) -> dict[str, TopicState]:
-    """The topics of these names that are there. Raises `KafkaException`, `LogUnavailable` and `SettingsError`."""
-    metadata = admin.look(answer_s=ANSWER_S).topics
-    there = [name for name in names if name in metadata and metadata[name].partitions]
-    if not there:
+    """The topics of these names that are there. Raises `KafkaException` and `LogUnavailable`."""
+    described: dict[str, TopicDescription] = {}
+    asked = admin.client.describe_topics(TopicCollection(list(names)), request_timeout=ANSWER_S)
+    for name, future in asked.items():
+        try:
+            described[name] = _result(future)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name, topic in described.items() if topic.partitions]
+    if not resources:
         return {}
-    described = {
-        name: str(future.result(ANSWER_S).topic_id)
-        for name, future in admin.client.describe_topics(TopicCollection(there)).items()
-    }
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in there]
     configs = {
-        resource.name: {entry.name: entry.value for entry in future.result(ANSWER_S).values()}
-        for resource, future in admin.client.describe_configs(resources).items()
+        resource.name: {entry.name: entry.value for entry in _result(future).values()}
+        for resource, future in admin.client.describe_configs(resources, request_timeout=ANSWER_S).items()
     }
-    return {name: _state(metadata[name], described[name], configs[name]) for name in there}
+    return {name: _state(described[name], config) for name, config in configs.items()}
 
 
-def _state(topic: TopicMetadata, topic_id: str, config: Mapping[str, str | None]) -> TopicState:
-    partitions = topic.partitions.values()
+def _state(topic: TopicDescription, config: Mapping[str, str | None]) -> TopicState:
     return TopicState(
-        topic_id=topic_id,
-        partitions=len(partitions),
-        replication=min(len(each.replicas) for each in partitions),
-        in_sync=min(len(each.isrs) for each in partitions),
+        topic_id=str(topic.topic_id),
+        partitions=len(topic.partitions),
+        replication=min(len(each.replicas) for each in topic.partitions),
+        in_sync=min(len(each.isr) for each in topic.partitions),
         config={name: config.get(name) or "" for name in SETTINGS},
     )
+
+
+def _result(future: "Future[Answer]") -> Answer:
+    try:
+        return future.result(2 * ANSWER_S)
+    except TimeoutError as error:
+        raise LogUnavailable("Kafka does not answer") from error
 
 
 def flaw(topics: Topics, name: str, state: TopicState) -> str | None:
@@ -179,11 +190,12 @@ def _create(admin: Admin, topics: Topics, shape: TopicShape) -> None:
         [
             NewTopic(name, shape.partitions, shape.replication, config=durable | config)
             for name, config in configs.items()
-        ]
+        ],
+        request_timeout=ANSWER_S,
     )
     for name, future in made.items():
         try:
-            future.result(ANSWER_S)
+            _result(future)
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise SettingsError(f"log.url: topic {name!r} cannot be created: {error.args[0].str()}") from error

@@ -15,8 +15,10 @@ from agent.__main__ import main
 from agent.fleet.books.corrections import Correction
 from agent.journal import Journal
 from agent.kafka.appender import Appender
+from agent.kafka.client import producer
 from agent.kafka.ingest_log import partition_of
 from agent.kafka.partition_log import PartitionLog
+from agent.kafka.records import Record, pack
 from agent.kafka.topics import Topics, TopicShape, ensure
 from agent.log import DeadLetter, StoreRefusal, refusal_key
 from agent.messages import Batch, Message, MessageKind
@@ -144,6 +146,23 @@ def test_dead_letters_are_listed_shown_and_replayed_once_to_the_partition_of_the
     assert main(["deadletters", "replay", "--reason", "unknown_vehicle"]) == 1
     assert "0 of 1 dead letters" in capsys.readouterr().out
     assert everything(client_settings, topics) == found
+
+
+def test_a_replay_that_was_killed_is_undone_by_the_next_one(client_settings: dict[str, Any], topics: Topics) -> None:
+    """It dies between the message and the deletion of the letter: the message must not be there twice."""
+    home = partition_of(VANS[0], PARTITIONS)
+    keep(client_settings, topics, home, letter(3, VANS[0]), offset=10)
+    dying = producer(client_settings, transactional_id=f"vanpulse-{topics.messages}-replay")
+    dying.init_transactions(60)
+    dying.begin_transaction()
+    half = Record(T0_MS, T0_MS, "", [Message(f"vans/{VANS[0]}/soc", b"half", kind=MessageKind.REPLAYED)])
+    dying.produce(topics.messages, pack(half), partition=home)
+    assert dying.flush(60) == 0
+    assert main(["deadletters", "replay"]) == 0
+    settle(client_settings, topics, "replay")
+    found = everything(client_settings, topics)
+    messages = [message for batches in found for batch in batches for message in batch.messages]
+    assert [message.payload for message in messages] == [letter(3, VANS[0]).payload]
 
 
 def test_an_import_gives_the_rows_that_the_same_import_into_a_journal_gives(

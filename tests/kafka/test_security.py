@@ -94,6 +94,10 @@ def test_a_connection_without_tls_is_closed_and_that_is_said(secured: Secured) -
         ({"url": "kafka://127.0.0.1:9092/vans", "ca_file": "ca.pem"}, "use kafkas://"),
         ({"url": "kafkas://127.0.0.1:9092/vans", "ca_file": "nowhere/ca.pem"}, "nowhere/ca.pem' does not exist"),
         ({"url": "kafkas://127.0.0.1:9092/vans", "username": "vans"}, "log.password is not"),
+        (
+            {"url": "kafka://k:9092/vans", "username": "u", "password": "open-sesame", "sasl_mechanism": "PLAIN"},
+            "sends the password as it is",
+        ),
         ({"url": "kafkas://127.0.0.1:9092/vans", "password": "open-sesame"}, "log.username is not"),
         ({"url": "kafkas://127.0.0.1:9092/vans", "ca_file": __file__}, "ssl.ca.location failed"),
     ],
