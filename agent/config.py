@@ -27,6 +27,7 @@ from agent.listener_settings import Gbt32960Settings
 from agent.log_settings import LogSettings
 from agent.readings import VEHICLE_ID_PATTERN
 from agent.section import Positive, Section, secret_of
+from agent.source_settings import SourceSettings, checked_prefix
 
 DEFAULT_FILE = Path("vanpulse.toml")
 ENV_PREFIX = "VANPULSE_"
@@ -74,13 +75,7 @@ class MqttSettings(Section):
     @field_validator("prefix")
     @classmethod
     def _prefix_can_be_published_to(cls, prefix: str) -> str:
-        if prefix.startswith("$") and not prefix.startswith("$share/"):
-            raise ValueError(
-                "a prefix does not begin with $: such topics belong to the broker, and no van can use them"
-            )
-        if any(level != level.strip() or not level.isprintable() for level in prefix.split("/")):
-            raise ValueError("no level of a prefix begins or ends with a space or holds a control character")
-        return prefix
+        return checked_prefix(prefix)
 
 
 class JournalSettings(Section):
@@ -238,6 +233,13 @@ class Settings(BaseSettings):
     def _dialects_are_known(self) -> "Settings":
         check_names(self.mqtt.dialects, self.dialects)
         return self
+
+    def of_source(self, source: SourceSettings | None, name: str) -> MqttSettings:
+        """The `[mqtt]` settings of a source of this name; None: of the only source, which has `[mqtt]` as it is."""
+        if source is None:
+            return self.mqtt
+        changed = {key: value for key, value in source.model_dump().items() if value is not None}
+        return self.mqtt.model_copy(update=changed | {"client_id": f"{self.mqtt.client_id}-{name}"})
 
     @classmethod
     def settings_customise_sources(

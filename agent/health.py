@@ -106,6 +106,8 @@ class Vitals:
         """What is wrong with the topics of a log on Kafka, by topic."""
         self.number_of_findings = 0
         """The self-report sets it."""
+        self.sources: Mapping[str, bool] = {}
+        """The sources that an ingesting agent has, and whether each is subscribed."""
 
     def refresh(self) -> None:
         """Called before anything is asked. Here every number is read from the stage that owns it."""
@@ -215,6 +217,13 @@ def _receiver_metrics(vitals: Vitals) -> Iterator[Metric]:
     yield _counter("mqtt_sessions_lost", "Broker sessions lost: messages may be missing.", receiver.sessions_lost)
     yield _gauge("mqtt_reading_paused", "1 while reading from the broker is paused.", receiver.paused)
     yield _gauge("mqtt_silent", "1 while connected and nothing arrives although it used to.", vitals.silent)
+    if vitals.sources:
+        family = GaugeMetricFamily(
+            "vanpulse_source_subscribed", "The sources of an ingesting agent; 1 while subscribed.", labels=["source"]
+        )
+        for name, subscribed in vitals.sources.items():
+            family.add_metric([name], subscribed)
+        yield family
 
 
 def _listener_metrics(listener: ListenerCounters) -> Iterator[Metric]:

@@ -1,11 +1,12 @@
 """The `[log]` settings: where acknowledged messages are kept, and what the agent says on stderr."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
 from agent.section import Positive, Section, secret_of
+from agent.source_settings import MOST_SOURCES, NAME_PATTERN, SourceSettings
 
 JOURNAL_URL: Final = "journal:"
 """The log of one machine. Its own settings are in `[journal]`."""
@@ -32,8 +33,14 @@ class LogSettings(Section):
     partitions: int = Field(8, ge=1, le=1000, description="partitions of topics that are created")
     replication: int = Field(3, ge=1, le=15, description="replicas of topics that are created")
     retention_days: Positive = Field(7.0, description="how long messages stay in a topic that is created")
-    source: str | None = Field(
+    instance: str | None = Field(
         None, min_length=1, max_length=64, description="name of this agent among several; empty: the host name"
+    )
+    sources: dict[Annotated[str, Field(pattern=NAME_PATTERN)], SourceSettings] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_SOURCES,
+        description="sources by name, each with what differs from `[mqtt]`; empty: one source, `[mqtt]` as it is",
     )
 
     @model_validator(mode="after")

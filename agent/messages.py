@@ -49,6 +49,7 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     It holds for the ticks of the batch that do not carry their own.
     `source` names the MQTT session that the messages came from, in a log that several agents share. It is empty in the
     journal, and for messages that an agent has appended by itself.
+    `term` grows each time that another agent takes the source over; 0 where there is none.
     """
 
     offset: int
@@ -56,6 +57,7 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     listening_since_ms: int
     messages: list[Message]
     source: str = ""
+    term: int = 0
 
     @property
     def end(self) -> int:

@@ -11,11 +11,12 @@ What is dropped was not checkpointed, so the new owner processes it again, with 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final
 
 from agent import malloc, systemd
 from agent.errors import PartitionLost
+from agent.group import Joining
 from agent.health import serving
 from agent.mqtt.base import Delivery, Receiver
 from agent.owned_partition import OwnedPartition
@@ -30,35 +31,6 @@ RETAKE_S: Final = 2.0
 """A partition that was fenced while the group still says that it is ours is taken over again after this time."""
 RELEASE_WAIT_S: Final = 20.0
 """How long a release waits for the store and for Kafka; what is unfinished then is dropped."""
-
-
-class GroupMember(Protocol):
-    """Tells which partitions are ours; `agent.kafka.membership.Membership` is one."""
-
-    joined: bool
-    problem: str | None
-
-    async def run(self) -> None:
-        """Be a member until closed."""
-        ...
-
-    def close(self) -> None:
-        """Leave the group."""
-        ...
-
-
-class Joining(Protocol):
-    """Makes the membership."""
-
-    def __call__(
-        self,
-        *,
-        on_assigned: Callable[[list[int]], None],
-        release: Callable[[list[int]], Awaitable[None]],
-        on_lost: Callable[[list[int]], None],
-    ) -> GroupMember:
-        """A member that has not joined yet."""
-        ...
 
 
 class ProcessingAgent:

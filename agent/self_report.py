@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from agent import systemd
 from agent.health import Vitals, memory_bytes
+from agent.intake import IntakeCounters
+from agent.mqtt.base import ReceiverCounters
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow, Series
 
@@ -22,6 +24,35 @@ AHEAD_IN_A_ROW = 5
 """If so many readings between two looks are from the future and no other arrives, our own clock is behind."""
 
 _FIELDS = MEASUREMENTS["agent"].field_names
+
+
+class Silence:
+    """Whether nothing arrives although we are connected: the subscription may have been lost.
+
+    `look` logs when that begins and ends. `where` is put before these lines.
+    """
+
+    def __init__(self, where: str = "", *, clock_s: Callable[[], float] = time.time) -> None:
+        self.is_silent = False
+        self._where = where
+        self._clock_s = clock_s
+        self._usual_gap_s = 0.0
+
+    def look(self, receiver: ReceiverCounters, intake: IntakeCounters) -> None:
+        """Look at what the receiver and the intake have counted."""
+        if not intake.last_message_ms:
+            return
+        gap_s = self._clock_s() - intake.last_message_ms / 1000
+        if gap_s < SILENCE_S:
+            self._usual_gap_s = max(gap_s, self._usual_gap_s * 0.9)
+        silent = receiver.connected and gap_s > max(SILENCE_S, 10 * self._usual_gap_s)
+        if silent and not self.is_silent:
+            log.warning(
+                "%sconnected to the broker, but nothing has arrived for %.0f s although it used to", self._where, gap_s
+            )
+        elif self.is_silent and not silent:
+            log.info("%smessages arrive again, or the connection was lost", self._where)
+        self.is_silent = silent
 
 
 class SelfReport:
@@ -42,7 +73,7 @@ class SelfReport:
         self._clock_s = clock_s
         self._last_point_s = clock_s()
         self._last_messages = 0
-        self._usual_gap_s = 0.0
+        self._silence = Silence(clock_s=clock_s)
         self._stalled: set[str] = set()
         self._dropped = 0
         self._dropping = False
@@ -54,7 +85,9 @@ class SelfReport:
     def look(self) -> None:
         """One look at everything."""
         self._vitals.refresh()
-        self._watch_for_silence()
+        if self._vitals.intake.last_message_ms:
+            self._silence.look(self._vitals.receiver, self._vitals.intake)
+            self._vitals.silent = self._silence.is_silent
         self._watch_for_stalls()
         self._watch_for_drops()
         self._watch_for_throttled_vans()
@@ -122,21 +155,6 @@ class SelfReport:
             log.warning("%d more vans with findings of their dialects", len(new) - SHOWN)
         self._findings = findings
         self._vitals.number_of_findings = len(findings)
-
-    def _watch_for_silence(self) -> None:
-        """Report when nothing arrives although the agent is connected: the subscription may have been lost."""
-        intake = self._vitals.intake
-        if not intake.last_message_ms:
-            return
-        gap_s = self._clock_s() - intake.last_message_ms / 1000
-        if gap_s < SILENCE_S:
-            self._usual_gap_s = max(gap_s, self._usual_gap_s * 0.9)
-        silent = self._vitals.receiver.connected and gap_s > max(SILENCE_S, 10 * self._usual_gap_s)
-        if silent and not self._vitals.silent:
-            log.warning("connected to the broker, but nothing has arrived for %.0f s although it used to", gap_s)
-        elif self._vitals.silent and not silent:
-            log.info("messages arrive again, or the connection was lost")
-        self._vitals.silent = silent
 
     def _write_point(self) -> None:
         """Put the `agent` point aside for the writer. It is written with the next unit."""

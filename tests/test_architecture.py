@@ -24,9 +24,10 @@ ALLOWED: dict[str, set[str]] = {
     "readings": {"errors", "fast"},
     "clock": set(),
     "section": set(),
-    "log_settings": {"section"},
+    "source_settings": {"section"},
+    "log_settings": {"section", "source_settings"},
     "listener_settings": {"section"},
-    "config": {"dialects", "errors", "listener_settings", "log_settings", "readings", "section"},
+    "config": {"dialects", "errors", "listener_settings", "log_settings", "readings", "section"} | {"source_settings"},
     "malloc": set(),
     "systemd": set(),
     "throttle": BASE,
@@ -52,18 +53,20 @@ ALLOWED: dict[str, set[str]] = {
     "writer": BASE | {"backoff", "log", "stores", "units"},
     "worker": BASE | {"log", "shard", "units"},
     "health": {"errors", "gbt32960", "intake", "log", "mqtt", "shard", "units", "writer"},
-    "self_report": {"health", "points", "systemd"},
+    "self_report": {"health", "intake", "mqtt", "points", "systemd"},
     "ticker": {"admission", "alert_publisher", "intake", "malloc", "self_report", "worker"},
     "starting": {"errors", "health", "intake", "log", "mqtt", "shard", "systemd", "units", "writer"},
     "shared_store": BASE | {"points", "stores"},
     "owned_partition": BASE | {"alert_publisher", "clock", "log", "shard", "stores", "units", "worker", "writer"},
     "processing_vitals": {"health", "intake", "log", "mqtt", "owned_partition", "shard", "units", "writer"},
     "processing": BASE
-    | {"health", "malloc", "mqtt", "owned_partition", "processing_vitals", "self_report", "stores", "systemd"}
+    | {"group", "health", "malloc", "mqtt", "owned_partition", "processing_vitals", "self_report", "stores", "systemd"}
     | {"ticker"},
-    "ingesting": BASE
-    | {"admission", "clock", "health", "intake", "log", "malloc", "mqtt", "self_report", "shard", "systemd"}
-    | {"throttle", "ticker", "units", "writer"},
+    "group": set(),
+    "source_run": BASE
+    | {"admission", "clock", "health", "intake", "log", "mqtt", "self_report", "shard", "throttle", "units", "writer"},
+    "ingesting_vitals": {"group", "health", "intake", "log", "mqtt", "shard", "source_run", "units", "writer"},
+    "ingesting": {"group", "health", "ingesting_vitals", "malloc", "self_report", "source_run", "systemd", "ticker"},
     "pipeline": BASE
     | {"admission", "alert_publisher", "clock", "gbt32960", "health", "intake", "log", "malloc", "mqtt"}
     | {"self_report", "shard", "stores", "systemd", "throttle", "ticker", "units", "worker", "writer"},

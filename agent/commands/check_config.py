@@ -5,6 +5,7 @@ import sys
 
 from agent.commands.live import time_zone
 from agent.commands.sample import show_sample
+from agent.commands.sources import sources_of
 from agent.commands.storage import store_of
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
@@ -13,7 +14,7 @@ from agent.fleet.vehicle import Vehicle
 from agent.log_settings import JOURNAL_URL
 from agent.mqtt.connect import make_receiver
 from agent.mqtt.options import MqttOptions
-from agent.shard.opening import decoder_of, roster_of
+from agent.shard.opening import roster_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     abroad = [f"van {name!r}: {text}" for name in fleet.vans if (text := _class_abroad(roster.vehicle(name)))]
     if settings.fleet.diesel_class and (text := _class_abroad(roster.vehicle(""))):
         abroad.append(f"vans that are not in the fleet file: {text}")
-    make_receiver(MqttOptions.from_settings(settings.mqtt, decoder_of(settings, roster).topic_filters()))
+    for source in sources_of(settings, roster):
+        make_receiver(MqttOptions.from_settings(source.mqtt, source.decoder.topic_filters()))
     store_of(settings.store)
     if settings.log.url != JOURNAL_URL:
         from agent.commands.kafka_log import client_of  # the client of Kafka is an extra

@@ -10,6 +10,7 @@ from typing import Final
 
 from agent.commands.kafka_log import KafkaPlace, find_kafka
 from agent.commands.parts import identify_of
+from agent.commands.sources import decoder_of_sources
 from agent.config import Settings
 from agent.errors import LogUnavailable, PartitionLost
 from agent.journal import Arrival
@@ -18,7 +19,7 @@ from agent.kafka.reader import newest, records
 from agent.kafka.records import Record, pack, split, unpack
 from agent.kafka.transaction import LONGEST_MS, SHORT_MS, Entry, TransactionalWriter
 from agent.messages import Message
-from agent.shard.opening import decoder_of, roster_of
+from agent.shard.opening import roster_of
 from agent.shard.shard import MINUTE_KEY, MINUTE_MS
 
 FEEDING_S: Final = 30.0
@@ -31,7 +32,7 @@ class KafkaDesk:
 
     def __init__(self, settings: Settings) -> None:
         self.place: KafkaPlace = find_kafka(settings.log)
-        self.identify: Identify = identify_of(decoder_of(settings, roster_of(settings)))
+        self.identify: Identify = identify_of(decoder_of_sources(settings, roster_of(settings)))
 
     @property
     def partitions(self) -> range:

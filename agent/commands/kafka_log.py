@@ -70,6 +70,6 @@ def find_kafka(settings: LogSettings, *, answer_s: float = 10.0) -> KafkaPlace:
     return KafkaPlace(client, topics, ensure(client, topics, None, answer_s=answer_s))
 
 
-def source_of(settings: LogSettings) -> str:
+def instance_of(settings: LogSettings) -> str:
     """The name of this agent among several."""
-    return settings.source or socket.gethostname()
+    return settings.instance or socket.gethostname()

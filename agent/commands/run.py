@@ -90,6 +90,8 @@ def build_role(settings: Settings, role: str) -> Agent:
                 "log.url names a log that several agents share: run them with --role ingest and "
                 f"--role process, or set log.url = {JOURNAL_URL!r}"
             )
+        if settings.log.sources is not None:
+            raise SettingsError("log.sources are for agents that share a log on Kafka: set log.url, or remove them")
         return build(settings)
     if on_journal:
         raise SettingsError(f"--role {role} needs a log on Kafka: set log.url, as in 'kafka://HOST:9092/vans'")

@@ -8,7 +8,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from agent.errors import LogUnavailable
 from agent.kafka.client import ANSWER_S, call, producer, translate
-from agent.kafka.records import Record, offset_of, pack, split
+from agent.kafka.records import Record, offset_of, pack, record_offset_of, split
 from agent.messages import Message
 
 POLL_S: Final = 0.05
@@ -17,11 +17,12 @@ DELIVERY_MS: Final = 15_000
 
 
 class Appender:
-    """Blocking calls, to be made from one thread. `source` is that of a `Batch`."""
+    """Blocking calls, to be made from one thread. `source` and `term` are those of a `Batch`."""
 
     def __init__(self, settings: Mapping[str, Any], topic: str, *, source: str) -> None:
         self._topic = topic
         self._source = source
+        self.term = 0
         self._producer = producer(settings, delivery_timeout_ms=DELIVERY_MS)
         self._newest: dict[int, int] = {}
         """The offset of the newest record of each partition."""
@@ -40,7 +41,7 @@ class Appender:
         number = 0
         for partition, messages in parts:
             for some in split(messages):
-                record = Record(received_ms, listening_since_ms, self._source, some)
+                record = Record(received_ms, listening_since_ms, self._source, some, self.term)
                 self._produce(pack(record), partition, _note_delivery(number, offsets, problems))
                 of_partition.append(partition)
                 number += 1
@@ -52,6 +53,22 @@ class Appender:
         found = [offsets[index] for index in range(number)]
         self._check_growth(of_partition, found)
         return found
+
+    def append_value(self, value: bytes, *, partition: int) -> int:
+        """Write a record that is no batch; its place in the partition. Raises `LogUnavailable`."""
+        offsets: dict[int, int] = {}
+        problems: list[KafkaError] = []
+        self._produce(value, partition, _note_delivery(0, offsets, problems))
+        call(lambda: self._producer.flush(ANSWER_S))
+        if problems:
+            raise translate(problems[0])
+        if not offsets:
+            raise LogUnavailable(f"Kafka: a record for {self._topic!r} was not acknowledged")
+        return record_offset_of(offsets[0])
+
+    def give_up(self) -> None:
+        """Drop what is not sent yet. May be called from another thread; `append` then ends with an error."""
+        self._producer.purge(in_queue=True, in_flight=False, blocking=False)
 
     def _check_growth(self, partitions: Sequence[int], offsets: Sequence[int]) -> None:
         """Raise `LogUnavailable` where a partition has become shorter: what was acknowledged before is gone."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from agent.errors import LogUnavailable, PartitionLost, SettingsError
@@ -78,10 +78,20 @@ def producer(settings: Mapping[str, Any], **more: Any) -> Producer:
     )
 
 
-def consumer(settings: Mapping[str, Any], *, group: str, **more: Any) -> Consumer:
-    """A consumer that never commits an offset by itself and reads only what is committed."""
+def consumer(
+    settings: Mapping[str, Any],
+    *,
+    group: str,
+    on_commit: Callable[[KafkaError | None, list[TopicPartition]], None] | None = None,
+    **more: Any,
+) -> Consumer:
+    """A consumer that never commits an offset by itself and reads only what is committed.
+
+    `on_commit` is called, during a poll, with the answer to each commit.
+    """
     return Consumer(
         {
+            **({} if on_commit is None else {"on_commit": on_commit}),
             **settings,
             "group.id": group,
             "enable.auto.commit": False,

@@ -49,8 +49,12 @@ class IngestLog:
         source: str,
         identify: Identify,
         unsafe: Callable[[], str | None] = lambda: None,
+        next_term: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`unsafe` says why nothing may be written now, as `TopicWatch.unsafe` does."""
+        """`unsafe` says why nothing may be written now, as `TopicWatch.unsafe` does.
+
+        `next_term` begins a term of the source and gives its number. It blocks.
+        """
         self.status = LogStatus()
         self.changed = asyncio.Event()
         self.room_made = asyncio.Event()
@@ -60,8 +64,14 @@ class IngestLog:
         self._identify = identify
         self._source = source
         self._unsafe = unsafe
+        self._next_term = next_term
         self._appender = Appender(settings, topic, source=source)
         self._thread = OwnThread("kafka-append")
+
+    async def begin_term(self) -> int:
+        """Begin a term, to which belongs what is appended from now on; its number. Raises `LogUnavailable`."""
+        self._appender.term = await self._thread.call(self._next_term)
+        return self._appender.term
 
     async def append(self, messages: Sequence[Message], *, received_ms: int, listening_since_ms: int) -> Batch:
         """Write each message to its partition. The batch that is returned has no offset: it is in several partitions.
@@ -79,7 +89,7 @@ class IngestLog:
             )
         except LogUnavailable as error:
             raise LogUnavailable(f"Kafka at {self._brokers} does not answer ({error})") from error
-        return Batch(0, received_ms, listening_since_ms, list(messages), self._source)
+        return Batch(0, received_ms, listening_since_ms, list(messages), self._source, self._appender.term)
 
     async def read(self, offset: int, *, max_messages: int) -> list[Batch]:
         """Nothing: other processes read."""
@@ -119,6 +129,10 @@ class IngestLog:
 
     async def tidy(self) -> None:
         """Kafka does the upkeep."""
+
+    def give_up(self) -> None:
+        """Drop what was not sent yet: another agent has the source."""
+        self._appender.give_up()
 
     async def close(self) -> None:
         """Finish everything asked for so far."""

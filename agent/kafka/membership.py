@@ -14,6 +14,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from agent.kafka.client import consumer
 from agent.kafka.groups import group_of
+from agent.kafka.lease import Lease
 from agent.thread import OwnThread
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,16 @@ class Membership:
         on_assigned: Callable[[list[int]], None],
         release: Release,
         on_lost: Callable[[list[int]], None],
+        lease: Lease | None = None,
     ) -> None:
+        """`lease` is kept as long as this agent is a member and has partitions."""
         self.joined = False
         """Whether the group has told us our partitions, which may be none."""
         self.problem: str | None = None
         """Why Kafka is thought to be away; None while it answers."""
         self._topic = topic
+        self._lease = lease
+        self._ours: set[int] = set()
         self._on_assigned = on_assigned
         self._release = release
         self._on_lost = on_lost
@@ -65,6 +70,7 @@ class Membership:
             max_poll_interval_ms=LONGEST_POLL_MS,
             auto_offset_reset="latest",
             enable_partition_eof=False,
+            on_commit=None if lease is None else lease.answered,
         )
 
     async def run(self) -> None:
@@ -88,6 +94,8 @@ class Membership:
             if time.monotonic() - probed_s > PROBE_EVERY_S:
                 self._probe()
                 probed_s = time.monotonic()
+            if self._lease is not None:
+                self._lease.ask(self._consumer, self._topic, sorted(self._ours))
             try:
                 event = self._consumer.poll(POLL_S)
             except KafkaException as error:
@@ -101,28 +109,37 @@ class Membership:
     def _probe(self) -> None:
         """A poll does not tell an idle topic from brokers that are away."""
         try:
-            self._consumer.list_topics(self._topic, timeout=PROBE_S)
+            found = self._consumer.list_topics(self._topic, timeout=PROBE_S).topics
         except KafkaException as error:
             self.problem = f"Kafka does not answer ({error.args[0].str()})"
         else:
-            self.problem = None
+            gone = self._topic not in found or not found[self._topic].partitions
+            self.problem = f"topic {self._topic!r} is gone" if gone else None
 
     def _assigned(self, member: Consumer, partitions: Sequence[TopicPartition]) -> None:
         given = [TopicPartition(each.topic, each.partition, OFFSET_END) for each in partitions]
         member.incremental_assign(given)
         if given:
             member.pause(given)
+        self._ours.update(_numbers(partitions))
         self._in_loop(self._call(self._on_assigned, _numbers(partitions)))
         self.joined = True
 
     def _revoked(self, member: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._in_loop(self._release_in_time(_numbers(partitions)))
+        self._give_up(partitions)
         member.incremental_unassign(list(partitions))
 
     def _partitions_lost(self, member: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self.joined = False
+        self._give_up(partitions)
         self._in_loop(self._call(self._on_lost, _numbers(partitions)))
         member.incremental_unassign(list(partitions))
+
+    def _give_up(self, partitions: Sequence[TopicPartition]) -> None:
+        self._ours.difference_update(_numbers(partitions))
+        if self._lease is not None and not self._ours:
+            self._lease.end()
 
     def _in_loop(self, action: Coroutine[Any, Any, None]) -> None:
         assert self._loop is not None  # noqa: S101  # `run` comes first

@@ -20,12 +20,16 @@ FORMAT: Final = 1
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What one record holds. `source` is that of a `Batch`; the records of a source in a partition keep their order."""
+    """What one record holds. `source` and `term` are those of a `Batch`.
+
+    The records of a term of a source in a partition keep their order.
+    """
 
     received_ms: int
     listening_since_ms: int
     source: str
     messages: list[Message]
+    term: int = 0
 
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
@@ -48,7 +52,7 @@ def unpack(value: bytes | None, *, record_offset: int) -> Batch | None:
     if len(record.messages) > MESSAGES_PER_RECORD:
         return None
     offset = record_offset * MESSAGES_PER_RECORD
-    return Batch(offset, record.received_ms, record.listening_since_ms, record.messages, record.source)
+    return Batch(offset, record.received_ms, record.listening_since_ms, record.messages, record.source, record.term)
 
 
 def split(messages: Sequence[Message]) -> list[list[Message]]:

@@ -81,7 +81,7 @@ def ensure(settings: Mapping[str, Any], topics: Topics, shape: TopicShape | None
             raise SettingsError(f"log.url: there is no topic {topics.messages!r} yet; the first agent makes it")
         if missing and shape is not None:
             _create(admin, topics, shape)
-            _wait_until_there(admin, topics)
+            wait_until_there(admin, dict.fromkeys(topics, shape.partitions))
         found = describe(admin, topics)
     except KafkaException as error:
         raise LogUnavailable(f"Kafka at {settings['bootstrap.servers']}: {error.args[0].str()}") from error
@@ -159,15 +159,15 @@ def lost(topics: Topics, missing: list[str]) -> str:
     )
 
 
-def _wait_until_there(admin: Admin, topics: Topics) -> None:
-    """Brokers hear of a new topic a moment after it is created."""
+def wait_until_there(admin: Admin, partitions: Mapping[str, int]) -> None:
+    """Brokers hear of new topics and partitions a moment after they are made. `partitions` says how many, by topic."""
     deadline_s = time.monotonic() + ANSWER_S
     while True:
         there = admin.look(answer_s=ANSWER_S).topics
-        if all(name in there and there[name].partitions for name in topics):
+        if all(name in there and len(there[name].partitions) >= number for name, number in partitions.items()):
             return
         if time.monotonic() > deadline_s:
-            raise LogUnavailable(f"Kafka: the new topics {', '.join(topics)} do not appear")
+            raise LogUnavailable(f"Kafka: the new topics {', '.join(partitions)} do not appear")
         time.sleep(PAUSE_S)
 
 

@@ -212,6 +212,8 @@ class Shard:
         """Time passes for what belongs to the source of the tick: values that wait, vans, and the roll-up."""
         now_ms, listening_since_ms = tick_times(message, batch)
         number = self._sources.number(batch.source, batch.received_ms)
+        if not self._sources.accepts_tick(number, batch.term, now_ms):
+            return
         heard = self._sources.tick(number, now_ms, listening_since_ms)
         self._tick_dialects(now_ms, batch.received_ms, heard)
         self._stepper.pass_time(now_ms, heard)

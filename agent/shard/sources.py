@@ -29,6 +29,8 @@ class Source(msgspec.Struct, array_like=True, gc=False):
     keeper: int = NAMELESS
     """The number of the source that keeps its vans since it was given up; 0: none."""
     kept_since_ms: int = 0
+    term: int = 0
+    """The newest term that was seen."""
 
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
@@ -49,6 +51,17 @@ class Sources:
             number = self._numbers[name] = len(self._sources)
             self._sources.append(Source(name, received_ms))
         return number
+
+    def accepts_tick(self, number: int, term: int, now_ms: int) -> bool:
+        """Whether a tick counts: not one of an agent whose source another agent has taken over meanwhile.
+
+        The newest term holds until it is down. So a log of terms that was lost, and begins again, does no harm.
+        """
+        source = self._sources[number]
+        if term < source.term and now_ms - source.tick_ms <= HEARD_MS:
+            return False
+        source.term = term
+        return True
 
     def tick(self, number: int, now_ms: int, listening_since_ms: int) -> dict[int, int]:
         """Take a tick of a source. Returns for which sources time passes, and since when each was listened to.

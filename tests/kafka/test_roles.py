@@ -3,11 +3,11 @@
 import queue
 import time
 from pathlib import Path
-from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
 
+from tests.kafka.roles import MEASUREMENTS, RoleAgent, rows_of
 from tests.servers.agent import Agent, wait_for
 from tests.servers.kafka import KafkaServer, kafka_server
 from tests.servers.mosquitto import Mosquitto
@@ -15,31 +15,12 @@ from tests.servers.programs import needs
 from tests.servers.publishing import drive, publish
 
 HOUR_MS = 3_600_000
-MEASUREMENTS = ("battery", "location", "energy", "emissions", "trip", "stop", "alert")
 VANS = [f"van-{number}" for number in range(8)]
-
-
-class RoleAgent(Agent):
-    """`vanpulse run --role ROLE` with a name of its own."""
-
-    def __init__(self, directory: Path, role: str, **settings: object) -> None:
-        super().__init__(directory, log__source=directory.name, log__replication=1, log__partitions=4, **settings)
-        self._role = role
-
-    def launch(self) -> None:
-        """Start without waiting until it is ready."""
-        self.start("-m", "agent", "run", "--role", self._role, wait=False)
 
 
 def shares(agent: Agent) -> bool:
     """Whether the agent processes some vans."""
     return agent.metrics().get("vans", 0) > 0
-
-
-def rows(agent: Agent) -> dict[str, list[dict[str, Any]]]:
-    return {
-        name: sorted(agent.points(name), key=lambda row: (row["time_ms"], row["vehicle_id"])) for name in MEASUREMENTS
-    }
 
 
 @needs("mosquitto")
@@ -53,9 +34,9 @@ def test_rows_are_those_of_one_machine_although_one_agent_of_each_role_is_killed
 
     with Mosquitto(tmp_path) as east, Mosquitto(tmp_path) as west, Mosquitto(tmp_path) as one:
         whole = Agent(tmp_path / "whole", mqtt__url=one.url)
+        sources = {"log__sources__east__url": east.url, "log__sources__west__url": west.url}
         ingest = [
-            RoleAgent(tmp_path / f"ingest-{number}", "ingest", mqtt__url=broker.url, log__url=log_url)
-            for number, broker in enumerate((east, west))
+            RoleAgent(tmp_path / f"ingest-{number}", "ingest", log__url=log_url, **sources) for number in range(2)
         ]
         process = [
             RoleAgent(
@@ -65,6 +46,7 @@ def test_rows_are_those_of_one_machine_although_one_agent_of_each_role_is_killed
                 log__url=log_url,
                 store__url=store_url,
                 journal__checkpoint_every_s=1,
+                **sources,
             )
             for number in range(2)
         ]
@@ -93,12 +75,12 @@ def test_rows_are_those_of_one_machine_although_one_agent_of_each_role_is_killed
             wait_for(lambda: shares(process[0]), "partitions to come back")
             send(150, 180)
             whole.wait_processed(180 * len(VANS))
-            expected = rows(whole)
+            expected = rows_of(whole)
             assert len(expected["battery"]) == 180 * len(VANS)
             assert len(expected["trip"]) == len(VANS)
             wait_for(lambda: len(process[0].points("battery")) == 180 * len(VANS), "all readings")
             assert [agent.stop() for agent in agents] == [0, 0, 0, 0]
-            found = rows(process[0])
+            found = rows_of(process[0])
             for name in MEASUREMENTS:
                 assert found[name] == expected[name], name
         except BaseException:

@@ -29,6 +29,7 @@ class Event(NamedTuple):
     time_ms: int
     messages: list[Message]
     source: str = ""
+    term: int = 0
 
 
 def telemetry(van: str, time_ms: int, **fields: object) -> Message:
@@ -59,7 +60,7 @@ def process(events: Sequence[Event], *, shard: Shard | None = None, restore_ever
     states: dict[str, bytes] = {}
     offset = 0
     for number, event in enumerate(events, 1):
-        batch = Batch(offset, event.time_ms, NOON_MS, event.messages, event.source)
+        batch = Batch(offset, event.time_ms, NOON_MS, event.messages, event.source, event.term)
         offset = batch.end
         shard.process(batch, into=out)
         if restore_every and number % restore_every == 0:
@@ -239,3 +240,28 @@ def test_values_that_wait_to_be_joined_wait_for_their_own_source() -> None:
     assert not out.rows["battery"]
     out = process([tick(NOON_MS + 20 * MINUTE_MS, "east")], shard=shard)
     assert [row[1] for row in out.rows["battery"]] == [NOON_MS]
+
+
+@pytest.mark.parametrize("restore_every", [0, 7])
+def test_ticks_of_an_agent_whose_source_was_taken_over_do_not_count(restore_every: int) -> None:
+    """It was frozen in the 20th minute, and wakes up again and again. What it says of its listening is out of date."""
+    taken_over_ms = NOON_MS + 1200 * SECOND_MS
+    events = [event._replace(term=1 + (event.time_ms >= taken_over_ms)) for event in an_hour("east", "van-1")]
+    stale = [
+        tick(written_ms, "east")._replace(time_ms=read_ms, term=1)
+        for read_ms in range(taken_over_ms + 5000, taken_over_ms + 3600_000, 300_000)
+        for written_ms in (taken_over_ms - 1000, read_ms, read_ms + 60_000)
+    ]
+    disturbed = process(merged(events, stale), restore_every=restore_every)
+    assert disturbed.rows == process(events, restore_every=restore_every).rows
+
+
+def test_an_older_term_counts_again_once_the_newer_one_is_down() -> None:
+    """The topic with the terms was lost, so they begin again at 1."""
+    shard = make_shard()
+    process(
+        [Event(NOON_MS, [telemetry("van-1", NOON_MS)], "east", 7), tick(NOON_MS, "east")._replace(term=7)], shard=shard
+    )
+    later_ms = NOON_MS + 60 * MINUTE_MS
+    process([tick(later_ms, "east")._replace(term=1)], shard=shard)
+    assert modes(shard, "van-1") == [OFFLINE]
