@@ -152,11 +152,11 @@ def test_nothing_is_acknowledged_while_kafka_is_away_and_both_roles_say_so(tmp_p
             process.wait_ready()
             server.kill()
             sent = publish(broker.port, drive("van-1", start_ms=start_ms))
-            reason = f"log: Kafka at {server.address} does not answer"
+            reason = "log: Kafka does not answer"
             wait_for(lambda: reason in agent.get("/readyz")[1], "the reason in words")
             assert agent.metrics()["acks_sent_total"] == 0
             assert agent.get("/healthz")[0] == 200
-            wait_for(lambda: "log: Kafka does not answer" in process.get("/readyz")[1], "the reason in words")
+            wait_for(lambda: reason in process.get("/readyz")[1], "the reason in words")
             server.start()
             wait_for(lambda: agent.metrics()["acks_sent_total"] == sent, "all acknowledgements")
             wait_for(lambda: agent.get("/readyz")[0] == 200, "the agent to be ready")
