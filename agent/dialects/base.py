@@ -11,6 +11,8 @@ Item = Reading | DropReading | Rejected
 """What a message may hold: readings, drops, and elements that cannot be used."""
 
 LONGEST_SENDER: Final = 130
+LONGEST_KEPT: Final = 256
+"""The meaning of a longer topic is not kept."""
 
 
 def first_levels(topic: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Final
 
-from agent.dialects.base import Dialect, Item
+from agent.dialects.base import LONGEST_KEPT, Dialect, Item
 from agent.dialects.drops import MANIFEST
 from agent.dialects.gbt32960 import Coordinates, Gbt32960Dialect
 from agent.dialects.gbt32960_current import CurrentSign
@@ -200,5 +200,6 @@ class Decoder:
             raise Rejected("unknown_topic", f"{message.topic[:200]!r} belongs to none of the dialects that are set")
         if len(self._decoders) >= _TOPICS_KEPT:
             self._decoders.clear()
-        self._decoders[message.topic] = dialect.decode
+        if len(message.topic) <= LONGEST_KEPT:
+            self._decoders[message.topic] = dialect.decode
         return dialect.decode(message, received_ms)

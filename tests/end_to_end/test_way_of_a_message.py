@@ -52,6 +52,51 @@ def test_mqtt_5_into_sqlite(tmp_path: Path) -> None:
         assert agent.stop() == 0
 
 
+GATEWAY = """
+[mqtt]
+dialects = ["gateway"]
+[dialects.gateway]
+topic = "acme/{vehicle_id}/status"
+time = {path = "ts", unit = "s"}
+[dialects.gateway.fields]
+soc_pct = {path = "ev.soc", sentinels = [255]}
+battery_power_kw = {path = "ev.p", unit = "W", sign = -1}
+latitude_deg = {path = "gps.lat", when = "gps.ok"}
+longitude_deg = {path = "gps.lon", when = "gps.ok"}
+speed_kmh = {path = "gps.v", unit = "m/s"}
+odometer_km = {path = ["can.odo", "odo"], unit = "m"}
+"""
+
+
+@needs("mosquitto")
+def test_a_gateway_with_a_format_of_its_own_into_sqlite(tmp_path: Path) -> None:
+    messages = [
+        (
+            "acme/van-1/status",
+            {
+                "ts": said["time"] / 1000,
+                "ev": {"soc": said["soc_pct"], "p": -1000 * said["battery_power_kw"]},
+                "gps": {
+                    "ok": True,
+                    "lat": said["latitude_deg"],
+                    "lon": said["longitude_deg"],
+                    "v": said["speed_kmh"] / 3.6,
+                },
+                "odo": round(1000 * said["odometer_km"]),
+            },
+        )
+        for _, said in drive("van-1", start_ms=an_hour_ago())
+    ]
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "vanpulse.toml").write_text(GATEWAY)
+    with Mosquitto(tmp_path) as broker, Agent(tmp_path / "agent", mqtt__url=broker.url) as agent:
+        sent = publish(broker.port, [*messages, ("acme/van-1/status", {"ts": 5})])
+        agent.wait_processed(sent)
+        assert_the_drive_is_there(agent, "van-1")
+        assert [letter.reason for letter in agent.dead_letters()] == ["schema"]
+        assert agent.stop() == 0
+
+
 @needs("mosquitto")
 def test_mqtt_3_1_1_into_sqlite(tmp_path: Path) -> None:
     with (

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import MsgspecError
 
-from agent.dialects.base import Dialect, Item, first_levels
+from agent.dialects.base import LONGEST_KEPT, Dialect, Item, first_levels
 from agent.dialects.drops import drop_of
 from agent.dialects.identity import resolve, resolve_of_user
 from agent.dialects.mapping.quick import QuickReader, UnusualPayload, quick_reader
@@ -144,10 +144,11 @@ class MappingDialect(Dialect):
         vehicle_id = None if name is None else self._vehicle_of(name, user)
         # A user can invent any number of names of its own. Together they count as one sender.
         of_user = user is not None and (vehicle_id is None or vehicle_id == f"{user}.{name}")
+        place = Place(route, quick, vehicle_id, user, first_levels(topic) if of_user else vehicle_id)
         if len(self._places) >= _KEPT:
             self._places.clear()
-        place = Place(route, quick, vehicle_id, user, first_levels(topic) if of_user else vehicle_id)
-        self._places[topic] = place
+        if len(topic) <= LONGEST_KEPT:
+            self._places[topic] = place
         return place
 
     def records(self, place: Place, payload: bytes) -> list[Any]:

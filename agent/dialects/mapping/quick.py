@@ -25,7 +25,8 @@ QuickReader = Callable[[bytes, str | None, int, bool], tuple[Reading, ...]]
 """From a payload, the topic's van, the arrival and whether the message was retained to its reading, or to nothing."""
 
 DIGITS: Final = b"0123456789.+-"
-MOST_SHAPES: Final = 8192
+MOST_SHAPE_BYTES: Final = 4_000_000
+"""The known shapes of a route together have at most so many bytes."""
 
 
 class UnusualPayload(Exception):
@@ -45,6 +46,7 @@ class _Shapes:
         """Names that a shape does not show, and how often each may occur."""
         self._without = {name: number for name, number in quoted.items() if name not in self.with_digits}
         self.known: set[bytes] = set()
+        self._bytes = 0
 
     def check(self, payload: bytes) -> None:
         """Add the shape of a payload. Raises `UnusualPayload` if it is not usual."""
@@ -56,8 +58,10 @@ class _Shapes:
         if not payload.isascii():
             payload.decode()
             return
-        if len(self.known) >= MOST_SHAPES:
+        self._bytes += len(shape)
+        if self._bytes > MOST_SHAPE_BYTES:
             self.known.clear()
+            self._bytes = len(shape)
         self.known.add(shape)
 
 
@@ -278,7 +282,7 @@ class _Reader:
         typed = kind is not Any and all(source.type_of(path) == kind for path in field.paths)
         own = source.constant(field)
         unknown = f"{own}.is_sentinel({variable})" if field.sentinels else ""
-        if typed and field.sentinels:
+        if typed and field.is_number and field.sentinels:
             numbers = frozenset(float(each) for each in field.sentinels if type(each) in {int, float})
             unknown = f"{variable} in {source.constant(numbers)}"
         when = self._condition(field.when) if field.when is not None else ""

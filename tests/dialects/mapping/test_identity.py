@@ -103,7 +103,10 @@ def test_many_topics_and_names_do_not_fill_memory(decoder: Decoder) -> None:
     for number in range(40_000):
         told(decoder, f"level/van-{number}/status", b'{"soc":5}')
         told(decoder, "payload/north", b'{"soc":5,"van":"van-%d"}' % number)
+    told(decoder, f"payload/{'x' * 60_000}", b'{"soc":5,"van":"van-1"}')
     level, payload = decoder.dialects[0], decoder.dialects[1]
+    assert max(map(len, payload._places)) <= 256  # type: ignore[attr-defined]
+    assert max(map(len, decoder._decoders)) <= 256
     assert 0 < len(level._places) <= 16_384  # type: ignore[attr-defined]
     assert 0 < len(payload._known_names) <= 16_384  # type: ignore[attr-defined]
 
