@@ -1,14 +1,18 @@
 # vanpulse: one image for the agent (`run`), the live page (`live`) and the simulator (`simulate`).
-# The same Python version as in the tests. It installs wheels only, so no code is compiled and no setup script runs.
-FROM python:3.11-slim-bookworm AS build
+# The same Python version as in the tests. Dependencies are installed as wheels only, so no setup script of theirs runs.
+# The first stage has a C compiler and compiles the core (`make compile`). It installs the result as a wheel.
+FROM python:3.11-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /opt/vanpulse
+RUN python -m venv /opt/compiling && python -m venv /opt/vanpulse
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY core_build core_build
 COPY agent agent
 COPY simulator simulator
 COPY dashboards dashboards
-RUN /opt/vanpulse/bin/pip install --only-binary=:all: .
+RUN /opt/compiling/bin/pip install --only-binary=:all: '.[compile]' \
+ && VANPULSE_COMPILE=1 /opt/compiling/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /wheels . \
+ && /opt/vanpulse/bin/pip install --only-binary=:all: /wheels/*.whl
 
 FROM python:3.11-slim-bookworm
 # Journal and history. A named volume inherits the owner of this folder.

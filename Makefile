@@ -8,7 +8,7 @@ ARGS ?=
 SIZE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop servers demo test check format up down bench accuracy torture soak fuzz clean
+.PHONY: help install develop compile servers demo test check format up down bench accuracy torture soak fuzz clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,10 @@ install: $(VENV)/installed ## create .venv with .venv/bin/vanpulse
 
 develop: $(VENV)/developing ## the same, with the development tools
 
+compile: install ## compile the core in place: less than half the CPU for it; needs a C compiler
+	@$(BIN)/pip install $(PIP_FLAGS) --editable '.[compile]'
+	@$(BIN)/python -m core_build
+
 servers: ## install the real servers that tests use, from the distribution's packages (needs root on Debian)
 	@tests/install-servers
 
@@ -45,6 +49,7 @@ check: develop ## format, lint, types, import rules, documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m dashboards.grafana --check
+	@$(BIN)/python -m core_build.codec --check
 	@$(BIN)/pytest --quiet tests/test_architecture.py tests/test_docs.py
 
 format: develop ## rewrite the sources in the project's format
@@ -73,4 +78,5 @@ fuzz: develop ## fuzzing; SIZE=number of inputs
 	@$(BIN)/python -m benchmarks.fuzz $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
 clean: ## remove the files that other targets created
-	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis agent/compiled_core.json
+	@find agent -name '*.so' -delete

@@ -7,6 +7,8 @@ it is first used, so `import agent` and every command pay only for what they nee
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from agent.compiled_core import ignore_other_sources
+
 if TYPE_CHECKING:
     from agent.messages import Batch, Message, MessageKind
     from agent.shard.opening import open_shard
@@ -24,6 +26,9 @@ _MODULES = {
     "ShardOutput": "agent.shard.output",
     "open_shard": "agent.shard.opening",
 }
+
+
+ignore_other_sources()
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
+from agent.compiled_core import describe
 from agent.errors import LogBroken, SettingsError, VanpulseError
 from agent.interrupts import interruptible
 
@@ -69,7 +70,7 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         description="Live energy, trips and emissions of electric delivery vans.",
         epilog="Run vanpulse COMMAND --help for the options of a command.",
     )
-    parser.add_argument("--version", action="version", version=f"vanpulse {_version()}")
+    parser.add_argument("--version", action="version", version=f"vanpulse {_version()} ({describe()})")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=command.help[0].upper() + command.help[1:] + ".")

@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "messages": set(),
     "readings": {"errors", "fast"},
     "clock": set(),
+    "compiled_core": set(),
     "section": set(),
     "source_settings": {"section"},
     "log_settings": {"section", "source_settings"},

@@ -14,6 +14,7 @@ import uvloop
 
 from agent.commands.parts import listen_of, listener_of, subscriptions_file_of, throttle_of
 from agent.commands.storage import open_journal, store_of
+from agent.compiled_core import describe
 from agent.config import Settings, load_fleet
 from agent.errors import SettingsError
 from agent.journal import SqliteLog
@@ -78,7 +79,9 @@ async def _run(settings: Settings, role: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    await agent.run(stop, on_ready=lambda: log.info("running; health at http://%s/readyz", settings.http.listen))
+    await agent.run(
+        stop, on_ready=lambda: log.info("running; health at http://%s/readyz; %s", settings.http.listen, describe())
+    )
 
 
 def build_role(settings: Settings, role: str) -> Agent:

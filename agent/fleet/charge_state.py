@@ -1,14 +1,13 @@
 """State of the charge under way."""
 
-import msgspec
+from dataclasses import dataclass, field
 
-from agent.fast.attributes import quick_to_set
 from agent.fleet.contracts import LOCATION
-from agent.fleet.state_part import Mark, Part
+from agent.fleet.state_part import Mark
 
 
-@quick_to_set
-class MeterState(msgspec.Struct, array_like=True, gc=False):
+@dataclass(slots=True)
+class MeterState:
     """What the charger has stated during the charge under way."""
 
     power_kw: float | None = None
@@ -28,8 +27,8 @@ class MeterState(msgspec.Struct, array_like=True, gc=False):
     """In the covered time so far: energy by the charger, energy into the battery, grid energy as entered."""
 
 
-@quick_to_set
-class SliceState(msgspec.Struct, array_like=True, gc=False):
+@dataclass(slots=True)
+class SliceState:
     """The slice under way, and the sums of all slices of the charge. `end_ms` = 0: no slice is under way."""
 
     start_ms: int = 0
@@ -56,11 +55,11 @@ class SliceState(msgspec.Struct, array_like=True, gc=False):
     charge_hourly_g: float = 0.0
 
 
-@quick_to_set
-class ChargeState(Part):
+@dataclass(slots=True)
+class ChargeState:
     """The charge under way (`active`), or the lowest state of charge from which one may have begun."""
 
-    start: Mark = msgspec.field(default_factory=Mark)
+    start: Mark = field(default_factory=Mark)
     flagged: bool = False
     """The van's flag has begun the charge."""
     active: bool = False

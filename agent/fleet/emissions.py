@@ -13,10 +13,9 @@ Energies are in kWh, distances in km, masses of emissions in g CO2e unless the n
 positive out of the battery and signed: braking downhill takes back what it returns.
 """
 
-import msgspec
+from dataclasses import dataclass
 
 from agent.factors.figures import Diesel, Grid, IntensitySource
-from agent.fast.attributes import quick_to_set
 from agent.fleet.records import EmissionsRecord
 
 CLOSING_SHARE = 0.5
@@ -26,8 +25,8 @@ SHORTEST_DISTANCE_KM = 1.0
 """A value per km is not stated for a shorter distance."""
 
 
-@quick_to_set
-class EmissionsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
+@dataclass(slots=True, kw_only=True)
+class EmissionsState:
     """The emissions and the carbon account of one van.
 
     `co2e_g` is net and may fall while a van rolls downhill. The published total is its highest value so far.
@@ -68,7 +67,8 @@ class EmissionsState(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """Emissions so far at an hourly intensity."""
 
 
-class Carbon(msgspec.Struct, gc=False, kw_only=True):
+@dataclass(slots=True, kw_only=True)
+class Carbon:
     """Carbon of energy from the grid, g CO2e."""
 
     location_g: float = 0.0
@@ -123,7 +123,7 @@ def adjust(state: EmissionsState, change_kwh: float) -> None:
 
 
 def charge(
-    state: EmissionsState, *, content_kwh: float, tolerance_kwh: float = 0.0, stored_kwh: float, carbon: Carbon
+    state: EmissionsState, *, content_kwh: float, stored_kwh: float, carbon: Carbon, tolerance_kwh: float = 0.0
 ) -> None:
     """Store energy in the battery. `stored_kwh` of it can be taken out again. All of its carbon enters the pack.
 

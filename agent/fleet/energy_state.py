@@ -1,11 +1,7 @@
 """State of the energy estimate, the totals, the learnt capacity and the recent consumption."""
 
+from dataclasses import dataclass, field
 from typing import Final
-
-import msgspec
-
-from agent.fast.attributes import quick_to_set
-from agent.fleet.state_part import Part
 
 STORED_SHARE: Final = 0.97
 """Share of the energy charged into a battery that can be taken out again: FASTSim's round trip. The content of a
@@ -18,8 +14,8 @@ SOURCE_COUNTER: Final = 2
 """Sources of the energy: predicted and corrected by the state of charge, by power, by lifetime counters."""
 
 
-@quick_to_set
-class Estimate(Part):
+@dataclass(slots=True)
+class Estimate:
     """The energy estimate: five quantities, their 5 x 5 covariance, and what is to be predicted next.
 
     | quantity    | value         | unit   | meaning |
@@ -65,8 +61,8 @@ class Estimate(Part):
     """Energy out of the battery before the last boundary; the total is `base_kwh + out_kwh`."""
 
 
-@quick_to_set
-class Totals(Part):
+@dataclass(slots=True)
+class Totals:
     """Totals since the first reading. What is published as a `_total` never falls."""
 
     used_kwh: float = 0.0
@@ -91,12 +87,12 @@ class Totals(Part):
     """`net_kwh` and `distance_km` that have been passed to the emissions."""
 
 
-@quick_to_set
-class Capacity(Part):
+@dataclass(slots=True)
+class Capacity:
     """The usable capacity of the battery and the efficiencies of the charger, as learnt."""
 
     battery_kwh: float = 0.0
-    samples_kwh: list[float] = msgspec.field(default_factory=list)
+    samples_kwh: list[float] = field(default_factory=list)
     """The capacity, and the samples that it is the median of."""
     window_level_pct: float | None = None
     window_ms: int = 0
@@ -106,12 +102,12 @@ class Capacity(Part):
     window_counter_kwh: float = 0.0
     window_net_kwh: float = 0.0
     """Level, time and sums at the beginning of the window of `agent.fleet.evidence`."""
-    efficiencies_ac: list[float] = msgspec.field(default_factory=list)
-    efficiencies_dc: list[float] = msgspec.field(default_factory=list)
+    efficiencies_ac: list[float] = field(default_factory=list)
+    efficiencies_dc: list[float] = field(default_factory=list)
 
 
-@quick_to_set
-class Consumption(Part):
+@dataclass(slots=True)
+class Consumption:
     """Recent consumption: energy and distance, both with a weight that fades over 20 km."""
 
     kwh: float = 0.0

@@ -17,7 +17,7 @@ TRUST_PCT: Final = 3.0
 """Sources are compared over this change of the state of charge, or three steps if that is more."""
 SAMPLE_PCT: Final = 10.0
 """The capacity is learnt over this change (evcc)."""
-AGREES: Final = (0.6, 1.6)
+AGREES: Final[tuple[float, ...]] = (0.6, 1.6)
 """Two sources agree if the ratio of their energies is within these bounds. The capacity itself may be wrong."""
 SAMPLE_MS: Final = 600_000
 """A window for the capacity lasts at least this long."""
@@ -25,9 +25,9 @@ SAMPLE_SIGMA: Final = 0.04
 """Largest relative standard deviation of a sample of the capacity."""
 SAMPLE_TOP_PCT: Final = 95.0
 """Above this the cells are balanced and the state of charge is recalibrated (TeslaMate)."""
-SAMPLE_TEMPERATURE_C: Final = (10.0, 35.0)
+SAMPLE_TEMPERATURE_C: Final[tuple[float, ...]] = (10.0, 35.0)
 """Temperature of the battery for a sample."""
-PLAUSIBLE: Final = (0.5, 1.6)
+PLAUSIBLE: Final[tuple[float, ...]] = (0.5, 1.6)
 """Bounds of a sample, as a ratio to the stated battery energy."""
 SAMPLES: Final = 9
 SAMPLES_NEEDED: Final = 3

@@ -1,14 +1,13 @@
 """State of trips, stops and parking, and of the load."""
 
-import msgspec
+from dataclasses import dataclass, field
 
-from agent.fast.attributes import quick_to_set
 from agent.fleet.modes import PARKED
-from agent.fleet.state_part import Mark, Part
+from agent.fleet.state_part import Mark
 
 
-@quick_to_set
-class Motion(Part):
+@dataclass(slots=True)
+class Motion:
     """The mode of the van, and the totals at the moments at which a trip, a stop or a rest may begin or end."""
 
     mode: int = PARKED
@@ -20,11 +19,11 @@ class Motion(Part):
     anchor_longitude_deg: float | None = None
     """The resting place; a departure is a distance from here."""
     unused_1: int = 0
-    wake: Mark = msgspec.field(default_factory=Mark)
+    wake: Mark = field(default_factory=Mark)
     """The totals when the van last woke up from a silence."""
-    rest: Mark = msgspec.field(default_factory=Mark)
+    rest: Mark = field(default_factory=Mark)
     """The totals when the van was last seen at rest."""
-    stand: Mark = msgspec.field(default_factory=Mark)
+    stand: Mark = field(default_factory=Mark)
     """The totals when the van came to stand on its trip."""
     anchor_km: float = 0.0
     """`Totals.distance_km` at the resting place."""
@@ -34,19 +33,19 @@ class Motion(Part):
     """Since when the van rests, and state of charge and `Totals.idle_kwh` then."""
 
 
-@quick_to_set
-class TripState(Part):
+@dataclass(slots=True)
+class TripState:
     """The trip under way."""
 
-    start: Mark = msgspec.field(default_factory=Mark)
+    start: Mark = field(default_factory=Mark)
     regenerated_kwh: float = 0.0
     stops: int = 0
     inferred: bool = False
     """The departure was in a silence."""
 
 
-@quick_to_set
-class LoadState(Part):
+@dataclass(slots=True)
+class LoadState:
     """The load of the van, as last reported."""
 
     payload_kg: float | None = None

@@ -9,10 +9,8 @@
 STUCK and CARRIED end when the witnesses agree again.
 """
 
+from dataclasses import dataclass
 from typing import Final
-
-from agent.fast.attributes import quick_to_set
-from agent.fleet.state_part import Part
 
 AGREED: Final = 0
 DOUBTED: Final = 1
@@ -21,8 +19,8 @@ STUCK: Final = 2
 CARRIED: Final = 3
 
 
-@quick_to_set
-class OdometerCandidate(Part):
+@dataclass(slots=True)
+class OdometerCandidate:
     """Odometer values after one that was set aside: they are believed when they agree with the other witnesses."""
 
     from_km: float
@@ -33,8 +31,8 @@ class OdometerCandidate(Part):
     """Distance by the other witnesses since the first one."""
 
 
-@quick_to_set
-class Doubt(Part):
+@dataclass(slots=True)
+class Doubt:
     """A conflict of the witnesses of movement: the distance that is claimed, and the battery when it began."""
 
     time_ms: int
@@ -53,8 +51,8 @@ class Doubt(Part):
     """Distance of the fix from the reference."""
 
 
-@quick_to_set
-class Position(Part):
+@dataclass(slots=True)
+class Position:
     """Where the van is, and how far it went."""
 
     latitude_deg: float | None = None

@@ -11,7 +11,7 @@ from agent.fleet.soc_limits import MOST_OWED_PCT, SPURT_PCT, Limits
 from agent.fleet.soc_state import SocState
 from agent.fleet.thresholds import Thresholds
 
-GRIDS_PCT: Final = (1.0, 0.5, 100 / 255, 100 / 256, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
+GRIDS_PCT: Final[tuple[float, ...]] = (1.0, 0.5, 100 / 255, 100 / 256, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
 """Quantisation steps that vans are known to use, coarsest first."""
 COARSE_PCT: Final = 5.0
 """The step of vans that show little more than a gauge. Not in `GRIDS_PCT`, because many values of finer grids lie on

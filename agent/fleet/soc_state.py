@@ -1,11 +1,10 @@
 """State of what the battery reports: state of charge, power, counters, flag and temperatures."""
 
-from agent.fast.attributes import quick_to_set
-from agent.fleet.state_part import Part
+from dataclasses import dataclass
 
 
-@quick_to_set
-class SocState(Part):
+@dataclass(slots=True)
+class SocState:
     """What the battery reports, which of it is believed, and how the values have been quantised."""
 
     soc_pct: float | None = None

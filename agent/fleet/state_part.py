@@ -1,16 +1,10 @@
-"""`Part`, the base of all parts of a van's state, and `Mark`, which several of them hold."""
+"""`Mark`, which several parts of a van's state hold."""
 
-import msgspec
-
-from agent.fast.attributes import quick_to_set
+from dataclasses import dataclass
 
 
-class Part(msgspec.Struct, array_like=True, gc=False):
-    """Base of the parts of a van's state: an array in MessagePack."""
-
-
-@quick_to_set
-class Mark(Part):
+@dataclass(slots=True)
+class Mark:
     """The totals of a van at one moment."""
 
     time_ms: int = 0

@@ -95,7 +95,7 @@ def _speed_alone(state: VanState, doubt: Doubt, reading: Reading, *, confirmed: 
             position.pending_km += km
         odometer.add_others_km(position, km)
         return km
-    since_ms: float = reading.time_ms - position.moved_ms
+    since_ms = float(reading.time_ms - position.moved_ms)
     if position.speed_kmh:  # the last movement may have been before a long rest
         since_ms = min(since_ms, position.unmatched_km / position.speed_kmh * 3_600_000.0)
     alive = position.speed_repeats < STUCK_REPEATS and not by_odometer

@@ -14,7 +14,7 @@ from agent.errors import LogCorrupt
 from agent.fleet import Context, VanState, decode_state, new_state
 from agent.fleet.alert_state import active_payload
 from agent.fleet.records import FleetRecord
-from agent.fleet.state import check_version
+from agent.fleet.stored_state import check_version
 from agent.points.rows import Series
 from agent.shard.rollup import RollUp
 from agent.shard.roster import Roster

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from agent.fleet import VanState, encode_state
-from agent.fleet.state import condense
+from agent.fleet.stored_state import condense
 from agent.shard.summary import VanSummary, summarize
 
 

@@ -1,9 +1,9 @@
 """What holds for any readings: totals never fall, energy is conserved, nothing counts twice."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +67,7 @@ def live(readings: list[Reading], state: VanState | None = None) -> tuple[VanSta
 
 def totals(state: VanState) -> bytes:
     """Everything but the counts of what was refused and the times of arrival."""
-    plain = msgspec.structs.replace(state, duplicates=0, late=0, verdict=0, last_arrival_ms=0, late_arrival_ms=0)
+    plain = replace(state, duplicates=0, late=0, verdict=0, last_arrival_ms=0, late_arrival_ms=0)
     plain.late_after = 0
     return encode_state(plain)
 

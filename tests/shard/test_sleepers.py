@@ -13,7 +13,8 @@ from agent.dialects.decoder import Decoder, make_dialects
 from agent.errors import LogCorrupt
 from agent.fleet import STATE_VERSION, decode_state, encode_state, new_state, tick
 from agent.fleet.quiet import quiet_ms_of
-from agent.fleet.state import VanState, condense
+from agent.fleet.state import VanState
+from agent.fleet.stored_state import condense
 from agent.messages import Batch, Message, MessageKind
 from agent.points.measurements import MEASUREMENTS
 from agent.shard.registry import ASLEEP_AFTER_MS

@@ -4,7 +4,7 @@
 verbs are called afterwards, when `agent.fleet.silence` has decided what happened.
 """
 
-import msgspec
+from copy import copy
 
 from agent.fleet import emissions, observation
 from agent.fleet.books import charges, ledger, trips
@@ -71,7 +71,7 @@ def book_charge_in_gap(
     """
     was_charging = state.motion.mode == CHARGING
     if not was_charging:
-        charges.open_charge_from(state, msgspec.structs.replace(state.gap_from), flagged=goes_on)
+        charges.open_charge_from(state, copy(state.gap_from), flagged=goes_on)
     if state.totals.source == SOURCE_COUNTER:
         ledger.post(state)  # the counters contain it
     else:
@@ -93,7 +93,7 @@ def book_change_in_gap(state: VanState, rise_pct: float, context: Context) -> No
 
 def _rest_before_gap(state: VanState) -> Mark:
     """The van rested before the silence, as it was marked then."""
-    rest = state.motion.rest = msgspec.structs.replace(state.gap_from)
+    rest = state.motion.rest = copy(state.gap_from)
     state.motion.wake.time_ms = 0
     return rest
 

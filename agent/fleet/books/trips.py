@@ -4,9 +4,8 @@ A trip is open from `open_trip` to one of the `close_trip...` verbs. In between 
 stand that lasts becomes a stop. A stop that lasts closes the trip, as of the moment at which the van came to stand.
 """
 
+from copy import copy
 from typing import Final
-
-import msgspec
 
 from agent.fleet import kalman, observation
 from agent.fleet.books import ledger, tours
@@ -36,7 +35,7 @@ def open_trip(state: VanState, context: Context) -> None:
     # Earlier trips may have regenerated energy that is not posted yet, because the sign of power is not known for sure.
     # It does not belong to this trip.
     regenerated_kwh = state.totals.regenerated_kwh + state.soc.braked_kwh
-    state.trip = TripState(start=msgspec.structs.replace(start), regenerated_kwh=regenerated_kwh)
+    state.trip = TripState(start=copy(start), regenerated_kwh=regenerated_kwh)
     tours.begin_trip(state, context, start)
     motion.mode = DRIVING
     motion.standing_ms = 0
@@ -196,7 +195,7 @@ def _park(state: VanState, end: Mark) -> None:
     motion.standing_ms = 0
     motion.fast_readings = 0
     if end is not motion.rest:
-        motion.rest = msgspec.structs.replace(end)
+        motion.rest = copy(end)
 
 
 def _went_nowhere(start: Mark, end: Mark, context: Context) -> bool:

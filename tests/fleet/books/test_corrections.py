@@ -160,5 +160,5 @@ def test_the_state_stays_small_and_survives_a_checkpoint() -> None:
 
 def test_the_state_of_a_version_without_corrections_is_read() -> None:
     encoded = msgspec.msgpack.decode(encode_state(new_state("van-1")))
-    del encoded[VanState.__struct_fields__.index("corrections") :]
+    del encoded[list(VanState.__dataclass_fields__).index("corrections") :]
     assert decode_state(msgspec.msgpack.encode(encoded)) == new_state("van-1")

@@ -1,0 +1,1 @@
+"""Builds the compiled core: `codec.py` writes the codec of the state, `build.py` compiles the modules."""
