@@ -37,17 +37,13 @@ def _paths(given: Any) -> Any:
 
 def _condition(given: Any) -> Any:
     if not isinstance(given, str):
-        raise ValueError(  # noqa: TRY004  # pydantic reports it
-            "a condition is expected, such as 'gps.ok'"
-        )
+        raise ValueError("a condition is expected, such as 'gps.ok'")  # noqa: TRY004  # pydantic reports it
     return parse_condition(given)
 
 
 def _topic(given: Any) -> Any:
     if not isinstance(given, str):
-        raise ValueError(  # noqa: TRY004  # pydantic reports it
-            "a topic is expected, such as 'acme/{vehicle_id}/status'"
-        )
+        raise ValueError("a topic is expected, such as 'acme/{vehicle_id}/a'")  # noqa: TRY004  # pydantic reports it
     return parse_topic(given)
 
 
@@ -103,6 +99,10 @@ def _fits(name: str, source: FieldSource) -> FieldSource:
     """Check what depends on the field. Raises `ValueError`."""
     if source.unit is not None:
         conversion(source.unit, name)
+    if source.path is None and source.when is not None:
+        raise ValueError("when needs JSON, and without a path the payload is one value")
+    if source.path is None and name in FLAGS and source.values is None:
+        raise ValueError(f"values is missing: without a path it says which text means that {name} is true or false")
     if source.part and source.separator is None:
         raise ValueError("part needs a separator")
     of_numbers = {

@@ -1,6 +1,6 @@
 """What becomes of the messages of one topic pattern: from a payload to what is said of a van.
 
-This is the plain way. It gives a reason for everything. `agent/fast/mapped_reader.py` reads the usual payloads faster.
+This is the plain way. It gives a reason for everything. `quick.py` reads the usual payloads faster.
 """
 
 import json

@@ -145,7 +145,9 @@ class MappedField:
 
     def _written(self, raw: str) -> float | None:
         """The decimal number that a text holds; None if it holds none."""
-        parts = raw[:LONGEST_TEXT].split(self.separator) if self.separator is not None else [raw[:LONGEST_TEXT]]
+        if len(raw) > LONGEST_TEXT:
+            return None
+        parts = raw.split(self.separator) if self.separator is not None else [raw]
         text = parts[self.part].strip() if self.part < len(parts) else ""
         return float(text) if _DECIMAL.fullmatch(text) else None
 

@@ -51,6 +51,8 @@ FIELD = "[dialects.g.fields]\n"
         (f'preset = "gps"\n{FIELD}soc_pct = {{path = "a"}}', "g.preset = 'gps': choose from traccar, flespi"),
         (f'{FIELD}soc_pct = {{path = "a"}}\nspeed_kmh = {{}}', "dialects.g: fields.speed_kmh: path is missing"),
         (f'time = {{path = "t"}}\n{FIELD}soc_pct = {{}}', "fields.soc_pct: without a path the payload is one value"),
+        (f'{FIELD}soc_pct = {{when = "ok"}}', "fields.soc_pct: when needs JSON, and without a path"),
+        (f"{FIELD}charging = {{}}", "fields.charging: values is missing: without a path it says which text means"),
         (f'{FIELD}soc_pct = {{topic = "acme/soc"}}', "topic 'acme/soc' names the van nowhere"),
         (f'{FIELD}soc_pct = {{topic = "a{{v}}"}}', "fields.soc_pct.topic = 'a{v}': level 'a{v}'"),
         (f'{FIELD}soc_pct = {{path = "a"}}\naction = {{path = "b"}}', "fields.soc_pct is no field of a drop"),
