@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from agent import malloc, systemd
-from agent.errors import PartitionLost
+from agent.errors import LogCorrupt, PartitionLost
 from agent.group import Joining
 from agent.health import serving
 from agent.mqtt.base import Delivery, Receiver
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 RETAKE_S: Final = 2.0
 """A partition that was fenced while the group still says that it is ours is taken over again after this time."""
+UNREADABLE_RETRY_S: Final = 5.0
+"""A partition whose states cannot be read is tried again after this time."""
 RELEASE_WAIT_S: Final = 20.0
 """How long a release waits for the store and for Kafka; what is unfinished then is dropped."""
 
@@ -59,7 +61,7 @@ class ProcessingAgent:
         self._failed: asyncio.Future[None] | None = None
 
     async def run(self, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Run until `stop` is set. Raises `LogCorrupt` or `SettingsError`; survives all else."""
+        """Run until `stop` is set. Raises `SettingsError`; survives all else."""
         self._failed = asyncio.get_running_loop().create_future()
         await self._store.open()
         logger.warning("`fleet` points are not written: they need the vans of all partitions")
@@ -98,6 +100,7 @@ class ProcessingAgent:
         """Finish what is in work, and let the partitions go. Returns once they are released."""
         going = {number: self._running.pop(number) for number in numbers if number in self._running}
         for number, task in going.items():
+            self.vitals.unreadable.pop(number, None)
             if number in self._owned:
                 self._owned[number].release()
             else:  # it was fenced and waits to be taken over again: there is nothing to finish
@@ -112,6 +115,7 @@ class ProcessingAgent:
     def _on_lost(self, numbers: list[int]) -> None:
         logger.warning("partitions %s are lost; another agent has them", numbers)
         for number in numbers:
+            self.vitals.unreadable.pop(number, None)
             task = self._running.pop(number, None)
             if task is not None:
                 task.cancel()
@@ -122,19 +126,29 @@ class ProcessingAgent:
             while self._running.get(number) is asyncio.current_task():
                 partition = self._owned[number] = self._take(number)
                 self.vitals.add(partition)
+                pause_s = RETAKE_S
                 try:
                     await partition.run()
                 except* PartitionLost as lost:
                     logger.warning("partition %d: %s", number, lost.exceptions[0])
+                except* LogCorrupt as corrupt:
+                    self._note_unreadable(number, str(corrupt.exceptions[0]))
+                    pause_s = UNREADABLE_RETRY_S
                 else:
                     return
                 finally:
                     if self._owned.get(number) is partition:
                         del self._owned[number]
-                await asyncio.sleep(RETAKE_S)
+                await asyncio.sleep(pause_s)
         except Exception as error:
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)
+
+    def _note_unreadable(self, number: int, text: str) -> None:
+        """One partition that cannot be read holds up no other one: it waits until somebody has cured it."""
+        if self.vitals.unreadable.get(number) != text:
+            logger.error("partition %d is not processed: %s", number, text)
+        self.vitals.unreadable[number] = text
 
     # -- what happens every ten seconds
 

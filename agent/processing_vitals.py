@@ -68,6 +68,8 @@ class ProcessingVitals(Vitals):
         self._shards: list[ShardCounters] = []
         self._writers: list[WriterCounters] = []
         self._logs: list[LogStatus] = []
+        self.unreadable: dict[int, str] = {}
+        """Partitions whose states could not be read, with the reason. One that is restored by now is read again."""
         super().__init__(
             receiver=connection,
             intake=IntakeCounters(),
@@ -129,7 +131,12 @@ class ProcessingVitals(Vitals):
         waiting = {number: text for number, each in self._owned.items() if (text := each.log.status.problem)}
         if waiting:
             found.append(f"log: processing waits in partitions {sorted(waiting)} ({next(iter(waiting.values()))})")
-        loading = sorted(number for number, each in self._owned.items() if not each.restored)
+        for number, text in sorted(self.unreadable.items()):
+            if number not in self._owned or not self._owned[number].restored:
+                found.append(f"log: partition {number} is not processed: {text}")
+        loading = sorted(
+            number for number, each in self._owned.items() if not each.restored and number not in self.unreadable
+        )
         if loading:
             found.append(f"log: the vans of partitions {loading} are being restored")
         return found

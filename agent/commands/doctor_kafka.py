@@ -17,6 +17,7 @@ from agent.errors import LogError, SettingsError
 from agent.kafka.client import Admin
 from agent.kafka.groups import Member, members
 from agent.kafka.lag import Lag, lag_of
+from agent.kafka.source_topic import sources_topic
 from agent.kafka.topics import Topics, TopicState, describe, flaw, lost
 
 ASSUMED_ACK_S: Final = 0.02
@@ -40,6 +41,7 @@ def look_at_kafka(settings: Settings) -> LogLook:
         partitions = min(state.partitions for state in found.values())
         with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
             lags = list(pool.map(partial(lag_of, client, topics), range(partitions)))
+        receiving = members(admin, sources_topic(topics.messages))
         working = members(admin, topics.messages)
     except (LogError, SettingsError, KafkaException) as error:
         text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
@@ -49,6 +51,7 @@ def look_at_kafka(settings: Settings) -> LogLook:
         _brokers(settings, brokers),
         *(_topic(topics, name, state) for name, state in found.items()),
         *_counts(found),
+        _receiving(receiving),
         _working(working, partitions),
         *(_lag(each) for each in lags),
     ]
@@ -108,6 +111,15 @@ def _counts(found: dict[str, TopicState]) -> list[Finding]:
             advice="the topics of one log need equal numbers of partitions",
         )
     ]
+
+
+def _receiving(receiving: Sequence[Member]) -> Finding:
+    found = Finding(subject="ingesting agents", value=str(len(receiving)), origin="measured")
+    if not receiving:
+        found.status, found.advice = "weak", "nothing is received: start vanpulse run --role ingest"
+    elif len(receiving) == 1:
+        found.status, found.advice = "note", "no other one takes over when it dies: start a second one"
+    return found
 
 
 def _working(working: Sequence[Member], partitions: int) -> Finding:

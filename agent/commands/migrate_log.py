@@ -25,6 +25,7 @@ from agent.kafka.groups import members
 from agent.kafka.ingest_log import partition_of
 from agent.kafka.owner import OFFSET_KEY, pack_offset
 from agent.kafka.reader import records
+from agent.kafka.source_topic import sources_topic
 from agent.kafka.transaction import LONGEST_MS, Entry
 from agent.log import DeadLetter
 from agent.log_settings import JOURNAL_URL
@@ -81,8 +82,9 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _need_unused(desk: KafkaDesk, url: str) -> None:
     """Raise `CannotMigrate` if the log on Kafka holds something, or if agents work on it."""
-    if members(Admin(desk.place.client), desk.place.topics.messages):
-        raise CannotMigrate(f"processing agents work on {url}: stop them first")
+    admin, topic = Admin(desk.place.client), desk.place.topics.messages
+    if members(admin, topic) or members(admin, sources_topic(topic)):
+        raise CannotMigrate(f"agents work on {url}: stop them first")
     for topic in desk.place.topics:
         for partition in desk.partitions:
             if next(records(desk.place.client, topic, partition), None) is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import Any, Final
 
-from agent.errors import LogUnavailable
+from agent.errors import LogCorrupt, LogUnavailable
 from agent.kafka.client import ANSWER_S, call, producer
 from agent.kafka.reader import newest, whole
 from agent.kafka.topics import Topics
@@ -33,7 +33,9 @@ def pack_offset(offset: int) -> bytes:
 
 
 def unpack_offset(value: bytes) -> int:
-    """From the value under `OFFSET_KEY`."""
+    """From the value under `OFFSET_KEY`. Raises `LogCorrupt`."""
+    if len(value) != _OFFSET.size:
+        raise LogCorrupt(f"the offset of a checkpoint is not what was written: {value[:20]!r}")
     offset: int = _OFFSET.unpack(value)[0]
     return offset
 
@@ -64,7 +66,8 @@ class PartitionOwner:
         offset = states.pop(OFFSET_KEY, None)
         return (
             None if offset is None else unpack_offset(offset),
-            [(key.decode(), value) for key, value in states.items() if value is not None],
+            # A key that is no UTF-8 is none of ours. Its value is not either, and that is found when it is read.
+            [(key.decode(errors="replace"), value) for key, value in states.items() if value is not None],
         )
 
     def checkpoint(self, offset: int, states: Mapping[str, bytes], letters: Sequence[tuple[bytes, bytes]]) -> None:

@@ -80,7 +80,7 @@ def test_lag_replication_and_retention_are_found(
         assert found["lag of partition 0"]["value"].startswith("2 records, the oldest ")
         assert "status" not in found["lag of partition 0"]
         assert [found[f"lag of partition {number}"]["value"] for number in (1, 2)] == ["none", "none"]
-        assert found["processing agents"]["status"] == "weak"
+        assert found["processing agents"]["status"] == found["ingesting agents"]["status"] == "weak"
         assert found["messages are kept"]["value"] == "2 days"
         # 48 h, less the age of the oldest message that is not processed: some seconds.
         assert found["store may be down"]["value"] in {"48 h", "47.9 h", "2 days"}

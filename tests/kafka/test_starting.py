@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from agent.kafka.topics import Topics, TopicShape, ensure
 from tests.kafka.test_roles import HOUR_MS, RoleAgent
 from tests.servers.agent import wait_for
 from tests.servers.kafka import KafkaServer, what_is_missing
@@ -32,9 +33,8 @@ def test_agents_wait_for_a_kafka_that_is_away_at_their_start(tmp_path: Path, top
         pytest.skip(missing)
     server = KafkaServer()
     with Mosquitto(tmp_path) as broker:
-        agents = [role_agent(tmp_path, role, server, topic, broker) for role in ("ingest", "process", "stopped")]
-        ingest, process, stopped = agents
-        stopped._role = "ingest"
+        agents = [role_agent(tmp_path, role, server, topic, broker) for role in ("ingest", "process")]
+        ingest, process = agents
         try:
             for agent in agents:
                 agent.launch()
@@ -45,7 +45,6 @@ def test_agents_wait_for_a_kafka_that_is_away_at_their_start(tmp_path: Path, top
                 assert agent.get("/healthz")[0] == 200
                 assert agent.get("/metrics")[0] == 200
                 assert agent.log.count("waiting for Kafka") == 1
-            assert stopped.stop() == 0
             server.start()
             for agent in (ingest, process):
                 agent.wait_ready()
@@ -89,13 +88,21 @@ def test_topics_that_change_while_agents_run_are_said_and_nothing_unsafe_is_ackn
     with Mosquitto(tmp_path) as broker:
         agents = [role_agent(tmp_path, role, kafka, topic, broker) for role in ("ingest", "process")]
         ingest, process = agents
+        foreign = Producer({"bootstrap.servers": kafka.address, "log_level": 0})
+        ensure({"bootstrap.servers": kafka.address}, Topics.of(topic), TopicShape(partitions=4, replication=1))
+        foreign.produce(f"{topic}-states", b"hello", key=b"somebody", partition=3)
+        assert foreign.flush(60) == 0
         try:
             for agent in agents:
                 agent.launch()
-            for agent in agents:
-                agent.wait_ready()
+            ingest.wait_ready()
+            reason = "log: partition 3 is not processed: the state of van 'somebody' cannot be read"
+            wait_for(lambda: says(process, reason), "the reason")
+            assert process.returncode is None
+            foreign.produce(f"{topic}-states", None, key=b"somebody", partition=3)
+            assert foreign.flush(60) == 0
+            process.wait_ready()
 
-            foreign = Producer({"bootstrap.servers": kafka.address, "log_level": 0})
             foreign.produce(topic, b"hello", partition=1)
             assert foreign.flush(60) == 0
             wait_for(lambda: says(process, "log: 1 records of the topic are none of ours"), "the note")
