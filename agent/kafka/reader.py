@@ -1,10 +1,11 @@
 """Reads one partition: its messages from any offset on, and the states that its last owner has left."""
 
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from agent.kafka.client import ANSWER_S, call, consumer, translate
@@ -14,6 +15,8 @@ from agent.messages import Batch
 
 POLLED_RECORDS: Final = 500
 POLL_S: Final = 0.05
+SETTLING: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+SETTLING_S: Final = 5.0
 LOOK_BACK_RECORDS: Final = (100, 10_000)
 """How many of the last records are searched before all are."""
 
@@ -42,7 +45,7 @@ class PartitionReader:
 
     def bounds(self) -> tuple[int, int]:
         """The offset of the oldest message, and an offset behind every message that can be read now."""
-        low, high = call(lambda: self._consumer.get_watermark_offsets(self._partition, ANSWER_S))
+        low, high = _watermarks(self._consumer, self._partition)
         return offset_of(low), offset_of(high)
 
     def read(self, offset: int, *, max_messages: int) -> list[Batch]:
@@ -106,6 +109,20 @@ class PartitionReader:
         self._consumer.close()
 
 
+def _watermarks(reader: Consumer, where: TopicPartition) -> tuple[int, int]:
+    """The oldest record, and one behind the newest. A partition that gets a leader just now is waited for."""
+    deadline_s = time.monotonic() + SETTLING_S
+    while True:
+        try:
+            low, high = reader.get_watermark_offsets(where, ANSWER_S)
+        except KafkaException as error:
+            if error.args[0].code() not in SETTLING or time.monotonic() > deadline_s:
+                raise translate(error.args[0]) from error
+            time.sleep(POLL_S)
+        else:
+            return low, high
+
+
 def whole(settings: Mapping[str, Any], topic: str, partition: int) -> Iterator[tuple[bytes, bytes | None]]:
     """Key and value of every committed record that the partition of a topic holds now, oldest first."""
     return ((record.key() or b"", record.value()) for record in records(settings, topic, partition))
@@ -127,7 +144,7 @@ def records(
     reader = consumer(settings, group=f"vanpulse-{topic}-reader", queued_max_messages_kbytes=65_536)
     try:
         where = TopicPartition(topic, partition)
-        low, high = call(lambda: reader.get_watermark_offsets(where, ANSWER_S))
+        low, high = _watermarks(reader, where)
         if low >= high:
             return
         start = low if last is None else max(low, high - last)
