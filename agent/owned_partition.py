@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from agent.alert_publisher import AlertPublisher, Publish
 from agent.clock import wall_clock_ms
 from agent.errors import LogUnavailable
+from agent.fleet_roll_ups import FleetRollUps
 from agent.log import Log
+from agent.shard.rollup import RollUpPart
 from agent.shard.shard import Shard
 from agent.stores.base import Store
 from agent.units import UnitQueue
@@ -44,7 +46,10 @@ class OwnedPartition:
         settings: PartitionSettings,
         publish: Publish,
         subscribed_since_ms: Callable[[], int],
+        say_parts: Callable[[list[RollUpPart]], Awaitable[None]],
+        roll_ups: FleetRollUps | None,
     ) -> None:
+        """`roll_ups` combines the parts of all partitions meanwhile; None where another partition does that."""
         self.number = number
         self.log = log_of_messages
         self.shard = shard
@@ -63,8 +68,10 @@ class OwnedPartition:
             # Checkpoints that wait are held in memory: two of them are enough.
             checkpoint_every_s=max(settings.checkpoint_every_s, settings.durable_after_s / 2),
             publish_alerts=self.alerts.publish,
+            say_parts=say_parts,
         )
         self.restored = False
+        self._roll_ups = roll_ups
 
     async def run(self) -> None:
         """Process until released. Raises `PartitionLost`, alone or in a group, when another agent has taken over."""
@@ -75,7 +82,9 @@ class OwnedPartition:
             await self._announce_tags()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.writer.run(), name=f"writer-{self.number}")
+                combining = tasks.create_task(self._combine(), name=f"roll-ups-{self.number}")
                 await self.worker.run()
+                combining.cancel()
                 await self.units.close()
         finally:
             await self.log.close()
@@ -83,6 +92,10 @@ class OwnedPartition:
     def release(self) -> None:
         """Let `run` end after the present slice, with all rows written and a checkpoint made."""
         self.worker.leave()
+
+    async def _combine(self) -> None:
+        if self._roll_ups is not None:
+            await self._roll_ups.run()
 
     async def announce_alerts(self) -> None:
         """Publish the active alerts of our vans over a connection that does not know them."""

@@ -64,7 +64,6 @@ class ProcessingAgent:
         """Run until `stop` is set. Raises `SettingsError`; survives all else."""
         self._failed = asyncio.get_running_loop().create_future()
         await self._store.open()
-        logger.warning("`fleet` points are not written: they need the vans of all partitions")
         try:
             async with serving(self.vitals, self._listen), asyncio.TaskGroup() as tasks:
                 connection = tasks.create_task(self._connection.run(_ignore), name="connection")

@@ -1,13 +1,10 @@
 """One store for several writers of one process: one write at a time, and what one of them learns holds for all."""
 
 import asyncio
-from typing import Final
 
 from agent.errors import StoreUnavailable
 from agent.points.rows import Rows
 from agent.stores.base import RejectedRow, Store
-
-ROLL_UPS: Final = "fleet"
 
 
 class SharedStore:
@@ -43,7 +40,7 @@ class StoreView:
                 self._losses = shared.losses
                 raise StoreUnavailable("the store may have lost what it confirmed", retry_after_s=0, has_forgotten=True)
             try:
-                return await shared.store.write(without_roll_ups(rows))
+                return await shared.store.write(rows)
             except StoreUnavailable as error:
                 if error.has_forgotten or shared.durable_after_s:
                     shared.losses += 1
@@ -56,12 +53,3 @@ class StoreView:
 
     async def close(self) -> None:
         """The shared store stays open."""
-
-
-def without_roll_ups(rows: Rows) -> Rows:
-    """The rows without roll-ups. To be replaced by the combination of partial roll-ups of all partitions.
-
-    A shard of one partition knows some of the vans, so the `fleet` rows of several shards would have the same key and
-    different content.
-    """
-    return {name: [] if name == ROLL_UPS else some for name, some in rows.items()}

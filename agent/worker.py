@@ -38,6 +38,7 @@ from typing import Final
 from agent.log import ENDS, Attempts, Log
 from agent.messages import Batch
 from agent.shard.output import ShardOutput
+from agent.shard.rollup import RollUpPart
 from agent.shard.shard import Shard
 from agent.units import Unit, UnitQueue
 
@@ -72,8 +73,12 @@ class Worker:
         flush_s: float,
         checkpoint_every_s: float,
         publish_alerts: Callable[[list[str]], Awaitable[None]],
+        say_parts: Callable[[list[RollUpPart]], Awaitable[None]] | None = None,
     ) -> None:
-        """`number` is the shard's number, under which the log keeps its checkpoint."""
+        """`number` is the shard's number, under which the log keeps its checkpoint.
+
+        `say_parts` keeps the parts of roll-ups of a shard that is one of several.
+        """
         self.position = 0
         self.ahead = False
         self.rewinds = 0
@@ -88,6 +93,7 @@ class Worker:
         self._flush_s = flush_s
         self._checkpoint_every_s = checkpoint_every_s
         self._publish_alerts = publish_alerts
+        self._say_parts = say_parts
         self._closing = False
         self._leaving = False
         self._unit_since_s: float | None = None
@@ -237,7 +243,7 @@ class Worker:
         if not self.ahead and self._shard.broken_vans():
             self._run_ahead("an error of this program has left a van half-changed")
         if self.ahead:
-            self._output.take_rows()
+            self._drop_rows()
         elif self._output.row_count >= self._batch_points or self._flush_due():
             await self._hand_over()
         await asyncio.sleep(0)
@@ -264,8 +270,11 @@ class Worker:
         await self._log.add_dead_letters(self._output.take_dead_letters())
         self._unit_since_s = None
         if self.ahead:
-            self._output.take_rows()
+            self._drop_rows()
             return
+        parts = self._output.take_roll_ups()
+        if parts and self._say_parts is not None:
+            await self._say_parts(parts)
         states = await self._snapshot() if checkpoint or self._checkpoint_due() else None
         rows, points = self._output.take_rows()
         await self._units.put(
@@ -292,14 +301,19 @@ class Worker:
 
     def _run_ahead(self, reason: str) -> None:
         self.ahead = True
-        self._output.take_rows()
+        self._drop_rows()
         log.warning("%s: vans and alerts stay live, points wait in the journal", reason)
+
+    def _drop_rows(self) -> None:
+        """Drop what is produced again after the way back to the checkpoint."""
+        self._output.take_rows()
+        self._output.take_roll_ups()
 
     async def _rewind(self) -> None:
         """Go back to the last checkpoint, to produce the points that were dropped."""
         self.ahead = False
         self.rewinds += 1
-        self._output.take_rows()
+        self._drop_rows()
         self._units.start_anew()
         self._read_batches.clear()
         self._rested += self._shard.broken_vans()

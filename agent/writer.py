@@ -6,18 +6,30 @@ These are steps 4 and 5 of the commit path that `agent/worker.py` describes.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 from agent.backoff import Backoff
 from agent.errors import StoreMisconfigured, StoreUnavailable
-from agent.log import Log, StoreRefusal, refusal_key
+from agent.log import StoreRefusal, refusal_key
 from agent.stores.base import RejectedRow, Store
 from agent.units import Unit, UnitQueue
 
 log = logging.getLogger(__name__)
 
 RETRY_CAP_S: Final = 30.0
+
+
+class CheckpointLog(Protocol):
+    """What the writer needs of a `Log`."""
+
+    async def checkpoint(self, shard: int, offset: int, states: Mapping[str, bytes]) -> None:
+        """See `Log.checkpoint`."""
+        ...
+
+    async def add_refusals(self, refusals: Sequence[StoreRefusal]) -> None:
+        """See `Log.add_refusals`."""
+        ...
 
 
 class WriterCounters:
@@ -45,7 +57,7 @@ class Writer:
     def __init__(
         self,
         store: Store,
-        log_of_messages: Log,
+        log_of_messages: CheckpointLog,
         units: UnitQueue,
         *,
         shard: int = 0,

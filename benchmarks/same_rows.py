@@ -78,7 +78,7 @@ def _tick(time_ms: int) -> Message:
     return Message("", b"%d" % time_ms, qos=0, kind=MessageKind.TICK)
 
 
-def new_shard(fleet: SimulatedFleet) -> Shard:
+def new_shard(fleet: SimulatedFleet, *, is_whole: bool = True) -> Shard:
     """A shard for the vans of this fleet, before their first message."""
     roster = Roster(
         FleetFile.model_validate(tomllib.loads(fleet.fleet_file)),
@@ -86,7 +86,7 @@ def new_shard(fleet: SimulatedFleet) -> Shard:
         emissions=EmissionsSettings(),
         derived_every_s=10.0,
     )
-    return Shard(Decoder(make_dialects([fleet.dialect], identities=roster.identities)), roster)
+    return Shard(Decoder(make_dialects([fleet.dialect], identities=roster.identities)), roster, is_whole=is_whole)
 
 
 def lines_of(fleet: SimulatedFleet, *, restart_every: int = RESTART_EVERY) -> Iterator[str]:

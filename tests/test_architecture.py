@@ -58,7 +58,9 @@ ALLOWED: dict[str, set[str]] = {
     "ticker": {"admission", "alert_publisher", "intake", "malloc", "self_report", "worker"},
     "starting": {"errors", "health", "intake", "log", "mqtt", "shard", "systemd", "units", "writer"},
     "shared_store": BASE | {"points", "stores"},
-    "owned_partition": BASE | {"alert_publisher", "clock", "log", "shard", "stores", "units", "worker", "writer"},
+    "fleet_roll_ups": BASE | {"log", "points", "shard", "stores", "units", "writer"},
+    "owned_partition": BASE
+    | {"alert_publisher", "clock", "fleet_roll_ups", "log", "shard", "stores", "units", "worker", "writer"},
     "processing_vitals": {"health", "intake", "log", "mqtt", "owned_partition", "shard", "units", "writer"},
     "processing": BASE
     | {"group", "health", "malloc", "mqtt", "owned_partition", "processing_vitals", "self_report", "stores", "systemd"}

@@ -9,6 +9,7 @@ from agent.log_settings import LogSettings
 
 try:
     from agent.kafka.client import Admin
+    from agent.kafka.roll_ups import ensure_roll_ups
     from agent.kafka.topics import Topics, TopicShape, ensure
 except ModuleNotFoundError as error:
     raise SettingsError("log.url names a Kafka: install its client with `pip install 'vanpulse[kafka]'`") from error
@@ -61,7 +62,9 @@ def open_kafka(settings: LogSettings, *, answer_s: float = 10.0) -> KafkaPlace:
     """Create or check the topics. Raises `SettingsError`, and `LogUnavailable` while no broker answers."""
     client, topics = client_of(settings), topics_of(settings)
     shape = TopicShape(settings.partitions, settings.replication, settings.retention_days)
-    return KafkaPlace(client, topics, ensure(client, topics, shape, answer_s=answer_s))
+    partitions = ensure(client, topics, shape, answer_s=answer_s)
+    ensure_roll_ups(client, topics.roll_ups, shape, answer_s=answer_s)
+    return KafkaPlace(client, topics, partitions)
 
 
 def find_kafka(settings: LogSettings, *, answer_s: float = 10.0) -> KafkaPlace:

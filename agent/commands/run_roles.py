@@ -12,11 +12,13 @@ from agent.commands.parts import identify_of, listen_of, subscriptions_file_of, 
 from agent.commands.sources import decoder_of_sources, sources_of
 from agent.commands.storage import store_of
 from agent.config import Settings
+from agent.fleet_roll_ups import FleetRollUps, say_parts
 from agent.ingesting import IngestingAgent
 from agent.kafka.ingest_log import IngestLog
 from agent.kafka.lease import Lease
 from agent.kafka.membership import Membership
 from agent.kafka.partition_log import PartitionLog
+from agent.kafka.roll_ups import RollUpReader, RollUpWriter
 from agent.kafka.source_topic import begin_term, ensure_sources, sources_topic
 from agent.kafka.topic_watch import TopicWatch
 from agent.mqtt.connect import make_receiver
@@ -118,28 +120,40 @@ def build_processing(settings: Settings) -> Starting[KafkaPlace]:
     store = store_of(settings.store)
     shared = SharedStore(store, durable_after_s=settings.store.durable_after_s)
 
-    def take(place: KafkaPlace, number: int) -> OwnedPartition:
+    def take(place: KafkaPlace, say: RollUpWriter, number: int) -> OwnedPartition:
+        log = PartitionLog(place.client, place.topics, number)
+        durable_after_s = settings.store.durable_after_s
         return OwnedPartition(
             number,
-            log_of_messages=PartitionLog(place.client, place.topics, number),
-            shard=Shard(decoder_of_sources(settings, roster), roster),
+            log_of_messages=log,
+            shard=Shard(decoder_of_sources(settings, roster), roster, is_whole=False),
             store=shared.view(),
             settings=PartitionSettings(
                 batch_points=settings.store.batch_points,
                 flush_s=settings.store.flush_ms / 1000,
                 checkpoint_every_s=settings.journal.checkpoint_every_s,
-                durable_after_s=settings.store.durable_after_s,
+                durable_after_s=durable_after_s,
                 alert_prefix=f"{settings.mqtt.prefix}-alerts",
             ),
             publish=connection.publish,
             subscribed_since_ms=lambda: connection.counters.subscribed_since_ms,
+            say_parts=partial(say_parts, say, number),
+            roll_ups=None
+            if number
+            else FleetRollUps(
+                partial(RollUpReader, place.client, place.topics.roll_ups),
+                log,
+                shared.view(),
+                shards=place.partitions,
+                durable_after_s=durable_after_s,
+            ),
         )
 
     def build(place: KafkaPlace) -> Watched:
         agent = ProcessingAgent(
             connection=connection,
             join=partial(Membership, place.client, place.topics.messages),
-            take=partial(take, place),
+            take=partial(take, place, RollUpWriter(place.client, place.topics.roll_ups)),
             store=store,
             listen=listen_of(settings),
             instance=instance,

@@ -25,6 +25,8 @@ Result = TypeVar("Result")
 RETRY_S: Final = 1.0
 WAIT_S: Final = 0.5
 """How long the reader waits for a message in one call."""
+KEPT_KEY: Final = "/rollups"
+"""Under this key the states topic has what `keep` was given. No van and no other state has such a key."""
 LETTERS_HELD: Final = 1000
 LETTERS_BYTES: Final = 4 << 20
 """Dead letters wait for the next checkpoint, up to so many; then they are written at once."""
@@ -47,6 +49,9 @@ class PartitionLog:
         self._appender = Appender(settings, topics.messages, source="")
         self._reading = OwnThread(f"kafka-read-{partition}")
         self._writing = OwnThread(f"kafka-write-{partition}")
+        self.kept: bytes | None = None
+        """What `keep` was given, as of the checkpoint that was loaded."""
+        self._keeping: dict[str, bytes] = {}
         self._waiting: dict[bytes, bytes] = {}
         """Dead letters that go out with the next checkpoint."""
         self._end = 0
@@ -112,6 +117,8 @@ class PartitionLog:
         del shard
         await self._persist(self._writing, self._owner.take_over)
         offset, states = await self._persist(self._writing, self._owner.load)
+        self.kept = next((value for key, value in states if key == KEPT_KEY), None)
+        states = [(key, value) for key, value in states if key != KEPT_KEY]
         oldest, self._end = await self._persist(self._reading, self._reader.bounds)
         while offset is not None and record_offset_of(offset) > record_offset_of(self._end):
             self._wait_because(
@@ -137,7 +144,12 @@ class PartitionLog:
         """Keep the states as of this offset, with the dead letters so far. Kafka deletes messages by age."""
         del shard
         going, self._waiting = self._waiting, {}
+        states = {**states, **self._keeping}
         await self._persist(self._writing, self._owner.checkpoint, offset, states, list(going.items()))
+
+    def keep(self, value: bytes) -> None:
+        """Keep a value beside the states, in each checkpoint from the next one on."""
+        self._keeping = {KEPT_KEY: value}
 
     def attempts(self, shard: int, offset: int) -> Attempts:
         """No note is kept of the messages in work."""

@@ -43,6 +43,11 @@ class Topics(NamedTuple):
         """The topics of the log with this name."""
         return cls(topic, f"{topic}-states", f"{topic}-dead-letters")
 
+    @property
+    def roll_ups(self) -> str:
+        """The topic of `agent.kafka.roll_ups`. No state of a van depends on it."""
+        return f"{self.messages}-rollups"
+
 
 class TopicShape(NamedTuple):
     """What new topics get. The number of partitions can only grow, and growing moves vans between partitions."""

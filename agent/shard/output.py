@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from agent.log import DeadLetter
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import Rows, empty_rows
+from agent.shard.rollup import RollUpPart
 
 
 class InternalError(NamedTuple):
@@ -29,7 +30,7 @@ class Point(NamedTuple):
 class ShardOutput:
     """What a shard made of some messages."""
 
-    __slots__ = ("alerting", "dead_letters", "error", "row_count", "rows")
+    __slots__ = ("alerting", "dead_letters", "error", "roll_ups", "row_count", "rows")
 
     def __init__(self) -> None:
         self.rows: Rows = empty_rows()
@@ -37,6 +38,8 @@ class ShardOutput:
         self.row_count = 0
         self.dead_letters: list[DeadLetter] = []
         """The messages that could not be used, each with its reason."""
+        self.roll_ups: list[RollUpPart] = []
+        """What the shard says of each depot at each full minute, if it is one of several."""
         self.alerting: dict[str, None] = {}
         """The vans whose alerts changed, in order; `Shard.active_alerts` has the alerts."""
         self.error: InternalError | None = None
@@ -51,6 +54,7 @@ class ShardOutput:
                     rows[measurement] += more
             self.row_count += later.row_count
         self.dead_letters += later.dead_letters
+        self.roll_ups += later.roll_ups
         self.alerting |= later.alerting
         self.error = self.error or later.error
 
@@ -63,6 +67,11 @@ class ShardOutput:
     def take_dead_letters(self) -> list[DeadLetter]:
         """The dead letters; they leave the output."""
         taken, self.dead_letters = self.dead_letters, []
+        return taken
+
+    def take_roll_ups(self) -> list[RollUpPart]:
+        """The parts of roll-ups; they leave the output."""
+        taken, self.roll_ups = self.roll_ups, []
         return taken
 
     def points(self) -> Iterator[Point]:

@@ -13,10 +13,9 @@ import msgspec
 from agent.errors import LogCorrupt
 from agent.fleet import Context, VanState, decode_state, new_state
 from agent.fleet.alert_state import active_payload
-from agent.fleet.records import FleetRecord
 from agent.fleet.stored_state import check_version
 from agent.points.rows import Series
-from agent.shard.rollup import RollUp
+from agent.shard.rollup import DepotPart, RollUp
 from agent.shard.roster import Roster
 from agent.shard.sleepers import SleepingStore, silence_ms
 from agent.shard.sources import NAMELESS
@@ -216,11 +215,11 @@ class VanRegistry:
             if sleeps:
                 self._fall_asleep(van)
 
-    def roll_up(self, time_ms: int) -> list[FleetRecord]:
-        """One record per depot, in order of their names."""
+    def roll_up(self) -> dict[str, DepotPart]:
+        """What the vans add to each depot."""
         for van in self.awake.values():
             self._rollup.put(van.number, summarize(van.state))
-        return self._rollup.records(time_ms)
+        return self._rollup.depots()
 
     def totals(self) -> ShardTotals:
         """Figures over all vans. Takes some milliseconds."""

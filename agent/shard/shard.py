@@ -22,6 +22,7 @@ from agent.shard.care import TRIES, VanFailed, set_aside
 from agent.shard.counters import ShardCounters
 from agent.shard.output import ShardOutput
 from agent.shard.registry import AWAKE_VANS, VanRegistry
+from agent.shard.rollup import RollUpPart, combine
 from agent.shard.roster import Roster
 from agent.shard.sources import Sources
 from agent.shard.stepper import Stepper
@@ -49,7 +50,10 @@ class Shard:
     a shard that goes on in the same way.
     """
 
-    def __init__(self, decoder: Decoder, roster: Roster, *, awake_vans: int | None = AWAKE_VANS) -> None:
+    def __init__(
+        self, decoder: Decoder, roster: Roster, *, awake_vans: int | None = AWAKE_VANS, is_whole: bool = True
+    ) -> None:
+        """`is_whole`: it has all vans, so its roll-ups are rows. Else `ShardOutput.roll_ups` has its part of each."""
         self.vans = VanRegistry(roster, awake_vans=awake_vans)
         self.counters = ShardCounters()
         self._decoder = decoder
@@ -57,6 +61,7 @@ class Shard:
         self._stepper = Stepper(self.vans)
         self._sources = Sources()
         self._out = ShardOutput()
+        self._is_whole = is_whole
         self._depots: dict[str, Series] = {}
         self._minute = 0
         self._counts = self.counters
@@ -190,7 +195,7 @@ class Shard:
     def _take_special(self, message: Message, batch: Batch, offset: int) -> None:
         match message.kind:
             case MessageKind.TICK:
-                self._tick(message, batch)
+                self._tick(message, batch, offset)
             case MessageKind.TAGS:
                 self.vans.retag(FleetTags.decode(message.payload))
                 self._tags_known = self._tags_changed = True
@@ -208,7 +213,7 @@ class Shard:
             case _:
                 self._refuse(Rejected("malformed_packet", "the MQTT packet is not valid"), message, batch, offset)
 
-    def _tick(self, message: Message, batch: Batch) -> None:
+    def _tick(self, message: Message, batch: Batch, offset: int) -> None:
         """Time passes for what belongs to the source of the tick: values that wait, vans, and the roll-up."""
         now_ms, listening_since_ms = tick_times(message, batch)
         number = self._sources.number(batch.source, batch.received_ms)
@@ -221,7 +226,7 @@ class Shard:
         # A clock that was set back goes on from its new time. A small correction back over a full minute repeats none.
         if not self._minute - 1 <= minute <= self._minute:
             self._minute = minute
-            self._roll_up(minute * MINUTE_MS)
+            self._roll_up(minute * MINUTE_MS, offset)
 
     def _tick_dialects(self, now_ms: int, received_ms: int, heard: Container[int]) -> None:
         """Take the readings that waited for time to pass. One of a foreign van is counted: there is no message."""
@@ -237,8 +242,12 @@ class Shard:
         except Exception as error:
             stepper.note_error("a tick of the dialects", error)
 
-    def _roll_up(self, time_ms: int) -> None:
-        for record in self.vans.roll_up(time_ms):
+    def _roll_up(self, time_ms: int, offset: int) -> None:
+        depots = self.vans.roll_up()
+        if not self._is_whole:
+            self._out.roll_ups.append(RollUpPart(time_ms, offset, depots))
+            return
+        for record in combine(time_ms, [depots]):
             series = self._depots.get(record.depot)
             if series is None:
                 series = self._depots[record.depot] = Series(depot=record.depot)

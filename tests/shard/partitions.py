@@ -35,12 +35,14 @@ def split(fleet: SimulatedFleet, partitions: int) -> list[list[Batch]]:
     return parts
 
 
-def run(fleet: SimulatedFleet, batches: Sequence[Batch], chance: random.Random | None = None) -> Iterator[ShardOutput]:
+def run(
+    fleet: SimulatedFleet, batches: Sequence[Batch], chance: random.Random | None = None, *, is_whole: bool = True
+) -> Iterator[ShardOutput]:
     """The output of each batch in the order of processing. `chance` decides when a checkpoint is made, and a kill.
 
     A kill: a new shard goes on from the last checkpoint, so what follows that is processed again.
     """
-    shard = new_shard(fleet)
+    shard = new_shard(fleet, is_whole=is_whole)
     states: dict[str, bytes] = {}
     number = checkpoint = done = 0
     while number < len(batches):
@@ -54,6 +56,6 @@ def run(fleet: SimulatedFleet, batches: Sequence[Batch], chance: random.Random |
             states |= {key: state for part in shard.snapshot() for key, state in part.items()}
             checkpoint = number
         else:
-            shard = new_shard(fleet)
+            shard = new_shard(fleet, is_whole=is_whole)
             shard.restore(states.items())
             number = checkpoint

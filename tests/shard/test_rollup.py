@@ -1,9 +1,14 @@
 import random
+from fractions import Fraction
+from math import fsum
 
+import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from agent.fleet.modes import STATES
-from agent.shard.rollup import RollUp
+from agent.shard.rollup import RollUp, RollUpPart, combine, exact_sum
 from agent.shard.summary import VanSummary
 
 
@@ -12,12 +17,16 @@ def van(depot="north", state="parked", *, soc=50.0, power=0.0, used=1.0, grid=2.
     return depot, VanSummary(1, 0, 0, mode, False, 0, 0, False, 0, 0, soc, power, used, grid, km, co2e, avoided)
 
 
-def roll_up(vans, time_ms):
+def part_of(vans):
     table = RollUp()
     for row, (depot, seen) in enumerate(vans):
         table.append(depot)
         table.put(row, seen)
-    return table.records(time_ms)
+    return table.depots()
+
+
+def roll_up(vans, time_ms):
+    return combine(time_ms, [part_of(vans)])
 
 
 def test_no_vans_no_points():
@@ -70,3 +79,43 @@ def test_the_order_of_the_vans_does_not_matter():
     for seed in range(5):
         random.Random(seed).shuffle(vans)
         assert roll_up(vans, 0) == expected
+
+
+NUMBERS = st.floats(-1e12, 1e12) | st.sampled_from([0.0, -0.0, 0.1, 1e16, 1.0, -1e16, 5e-324])
+
+
+@given(st.lists(NUMBERS, max_size=40))
+@example([1e16, 1.0, 1e-30, -1e16])
+def test_a_sum_has_no_error(values):
+    """Rational numbers have none."""
+    assert sum(map(Fraction, exact_sum(values)), Fraction(0)) == sum(map(Fraction, values), Fraction(0))
+
+
+VANS = st.builds(
+    van,
+    depot=st.sampled_from(["north", "south"]),
+    state=st.sampled_from(STATES),
+    soc=st.none() | st.floats(0, 100),
+    power=st.none() | NUMBERS,
+    used=NUMBERS,
+    grid=NUMBERS,
+    km=NUMBERS,
+    co2e=NUMBERS,
+    avoided=NUMBERS,
+)
+
+
+@given(st.lists(VANS, max_size=30), st.sampled_from([1, 2, 8]), st.randoms(use_true_random=False))
+def test_the_parts_of_several_shards_give_what_one_shard_gives(vans, shards, chance):
+    """Bit for bit, in any order, and through the form in which the parts travel."""
+    divided = [[] for _ in range(shards)]
+    for each in vans:
+        chance.choice(divided).append(each)
+    said = [msgspec.msgpack.encode(RollUpPart(60_000, 0, part_of(some))) for some in divided]
+    parts = [msgspec.msgpack.decode(encoded, type=RollUpPart).depots for encoded in said]
+    whole, combined = roll_up(vans, 60_000), combine(60_000, parts)
+    assert list(map(repr, combined)) == list(map(repr, whole))
+    for record in whole:
+        mine = [seen for depot, seen in vans if depot == record.depot]
+        assert record.used_kwh_total == fsum(seen.used_kwh for seen in mine)
+        assert record.distance_km_total == fsum(seen.distance_km for seen in mine)
