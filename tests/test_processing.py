@@ -8,6 +8,7 @@ from agent.errors import PartitionLost
 from agent.log import Checkpoint
 from agent.owned_partition import OwnedPartition, PartitionSettings
 from agent.processing import ProcessingAgent
+from agent.shard.rollup import RollUpPart
 from tests.doubles import FakeReceiver, FakeStore, make_shard, until
 from tests.memory_log import MemoryLog
 
@@ -41,6 +42,11 @@ class Group:
         self._closed.set()
 
 
+async def say_nothing(parts: list[RollUpPart]) -> None:
+    """No minute passes."""
+    assert not parts
+
+
 class FencedLog(MemoryLog):
     """Somebody else has the partition, whatever the group says."""
 
@@ -66,6 +72,8 @@ async def test_a_fenced_partition_that_is_released_is_not_taken_over_again() -> 
             settings=SETTINGS,
             publish=receiver.publish,
             subscribed_since_ms=lambda: 1,
+            say_parts=say_nothing,
+            roll_ups=None,
         )
 
     agent = ProcessingAgent(

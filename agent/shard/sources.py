@@ -82,9 +82,9 @@ class Sources:
                 heard[other] = max(listening_since_ms, source.kept_since_ms)
         return heard
 
-    @staticmethod
-    def _is_gone(source: Source, now_ms: int) -> bool:
-        return abs(now_ms - source.tick_ms) > GONE_MS
+    def _is_gone(self, source: Source, now_ms: int) -> bool:
+        """The nameless source is gone as soon as there is another one: the states came from a journal."""
+        return abs(now_ms - source.tick_ms) > GONE_MS or (not source.name and len(self._sources) > 1)
 
     def reached_ms(self, now_ms: int) -> int:
         """The time that every source has reached which is not down, as of a tick at `now_ms`."""

@@ -189,7 +189,7 @@ def test_vans_of_a_source_that_was_given_up_belong_to_the_one_that_ticks_then() 
 def test_vans_without_a_source_belong_to_the_one_that_ticks_first() -> None:
     """As those of a journal whose states were moved to a log that several agents share."""
     shard = make_shard()
-    process([Event(NOON_MS, [telemetry("van-1", NOON_MS)])], shard=shard)
+    process([Event(NOON_MS, [telemetry("van-1", NOON_MS)]), tick(NOON_MS, "")], shard=shard)
     offline_ms = shard.vans.wake("van-1").context.thresholds.offline_after_ms  # type: ignore[union-attr]
     first_ms = NOON_MS + 60 * MINUTE_MS
     for source in ("east", "west"):
