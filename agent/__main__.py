@@ -34,6 +34,7 @@ COMMANDS = {
     "replay": Command("simulator.commands.replay", "publish the messages of recorded drives", needs_settings=False),
     "live": Command("agent.commands.live", "serve the live page"),
     "export": Command("agent.commands.export", "export the points of a measurement as CSV or JSON lines"),
+    "migrate": Command("agent.commands.migrate", "convert a history file of an earlier version"),
     "report": Command("agent.commands.report", "report energy and emissions of a period, with method and factors"),
     "correct": Command(
         "agent.commands.correct",

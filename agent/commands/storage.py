@@ -25,6 +25,7 @@ def store_of(settings: StoreSettings, *, timeout_s: float = 30.0) -> Store:
         token=_token(settings),
         batch_points=settings.batch_points,
         keep_days=settings.keep_days,
+        hot_days=settings.hot_days,
         timeout_s=timeout_s,
     )
 

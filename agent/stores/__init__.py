@@ -19,11 +19,12 @@ def make_store(
     token: str = "",
     batch_points: int = 5000,
     keep_days: float | None = None,
+    hot_days: int | None = None,
     timeout_s: float = 30.0,
 ) -> Store:
     """The writing side of `store.url`. Raises `SettingsError` for an address of no known form."""
     if url.startswith("sqlite:"):
-        return SqliteStore(sqlite_path(url), keep_days=keep_days)
+        return SqliteStore(sqlite_path(url), keep_days=keep_days, hot_days=hot_days)
     if keep_days is not None:
         raise SettingsError("store.keep_days is for SQLite only: set the retention of the InfluxDB bucket instead")
     return InfluxStore(url, token=token, batch_points=batch_points, timeout_s=timeout_s)

@@ -12,11 +12,18 @@ from agent.fast.parameters import parameter_maker
 from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow, Rows, Series
 from agent.stores.base import SERIES_KEPT, RejectedRow
+from agent.stores.compaction import EVERY_S, Compaction, Transaction
 from agent.stores.sqlite_schema import (
     ADD_SERIES,
+    ADD_TEXT,
+    COMPACTED,
+    DAY_MS,
     LAST_POINTS_MS,
     PAGE_BYTES,
     SERIES_NUMBER,
+    TEXT_NUMBER,
+    days_table,
+    kinds,
     points_table,
     prepare,
     upsert,
@@ -25,22 +32,26 @@ from agent.thread import OwnThread
 
 T = TypeVar("T")
 
-_STATEMENT_ROWS: Final = (1000, 100, 10, 1)
-"""Rows per statement: as many full statements as possible, the rest by hundreds, tens and ones."""
-_KEPT_FOREVER: Final = frozenset(
-    {"trip", "tour", "drop", "charge", "charge_slice", "stop", "day", "alert", "correction"}
-)
-"""Measurements that `keep_days` does not delete: they are rare, and reports are made of them."""
+_STATEMENT_ROWS: Final = (100, 10, 1)
+"""Rows per statement: as many full statements as possible, the rest by tens and ones. With more, the parameters of a
+statement no longer fit into the processor's cache."""
 _PRAGMAS: Final = ("synchronous = FULL", "secure_delete = OFF", "cache_size = -4096", "wal_autocheckpoint = 2000")
 """Points are appended, so that a small cache is enough: with 16 MB no write was faster."""
-_DAY_MS: Final = 86_400_000
+_DAYS_DELETED: Final = 8
+"""Closed days of a measurement that a write deletes at most."""
 REOPEN_AFTER_S: Final = 0.5
 """How long to wait for the new file when the file was removed or replaced."""
 _NEVER_MS: Final = -(2**62)
-_SERIES: Final = itemgetter(0)
 _TIME: Final = itemgetter(1)
 
-_REFUSALS: Final = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, ValueError)
+_REFUSALS: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
 """Errors for a value that SQLite cannot store: wrong type, too large, or text that is not Unicode."""
 _MISCONFIGURED: Final = frozenset(
     {
@@ -73,27 +84,50 @@ class _SeriesIds(dict[Series, int]):
         return number
 
 
+class _TextIds(dict[str, int]):
+    """The number of each text in the file. There are few: states and sources. A new text is inserted."""
+
+    def __init__(self, connection: sqlite3.Connection | None = None) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def __missing__(self, text: str) -> int:
+        assert self._connection is not None  # noqa: S101  # points are written through a connection
+        known = self._connection.execute(TEXT_NUMBER, (text,)).fetchone()
+        number = known[0] if known else self._connection.execute(ADD_TEXT, (text,)).lastrowid
+        assert number is not None  # noqa: S101  # an INSERT has one
+        self[text] = number
+        return number
+
+
 class SqliteStore:
     """Writes the points of a call in one transaction. When `write` has returned, they survive a power cut.
 
     With `keep_days`, raw and derived points that are so much older than the newest point are deleted. Trips, charges,
-    stops, days and alerts stay.
+    stops, days and alerts stay. Days that are more than `hot_days` before the day of the newest point are compressed in
+    the background, every `compact_every_s`; None leaves all as they are.
     """
 
-    def __init__(self, path: str | Path, *, keep_days: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        keep_days: float | None = None,
+        hot_days: int | None = None,
+        compact_every_s: float = EVERY_S,
+    ) -> None:
         self.path = Path(path)
-        self._keep_ms = None if keep_days is None else int(keep_days * _DAY_MS)
-        self._newest_ms = 0
+        self._keep_ms = None if keep_days is None else int(keep_days * DAY_MS)
+        self.newest_ms = 0
+        self._compaction = None if hot_days is None else Compaction(self, hot_days=hot_days, every_s=compact_every_s)
         self._thread = OwnThread("history")
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
         self._ids = _SeriesIds()
+        self._texts = _TextIds()
         self._last = _no_last_points()
-        self._parameters = {
-            name: parameter_maker([field.type for field in measurement.fields])
-            for name, measurement in MEASUREMENTS.items()
-        }
+        self._parameters = {name: parameter_maker(kinds(measurement)) for name, measurement in MEASUREMENTS.items()}
         self._statements = {
             name: [(rows, upsert(measurement, rows)) for rows in _STATEMENT_ROWS]
             for name, measurement in MEASUREMENTS.items()
@@ -111,6 +145,8 @@ class SqliteStore:
                 return  # a full disk or another writer: `write` reports it if it lasts
 
         await self._in_thread(connect)
+        if self._compaction is not None:
+            self._compaction.start()
 
     async def write(self, rows: Rows) -> list[RejectedRow]:
         """Commit the rows; see `Store.write`."""
@@ -131,8 +167,30 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Close the file."""
+        if self._compaction is not None:
+            await self._compaction.stop()
         await self._in_thread(self._disconnect)
         self._thread.stop()
+
+    async def transaction(self, work: Transaction) -> Any:
+        """Do the work in one transaction. Raises `StoreUnavailable` or `StoreMisconfigured`."""
+
+        def do() -> Any:
+            connection = self._connected()
+            self._check_file()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                result = work(connection)
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._disconnect()
+                raise self._translate(error) from error
+            except BaseException:
+                self._disconnect()
+                raise
+            return result
+
+        return await self._in_thread(do)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await self._thread.call(work, *arguments)
@@ -153,7 +211,7 @@ class SqliteStore:
                 connection.execute(f"PRAGMA {pragma}")
             file = _identity(self.path)
             ids = _SeriesIds(connection)
-            newest = connection.execute("SELECT max(time_ms) FROM battery_points").fetchone()[0]
+            newest = connection.execute("SELECT max(time_ms) FROM battery_hot").fetchone()[0]
         except sqlite3.Error as error:
             if connection is not None:
                 connection.close()
@@ -164,8 +222,9 @@ class SqliteStore:
             if connection is not None:
                 connection.close()
             raise
-        self._newest_ms = newest or 0
+        self.newest_ms = newest or 0
         self._ids = ids
+        self._texts = _TextIds(connection)
         self._last = _no_last_points()
         self._connection = connection
         self._file = file
@@ -207,7 +266,6 @@ class SqliteStore:
                     # Points in the order of the table are appended, without a search for their place.
                     in_order = sorted(points, key=_TIME)
                     rejected += self._write_measurement(connection, name, in_order)
-                    self._note_last(connection, name, in_order)
             if self._keep_ms is not None:
                 self._delete_old(connection, max(100, 2 * sum(map(len, rows.values()))))
             connection.execute("COMMIT")
@@ -226,14 +284,19 @@ class SqliteStore:
     ) -> list[RejectedRow]:
         """Write points, which are in order of time. Returns the refused ones."""
         parameters = self._parameters[name]
-        self._newest_ms = max(self._newest_ms, points[-1][1])
+        self.newest_ms = max(self.newest_ms, points[-1][1])
+        if self._compaction is not None:
+            self._compaction.note_write(name, points[0][1])
+        width = len(MEASUREMENTS[name].fields) + 2
         rejected: list[RejectedRow] = []
         done = 0
         for number, statement in self._statements[name]:
             while len(points) - done >= number:
                 chunk = points[done : done + number]
                 try:
-                    connection.execute(statement, parameters(chunk, self._ids))
+                    values = parameters(chunk, self._ids, self._texts)
+                    self._note_last(connection, name, values[1::width], values[::width])
+                    connection.execute(statement, values)
                 except _REFUSALS as error:
                     if number == 1:
                         rejected.append(_rejected(name, chunk[0], error))
@@ -242,27 +305,21 @@ class SqliteStore:
                 done += number
         return rejected
 
-    def _note_last(self, connection: sqlite3.Connection, name: str, points: list[PointRow]) -> None:
-        """Update `last_points`: for each series once per `LAST_POINTS_MS` of its own time."""
+    def _note_last(self, connection: sqlite3.Connection, name: str, numbers: list[int], times_ms: list[int]) -> None:
+        """Update `last_points`: for each series once per `LAST_POINTS_MS` of its own time. Times are in order."""
         last = self._last[name]
-        newest = dict(zip(map(_SERIES, points), map(_TIME, points), strict=True))
-        numbers = [self._ids[series] for series in newest]
         missing = max(numbers) + 1 - len(last)
         if missing > 0:
             last.extend([_NEVER_MS] * (missing + len(last) // 8))
-        moved = [
-            (name, number, time_ms)
-            for number, time_ms in zip(numbers, newest.values(), strict=True)
-            if time_ms >= last[number]
-        ]
+        moved = {number: time_ms for number, time_ms in zip(numbers, times_ms, strict=True) if time_ms >= last[number]}
         if not moved:
             return
         connection.executemany(
             "INSERT INTO last_points VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET time_ms = max(time_ms, excluded.time_ms)",
-            moved,
+            [(name, number, time_ms) for number, time_ms in moved.items()],
         )
-        for _, number, time_ms in moved:
+        for number, time_ms in moved.items():
             last[number] = time_ms + LAST_POINTS_MS
 
     def _write_singly(self, connection: sqlite3.Connection, name: str, points: Iterable[PointRow]) -> list[RejectedRow]:
@@ -270,7 +327,8 @@ class SqliteStore:
         _, statement = self._statements[name][-1]
         for point in points:
             try:
-                connection.execute(statement, self._parameters[name]([point], self._ids))
+                values = self._parameters[name]([point], self._ids, self._texts)
+                connection.execute(statement, values)
             except _REFUSALS as error:
                 rejected.append(_rejected(name, point, error))
         return rejected
@@ -278,10 +336,8 @@ class SqliteStore:
     def _delete_old(self, connection: sqlite3.Connection, limit: int) -> None:
         """Delete at most `limit` of the oldest points of each measurement, which is more than arrive in this time."""
         assert self._keep_ms is not None  # noqa: S101  # the caller's condition
-        oldest_ms = self._newest_ms - self._keep_ms
-        for measurement in MEASUREMENTS.values():
-            if measurement.name in _KEPT_FOREVER:
-                continue
+        oldest_ms = self.newest_ms - self._keep_ms
+        for measurement in COMPACTED:
             table = points_table(measurement)
             last = connection.execute(
                 f"SELECT max(time_ms) FROM (SELECT time_ms FROM {table} WHERE time_ms < ? ORDER BY time_ms LIMIT ?)",  # noqa: S608
@@ -289,6 +345,11 @@ class SqliteStore:
             ).fetchone()[0]
             if last is not None:
                 connection.execute(f"DELETE FROM {table} WHERE time_ms <= ?", (last,))  # noqa: S608
+            connection.execute(
+                f"DELETE FROM {days_table(measurement)} WHERE id IN "  # noqa: S608
+                f"(SELECT id FROM {days_table(measurement)} WHERE day < ? ORDER BY day LIMIT {_DAYS_DELETED})",
+                (oldest_ms // DAY_MS,),
+            )
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,21 +1,25 @@
-"""Reads the history file, from another process or thread, while the agent writes it."""
+"""Reads the history file, from another process or thread, while the agent writes and compacts it."""
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from agent.errors import StoreMisconfigured, StoreUnavailable
+from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
 from agent.points.measurements import MEASUREMENTS, Measurement
-from agent.stores.sqlite_schema import APPLICATION_ID, LAST_POINTS_MS, points_table
-
-_StoredRow = tuple[Any, ...]
-"""time_ms, series_id, and the fields in their order."""
+from agent.stores.closed_days import unite
+from agent.stores.days_reader import DaysReader, StoredRow, columns_of, hot_rows, which
+from agent.stores.sqlite_schema import (
+    APPLICATION_ID,
+    KEPT_FOREVER,
+    LAST_POINTS_MS,
+    check_version,
+    kinds,
+    points_table,
+)
 
 _FAR_MS: Final = 2**62
-_PAGE: Final = 2000
-"""Points in each read. Reads are short, since an open one would keep the writer from reusing its WAL."""
 
 
 class SqliteHistory:
@@ -27,13 +31,22 @@ class SqliteHistory:
             raise StoreUnavailable(f"there is no history file {self.path} yet: the agent creates it at its first start")
         try:
             self._connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0, check_same_thread=False
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=10.0,
+                check_same_thread=False,
+                isolation_level=None,
             )
             if self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 self._connection.close()
                 raise StoreMisconfigured(f"{self.path} is not a history file of this program")
+            check_version(self.path, self._connection)
+        except SettingsError as error:
+            self._connection.close()
+            raise StoreMisconfigured(str(error)) from error
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from error
+        self._texts: dict[int, str] = {}
 
     def select(
         self,
@@ -44,7 +57,7 @@ class SqliteHistory:
         end_ms: int | None = None,
         latest: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """See `History.select`."""
+        """See `History.select`. A closed day that is damaged is logged with its van and left out."""
         described = MEASUREMENTS[measurement]
         try:
             if not self._has(described):
@@ -52,8 +65,9 @@ class SqliteHistory:
             vans = [vehicle_id] if isinstance(vehicle_id, str) else vehicle_id
             numbers = self._series(described, vans)
             chosen = None if vans is None else set(numbers)
-            read = self._newest if latest else self._pages
-            yield from (_point(described, numbers, row) for row in read(described, chosen, start_ms, end_ms))
+            read = self._newest if latest else self._rows
+            to_point = _converter(described, numbers, self._text)
+            yield from map(to_point, read(described, chosen, start_ms, end_ms))
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from error
 
@@ -90,76 +104,129 @@ class SqliteHistory:
         rows = self._connection.execute(query, () if vans is None else (json.dumps(list(vans)),))
         return {number: tuple(tags) for number, *tags in rows}
 
-    def _pages(
-        self,
-        measurement: Measurement,
-        chosen: set[int] | None,
-        start_ms: int | None,
-        end_ms: int | None,
-        *,
-        newest_first: bool = False,
-    ) -> Iterator[_StoredRow]:
-        """Points in order of time, read page by page, each page from behind the last."""
-        low, high = start_ms if start_ms is not None else -_FAR_MS, end_ms if end_ms is not None else _FAR_MS
-        after = (high, -1) if newest_first else (low, -1)
-        order, sign = ("DESC", "<") if newest_first else ("ASC", ">")
-        which = "" if chosen is None else f"AND series_id IN ({', '.join(map(str, sorted(chosen)))})"
-        query = (
-            f"SELECT {_columns(measurement)} FROM {points_table(measurement)} "  # noqa: S608
-            f"WHERE (time_ms, series_id) {sign} (?, ?) AND time_ms >= ? AND time_ms < ? {which} "
-            f"ORDER BY time_ms {order}, series_id {order} LIMIT {_PAGE}"
-        )
-        while rows := self._connection.execute(query, (*after, low, high)).fetchall():
-            yield from rows
-            after = (rows[-1][0], rows[-1][1])
+    def _text(self, number: int) -> str:
+        """The text of a number. The writer adds texts, so that an unknown one is looked up."""
+        if number not in self._texts:
+            self._texts.update(self._connection.execute("SELECT id, text FROM texts"))
+        return self._texts[number]
+
+    def _rows(
+        self, measurement: Measurement, chosen: set[int] | None, start_ms: int | None, end_ms: int | None
+    ) -> Iterator[StoredRow]:
+        low, high = _span(start_ms, end_ms)
+        if measurement.name in KEPT_FOREVER:
+            return hot_rows(self._connection, measurement, chosen, low, high)
+        return DaysReader(self._connection, measurement, chosen).rows(low, high)
 
     def _newest(
         self, measurement: Measurement, chosen: set[int] | None, start_ms: int | None, end_ms: int | None
-    ) -> list[_StoredRow]:
-        """The newest point of each series, in order of time. Most are near the end; the others are searched singly."""
-        query = "SELECT series_id, time_ms FROM last_points WHERE measurement = ?"
-        if chosen is not None:
-            query += f" AND series_id IN ({', '.join(map(str, sorted(chosen)))})"
+    ) -> list[StoredRow]:
+        """The newest point of each series, in order of time."""
+        query = f"SELECT series_id, time_ms FROM last_points WHERE measurement = ? {which(chosen)}"  # noqa: S608
         last = dict(self._connection.execute(query, (measurement.name,)))
-        missing = set(last)
-        if not missing:
+        if not last:
             return []
-        near_ms = max(last[number] for number in missing) - LAST_POINTS_MS
+        found = self._newest_hot(measurement, last, chosen, start_ms, end_ms)
+        if measurement.name not in KEPT_FOREVER:
+            self._add_newest_closed(measurement, last, found, _span(start_ms, end_ms))
+        return sorted(found.values(), key=lambda row: row[:2])
+
+    def _newest_hot(
+        self,
+        measurement: Measurement,
+        last: dict[int, int],
+        chosen: set[int] | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> dict[int, StoredRow]:
+        """Most are near the end; the others are searched singly."""
+        missing = set(last)
+        near_ms = max(last.values()) - LAST_POINTS_MS
         if start_ms is not None:
             near_ms = max(near_ms, start_ms)
         near = {number for number in missing if last[number] >= near_ms}
-        found: list[_StoredRow] = []
-        for row in self._pages(measurement, chosen, near_ms, end_ms, newest_first=True):
+        found: dict[int, StoredRow] = {}
+        for row in self._backwards(measurement, chosen, near_ms, _span(start_ms, end_ms)[1]):
             if row[1] in missing:
                 missing.remove(row[1])
-                found.append(row)
+                found[row[1]] = row
                 if near.isdisjoint(missing):
                     break
-        table, columns = points_table(measurement), _columns(measurement)
+        table, columns = points_table(measurement), columns_of(measurement)
         for number in missing:
             # `last_points` helps only if there is no end: otherwise the search goes back from the end.
             low, high = (last[number], last[number] + LAST_POINTS_MS) if end_ms is None else (-_FAR_MS, end_ms)
-            query = (
-                f"SELECT {columns} FROM {table} WHERE series_id = ? AND time_ms >= ? AND time_ms < ? "  # noqa: S608
-                "ORDER BY time_ms DESC LIMIT 1"
-            )
             low = low if start_ms is None else max(low, start_ms)
-            found += self._connection.execute(query, (number, low, high)).fetchall()
-        return sorted(found)
+            row = self._connection.execute(
+                f"SELECT {columns} FROM {table} WHERE series_id = ? AND time_ms >= ? AND time_ms < ? "  # noqa: S608
+                "ORDER BY time_ms DESC LIMIT 1",
+                (number, low, high),
+            ).fetchone()
+            if row is not None:
+                found[number] = row
+        return found
+
+    def _add_newest_closed(
+        self, measurement: Measurement, last: dict[int, int], found: dict[int, StoredRow], span: tuple[int, int]
+    ) -> None:
+        """Closed points are read after hot ones: a point that becomes closed meanwhile is found here."""
+        days = DaysReader(self._connection, measurement, None)
+        end_of_closed_ms = days.end_of_closed_ms()
+        if end_of_closed_ms is None:
+            return
+        for number in last:
+            hot = found.get(number)
+            if hot is not None and hot[0] >= end_of_closed_ms:
+                continue
+            closed = days.newest(number, *span)
+            if closed is None or (hot is not None and hot[0] > closed[0]):
+                continue
+            found[number] = unite(closed, hot) if hot is not None and hot[0] == closed[0] else closed
+
+    def _backwards(
+        self, measurement: Measurement, chosen: set[int] | None, low_ms: int, high_ms: int
+    ) -> Iterator[StoredRow]:
+        """Points that are not compressed, newest first."""
+        after = (high_ms, -1)
+        query = (
+            f"SELECT {columns_of(measurement)} FROM {points_table(measurement)} "  # noqa: S608
+            f"WHERE (time_ms, series_id) < (?, ?) AND time_ms >= ? {which(chosen)} "
+            "ORDER BY time_ms DESC, series_id DESC LIMIT 2000"
+        )
+        while rows := self._connection.execute(query, (*after, low_ms)).fetchall():
+            yield from rows
+            after = (rows[-1][0], rows[-1][1])
 
     def close(self) -> None:
         """Release the connection."""
         self._connection.close()
 
 
-def _columns(measurement: Measurement) -> str:
-    return ", ".join(("time_ms", "series_id", *(f'"{name}"' for name in measurement.field_names)))
+def _span(start_ms: int | None, end_ms: int | None) -> tuple[int, int]:
+    return start_ms if start_ms is not None else -_FAR_MS, end_ms if end_ms is not None else _FAR_MS
 
 
-def _point(measurement: Measurement, numbers: dict[int, tuple[str | None, ...]], row: _StoredRow) -> dict[str, Any]:
-    tags = zip(measurement.tags, numbers.get(row[1], ()), strict=False)
-    point: dict[str, Any] = {"time_ms": row[0], **{tag: text for tag, text in tags if text is not None}}
-    for field, value in zip(measurement.fields, row[2:], strict=True):
-        if value is not None:
-            point[field.name] = bool(value) if field.type == "boolean" else value
-    return point
+def _converter(
+    measurement: Measurement, numbers: dict[int, tuple[str | None, ...]], text: Callable[[int], str]
+) -> Callable[[StoredRow], dict[str, Any]]:
+    """A function that makes the point of a stored row."""
+    tags = {
+        number: [(tag, value) for tag, value in zip(measurement.tags, values, strict=True) if value is not None]
+        for number, values in numbers.items()
+    }
+    fields = list(zip(measurement.field_names, kinds(measurement), strict=True))
+
+    def convert(row: StoredRow) -> dict[str, Any]:
+        point: dict[str, Any] = {"time_ms": row[0], **dict(tags.get(row[1], ()))}
+        for (name, kind), value in zip(fields, row[2:], strict=True):
+            if value is None:
+                continue
+            if isinstance(kind, int):
+                point[name] = value / kind
+            elif kind == "boolean":
+                point[name] = bool(value)
+            else:
+                point[name] = text(value) if kind == "name" else value
+        return point
+
+    return convert

@@ -182,7 +182,7 @@ async def test_a_field_that_came_later_is_added(path: Path) -> None:
     await store.close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP VIEW battery")
-        connection.execute("ALTER TABLE battery_points DROP COLUMN soh_pct")
+        connection.execute("ALTER TABLE battery_hot DROP COLUMN soh_pct")
     connection.close()
     store = SqliteStore(path)
     await store.open()
