@@ -112,7 +112,7 @@ class StoreSettings(Section):
         0.0, description="how long the store keeps confirmed points only in memory: 60 for VictoriaMetrics, else 0"
     )
     keep_days: Annotated[int, Field(ge=1)] | None = Field(None, description="SQLite: delete raw points older than this")
-    hot_days: Annotated[int, Field(ge=1)] = Field(3, description="SQLite: compress days older than this")
+    hot_days: Annotated[int, Field(ge=0)] = Field(3, description="SQLite: compress days older than this")
 
     @model_validator(mode="after")
     def _resolve_token(self) -> "StoreSettings":

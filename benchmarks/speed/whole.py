@@ -145,7 +145,7 @@ def readable_latency(directory: Path, *, per_s: float, seconds: float, vans: int
         found: list[float] = []
         reader = sqlite3.connect(f"file:{agent.directory / 'history.db'}?mode=ro", uri=True)
         seen_ms = 0
-        query = "SELECT time_ms FROM battery_points WHERE time_ms > ?"
+        query = "SELECT time_ms FROM battery WHERE time_ms > ?"
         while publisher.poll() is None:
             rows = [row[0] for row in reader.execute(query, (seen_ms,))]
             now_ms = time.time() * 1000

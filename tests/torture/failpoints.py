@@ -16,6 +16,7 @@ from agent.journal import Journal
 from agent.mqtt.base import Delivery
 from agent.mqtt.session import Session
 from agent.shard.output import ShardOutput
+from agent.stores.compaction import Compaction
 from agent.stores.influxdb import InfluxStore
 from agent.stores.sqlite import SqliteStore
 from agent.units import Unit
@@ -109,6 +110,15 @@ POINTS: dict[str, Callable[[], None]] = {
 }
 
 
+CLOSING: dict[str, Callable[[], None]] = {
+    "before days of some vans are closed": lambda: before(Compaction, "_close_series"),
+    "days of some vans are closed": lambda: after(Compaction, "_close_series"),
+    "before closed points are deleted": lambda: before(Compaction, "_delete_some"),
+    "closed points are deleted, not committed": lambda: after(Compaction, "_delete_some"),
+}
+"""Points in the compaction of the history file."""
+
+
 def acknowledge_before_the_commit() -> None:
     """Acknowledge before the commit, as most clients do: the only copy of the message is then in memory."""
     original = Intake.on_delivery
@@ -156,7 +166,7 @@ def main() -> int:
     arm(int(count))
     for flaw in flaws:
         FLAWS[flaw]()
-    POINTS[name]()
+    (POINTS | CLOSING)[name]()
     return entry.main(["run"])
 
 

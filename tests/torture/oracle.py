@@ -12,6 +12,8 @@ from agent.points.measurements import MEASUREMENTS
 from agent.points.rows import PointRow
 from agent.shard.roster import Roster
 from agent.shard.shard import Shard
+from agent.stores.rounding import scale
+from agent.stores.sqlite_schema import COMPACTED
 
 COMPARED = (
     "battery",
@@ -70,6 +72,20 @@ def _key(row: PointRow) -> Key:
 def _values(name: str, row: PointRow) -> Values:
     fields = zip(MEASUREMENTS[name].field_names, row[2:], strict=True)
     return {field: value for field, value in fields if value is not None}
+
+
+def as_kept(expected: dict[str, dict[Key, Values]]) -> dict[str, dict[Key, Values]]:
+    """The same points with the rounding that docs/measurements.md states for the history file."""
+    scales = {m.name: {f.name: scale(f) for f in m.fields if f.type == "float"} for m in COMPACTED}
+
+    def rounded(name: str, values: Values) -> Values:
+        multiple = scales.get(name, {})
+        return {
+            field: round(value * multiple[field]) / multiple[field] if field in multiple else value
+            for field, value in values.items()
+        }
+
+    return {name: {key: rounded(name, values) for key, values in points.items()} for name, points in expected.items()}
 
 
 def differences(expected: dict[str, dict[Key, Values]], select: Any) -> list[str]:

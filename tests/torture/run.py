@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +17,15 @@ from tests.faults.mqtt_proxy import HEALTHY, MqttProxy, ThreadedProxy
 from tests.servers.agent import Agent, wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.torture.disk import SmallDisk
-from tests.torture.failpoints import POINTS
+from tests.torture.failpoints import CLOSING, POINTS
 from tests.torture.load import CYCLE, FEW_VANS, LAST, VANS, Load
-from tests.torture.oracle import Key, Values, differences, sizes, undisturbed
+from tests.torture.oracle import Key, Values, as_kept, differences, sizes, undisturbed
 from tests.torture.store import InfluxUnderTorture, is_poison
 
 MESSAGES_PER_S = 400.0
+DAY_MS = 86_400_000
+LATE_IN_THE_DAY_MS = 22 * 3_600_000
+"""The load begins at this time of a day, so that the history file has a day to close after some seconds."""
 LONGEST_LIFE_S = 15.0
 LONGEST_LIFE_IN_A_STORM_S = 14.0
 """Long enough to notice a half-open connection."""
@@ -57,6 +60,8 @@ class Report:
     redelivered: int = 0
     seconds: float = 0.0
     compared: str = ""
+    closed_days: int = 0
+    """Compressed van-days of a measurement in the history file."""
     differences: list[str] = field(default_factory=list)
 
 
@@ -71,12 +76,14 @@ class Torture:
         kills: int,
         seed: int,
         small_disk: bool = False,
-        points: Sequence[str] = tuple(POINTS),
+        points: Sequence[str] | None = None,
         flaw: str | None = None,
     ) -> None:
         """`small_disk` puts the journal on a disk that runs full now and then; needs the right to mount one."""
         self.report = Report(store, seed)
         self._disk = SmallDisk(directory / "disk") if small_disk else None
+        if points is None:
+            points = [*POINTS, *CLOSING] if store == "sqlite" else [*POINTS]
         self._points = points
         self._flaws = [] if flaw is None else [flaw]
         self._directory = directory
@@ -89,13 +96,14 @@ class Torture:
     def run(self, *, progress: bool = False) -> Report:
         """Do all kills and faults, wait until everything is stored, compare."""
         began = time.monotonic()
-        start_ms = time.time_ns() // 1_000_000 - 6 * 24 * 3_600_000
+        start_ms = (time.time_ns() // 1_000_000 // DAY_MS - 6) * DAY_MS + LATE_IN_THE_DAY_MS
         broker = Mosquitto(self._directory, persistence=True, max_queued_messages=1_000_000)
         proxy = ThreadedProxy(broker.port, seed=self.report.seed)
         settings: dict[str, object] = {
             "mqtt__keepalive_s": KEEPALIVE_S,
             "store__flush_ms": 50,
             "journal__checkpoint_every_s": 0.3,
+            "store__hot_days": 0,
         }
         with ExitStack() as stack:
             if self._disk is not None:
@@ -236,12 +244,16 @@ class Torture:
 
     def _judge(self, agent: Agent, load: Load) -> None:
         expected = undisturbed(load.messages())
+        if self._influx is None:
+            expected = as_kept(expected)
         history = make_history(str(agent.settings["store__url"]), token=str(agent.settings.get("store__token", "")))
         poison = self._take_poison(expected)
         try:
             self.report.differences = differences(expected, history.select)
         finally:
             history.close()
+        if self._influx is None:
+            self.report.closed_days = _closed_days(agent.directory / "history.db")
         letters = [letter for letter in agent.dead_letters() if letter.topic != LAST[0]]
         if letters:
             self.report.differences.append(f"{len(letters)} dead letters, as {letters[0]}")
@@ -263,6 +275,12 @@ class Torture:
 
 async def _heal(proxy: MqttProxy) -> None:
     proxy.conditions = HEALTHY
+
+
+def _closed_days(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as connection:
+        found: int = connection.execute("SELECT count(*) FROM battery_days").fetchone()[0]
+        return found
 
 
 def hold_lock(file: Path, held_s: float) -> None:
@@ -292,7 +310,7 @@ def print_table(reports: list[Report]) -> None:
             if count:
                 print(f"    {count:5} {name}")
         print(f"  {report.redelivered:,} messages delivered again by the broker")
-        print(f"  compared: {report.compared}")
+        print(f"  compared: {report.compared}; {report.closed_days:,} compressed days of battery")
         if report.differences:
             print("  NOT as in an undisturbed run:")
             for difference in report.differences:
