@@ -8,18 +8,19 @@ A day of a measurement is closed in three steps, each in small transactions of t
 
 A reader unites the hot and the closed points of a day, so that it sees the same at every moment. A crash leaves a state
 that the next pass continues from. A write to the day between the steps 1 and 2 ends the pass before anything that is
-not in a closed day is deleted.
+not in a closed day is deleted. The table `closing` says so to all processes that write to the file. Its token stops a
+process when another one begins to close days of the same measurement.
 """
 
 import asyncio
 import logging
+import secrets
 import sqlite3
 import threading
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -67,18 +68,6 @@ class Writing(Protocol):
         ...
 
 
-@dataclass
-class _Closing:
-    """The day that is being closed."""
-
-    measurement: str
-    end_ms: int
-    connection: sqlite3.Connection
-    version: int
-    """What SQLite counts the commits of other programs by."""
-    touched: bool = False
-
-
 class _Stopped(Exception):  # no error
     """The store is being closed."""
 
@@ -90,7 +79,6 @@ class Compaction:
         self._store = store
         self._hot_days = hot_days
         self._every_s = every_s
-        self._closing: _Closing | None = None
         self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="compaction", daemon=True)
@@ -105,12 +93,6 @@ class Compaction:
         self._stop.set()
         while self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, 0.2)
-
-    def note_write(self, measurement: str, first_ms: int) -> None:
-        """Called in the store's thread for each write, with the time of its oldest point."""
-        now = self._closing
-        if now is not None and measurement == now.measurement and first_ms < now.end_ms:
-            now.touched = True
 
     # -- in the compaction's thread
 
@@ -140,11 +122,8 @@ class Compaction:
     def _close(self, reader: sqlite3.Connection, measurement: Measurement, day: int) -> bool:
         """Whether the day has no hot points any more. If not, points were written to it meanwhile."""
         begin_ms, end_ms = day * DAY_MS, (day + 1) * DAY_MS
-
-        def begin(connection: sqlite3.Connection) -> None:
-            self._closing = _Closing(measurement.name, end_ms, connection, _version(connection))
-
-        self._write(begin)
+        token = secrets.randbits(63)
+        self._write(partial(_begin, measurement, token, end_ms))
         table = points_table(measurement)
         span = f"FROM {table} WHERE time_ms >= ? AND time_ms < ?"
         points = reader.execute(f"SELECT count(*) {span}", (begin_ms, end_ms)).fetchone()[0]
@@ -152,15 +131,18 @@ class Compaction:
         numbers = sorted(number for (number,) in found)
         at_once = max(1, _POINTS_AT_ONCE * len(numbers) // max(1, points))
         for start in range(0, len(numbers), at_once):
-            self._close_series(reader, measurement, day, numbers[start : start + at_once])
-        while (more := self._write(lambda connection: self._delete_some(connection, table, begin_ms))) is not None:
+            if not self._close_series(reader, measurement, token, day, numbers[start : start + at_once]):
+                return False
+        while (more := self._delete_some(measurement, token, begin_ms, end_ms)) is not None:
             if not more:
                 log.info("history: %s of %s is closed, %d points", measurement.name, date_of(day), points)
                 return True
         return False
 
-    def _close_series(self, reader: sqlite3.Connection, measurement: Measurement, day: int, numbers: list[int]) -> None:
-        """Compress the day of some series and write it."""
+    def _close_series(
+        self, reader: sqlite3.Connection, measurement: Measurement, token: int, day: int, numbers: list[int]
+    ) -> bool:
+        """Compress the day of some series and write it. Returns False if another process works on the measurement."""
         columns = {number: [array("q") for _ in column_names(measurement)] for number in numbers}
         for page in _pages(reader, measurement, day, numbers):
             by_series: dict[int, list[tuple[int, ...]]] = {}
@@ -177,21 +159,14 @@ class Compaction:
                 continue  # deleted meanwhile, by `keep_days`
             closed, damaged = _closed(reader, measurement, day, number, columns.pop(number))
             self._rest(began)
+            if not self._write(partial(_put, measurement, token, closed, damaged=damaged)):
+                return False
+        return True
 
-            self._write(partial(_put, measurement, closed, damaged=damaged))
-
-    def _delete_some(self, connection: sqlite3.Connection, table: str, begin_ms: int) -> bool | None:
-        """Delete the oldest points of the day; returns whether there are more. None if the day was written to."""
-        now = self._closing
-        if now is None or now.touched or now.connection is not connection or now.version != _version(connection):
-            return None
-        span = f"FROM {table} WHERE time_ms >= ? AND time_ms < ?"
-        last = connection.execute(
-            f"SELECT time_ms {span} ORDER BY time_ms LIMIT 1 OFFSET {_PAGE}",
-            (begin_ms, now.end_ms),
-        ).fetchone()
-        connection.execute(f"DELETE {span}", (begin_ms, now.end_ms if last is None else last[0] + 1))
-        return last is not None
+    def _delete_some(self, measurement: Measurement, token: int, begin_ms: int, end_ms: int) -> bool | None:
+        """See `_delete`."""
+        more: bool | None = self._write(partial(_delete, measurement, token, begin_ms, end_ms))
+        return more
 
     def _write(self, work: Transaction) -> Any:
         """One transaction in the store's thread, and a rest."""
@@ -212,9 +187,29 @@ async def _awaited(work: Awaitable[Any]) -> Any:
     return await work
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
-    return version
+def _begin(measurement: Measurement, token: int, end_ms: int, connection: sqlite3.Connection) -> None:
+    """From here on a write of points before `end_ms` is noted, whichever process makes it."""
+    connection.execute("INSERT OR REPLACE INTO closing VALUES (?, ?, ?, 0)", (measurement.name, token, end_ms))
+
+
+def _delete(
+    measurement: Measurement, token: int, begin_ms: int, end_ms: int, connection: sqlite3.Connection
+) -> bool | None:
+    """Delete the oldest hot points of the day; returns whether there are more.
+
+    None if the day was written to, or if another process has begun to close days of the measurement.
+    """
+    whole = "SELECT 1 FROM closing WHERE measurement = ? AND token = ? AND NOT touched"
+    if connection.execute(whole, (measurement.name, token)).fetchone() is None:
+        return None
+    span = f"FROM {points_table(measurement)} WHERE time_ms >= ? AND time_ms < ?"
+    last = connection.execute(
+        f"SELECT time_ms {span} ORDER BY time_ms LIMIT 1 OFFSET {_PAGE}", (begin_ms, end_ms)
+    ).fetchone()
+    connection.execute(f"DELETE {span}", (begin_ms, end_ms if last is None else last[0] + 1))
+    if last is None:
+        connection.execute("DELETE FROM closing WHERE measurement = ?", (measurement.name,))
+    return last is not None
 
 
 def _oldest_day(reader: sqlite3.Connection, measurement: Measurement) -> int | None:
@@ -255,7 +250,16 @@ def _closed(
     return close_day(measurement, day, number, columns), False
 
 
-def _put(measurement: Measurement, closed: ClosedDay, connection: sqlite3.Connection, *, damaged: bool) -> None:
+def _put(
+    measurement: Measurement, token: int, closed: ClosedDay, connection: sqlite3.Connection, *, damaged: bool
+) -> bool:
+    """Write a closed day. Returns False, without writing, if another process has begun to close such days.
+
+    That process may have merged points into the earlier closed day and deleted them meanwhile.
+    """
+    ours = connection.execute("SELECT 1 FROM closing WHERE measurement = ? AND token = ?", (measurement.name, token))
+    if ours.fetchone() is None:
+        return False
     table = days_table(measurement)
     if damaged:  # kept apart, for whoever can still read it
         connection.execute(
@@ -267,3 +271,4 @@ def _put(measurement: Measurement, closed: ClosedDay, connection: sqlite3.Connec
         f"INSERT OR REPLACE INTO {table} (day, series_id, newest, columns) VALUES (?, ?, ?, ?)",  # noqa: S608
         closed,
     )
+    return True

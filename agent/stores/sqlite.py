@@ -261,11 +261,14 @@ class SqliteStore:
         rejected: list[RejectedRow] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
+            closing = dict(connection.execute("SELECT measurement, end_ms FROM closing"))
             for name, points in rows.items():
                 if points:
                     # Points in the order of the table are appended, without a search for their place.
                     in_order = sorted(points, key=_TIME)
                     rejected += self._write_measurement(connection, name, in_order)
+                    if name in closing and in_order[0][1] < closing[name]:
+                        connection.execute("UPDATE closing SET touched = 1 WHERE measurement = ?", (name,))
             if self._keep_ms is not None:
                 self._delete_old(connection, max(100, 2 * sum(map(len, rows.values()))))
             connection.execute("COMMIT")
@@ -285,8 +288,6 @@ class SqliteStore:
         """Write points, which are in order of time. Returns the refused ones."""
         parameters = self._parameters[name]
         self.newest_ms = max(self.newest_ms, points[-1][1])
-        if self._compaction is not None:
-            self._compaction.note_write(name, points[0][1])
         width = len(MEASUREMENTS[name].fields) + 2
         rejected: list[RejectedRow] = []
         done = 0

@@ -95,6 +95,11 @@ def create_tables(connection: sqlite3.Connection) -> None:
         "CREATE TABLE IF NOT EXISTS last_points (measurement TEXT NOT NULL, series_id INTEGER NOT NULL, "
         "time_ms INTEGER NOT NULL, PRIMARY KEY (measurement, series_id)) WITHOUT ROWID, STRICT"
     )
+    # What compaction works on. Writers set `touched` in their own transactions, those of other processes as well.
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS closing (measurement TEXT PRIMARY KEY, token INTEGER NOT NULL, "
+        "end_ms INTEGER NOT NULL, touched INTEGER NOT NULL) STRICT"
+    )
     connection.execute(
         "CREATE TABLE IF NOT EXISTS damaged_days (measurement TEXT NOT NULL, series_id INTEGER NOT NULL, "
         "day INTEGER NOT NULL, columns BLOB NOT NULL) STRICT"

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.speed import stages, whole
+from benchmarks.speed import history, stages, whole
 from benchmarks.speed.peers import killed, peers
 from tests.servers.influxdb import Fault, InfluxServer
 from tests.servers.victoria import VictoriaServer
@@ -32,6 +32,7 @@ class Bench:
             "memory": self.memory,
             "catchup": self.catchup,
             "size": self.size,
+            "history": self.history,
             "simulator": self.simulator,
         }
 
@@ -177,6 +178,13 @@ class Bench:
         row("InfluxDB 1.6.7", f"{whole.influx_bytes_per_van_day(directory / 'influx') / 1000:,.0f}")
         if VictoriaServer.is_installed():
             row("VictoriaMetrics", f"{whole.victoria_bytes_per_van_day(directory / 'victoria') / 1000:,.0f}")
+
+    def history(self, directory: Path) -> None:
+        """Size and queries of the history file, with their budgets."""
+        head("The history file, a reading every 10 s", "what", "measured", "budget", "")
+        for figure in history.measure(directory):
+            passed = "pass" if figure.value <= figure.budget else "FAIL"
+            row(figure.name, f"{figure.value:.3g} {figure.unit}", f"{figure.budget:g} {figure.unit}", passed)
 
     def simulator(self, _directory: Path) -> None:
         """The number of vans that one core can simulate."""

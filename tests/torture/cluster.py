@@ -18,7 +18,7 @@ from tests.servers.agent import Agent, wait_for
 from tests.servers.kafka import KafkaServer, settings
 from tests.servers.mosquitto import Mosquitto
 from tests.torture.kafka_points import NOWHERE
-from tests.torture.oracle import Key, Values, differences
+from tests.torture.oracle import Key, Values, as_kept, differences
 
 Role = Literal["ingest", "process"]
 PARTITIONS: Final = 4
@@ -127,7 +127,7 @@ class Cluster:
     def differences(self, expected: dict[str, dict[Key, Values]]) -> list[str]:
         """What the store holds against what it must hold."""
         with closing(SqliteHistory(self.history_file)) as history:
-            return differences(expected, history.select)
+            return differences(as_kept(expected), history.select)
 
     def what_they_say(self) -> str:
         """State and log of every agent, for a failure."""

@@ -114,7 +114,7 @@ CLOSING: dict[str, Callable[[], None]] = {
     "before days of some vans are closed": lambda: before(Compaction, "_close_series"),
     "days of some vans are closed": lambda: after(Compaction, "_close_series"),
     "before closed points are deleted": lambda: before(Compaction, "_delete_some"),
-    "closed points are deleted, not committed": lambda: after(Compaction, "_delete_some"),
+    "some closed points are deleted": lambda: after(Compaction, "_delete_some"),
 }
 """Points in the compaction of the history file."""
 
