@@ -63,23 +63,24 @@ def extensions(optimisation: str = OPTIMISATION) -> list[Extension]:
 
 
 class BuildCore(build_ext):  # type: ignore[misc]  # setuptools has no types
-    """`build_ext`, which records afterwards what it has compiled."""
+    """`build_ext`, which records before what it compiles: there is no compiled module without a record."""
 
     def run(self) -> None:
-        """Compile, then write the record beside the modules."""
-        super().run()
-        folder = ROOT if self.inplace else Path(self.build_lib)
+        """Write the record where the modules will be, then compile."""
+        folder = (ROOT if self.inplace else Path(self.build_lib)) / "agent"
         names = [path.removesuffix(".py").replace("/", ".") for path in modules()]
         record = {"digest": digest(ROOT / "agent"), "modules": names}
-        (folder / "agent" / RECORD.name).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORD.name).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        super().run()
 
 
 def remove() -> None:
     """Remove what an earlier compilation in place has left."""
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    (ROOT / "agent" / RECORD.name).unlink(missing_ok=True)
     for path in (ROOT / "agent").rglob(f"*{suffix}"):
         path.unlink()
+    (ROOT / "agent" / RECORD.name).unlink(missing_ok=True)
 
 
 def compile_in_place(optimisation: str = OPTIMISATION) -> None:
