@@ -4,6 +4,7 @@ It has one partition. A record that is written twice does no harm, because its c
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -59,7 +60,7 @@ class RollUpWriter:
                 problems.append(problem)
 
         for key, value in records:
-            self._producer.produce(self._topic, value, key, partition=0, on_delivery=delivered)
+            call(partial(self._producer.produce, self._topic, value, key, partition=0, on_delivery=delivered))
         left = call(lambda: self._producer.flush(ANSWER_S))
         if problems:
             raise translate(problems[0])
