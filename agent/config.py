@@ -116,7 +116,10 @@ class StoreSettings(Section):
 
     @model_validator(mode="after")
     def _resolve_token(self) -> "StoreSettings":
-        object.__setattr__(self, "token", secret_of(self.token, self.token_file, "token"))
+        token = secret_of(self.token, self.token_file, "token")
+        if token is not None and not token.get_secret_value().isprintable():
+            raise ValueError("token holds a line break or another control character")
+        object.__setattr__(self, "token", token)
         object.__setattr__(self, "token_file", None)
         return self
 

@@ -93,6 +93,14 @@ def test_a_line_break_behind_a_secret_is_no_part_of_it(
     assert getattr(getattr(load(), section), key).get_secret_value() == " agent:s3cret-t0ken "
 
 
+def test_a_token_with_a_line_break_within_is_refused_and_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No HTTP header can hold it, and the error of the HTTP client would print it."""
+    monkeypatch.setenv("VANPULSE_STORE__TOKEN", "agent:s3cret\nt0ken")
+    with pytest.raises(SettingsError, match="token holds a line break") as caught:
+        load()
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [None, "", "  \n", b"\xff\xfe"])
 def test_a_file_without_a_secret_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object) -> None:
     secret = tmp_path / "secret"

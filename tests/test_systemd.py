@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent import systemd
+from agent.commands.ports import free_port
+from tests.servers.agent import Agent, wait_for
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -33,3 +35,16 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_
     systemd.notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     systemd.notify("READY=1")
+
+
+def test_the_agent_counts_as_started_before_its_broker_is_there(manager: socket.socket, tmp_path: Path) -> None:
+    """As docs/operations.md says: a broker may come later, and /readyz tells whether it is there."""
+    manager.settimeout(60)
+    agent = Agent(tmp_path / "agent", mqtt__url=f"mqtt://127.0.0.1:{free_port()}").start(wait=False)
+    try:
+        assert manager.recv(100) == b"READY=1"
+        status, text = wait_for(lambda: (answer := agent.get("/readyz"))[0] and answer, "the endpoint")
+        assert status == 503
+        assert "broker: not connected" in text
+    finally:
+        agent.kill()

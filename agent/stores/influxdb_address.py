@@ -39,6 +39,15 @@ class InfluxAddress(NamedTuple):
         return cls(base, host, query.get("org", [""])[-1], query["bucket"][-1])
 
     @property
+    def database(self) -> tuple[str, str]:
+        """Database and retention policy for InfluxQL; the policy is empty where the database's default holds.
+
+        InfluxDB 1.8 reads the bucket of a write as `DATABASE/POLICY`, so queries have to do the same.
+        """
+        database, _, policy = self.bucket.partition("/")
+        return database, policy
+
+    @property
     def write_url(self) -> str:
         """Where lines are posted. The precision is always given, because the servers' defaults differ."""
         query = {"org": self.org, "bucket": self.bucket, "precision": "ms"}

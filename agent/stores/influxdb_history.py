@@ -81,8 +81,10 @@ class InfluxHistory:
 
     def query(self, query: str) -> Iterator[dict[str, Any]]:
         """Yields the series of an InfluxQL query as they arrive; times in milliseconds."""
+        database, policy = self.address.database
         parameters = {
-            "db": self.address.bucket,
+            "db": database,
+            **({"rp": policy} if policy else {}),
             "epoch": "ms",
             "q": query,
             "chunked": "true",

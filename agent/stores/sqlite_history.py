@@ -30,13 +30,7 @@ class SqliteHistory:
         if not self.path.exists():
             raise StoreUnavailable(f"there is no history file {self.path} yet: the agent creates it at its first start")
         try:
-            self._connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                timeout=10.0,
-                check_same_thread=False,
-                isolation_level=None,
-            )
+            self._connection, self._is_still = _open(self.path)
             if self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 self._connection.close()
                 raise StoreMisconfigured(f"{self.path} is not a history file of this program")
@@ -60,6 +54,9 @@ class SqliteHistory:
         """See `History.select`. A closed day that is damaged is logged with its van and left out."""
         described = MEASUREMENTS[measurement]
         try:
+            if self._is_still and _wal(self.path).exists():  # somebody writes now
+                self._connection.close()
+                self._connection, self._is_still = _open(self.path)
             if not self._has(described):
                 return
             vans = [vehicle_id] if isinstance(vehicle_id, str) else vehicle_id
@@ -204,6 +201,37 @@ class SqliteHistory:
 
 def _span(start_ms: int | None, end_ms: int | None) -> tuple[int, int]:
     return start_ms if start_ms is not None else -_FAR_MS, end_ms if end_ms is not None else _FAR_MS
+
+
+def _open(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """A connection for reading, and whether it takes the file for one that nobody writes.
+
+    To read, SQLite makes files beside a history that nobody has open. Where it may not, on a read-only volume or in the
+    folder of another user, the file is read as it is.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        return _connect(uri), False
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+            raise
+        if _wal(path).exists():
+            raise
+        return _connect(f"{uri}&immutable=1"), True
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=10.0, check_same_thread=False, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _converter(

@@ -1,5 +1,6 @@
 """Points older than the bucket keeps: they are rejected, and hold up no other point."""
 
+import asyncio
 import time
 from collections import Counter
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 
 from agent.stores.influxdb import PROBE_AGE_S, InfluxStore
+from agent.stores.influxdb_history import InfluxHistory
 from tests.doubles import Clock
 from tests.servers.influxdb import FrontEnd, InfluxServer
-from tests.stores.influx import many, times
+from tests.stores.influx import many, opened, times
 from tests.stores.rows import VAN_1, VAN_2, battery, row, rows_of
 
 HOUR_MS = 3_600_000
@@ -46,6 +48,23 @@ async def test_readings_older_than_the_bucket_keeps_stop_nobody(
     # A line that is bad for another reason is still found among them.
     front_end.refuses = lambda line: line.endswith(f" {now_ms - 7}")
     assert len(await store.write(rows)) == 3002
+
+
+@pytest.mark.parametrize("policy", ["year", ""])
+async def test_a_bucket_that_names_a_retention_policy_is_read_where_it_is_written(
+    front_end: FrontEnd, influxd: InfluxServer, bucket: str, policy: str
+) -> None:
+    """InfluxDB 1.8 takes the bucket of a write as `DATABASE/POLICY`, or `DATABASE/` for the default policy."""
+    influxd.query(f'CREATE RETENTION POLICY "year" ON "{bucket}" DURATION 52w REPLICATION 1')
+    now_ms = time.time_ns() // 1_000_000
+    url = front_end.store_url(f"{bucket}/{policy}")
+    async with opened(url) as store:
+        assert await store.write(rows_of("battery", battery(VAN_1, now_ms, soc_pct=1.0))) == []
+    history = InfluxHistory(url)
+    found = await asyncio.to_thread(lambda: list(history.select("battery")))
+    assert [point["time_ms"] for point in found] == [now_ms]
+    in_policy = influxd.query(f'SELECT soc_pct FROM "{policy or "autogen"}"."battery"', bucket)
+    assert len(in_policy[0]["values"]) == 1
 
 
 async def test_an_accepted_line_that_has_aged_since_is_no_probe(
