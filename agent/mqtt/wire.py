@@ -62,7 +62,13 @@ class Wire(asyncio.Protocol):
         """
         encrypted = self._address.encrypted
         self._login = await asyncio.to_thread(self._options.credentials.read, encrypted=encrypted)
-        await dial(self._address, self, tls=self._login.tls, max_packet_bytes=self._options.hard_limit_bytes)
+        self.closed.clear()
+        try:
+            await dial(self._address, self, tls=self._login.tls, max_packet_bytes=self._options.hard_limit_bytes)
+        except BaseException:
+            if self._transport is None:
+                self.closed.set()
+            raise
 
     def subscribe(self, packet_id: int, filters: Sequence[str]) -> None:
         """Send SUBSCRIBE for these filters."""
@@ -122,11 +128,10 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send CONNECT."""
+        if self._is_over:
+            return  # `dial` was cancelled and closes it
         self._transport = transport = cast("asyncio.Transport", transport)  # others have only the same methods
         self.closed.clear()
-        if self._is_over:
-            transport.abort()
-            return
         transport.write(self._codec.connect(self._login))
         self._events.on_connect_sent()
 

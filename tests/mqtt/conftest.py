@@ -17,7 +17,7 @@ from agent.mqtt.subscriptions import SubscriptionNotes
 from tests.mqtt.fake_broker import FakeBroker
 from tests.mqtt.waiting import WITHIN_S, until
 
-ON_UVLOOP = {"test_mosquitto", "test_tls", "test_through_faults", "test_amqtt"}
+ON_UVLOOP = {"test_mosquitto", "test_tls", "test_through_faults", "test_amqtt", "test_brokers"}
 """Modules with real servers run on uvloop, as the agent does; the others on asyncio's own event loop."""
 
 
