@@ -20,8 +20,8 @@ HANDSHAKE_TIMEOUT_S: Final = 10.0
 
 async def dial(
     address: BrokerAddress, protocol: asyncio.Protocol, *, tls: ssl.SSLContext | None, max_packet_bytes: int
-) -> None:
-    """Connect, and call `protocol.connection_made` once MQTT can be spoken.
+) -> asyncio.Transport:
+    """Connect, and call `protocol.connection_made` once MQTT can be spoken. Returns the socket's transport.
 
     The name is resolved anew. Its addresses, IPv6 and IPv4 in turn, are tried one after the other without waiting for
     the failure of the one before. Raises OSError. It has no time limit of its own.
@@ -48,7 +48,7 @@ async def dial(
     )
     try:
         transport, _ = await asyncio.shield(taking)
-        if transport.is_closing():
+        if transport.is_closing() and not isinstance(transport, asyncio.Transport):
             connected.detach()  # uvloop has closed its descriptor without telling this object
         if layer is not None:
             await layer.opened
@@ -58,6 +58,7 @@ async def dial(
             layer.opened.cancel()
         await asyncio.wait({taking}, timeout=UNWANTED_S)
         raise
+    return transport
 
 
 def _abort(taking: "asyncio.Task[tuple[asyncio.Transport, asyncio.Protocol]]") -> None:

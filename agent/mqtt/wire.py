@@ -64,11 +64,16 @@ class Wire(asyncio.Protocol):
         self._login = await asyncio.to_thread(self._options.credentials.read, encrypted=encrypted)
         self.closed.clear()
         try:
-            await dial(self._address, self, tls=self._login.tls, max_packet_bytes=self._options.hard_limit_bytes)
+            transport = await dial(
+                self._address, self, tls=self._login.tls, max_packet_bytes=self._options.hard_limit_bytes
+            )
         except BaseException:
             if self._transport is None:
                 self.closed.set()
             raise
+        if self._transport is None:  # given up or lost meanwhile
+            transport.abort()
+            self.closed.set()
 
     def subscribe(self, packet_id: int, filters: Sequence[str]) -> None:
         """Send SUBSCRIBE for these filters."""
@@ -129,7 +134,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send CONNECT."""
         if self._is_over:
-            return  # `dial` was cancelled and closes it
+            return  # `open`, or `dial` if it was cancelled, closes it
         self._transport = transport = cast("asyncio.Transport", transport)  # others have only the same methods
         self.closed.clear()
         transport.write(self._codec.connect(self._login))
