@@ -1,0 +1,1 @@
+"""Speed of the scaled-out form beside one machine in the same run; see `__main__.py`."""
