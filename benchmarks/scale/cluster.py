@@ -1,7 +1,10 @@
 """What the measurements run: one machine, agents of both roles, and records on a real Kafka."""
 
+import os
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal
 
@@ -68,40 +71,72 @@ class Records:
         self._appender.append(records, received_ms=now_ms, listening_since_ms=now_ms)
 
 
-class RoleAgents:
-    """Agents of one role that share a log and a history file."""
+class Measured:
+    """Agents of one form with their history file, watched from outside: each look at their metrics would cost them."""
 
-    def __init__(
-        self, directory: Path, role: Literal["ingest", "process"], *, count: int = 1, **options: object
-    ) -> None:
-        self.agents = [
-            Agent(directory / f"{role}-{number}", store__url=f"sqlite:///{directory / 'history.db'}", **options)
-            for number in range(count)
-        ]
-        for agent in self.agents:
-            agent.start("-m", "agent", "run", "--role", role, wait=False)
-        for agent in self.agents:
-            agent.wait_ready()
-
-    def sum(self, name: str) -> float:
-        """A metric over all agents."""
-        return sum(agent.metrics().get(name, 0.0) for agent in self.agents)
+    def __init__(self, history_file: Path, agents: list[Agent]) -> None:
+        self.agents = agents
+        self._history_file = history_file
 
     @property
     def cpu_s(self) -> float:
         """CPU time of all agents so far."""
-        return self.sum("cpu_seconds_total")
+        return sum(map(cpu_s, self.agents))
 
-    def wait_stored(self, accepted: int) -> None:
-        """Return once so many readings were accepted and their rows are in the store."""
+    def wait_stored(self, readings: int) -> None:
+        """Return once the store has so many readings."""
+        with closing(sqlite3.connect(f"file:{self._history_file}?mode=ro", uri=True)) as history:
 
-        def stored() -> bool:
-            return self.sum("readings_accepted_total") >= accepted and not self.sum("unconfirmed_messages")
+            def stored() -> bool:
+                found: int = history.execute("SELECT count(*) FROM battery_points").fetchone()[0]
+                return found >= readings
 
-        wait_for(stored, f"{accepted} readings to be stored", timeout_s=WAIT_S, pause_s=PAUSE_S)
+            wait_for(stored, f"{readings} readings to be stored", timeout_s=WAIT_S, pause_s=PAUSE_S)
 
     def stop(self) -> None:
         """End them in order."""
         for agent in self.agents:
             if agent.stop() != 0:
                 raise RuntimeError(f"the agent did not end in order:\n{agent.log[-2000:]}")
+
+
+def one_machine(directory: Path, *, mqtt_url: str) -> Measured:
+    """The daemon on its journal."""
+    agent = Agent(directory / "machine", mqtt__url=mqtt_url).start()
+    return Measured(agent.directory / "history.db", [agent])
+
+
+def role_agents(
+    directory: Path, role: Literal["ingest", "process"], *, mqtt_url: str, log_url: str, count: int = 1
+) -> Measured:
+    """Agents of one role that share a log and a history file."""
+    history_file = directory / f"{role}.db"
+    agents = [
+        Agent(
+            directory / f"{role}-{number}",
+            store__url=f"sqlite:///{history_file}",
+            mqtt__url=mqtt_url,
+            log__url=log_url,
+        )
+        for number in range(count)
+    ]
+    for agent in agents:
+        agent.start("-m", "agent", "run", "--role", role, wait=False)
+    for agent in agents:
+        agent.wait_ready()
+    return Measured(history_file, agents)
+
+
+def cpu_s(agent: Agent) -> float:
+    """CPU time of the process so far."""
+    words = Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wanted_s(agent: Agent) -> float:
+    """Time in which the threads of the process had a core or waited for one, summed up."""
+    spent_ns = 0
+    for thread in Path(f"/proc/{agent.pid}/task").iterdir():
+        running_ns, waiting_ns, _ = (thread / "schedstat").read_text().split()
+        spent_ns += int(running_ns) + int(waiting_ns)
+    return spent_ns / 1e9

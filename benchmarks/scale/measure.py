@@ -12,10 +12,10 @@ from agent.kafka.owner import PartitionOwner
 from agent.kafka.partition_log import PartitionLog
 from agent.kafka.topics import Topics, TopicShape, ensure
 from agent.shard.shard import Shard
-from benchmarks.scale.cluster import Fleet, Records, RoleAgents
+from benchmarks.scale.cluster import Fleet, Records, one_machine, role_agents, wanted_s
 from benchmarks.sleeping import Load as ShardLoad
 from benchmarks.speed.whole import PAUSE_S, WAIT_S, Load, peak_bytes
-from tests.servers.agent import Agent, wait_for
+from tests.servers.agent import wait_for
 from tests.servers.kafka import KafkaServer, settings
 from tests.servers.mosquitto import Mosquitto
 
@@ -37,28 +37,27 @@ def beside_one_machine(
     directory: Path, kafka: KafkaServer, *, count: int, vans: int, partitions: int, rounds: int
 ) -> Compared:
     """The daemon on its journal and a processing agent on packed records, in turn in each round."""
-    records = Records(kafka, "beside", partitions=partitions)
+    records = Records(kafka, f"beside-{vans}", partitions=partitions)
     fleet = Fleet(vans)
-    with (
-        Mosquitto(directory, max_queued_messages=10_000_000) as broker,
-        Agent(directory / "machine", mqtt__url=broker.url) as machine,
-    ):
-        process = RoleAgents(directory, "process", mqtt__url=broker.url, log__url=records.url)
+    with Mosquitto(directory, max_queued_messages=10_000_000) as broker:
+        machine = one_machine(directory, mqtt_url=broker.url)
+        process = role_agents(directory, "process", mqtt_url=broker.url, log_url=records.url)
         load = Load(broker.port, vans)
         found: list[tuple[float, float]] = []
         done = 0
         for number in range(rounds + 1):
             some = count if number else WARM_UP_TURNS * vans
-            before_s = machine.metrics()["cpu_seconds_total"]
-            load.publish(some)
             done += some
-            machine.wait_processed(done, timeout_s=WAIT_S, pause_s=PAUSE_S)
-            machine_s = machine.metrics()["cpu_seconds_total"] - before_s
+            before_s = machine.cpu_s
+            load.publish(some)
+            machine.wait_stored(done)
+            machine_us = (machine.cpu_s - before_s) / some * 1e6
             before_s = process.cpu_s
             records.put(fleet.next(some))
             process.wait_stored(done)
-            if number:  # the first round lets all vans be known
-                found.append((machine_s / some * 1e6, (process.cpu_s - before_s) / some * 1e6))
+            process_us = (process.cpu_s - before_s) / some * 1e6
+            if number:  # in the first round the vans become known
+                found.append((machine_us, process_us))
         process.stop()
         machine.stop()
     return Compared(
@@ -72,7 +71,7 @@ def ingest_us(directory: Path, kafka: KafkaServer, *, count: int, vans: int, par
     """CPU of an ingesting agent at saturation, in µs per message: messages wait at the broker all the time."""
     records = Records(kafka, "ingest", partitions=partitions)
     with Mosquitto(directory, max_queued_messages=10_000_000) as broker:
-        ingest = RoleAgents(directory, "ingest", mqtt__url=broker.url, log__url=records.url)
+        ingest = role_agents(directory, "ingest", mqtt_url=broker.url, log_url=records.url)
         (agent,) = ingest.agents
         load = Load(broker.port, vans)
         found = []
@@ -84,7 +83,7 @@ def ingest_us(directory: Path, kafka: KafkaServer, *, count: int, vans: int, par
             os.kill(agent.pid, signal.SIGCONT)
             done += count
             wait_for(
-                lambda: ingest.sum("acks_sent_total") >= done,  # noqa: B023  # called in this round only
+                lambda: agent.metrics().get("acks_sent_total", 0) >= done,  # noqa: B023  # called in this round only
                 "the acknowledgements",
                 timeout_s=WAIT_S,
                 pause_s=PAUSE_S,
@@ -101,8 +100,8 @@ class Busy(NamedTuple):
     """CPU of all agents per message."""
     per_s: float
     """Messages of all agents."""
-    used: float
-    """The agents' share of the CPU time that Kafka and all other processes have left to them."""
+    wanted_cores: float
+    """Of the least busy agent: the mean number of cores that its threads used or waited for."""
     peak_mb: float
     """The largest resident memory of an agent."""
 
@@ -114,7 +113,7 @@ def backlog(
     records = Records(kafka, topic, partitions=partitions)
     fleet = Fleet(vans)
     with Mosquitto(directory) as broker:
-        process = RoleAgents(directory, "process", count=agents, mqtt__url=broker.url, log__url=records.url)
+        process = role_agents(directory, "process", count=agents, mqtt_url=broker.url, log_url=records.url)
         records.put(fleet.next(WARM_UP_TURNS * vans))
         process.wait_stored(WARM_UP_TURNS * vans)
         wait_for(
@@ -122,20 +121,16 @@ def backlog(
             "each agent to have partitions",
             timeout_s=WAIT_S,
         )
-        before_s, idle_before_s, began = process.cpu_s, idle_s(), time.monotonic()
+        before_s, wanted_before_s = process.cpu_s, [wanted_s(agent) for agent in process.agents]
+        began = time.monotonic()
         records.put(fleet.next(count))
         process.wait_stored(WARM_UP_TURNS * vans + count)
-        seconds, left_s = time.monotonic() - began, idle_s() - idle_before_s
+        seconds = time.monotonic() - began
+        wanted = [wanted_s(agent) - spent_s for agent, spent_s in zip(process.agents, wanted_before_s, strict=True)]
         cpu_s = process.cpu_s - before_s
         peak = max(peak_bytes(agent.pid) for agent in process.agents)
         process.stop()
-    return Busy(cpu_s / count * 1e6, count / seconds, cpu_s / (cpu_s + left_s), peak / 1e6)
-
-
-def idle_s() -> float:
-    """CPU time that no process of this machine has used since its start, over all cores."""
-    words = Path("/proc/stat").read_text().split(maxsplit=6)
-    return (int(words[4]) + int(words[5])) / os.sysconf("SC_CLK_TCK")
+    return Busy(cpu_s / count * 1e6, count / seconds, min(wanted) / seconds, peak / 1e6)
 
 
 class Restored(NamedTuple):
