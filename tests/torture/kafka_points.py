@@ -14,7 +14,7 @@ from typing import Any, Final
 from confluent_kafka import TopicPartition
 
 from agent import __main__ as entry
-from agent.kafka import appender, membership
+from agent.kafka import appender, lease, membership
 from agent.kafka.appender import Appender
 from agent.kafka.client import ANSWER_S, call, consumer, producer
 from agent.kafka.ingest_log import IngestLog
@@ -28,13 +28,16 @@ from agent.units import Unit
 from agent.writer import Writer
 from tests.torture.failpoints import after, after_awaited, arm, before, die
 
-SESSION_MS: Final = 2000
-HEARTBEAT_MS: Final = 400
+SESSION_MS: Final = 3000
+HEARTBEAT_MS: Final = 500
+LEASE_S: Final = 2.0
+ASK_EVERY_S: Final = 0.5
 NOWHERE: Final = "nowhere"
 
 
 def with_short_sessions() -> None:
-    """Let the group give up a member that was not heard of for `SESSION_MS`."""
+    """Let the group give up a member that was not heard of for `SESSION_MS`; a lease is shorter, as in the program."""
+    lease.LEASE_S, lease.ASK_EVERY_S = LEASE_S, ASK_EVERY_S  # type: ignore[misc]
     original = membership.consumer
 
     def short(settings: Mapping[str, Any], **options: Any) -> Any:

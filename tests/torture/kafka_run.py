@@ -18,7 +18,7 @@ from tests.torture.run import Report, hold_lock
 
 MESSAGES_PER_S: Final = 200.0
 DAYS_MS: Final = 6 * 24 * 3_600_000
-LIFE_S: Final = 12.0
+LIFE_S: Final = 20.0
 """An agent that has not come to its point by then is killed from outside."""
 SETTLE_S: Final = 600.0
 SESSION_S: Final = SESSION_MS / 1000
@@ -65,7 +65,7 @@ class KafkaTorture:
         began = time.monotonic()
         start_ms = time.time_ns() // 1_000_000 - DAYS_MS
         with self._cluster as cluster:
-            for role in ("ingest", "process", "process"):
+            for role in ("ingest", "ingest", "process", "process"):
                 cluster.add(role).launch()
             cluster.wait_ready(*cluster.agents)  # the subscription has to exist before the first message does
             load = Load(cluster.broker.url, per_s=MESSAGES_PER_S, start_ms=start_ms, vans=VANS)
@@ -97,8 +97,11 @@ class KafkaTorture:
     # -- faults
 
     def kill_ingesting(self) -> None:
-        """Kill an agent that receives at the next point."""
-        self._to_its_point(self._random.choice(self._cluster.of("ingest")))
+        """Kill the agent that receives, and the one that takes over from it at the next point."""
+        agents = self._cluster.of("ingest")
+        self._cluster.wait_ready(*agents)
+        standby = min(agents, key=lambda agent: agent.metrics().get("mqtt_connected", 0))
+        self._to_its_point(standby, meanwhile=[agent for agent in agents if agent is not standby])
 
     def kill_processing(self) -> None:
         """Kill an agent that processes at the next point."""
@@ -163,12 +166,14 @@ class KafkaTorture:
 
     # -- what they are made of
 
-    def _to_its_point(self, agent: RoleAgent, point: str | None = None) -> None:
-        """Start the agent anew and let it die at the point, or at the next one of its role."""
+    def _to_its_point(self, agent: RoleAgent, point: str | None = None, *, meanwhile: Sequence[RoleAgent] = ()) -> None:
+        """Start the agent anew, kill others, and let it die at the point, or at the next one of its role."""
         if agent.runs:
             self._kill(agent, "any moment")
         point = point or next(self._points[agent.role])
         agent.launch(point, self._random.randint(1, 8))
+        for other in meanwhile:
+            self._kill(other, "any moment")
         if _soon(lambda: not agent.runs):
             if agent.returncode != -9:
                 raise AssertionError(f"the agent ended by itself with {agent.returncode}:\n{agent.log[-2000:]}")
