@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.errors import SettingsError, StoreMisconfigured, StoreUnavailable
+from agent.fast.parameters import Kind
 from agent.points.measurements import MEASUREMENTS, Measurement
 from agent.stores.closed_days import unite
 from agent.stores.days_reader import DaysReader, StoredRow, columns_of, hot_rows, which
@@ -239,22 +240,25 @@ def _converter(
 ) -> Callable[[StoredRow], dict[str, Any]]:
     """A function that makes the point of a stored row."""
     tags = {
-        number: [(tag, value) for tag, value in zip(measurement.tags, values, strict=True) if value is not None]
+        number: {tag: value for tag, value in zip(measurement.tags, values, strict=True) if value is not None}
         for number, values in numbers.items()
     }
-    fields = list(zip(measurement.field_names, kinds(measurement), strict=True))
+    makers: dict[Kind, Callable[[Any], Any]] = {"boolean": bool, "name": text}
+    fields = [
+        (name, kind if isinstance(kind, int) else 0, makers.get(kind))
+        for name, kind in zip(measurement.field_names, kinds(measurement), strict=True)
+    ]
+    no_tags: dict[str, str | None] = {}
 
     def convert(row: StoredRow) -> dict[str, Any]:
-        point: dict[str, Any] = {"time_ms": row[0], **dict(tags.get(row[1], ()))}
-        for (name, kind), value in zip(fields, row[2:], strict=True):
+        point: dict[str, Any] = {"time_ms": row[0], **tags.get(row[1], no_tags)}
+        for (name, multiple, make), value in zip(fields, row[2:], strict=True):
             if value is None:
                 continue
-            if isinstance(kind, int):
-                point[name] = value / kind
-            elif kind == "boolean":
-                point[name] = bool(value)
+            if multiple:
+                point[name] = value / multiple
             else:
-                point[name] = text(value) if kind == "name" else value
+                point[name] = value if make is None else make(value)
         return point
 
     return convert

@@ -38,12 +38,12 @@ def load(seed: int = 1) -> Rows:
     first_day = range(FIRST_MS, FIRST_MS + DAY_MS, PERIOD_MS)
     for time_ms in (*first_day, *range(FIRST_MS + DAY_MS, TODAY_MS + 1, 3_600_000)):
         for number, van in enumerate(VANS):
-            used[number] += chance.choice((0.0, 0.012345, 0.5))
+            used[number] += chance.choice((0.0, 0.01234, 0.5))
             if chance.random() < 0.9:
                 volts = round(chance.uniform(300, 420), 1) if chance.random() < 0.5 else None
                 rows["battery"].append(battery(van, time_ms, soc_pct=round(chance.random() * 100, 1), voltage_v=volts))
             state = chance.choice(("driving", "parked"))
-            rows["energy"].append(row("energy", van, time_ms, state=state, used_kwh_total=round(used[number], 6)))
+            rows["energy"].append(row("energy", van, time_ms, state=state, used_kwh_total=round(used[number], 5)))
     rows["trip"].append(row("trip", VAN_1, FIRST_MS + 5, start_ms=FIRST_MS, distance_km=1 / 3))
     return rows
 

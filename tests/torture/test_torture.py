@@ -7,7 +7,7 @@ import pytest
 
 from tests.servers.programs import needs
 from tests.torture.disk import may_mount
-from tests.torture.failpoints import CLOSING, FLAWS, POINTS
+from tests.torture.failpoints import FLAWS, POINTS
 from tests.torture.run import AgentEnded, Report, Torture
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,7 +27,6 @@ def assert_exact(report: Report) -> None:
 def test_thirteen_kills_on_sqlite(tmp_path: Path) -> None:
     report = Torture(tmp_path, store="sqlite", kills=13, seed=11, small_disk=may_mount()).run()
     assert sum(report.kills.values()) == 13
-    assert set(report.kills) & set(CLOSING)
     assert report.closed_days > 0
     assert report.faults["history file locked"] > 0
     assert report.faults["disk full"] > 0 or not may_mount()
