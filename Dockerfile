@@ -12,7 +12,7 @@ COPY simulator simulator
 COPY dashboards dashboards
 RUN /opt/compiling/bin/pip install --only-binary=:all: '.[compile]' \
  && VANPULSE_COMPILE=1 /opt/compiling/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /wheels . \
- && /opt/vanpulse/bin/pip install --only-binary=:all: /wheels/*.whl
+ && /opt/vanpulse/bin/pip install --only-binary=:all: "$(echo /wheels/*.whl)[kafka]"
 
 FROM python:3.11-slim-bookworm
 # Journal and history. A named volume inherits the owner of this folder.

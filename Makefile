@@ -8,7 +8,7 @@ ARGS ?=
 SIZE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop compile servers demo test check format up down bench accuracy torture soak fuzz clean
+.PHONY: help install develop compile servers demo cluster test check format up down bench accuracy torture soak fuzz clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,14 @@ compile: install ## compile the core in place: less than half the CPU for it; ne
 
 servers: ## install the real servers that tests use, from the distribution's packages (needs root on Debian)
 	@tests/install-servers
+
+$(VENV)/clustering: pyproject.toml
+	@$(MAKE) --no-print-directory install
+	@$(BIN)/pip install $(PIP_FLAGS) --editable '.[kafka]'
+	@touch $@
+
+cluster: $(VENV)/clustering ## the form for several machines on this one: Kafka, two agents of each role; ARGS="--vans 50"
+	@exec $(BIN)/python -m agent.commands.start_cluster $(ARGS)
 
 demo: install ## a simulated fleet, the agent and the live page; ARGS="--vans 50 --seconds 60"
 	@exec $(BIN)/vanpulse demo $(ARGS)

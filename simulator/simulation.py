@@ -11,7 +11,7 @@ from simulator.dialects import make_encoder
 from simulator.faults import Faults
 from simulator.fleet import Fleet
 from simulator.fleet_file import fleet_file
-from simulator.reports import Reporter
+from simulator.reports import Reading, Reporter
 
 Outgoing = tuple[str, bytes]
 
@@ -34,6 +34,8 @@ class Plan:
     faults: tuple[str, ...] = ()
     buffer: int = 1
     """The past is sent as arrays of up to this many readings, as by a van that was out of reach."""
+    share: tuple[int, int] = (1, 1)
+    """(i, n): only the i-th of n parts of the fleet sends, from 1. Together the parts send what the fleet sends."""
 
 
 class Simulation:
@@ -52,6 +54,8 @@ class Simulation:
         self._reporter = Reporter(self.fleet, rate_hz=plan.rate_hz, everything=plan.dialect != "native")
         self.encoder = make_encoder(plan.dialect, prefix=plan.prefix)
         self.faults = Faults(list(plan.faults), self.fleet) if plan.faults else None
+        part, parts = plan.share
+        self._senders = frozenset(self.fleet.ids[part - 1 :: parts])
 
     def second(self) -> list[Outgoing]:
         """Advance by one second and return the messages of the vans."""
@@ -59,11 +63,17 @@ class Simulation:
         readings = self._reporter.readings()
         if self.faults is not None:
             readings = self.faults.apply(readings)
-        return self.encoder.encode(readings)
+        return self.encoder.encode(self._own(readings))
 
     def last(self) -> list[Outgoing]:
         """The messages that vans still hold back at the end of the simulation."""
-        return self.encoder.encode(self.faults.remaining()) if self.faults is not None else []
+        return self.encoder.encode(self._own(self.faults.remaining())) if self.faults is not None else []
+
+    def _own(self, readings: list[Reading]) -> list[Reading]:
+        """The readings of the vans that send here."""
+        if len(self._senders) == len(self.fleet.ids):
+            return readings
+        return [reading for reading in readings if reading["vehicle_id"] in self._senders]
 
     def history(self) -> Iterator[tuple[int, list[Outgoing]]]:
         """Every second of the past: (time in seconds since the epoch, messages)."""

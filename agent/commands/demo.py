@@ -3,14 +3,12 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 from typing import Final, NamedTuple
@@ -20,8 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.commands.live import port
 from agent.commands.ports import free_port
-from agent.config import ENV_PREFIX, Settings
-from agent.errors import SettingsError, VanpulseError
+from agent.commands.processes import Processes
+from agent.config import Settings
+from agent.errors import SettingsError
 from agent.stores import make_history
 
 START_S: Final = 30.0
@@ -30,11 +29,6 @@ RATE_OVER: Final = 10
 """The number of refreshes over which the rate is computed: each van reports only every ten seconds."""
 HISTORY_BUFFER: Final = 6
 """Readings in each message of the past: the demo's broker passes on only some hundred messages per second."""
-STOP_S: Final = 15.0
-
-
-class DemoError(VanpulseError):
-    """A part of the demo did not start, or ended early."""
 
 
 class Summary(NamedTuple):
@@ -49,17 +43,26 @@ class Summary(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The size of the demo and when it ends."""
+    """The size of the demo, when it ends, and where it keeps its files."""
+    add_fleet_arguments(parser, hours=6.0)
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep journal.db and history.db in DIR")
+
+
+def add_fleet_arguments(parser: argparse.ArgumentParser, *, hours: float) -> None:
+    """The fleet, for how long it is simulated, and the port of the live page; `hours` is the default of the past."""
     parser.add_argument("--vans", type=_at_least_one, default=25, metavar="N", help="number of vans (default 25)")
     parser.add_argument(
-        "--hours", type=_from_0, default=6.0, metavar="N", help="hours of the past that are sent first (default 6)"
+        "--hours",
+        type=_from_0,
+        default=hours,
+        metavar="N",
+        help=f"hours of the past that are sent first (default {hours:g})",
     )
     parser.add_argument(
         "--speedup", type=_above_0, default=1.0, metavar="N", help="speed of the simulation after that (default 1)"
     )
     parser.add_argument("--seconds", type=_above_0, metavar="N", help="stop after so many seconds (default: at Ctrl-C)")
     parser.add_argument("--port", type=port, default=8080, help="port of the live page (default 8080)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="keep journal.db and history.db in DIR")
 
 
 def _at_least_one(text: str) -> int:
@@ -106,37 +109,43 @@ class _Demo:
     def __init__(self, arguments: argparse.Namespace, directory: Path) -> None:
         self._arguments = arguments
         self._directory = directory
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._stop = asyncio.Event()
+        self._processes = Processes(directory, self._stop)
         self._broker_port, self._health_port = free_port(), free_port()
         self._store_url = f"sqlite:///{directory / 'history.db'}"
 
     async def run(self) -> int:
         """Start all processes, show the summary until the end, stop all processes."""
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, self._stop.set)
         try:
-            await self._start(stop)
-            if not stop.is_set():
+            await self._start()
+            if not self._stop.is_set():
                 self._introduce()
-                await self._show(stop)
+                await self._show()
         finally:
-            await self._stop()
+            # In the direction of the messages, so that the agent can process what it has received.
+            for name in ("simulator", "live page", "agent", "broker"):
+                await self._processes.end([name])
+            await self._processes.end(list(self._processes.running))
         return 0
 
-    async def _start(self, stop: asyncio.Event) -> None:
-        live_port = _free_port_from(self._arguments.port)
+    async def _start(self) -> None:
+        processes = self._processes
+        live_port = free_port_from(self._arguments.port)
         self._live = f"http://127.0.0.1:{live_port}"
         fleet_file = self._directory / "fleet.toml"
         simulate = ("-m", "simulator", "simulate", "--vans", str(self._arguments.vans))
-        await self._spawn("broker", "-m", "agent.commands.demo_broker", str(self._broker_port))
-        await self._reachable("broker", self._broker_port, stop)
-        await self._finish("fleet", *simulate, "--fleet-file", str(fleet_file), "--seconds", "0")
-        await self._spawn("agent", "-m", "agent", "run", environment=self._agent_environment(fleet_file))
-        await self._ready(stop)
-        await self._spawn("live page", "-m", "agent", "live", "--port", str(live_port))
-        await self._spawn(
+        await processes.python("broker", "-m", "agent.commands.demo_broker", str(self._broker_port))
+        await processes.reachable("broker", self._broker_port, timeout_s=START_S)
+        await processes.python("fleet file", *simulate, "--fleet-file", str(fleet_file), "--seconds", "0")
+        await processes.finish("fleet file")
+        settings = self._settings(fleet_file)
+        await processes.python("agent", "-m", "agent", "run", settings=settings)
+        await processes.ready("agent", self._health_port, timeout_s=START_S)
+        await processes.python("live page", "-m", "agent", "live", "--port", str(live_port), settings=settings)
+        await processes.python(
             "simulator",
             *simulate,
             *("--hours", str(self._arguments.hours), "--speedup", str(self._arguments.speedup)),
@@ -144,79 +153,17 @@ class _Demo:
             *("--broker", f"mqtt://127.0.0.1:{self._broker_port}"),
         )
 
-    def _agent_environment(self, fleet_file: Path) -> dict[str, str]:
+    def _settings(self, fleet_file: Path) -> dict[str, str]:
         return {
             "MQTT__URL": f"mqtt://127.0.0.1:{self._broker_port}",
             "MQTT__PROTOCOL": "3.1.1",
             "MQTT__CLIENT_ID": "vanpulse-demo",
             "JOURNAL__PATH": str(self._directory / "journal.db"),
             "FLEET__FILE": str(fleet_file),
+            "STORE__URL": self._store_url,
+            "HTTP__LISTEN": f"127.0.0.1:{self._health_port}",
+            "LOG__LEVEL": "warning",
         }
-
-    async def _spawn(self, name: str, *words: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start a process with our own Python, without the vanpulse settings of this machine."""
-        own = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
-        settings = {"STORE__URL": self._store_url, "HTTP__LISTEN": f"127.0.0.1:{self._health_port}"}
-        settings |= {"LOG__LEVEL": "warning"} | dict(environment or {})
-        own |= {ENV_PREFIX + key: value for key, value in settings.items()}
-        log = self._log(name).open("wb")
-        self._processes[name] = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *words,
-            cwd=self._directory,
-            env=own,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C reaches only this process, which stops the others in order.
-            start_new_session=True,
-        )
-        log.close()
-
-    async def _finish(self, name: str, *words: str) -> None:
-        await self._spawn(name, *words)
-        if await self._processes.pop(name).wait() != 0:
-            raise DemoError(f"the {name} could not be created: {self._last_words(name)}")
-
-    def _log(self, name: str) -> Path:
-        return self._directory / f"{name.replace(' ', '-')}.log"
-
-    def _last_words(self, name: str) -> str:
-        lines = self._log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it printed nothing"
-
-    def _check(self) -> None:
-        for name, process in self._processes.items():
-            if process.returncode is not None:
-                raise DemoError(f"the {name} ended early: {self._last_words(name)}")
-
-    async def _reachable(self, name: str, port: int, stop: asyncio.Event) -> None:
-        deadline = time.monotonic() + START_S
-        while not stop.is_set():
-            self._check()
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise DemoError(f"the {name} did not start within {START_S:.0f} s") from None
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
-
-    async def _ready(self, stop: asyncio.Event) -> None:
-        """Return when the agent has subscribed: an earlier message would not reach it."""
-        deadline = time.monotonic() + START_S
-        async with aiohttp.ClientSession() as http:
-            while not stop.is_set():
-                self._check()
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with http.get(f"http://127.0.0.1:{self._health_port}/readyz") as answer:
-                        if answer.status == 200:
-                            return
-                if time.monotonic() > deadline:
-                    raise DemoError(f"the agent was not ready within {START_S:.0f} s: {self._last_words('agent')}")
-                await asyncio.sleep(0.05)
 
     def _introduce(self) -> None:
         history = self._directory / "history.db"
@@ -231,18 +178,18 @@ class _Demo:
         )
         sys.stdout.flush()
 
-    async def _show(self, stop: asyncio.Event) -> None:
+    async def _show(self) -> None:
         """Print the summary: on a terminal one line that changes each second, in a pipe only the last one."""
         ends = time.monotonic() + self._arguments.seconds if self._arguments.seconds else float("inf")
         terminal = sys.stdout.isatty()
         seen = deque([(time.monotonic(), 0)], maxlen=RATE_OVER)
         line = ""
         async with aiohttp.ClientSession() as http:
-            while not stop.is_set() and time.monotonic() < ends:
+            while not self._stop.is_set() and time.monotonic() < ends:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(REFRESH_S, max(0.0, ends - time.monotonic()))):
-                        await stop.wait()
-                self._check()
+                        await self._stop.wait()
+                self._processes.check()
                 now_s = time.monotonic()
                 summary = await self._summary(http)
                 if summary is None:
@@ -284,20 +231,6 @@ class _Demo:
             history.close()
         return used, co2e
 
-    async def _stop(self) -> None:
-        """Stop the processes in the direction of the messages, so that the agent can process what it has received."""
-        for name in ("simulator", "live page", "agent", "broker"):
-            process = self._processes.get(name)
-            if process is None or process.returncode is not None:
-                continue
-            process.terminate()
-            try:
-                async with asyncio.timeout(STOP_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-
 
 def _line(summary: Summary, messages_per_s: float) -> str:
     return (
@@ -314,7 +247,7 @@ def _vanpulse() -> str:
         return str(command)
 
 
-def _free_port_from(wanted: int) -> int:
+def free_port_from(wanted: int) -> int:
     """The wanted port, or any free port if it is taken or 0."""
     if wanted == 0:
         return free_port()

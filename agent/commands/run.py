@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--role",
         choices=ROLES,
         default="all",
-        help="`all`: the whole agent, with the journal; `ingest`, `process` (preview): a part, with a log on Kafka",
+        help="`all`: the whole agent, with the journal; `ingest`, `process`: a part, with a log on Kafka",
     )
     parser.epilog = (
         "SIGTERM or Ctrl-C stops the agent in order, a second one at once. Neither loses an acknowledged message."

@@ -42,6 +42,14 @@ def positive_int(text: str) -> int:
     return value
 
 
+def share(text: str) -> tuple[int, int]:
+    """I/N with I from 1 to N."""
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part of a fleet, such as 1/2")
+    return int(part), int(parts)
+
+
 def wall_clock(text: str) -> str:
     """A text that is HH:MM or "real"."""
     if text != "real":

@@ -17,6 +17,7 @@ from simulator.commands.options import (
     not_negative,
     positive,
     positive_int,
+    share,
     topic_prefix,
     wall_clock,
 )
@@ -46,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="send the past as arrays of up to N readings; native dialect only (1)",
+    )
+    parser.add_argument(
+        "--share",
+        type=share,
+        default=(1, 1),
+        metavar="I/N",
+        help="send only the I-th of N equal parts of the fleet, for several brokers or prefixes (1/1)",
     )
     parser.add_argument("--faults", default="", metavar="NAME,...", help='faults of real vans by name, or "all"')
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true values as JSON lines")
@@ -81,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
                 prefix=topic_prefix(arguments),
                 dialect=arguments.dialect,
                 buffer=arguments.buffer if arguments.dialect == "native" else 1,
+                share=arguments.share,
                 faults=tuple(name for name in arguments.faults.split(",") if name),
             )
         )

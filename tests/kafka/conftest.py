@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.servers.kafka import KafkaServer, kafka_server, what_is_missing
+from agent.commands.kafka_node import what_is_missing
+from tests.servers.kafka import KafkaServer, kafka_server
 
 _numbers = count(1)
 

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import pytest
 
 from agent.commands.kafka_log import client_of, open_kafka
+from agent.commands.kafka_node import what_is_missing
 from agent.errors import LogUnavailable, SettingsError
 from agent.kafka.partition_log import PartitionLog
 from agent.log_settings import LogSettings
 from tests.servers.agent import Agent
 from tests.servers.certificates import Authority
-from tests.servers.kafka import PASSWORD, USER, KafkaServer, kafka_server, what_is_missing
+from tests.servers.kafka import PASSWORD, USER, KafkaServer, kafka_server
 from tests.servers.programs import find_program
 from tests.test_log import append, read_all
 

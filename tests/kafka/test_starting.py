@@ -9,9 +9,11 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from agent.kafka.topics import Topics, TopicShape, ensure
-from tests.kafka.test_roles import HOUR_MS, RoleAgent
+from agent.commands.kafka_node import what_is_missing
+from tests.kafka.roles import RoleAgent
+from tests.kafka.test_roles import HOUR_MS
 from tests.servers.agent import wait_for
-from tests.servers.kafka import KafkaServer, what_is_missing
+from tests.servers.kafka import KafkaServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.programs import needs
 from tests.servers.publishing import drive, publish

@@ -5,7 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.servers.kafka import kafka_server, what_is_missing
+from agent.commands.kafka_node import what_is_missing
+from tests.servers.kafka import kafka_server
 from tests.torture.disk import may_mount
 from tests.torture.kafka_run import KafkaTorture
 from tests.torture.run import Report, Torture, print_table

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.commands.kafka_node import what_is_missing
 from agent.kafka.appender import Appender
 from agent.kafka.topics import TopicShape, ensure
 from agent.messages import Message
 from tests.servers.agent import wait_for
-from tests.servers.kafka import KafkaServer, kafka_server, settings, what_is_missing
+from tests.servers.kafka import KafkaServer, kafka_server, settings
 from tests.servers.programs import needs
 from tests.torture.cluster import Cluster
 from tests.torture.kafka_points import NOWHERE
