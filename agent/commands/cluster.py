@@ -78,6 +78,7 @@ class _Cluster:
         self._broker_port, self._kafka_port, self._controller_port = free_port(), free_port(), free_port()
         self._live_port = free_port_from(arguments.port)
         self._ended: set[str] = set()
+        self._mosquitto: str | None = None
 
     async def run(self) -> None:
         """Start all processes, show the summary until the end, stop all processes."""
@@ -126,7 +127,9 @@ class _Cluster:
 
     async def _start_broker(self) -> None:
         """Mosquitto where it is installed, else the embedded broker of the demo."""
-        program = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+        program = self._mosquitto = shutil.which(
+            "mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+        )
         if program is None:
             await self._processes.python("broker", "-m", "agent.commands.demo_broker", str(self._broker_port))
             return
@@ -200,10 +203,16 @@ class _Cluster:
             f"  history    {self._directory / 'history.db'}\n"
             "To see a takeover, end an agent of either role: "
             f"kill -9 {self._processes.running[INGESTING[0]].pid}\n"
-            "Its sources or partitions go to the other one within some 15 s, and no row is missing.\n"
+            f"Its sources or partitions go to the other one within some 15 s{self._promise}.\n"
             "Stop with Ctrl-C.\n"
         )
         sys.stdout.flush()
+
+    @property
+    def _promise(self) -> str:
+        if self._mosquitto is not None:
+            return ", and no row is missing"
+        return "; the embedded broker forgets sessions: with Mosquitto installed, no row is missing"
 
     async def _show(self) -> None:
         """Print the summary: on a terminal one line that changes each second, in a pipe only the last one."""

@@ -18,9 +18,6 @@ from agent.commands.kafka_node import what_is_missing
 from agent.stores import make_history
 from tests.servers.agent import ROOT, wait_for
 
-INTRODUCED_S = 180.0
-"""60 s on a free machine."""
-
 
 def cluster(directory: Path, *words: str, path: str | None = None) -> subprocess.Popen[str]:
     environment = dict(os.environ) | {"PYTHONPATH": str(ROOT), "TMPDIR": str(directory)}

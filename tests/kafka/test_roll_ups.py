@@ -12,7 +12,7 @@ from agent.kafka.topics import Topics, TopicShape, ensure
 from agent.messages import Batch
 from agent.shard.output import Point
 from benchmarks.same_rows import SimulatedFleet, simulate
-from tests.kafka.test_roles import RoleAgent
+from tests.kafka.roles import RoleAgent
 from tests.servers.agent import wait_for
 from tests.servers.kafka import KafkaServer
 from tests.shard.partitions import run, split

@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from agent.kafka.topics import Topics, TopicShape, ensure
 from agent.commands.kafka_node import what_is_missing
+from agent.kafka.topics import Topics, TopicShape, ensure
 from tests.kafka.roles import RoleAgent
 from tests.kafka.test_roles import HOUR_MS
 from tests.servers.agent import wait_for

@@ -153,3 +153,15 @@ def test_the_fleet_file_names_every_van_and_depot() -> None:
 def test_depots_know_their_models() -> None:
     for depot in load_depots().values():
         assert set(depot.models) <= set(load_models())
+
+
+def test_the_parts_of_a_fleet_send_together_what_the_fleet_sends() -> None:
+    def sent(share: tuple[int, int]) -> list[tuple[str, bytes]]:
+        simulation = Simulation(Plan(vans=5, seed=3, hours=0.1, live_s=NOW_S, faults=("all",), share=share))
+        return [message for _, second in simulation.history() for message in second] + simulation.last()
+
+    parts = [sent((part, 3)) for part in (1, 2, 3)]
+    assert all(parts)
+    assert sorted(message for part in parts for message in part) == sorted(sent((1, 1)))
+    vans = [{topic.split("/")[1] for topic, _ in part} for part in parts]
+    assert not vans[0] & vans[1] | vans[0] & vans[2] | vans[1] & vans[2]
