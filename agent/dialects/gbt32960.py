@@ -25,7 +25,7 @@ from agent.dialects.native import rejection
 from agent.dialects.strict_json import parse_json
 from agent.dialects.timestamps import DAY_MS, MINUTE_MS, check_window
 from agent.errors import Rejected
-from agent.messages import Message
+from agent.messages import Message, MessageKind
 from agent.readings import Reading
 
 Coordinates = Literal["wgs84", "gcj02"]
@@ -191,7 +191,8 @@ class Gbt32960Dialect(Dialect):
             other_arrival_ms=message.other_arrival_ms,
         )
         fields = self._fields(vehicle_id, time_ms, envelope.report.blocks)
-        if not self._memories.of(vehicle_id).times.is_first(time_ms):
+        is_first = self._memories.of(vehicle_id).times.is_first(time_ms)
+        if not is_first and message.kind != MessageKind.REPLAYED:  # what is replayed was read before, and gave no row
             fields = {}
         return (msgspec.convert({"vehicle_id": vehicle_id, "time_ms": time_ms, **fields}, Reading),)
 

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.unanswered = 0
         """Reports that were delivered and not answered yet."""
-        self._reader = FrameReader()
+        self._reader = FrameReader(most_passed_over=MOST_PASSED_OVER)
         self._paused = False
         self._leaving = False
         """A logout was answered; the connection ends once all reports are."""

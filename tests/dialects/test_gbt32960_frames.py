@@ -1,7 +1,9 @@
 """GB/T 32960 as frames: the envelope, the blocks, and the reading that a report becomes."""
 
 from contextlib import suppress
+from functools import reduce
 from itertools import pairwise
+from operator import xor
 from typing import Any
 
 import pytest
@@ -10,9 +12,9 @@ from hypothesis import strategies as st
 
 from agent.dialects.gbt32960 import Gbt32960Dialect
 from agent.dialects.gbt32960_blocks import time_and_blocks
-from agent.dialects.gbt32960_frame import MAX_DATA_BYTES, Answer, FrameReader, answer_to, parse_frame
+from agent.dialects.gbt32960_frame import MAX_DATA_BYTES, Answer, FrameReader, answer_to, check_byte, parse_frame
 from agent.errors import Rejected
-from agent.messages import Message
+from agent.messages import Message, MessageKind
 from agent.readings import Reading
 from simulator.dialects.gbt32960 import Gbt32960
 from simulator.frame_sender import report_frame
@@ -145,6 +147,16 @@ def test_the_van_is_found_without_decoding() -> None:
     assert read(report(), identities={VIN: "van-7"}).vehicle_id == "van-7"
 
 
+def test_a_report_that_was_refused_after_it_was_read_counts_when_it_is_replayed() -> None:
+    """As a dead letter of a van that the fleet file did not name yet."""
+    subject = dialect()
+    for kind in (MessageKind.PUBLISH, MessageKind.REPLAYED):
+        (reading,) = subject.decode(Message(TOPIC, report(), kind=int(kind)), EVENT_MS + 400)
+        assert reading == expected()
+    (again,) = subject.decode(Message(TOPIC, report()), EVENT_MS + 400)
+    assert again == Reading(vehicle_id=VIN, time_ms=EVENT_MS)
+
+
 def test_frames_of_the_listener_alone_need_no_subscription() -> None:
     assert dialect(subscribed=False).topic_filters() == []
     assert dialect().topic_filters() == ["gbt32960/#"]
@@ -183,7 +195,7 @@ def test_the_answer_has_the_time_alone() -> None:
 
 
 def test_rubbish_between_frames_is_passed_over() -> None:
-    reader = FrameReader()
+    reader = FrameReader(most_passed_over=65_536)
     wrong = bytearray(report())
     wrong[30] ^= 1
     found = list(reader.read(b"##rubbish" + bytes(12) + LOGIN + b"$$" + bytes(wrong) + report() + b"#"))
@@ -194,7 +206,20 @@ def test_rubbish_between_frames_is_passed_over() -> None:
 def test_a_length_beyond_the_limit_does_not_wait_for_its_bytes() -> None:
     length = (MAX_DATA_BYTES + 1).to_bytes(2)
     head = report()[:22]
-    assert [each.raw for each in FrameReader().read(head + length + LOGIN)] == [LOGIN]
+    assert [each.raw for each in FrameReader(most_passed_over=65_536).read(head + length + LOGIN)] == [LOGIN]
+
+
+@given(st.binary(max_size=400))
+def test_the_check_is_the_exclusive_or_of_all_bytes(content: bytes) -> None:
+    assert check_byte(content) == reduce(xor, content, 0)
+
+
+def test_heads_of_long_frames_without_end_are_not_checked_for_ever() -> None:
+    """Each of 10,000 heads claims a frame of 16 KiB, so that each has a check to be computed."""
+    heads = b"".join(b"##\x02\xfe%017d\x01\x3f\xe0" % number for number in range(10_000))
+    reader = FrameReader(most_passed_over=65_536)
+    assert list(reader.read(heads + LOGIN)) == []
+    assert 65_536 < reader.passed_over < 66_000
 
 
 @given(st.lists(st.integers(0, 400)), st.binary(max_size=60))
@@ -203,7 +228,7 @@ def test_frames_are_found_however_the_stream_is_cut(cuts: list[int], noise: byte
     frames = [LOGIN, report(), report(BLOCKS_2025, edition=2025)]
     stream = quiet.join([b"", *frames, b""])
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    reader = FrameReader()
+    reader = FrameReader(most_passed_over=65_536)
     found = [each.raw for start, end in pairwise(edges) for each in reader.read(stream[start:end])]
     assert found == frames
     assert reader.passed_over == len(stream) - sum(map(len, frames))
