@@ -119,6 +119,14 @@ def test_traccar_uses_valid_positions_only(title: str, message: dict[str, Any], 
     assert fields_of(reading) == pytest.approx(expected | {"odometer_km": 5.0}), title
 
 
+def test_a_van_without_a_fix_is_heard_at_the_time_of_its_message() -> None:
+    """In a garage Traccar repeats the last fix, with its time. Such a van may charge for hours."""
+    message = traccar(outdated=True, fixTime="2026-03-09T12:05:30Z", deviceTime="2026-03-09T14:05:30Z")
+    (reading,) = told(preset("traccar"), "positions", message)
+    assert isinstance(reading, Reading)
+    assert reading.time_ms == 1_773_065_130_000
+
+
 def test_a_battery_level_of_traccar_counts_if_the_fleet_says_so() -> None:
     decoder = preset("traccar", soc_pct='{path = "position.attributes.batteryLevel"}', speed_kmh="false")
     (reading,) = told(decoder, "positions", traccar())
