@@ -14,6 +14,8 @@ Point = Mapping[str, Any]
 LARGE_FLEET: Final = 2000
 """With more vans than this the pages show depots first, and vans by the page."""
 VANS_OF_A_PAGE: Final = 100
+GONE_MS: Final = 180_000
+"""A depot whose newest point is older than that of others by more than this has no vans any more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class DepotFigures:
 
 
 class Depots:
-    """The newest `fleet` point of each depot."""
+    """The newest `fleet` point of each depot that has vans. All depots have a point at the same minutes."""
 
     def __init__(self) -> None:
         self.newest: dict[str, Point] = {}
@@ -41,6 +43,11 @@ class Depots:
             held = self.newest.get(point.get("depot", ""))
             if held is None or point["time_ms"] >= held["time_ms"]:
                 self.newest[point.get("depot", "")] = point
+        if (newest_ms := self.newest_ms) is not None:
+            # A depot that has got another name would count its vans twice.
+            self.newest = {
+                depot: point for depot, point in self.newest.items() if newest_ms - point["time_ms"] <= GONE_MS
+            }
 
     @property
     def newest_ms(self) -> int | None:
