@@ -101,16 +101,17 @@ class IngestingAgent:
 
     async def _own(self, number: int) -> None:
         """Run the source for as long as it is ours."""
-        run = self._runs[number] = self._take(number)
         try:
-            await run.run()
+            run = self._runs[number] = self._take(number)
+            try:
+                await run.run()
+            finally:
+                self.vitals.end(run)
+                if self._runs.get(number) is run:
+                    del self._runs[number]
         except Exception as error:
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)
-        finally:
-            self.vitals.end(run)
-            if self._runs.get(number) is run:
-                del self._runs[number]
 
     # -- what happens every ten seconds
 
