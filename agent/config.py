@@ -288,7 +288,8 @@ def first_error(error: ValidationError) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown setting {key!r}"
     message = detail["msg"].removeprefix("Value error, ")
-    secret = any(part in key for part in ("password", "token"))
+    # An address may hold a password although it must not.
+    secret = any(part in key for part in ("password", "token")) or "@" in str(detail["input"])
     shown = "" if secret or isinstance(detail["input"], dict) else f" = {detail['input']!r}"
     return f"{key}{shown}: {message}" if key else message
 

@@ -26,9 +26,11 @@ class KafkaAddress(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> "KafkaAddress":
         """From `kafka://HOST:PORT[,HOST:PORT]/TOPIC`. Raises `SettingsError` for anything else."""
+        if "@" in url:
+            raise SettingsError("log.url must not hold a user name or password: set log.username and log.password")
         parts = urlsplit(url)
         topic = parts.path.strip("/")
-        if parts.scheme not in ("kafka", "kafkas") or not parts.netloc or "@" in parts.netloc:
+        if parts.scheme not in ("kafka", "kafkas") or not parts.netloc:
             raise SettingsError(f"log.url: not a Kafka address; an example: {EXAMPLE!r}")
         if not topic or len(topic) > 200 or set(topic) - _TOPIC_LETTERS:
             raise SettingsError(f"log.url: it ends with the topic, of A-Z a-z 0-9 . _ -; an example: {EXAMPLE!r}")

@@ -88,7 +88,7 @@ class IngestLog:
                 listening_since_ms=listening_since_ms,
             )
         except LogUnavailable as error:
-            raise LogUnavailable(f"Kafka at {self._brokers} does not answer ({error})") from error
+            raise LogUnavailable(f"Kafka at {self._brokers} has not taken the messages: {error}") from error
         return Batch(0, received_ms, listening_since_ms, list(messages), self._source, self._appender.term)
 
     async def read(self, offset: int, *, max_messages: int) -> list[Batch]:

@@ -42,7 +42,8 @@ def sqlite_path(url: str) -> Path:
     prefix = "sqlite:///"
     path = url.removeprefix(prefix)
     if not url.startswith(prefix) or not path or path.endswith("/"):
-        raise SettingsError(f"store.url = {url!r}: expected sqlite:///history.db or sqlite:////var/lib/history.db")
+        shown = "" if "@" in url else f" = {url!r}"  # somebody may have put a password there
+        raise SettingsError(f"store.url{shown}: expected sqlite:///history.db or sqlite:////var/lib/history.db")
     if os.path.isdir(path):  # noqa: PTH112  # pathlib's raises where it may not look
         raise SettingsError(f"store.url = {url!r}: this is a directory; name a file in it")
     return Path(path)

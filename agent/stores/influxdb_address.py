@@ -18,6 +18,8 @@ class InfluxAddress(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> Self:
         """Raises `SettingsError` unless the URL is `influxdb://` or `influxdbs://` (TLS) with a bucket."""
+        if "@" in url:
+            raise SettingsError("store.url: user and password do not belong into the address; set store.token")
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or 8086
@@ -26,8 +28,6 @@ class InfluxAddress(NamedTuple):
             raise SettingsError(f"store.url = {url!r}: {error}") from error
         if parts.scheme not in {"influxdb", "influxdbs"} or not host:
             raise SettingsError(f"store.url = {url!r}: expected influxdb://HOST:8086?org=O&bucket=B")
-        if parts.username or parts.password:
-            raise SettingsError("store.url: user and password do not belong into the address; set store.token")
         unknown = sorted(query.keys() - {"org", "bucket"})
         if unknown:
             raise SettingsError(f"store.url = {url!r}: unknown parameter {unknown[0]!r}; known are org and bucket")
