@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
+from agent.errors import LogUnavailable, PartitionLost
 from agent.kafka.client import ANSWER_S, call, consumer, translate
 from agent.kafka.records import offset_of, record_offset_of, unpack
 from agent.log import cut
@@ -35,6 +36,10 @@ class PartitionReader:
         self._next_offset: int | None = None
         """The offset at which the buffer, or what follows it, begins; None before the first read."""
         self._at_end = False
+        self._fetched = 0
+        """The offset behind the last record that was taken from the client."""
+        self._has_failed = False
+        """The client has to be told anew from where on to fetch."""
         self.end = 0
         """The offset behind every message that was fetched so far."""
 
@@ -59,10 +64,15 @@ class PartitionReader:
         found: list[Batch] = []
         count = 0
         while count < max_messages:
-            if not self._buffer and not self._poll(0 if found else POLL_S):
-                if found or self._at_end:
+            if not self._buffer:
+                try:
+                    has_more = self._poll(0 if found else POLL_S)
+                except LogUnavailable:
+                    if found:  # it is given first; the next read meets the error again
+                        break
+                    raise
+                if not has_more and (found or self._at_end):
                     break
-                continue
             while self._buffer and count < max_messages:
                 batch = self._buffer.popleft()
                 if batch.end > offset:
@@ -77,25 +87,41 @@ class PartitionReader:
 
     def _seek(self, offset: int) -> None:
         self._buffer.clear()
+        self._fetch_from(offset)
+
+    def _fetch_from(self, offset: int) -> None:
         self._at_end = False
         start = max(record_offset_of(offset), record_offset_of(self.bounds()[0]))
         call(lambda: self._consumer.assign([TopicPartition(self._partition.topic, self._partition.partition, start)]))
+        self._fetched = offset_of(start)
+        self._has_failed = False
 
     def _poll(self, timeout_s: float) -> bool:
-        """Take what the client has fetched into the buffer; whether that was anything."""
+        """Take what the client has fetched into the empty buffer; whether that was anything.
+
+        After an error the client does not always go on by itself, and records that it had fetched may not be taken.
+        So it begins again behind the last record that was.
+        """
+        if self._has_failed:
+            self._fetch_from(self._fetched)
+        self._has_failed = True
         records = call(lambda: self._consumer.consume(1, timeout_s))
         if records:  # a call for more of them would wait until all are there, or for the timeout
             records += call(lambda: self._consumer.consume(POLLED_RECORDS, 0))
         for record in records:
             problem = record.error()
             self._at_end = problem is not None and problem.code() == KafkaError._PARTITION_EOF
-            if not self._at_end:
-                self._take(record, problem)
+            if problem is None:
+                self._take(record)
+            elif not self._at_end:
+                if self._buffer:  # the next poll meets the error again
+                    return True
+                raise _translate(problem)
+        self._has_failed = False
         return bool(self._buffer)
 
-    def _take(self, record: KafkaMessage, problem: KafkaError | None) -> None:
-        if problem is not None:
-            raise translate(problem)
+    def _take(self, record: KafkaMessage) -> None:
+        self._fetched = offset_of((record.offset() or 0) + 1)
         batch = unpack(record.value(), record_offset=record.offset() or 0)
         if batch is None:
             self.foreign_records += 1
@@ -107,6 +133,12 @@ class PartitionReader:
     def close(self) -> None:
         """Release the connection."""
         self._consumer.close()
+
+
+def _translate(problem: KafkaError) -> LogUnavailable | PartitionLost:
+    if problem.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
+        return LogUnavailable("messages that were not read are gone: the topic's retention is shorter than the outage")
+    return translate(problem)
 
 
 def _watermarks(reader: Consumer, where: TopicPartition) -> tuple[int, int]:

@@ -5,15 +5,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from agent.errors import PartitionLost
+from agent.errors import LogUnavailable, PartitionLost
 from agent.kafka.appender import Appender
 from agent.kafka.client import producer
 from agent.kafka.owner import PartitionOwner
 from agent.kafka.partition_log import PartitionLog
+from agent.kafka.reader import PartitionReader
 from agent.kafka.topics import Topics, TopicShape, ensure
 from agent.log import Log
 from agent.messages import Message
+from tests.servers.agent import wait_for
 from tests.test_log import (  # noqa: F401  # the contract; it uses the fixture `log` of this module
     append,
     read_all,
@@ -153,3 +157,40 @@ async def test_a_reader_is_woken_by_what_another_process_appends(
     async with asyncio.timeout(60):
         await log.changed.wait()
     assert await read_all(log, offset) == ["x"]
+
+
+def test_a_reader_goes_on_when_kafka_has_deleted_what_it_wanted_to_read(
+    client_settings: dict[str, Any], topics: Topics
+) -> None:
+    """As after an outage of the store that was longer than the retention. The client itself never goes on then."""
+    appender = Appender(client_settings, topics.messages, source="")
+    reader = PartitionReader(client_settings, topics.messages, 0)
+
+    def add(text: str) -> int:
+        (offset,) = appender.append([(0, [Message(text, b"")])], received_ms=1, listening_since_ms=0)
+        return offset
+
+    def read(offset: int) -> list[str]:
+        return [each.topic for batch in reader.read(offset, max_messages=10) for each in batch.messages]
+
+    def says_what_is_gone() -> bool:
+        try:
+            read(behind)
+        except LogUnavailable as error:
+            return "retention" in str(error)
+        return False
+
+    behind = add("a") + 1
+    reader.begin(0)
+    wait_for(lambda: read(0) == ["a"], "the first message")
+    partition = TopicPartition(topics.messages, 0)
+    reader._consumer.pause([partition])
+    for text in ("b", "c", "d"):
+        add(text)
+    kept = TopicPartition(topics.messages, 0, 3)
+    admin = AdminClient(client_settings)
+    admin.delete_records([kept])[kept].result(30)
+    reader._consumer.resume([partition])
+    wait_for(says_what_is_gone, "the error")
+    wait_for(lambda: read(behind) == ["d"], "the message that is left")
+    reader.close()
