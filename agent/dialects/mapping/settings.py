@@ -110,6 +110,8 @@ class MappingSettings(ParsedSection):
         for name in sources:
             if name not in known:
                 raise ValueError(f"fields.{name} is no field of {what}; drops have fields.action, readings do not")
+        if self.is_of_drops() and self.time is None:
+            raise ValueError("time is missing: a drop without a time of its own counts twice if it comes twice")
         if self.is_of_drops() and (self.join_s or len(self.topics()) > 1):
             raise ValueError(
                 "fields.action: a drop is one message under one topic: join_s and further topics do not apply"

@@ -57,6 +57,7 @@ FIELD = "[dialects.g.fields]\n"
         (f'{FIELD}soc_pct = {{topic = "a{{v}}"}}', "fields.soc_pct.topic = 'a{v}': level 'a{v}'"),
         (f'{FIELD}soc_pct = {{path = "a"}}\naction = {{path = "b"}}', "fields.soc_pct is no field of a drop"),
         (f'{FIELD}soc_pct = {{path = "a"}}\nitems = {{path = "b"}}', "fields.items is no field of a reading"),
+        (f'{FIELD}action = {{path = "b"}}\nitems = {{path = "c"}}', "time is missing: a drop without a time"),
         (f'{FIELD}action = {{path = "b", values = {{x = "lod"}}}}', "values: an action is 'load' or 'unload'"),
         (
             f'{FIELD}soc_pct = {{path = "a"}}\nspeed_kmh = {{path = "b", topic = "acme/+/{{vehicle_id}}"}}',
