@@ -164,6 +164,7 @@ def test_zero_of_a_sleeping_bus_is_unknown_with_flespi(
         ("the bus sleeps", {"411": 0, "239": 0}, None),
         ("empty", {"411": 0, "239": 1}, 0.0),
         ("of another family", {"10882": 62}, 62.0),
+        ("the bus of one sleeps, the other one has its last value", {"411": 0, "10882": 57, "239": 0}, None),
     ],
 )
 def test_zero_of_a_sleeping_bus_is_unknown_with_teltonika(title: str, reported: Any, soc_pct: float | None) -> None:
