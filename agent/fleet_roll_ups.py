@@ -6,6 +6,7 @@ kept with the states of the first partition; a new owner goes on from there and 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -17,6 +18,8 @@ from agent.shard.rollup import RollUpPart
 from agent.stores.base import Store
 from agent.units import Unit, UnitQueue
 from agent.writer import Writer
+
+log = logging.getLogger(__name__)
 
 RETRY_S: Final = 1.0
 IDLE_POLL_S: Final = 0.1
@@ -61,14 +64,20 @@ class Keeper(Protocol):
 
 
 async def say_parts(writer: PartWriter, shard: int, parts: Sequence[RollUpPart]) -> None:
-    """Write what a shard says to the topic; waits while it cannot be written."""
+    """Write what a shard says to the topic; waits, and logs why, while it cannot be written."""
     records = [(b"%d/%d" % (part.time_ms, shard), SaidPart(shard, part).encode()) for part in parts]
+    waits = False
     while True:
         try:
             await writer.write(records)
-        except LogUnavailable:
+        except LogUnavailable as error:
+            if not waits:
+                log.warning("partition %d waits: its part of the `fleet` roll-up cannot be written: %s", shard, error)
+            waits = True
             await asyncio.sleep(RETRY_S)
         else:
+            if waits:
+                log.info("partition %d goes on: its part of the `fleet` roll-up is written", shard)
             return
 
 

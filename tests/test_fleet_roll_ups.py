@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from agent import fleet_roll_ups
 from agent.errors import LogUnavailable, StoreUnavailable
 from agent.fleet_roll_ups import FleetRollUps, say_parts
 from agent.log import StoreRefusal
@@ -102,3 +103,18 @@ async def test_parts_wait_while_the_topic_cannot_be_written(monkeypatch: pytest.
     topic.failures = 2
     await say_parts(topic, 0, [part(1, 1)])
     assert len(topic.values) == 1
+
+
+async def test_a_partition_that_waits_for_the_topic_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fleet_roll_ups, "RETRY_S", 0.0)
+    caplog.set_level("INFO")
+    topic = Topic()
+    topic.failures = 3
+    await say_parts(topic, 5, [part(1, 1)])
+    assert len(topic.values) == 1
+    assert [record.message for record in caplog.records] == [
+        "partition 5 waits: its part of the `fleet` roll-up cannot be written: away",
+        "partition 5 goes on: its part of the `fleet` roll-up is written",
+    ]

@@ -42,6 +42,8 @@ class TopicWatch:
                     self._note(await thread.call(self.look))
                 except (LogUnavailable, KafkaException) as error:
                     log.debug("the topics cannot be looked at: %s", error)
+                except Exception:  # an error of this program must not end the watch unseen
+                    log.exception("looking at the topics failed")
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             thread.stop()
