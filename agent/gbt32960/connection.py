@@ -43,7 +43,6 @@ class Desk(Protocol):
 
     counters: ListenerCounters
     paused: bool
-    max_connections: int
 
     def admit(self, connection: "Connection") -> bool:
         """Take a new connection in; False where there are too many."""
@@ -58,7 +57,7 @@ class Desk(Protocol):
         ...
 
     def signed_in(self, connection: "Connection") -> None:
-        """A van has signed in on this connection."""
+        """A van or a platform has signed in on this connection, for the first time."""
         ...
 
     def clock_bytes(self) -> bytes:
@@ -82,7 +81,7 @@ class Connection(asyncio.Protocol):
         self.vin: str | None = None
         """The van that has signed in; None before, and on the connection of a platform."""
         self.signed_in = False
-        self.peer = "?"
+        self.host = self.peer = "?"
         self._listener = listener
         self._transport: asyncio.Transport | None = None
         self.unanswered = 0
@@ -98,9 +97,10 @@ class Connection(asyncio.Protocol):
         """A peer has connected, and the handshake of TLS is over."""
         self._transport = cast("asyncio.Transport", transport)  # those of uvloop are no subclass
         address = transport.get_extra_info("peername")
-        self.peer = f"{address[0]}:{address[1]}" if address else "?"
+        if address:
+            self.host, self.peer = address[0], f"{address[0]}:{address[1]}"
         if not self._listener.admit(self):
-            self.close(f"there are {self._listener.max_connections} connections already")
+            self.close()
         elif self._listener.paused:
             # uvloop begins to read after this method, whatever it has asked for.
             asyncio.get_running_loop().call_soon(self.pause)
@@ -206,15 +206,18 @@ class Connection(asyncio.Protocol):
             return
         if not (self.signed_in and self.vin is None):  # a platform signs in each of its vans
             self.vin = frame.vin
-            self.signed_in = True
-            self._listener.signed_in(self)
+            if not self.signed_in:
+                self.signed_in = True
+                self._listener.signed_in(self)
         self._send(answer_to(frame, Answer.SUCCESS))
 
     def _platform_login(self, frame: Frame) -> None:
         if self.vin is not None or not self._listener.knows_platform(frame.data):
             self._refuse(frame, Answer.ERROR, "a platform with a wrong name or password")
             return
-        self.signed_in = True
+        if not self.signed_in:
+            self.signed_in = True
+            self._listener.signed_in(self)
         self._send(answer_to(frame, Answer.SUCCESS))
 
     def _refuse(self, frame: Frame, answer: Answer, reason: str, *, close: bool = True) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import hmac
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -29,6 +30,8 @@ SILENT_S: Final = 600.0
 SWEEP_S: Final = 5.0
 TLS_HANDSHAKE_S: Final = 15.0
 BACKLOG: Final = 512
+MOST_STRANGERS: Final = 256
+"""Connections of one address that have not signed in. It is no smaller, since a proxy may stand before all vans."""
 USERNAME = slice(8, 20)
 PASSWORD = slice(20, 40)
 """Where the data unit of a platform's login has its name and password, padded with zeros."""
@@ -66,6 +69,10 @@ class Listener:
         self._options = options
         self._refusal_of = refusal_of
         self._connections: dict[Connection, None] = {}
+        self._strangers: Counter[str] = Counter()
+        """Connections that have not signed in, by address."""
+        self._refused = 0
+        """Connections refused, as of the last line about it in the log."""
         self._of_van: dict[str, Connection] = {}
         self._on_delivery: Callable[[Delivery], None] | None = None
         self._stopping = asyncio.Event()
@@ -141,10 +148,12 @@ class Listener:
 
     def admit(self, connection: Connection) -> bool:
         """Take a new connection in; False where there are too many, or the listener stops."""
-        if len(self._connections) >= self.max_connections or self._stopping.is_set():
+        strangers = self._strangers[connection.host]
+        if len(self._connections) >= self.max_connections or strangers >= MOST_STRANGERS or self._stopping.is_set():
             self.counters.refused_connections += 1
             return False
         self._connections[connection] = None
+        self._strangers[connection.host] += 1
         self.counters.connections = len(self._connections)
         return True
 
@@ -153,8 +162,10 @@ class Listener:
         return self._refusal_of(vin)
 
     def signed_in(self, connection: Connection) -> None:
-        """A van has signed in. Its former connection, which may be half-open, is closed."""
-        assert connection.vin is not None  # noqa: S101  # it has just signed in
+        """A van or a platform has signed in. The former connection of the van, which may be half-open, is closed."""
+        self._no_stranger(connection)
+        if connection.vin is None:
+            return
         former = self._of_van.get(connection.vin)
         self._of_van[connection.vin] = connection
         if former is not None and former is not connection:
@@ -192,13 +203,23 @@ class Listener:
 
     def forget(self, connection: Connection) -> None:
         """A connection has ended."""
+        if connection in self._connections and not connection.signed_in:
+            self._no_stranger(connection)
         self._connections.pop(connection, None)
         self.counters.connections = len(self._connections)
         if connection.vin is not None and self._of_van.get(connection.vin) is connection:
             del self._of_van[connection.vin]
 
+    def _no_stranger(self, connection: Connection) -> None:
+        self._strangers[connection.host] -= 1
+        if not self._strangers[connection.host]:
+            del self._strangers[connection.host]
+
     def _sweep(self) -> None:
         """Close connections that never signed in, or that fell silent. Nobody is judged while reading is paused."""
+        refused, self._refused = self.counters.refused_connections - self._refused, self.counters.refused_connections
+        if refused:
+            log.warning("GB/T 32960: %d connections refused: there are too many, or too many of one address", refused)
         if self.paused:
             return
         now_s = asyncio.get_running_loop().time()

@@ -310,6 +310,24 @@ async def test_connections_are_bounded() -> None:
         assert await first.ask(LOGIN) == LOGIN_ANSWER
 
 
+async def test_connections_of_one_address_that_do_not_sign_in_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "MOST_STRANGERS", 3)
+    async with listening() as desk:
+        vans = [await Van.connect(desk) for _ in range(3)]
+        await until(lambda: desk.listener.counters.connections == 3)
+        assert await (await Van.connect(desk)).hangs_up()
+        assert desk.listener.counters.refused_connections == 1
+        # One signs in, one leaves: there is room for two more.
+        assert await vans[0].ask(LOGIN) == LOGIN_ANSWER
+        vans[1].writer.close()
+        await until(lambda: desk.listener.counters.connections == 2)
+        more = [await Van.connect(desk) for _ in range(2)]
+        await until(lambda: desk.listener.counters.connections == 4)
+        assert desk.listener.counters.refused_connections == 1
+        assert await (await Van.connect(desk)).hangs_up()
+        assert not more[0].reader.at_eof()
+
+
 async def test_who_never_signs_in_or_falls_silent_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listeners, "SWEEP_S", 0.02)
     monkeypatch.setattr(listeners, "LOGIN_S", 0.1)
