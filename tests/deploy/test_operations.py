@@ -13,8 +13,8 @@ HEALTH = (ROOT / "agent/health.py").read_text(encoding="utf-8")
 def metrics() -> set[str]:
     """The names of all metrics, as the health module makes them: counters end in `_total`."""
     found = re.findall(r'_(counter|gauge|labelled)\(\s*"([a-z0-9_]+)"', HEALTH)
-    histograms = re.findall(r'HistogramMetricFamily\(\s*"([a-z0-9_]+)"', HEALTH)
-    return {f"vanpulse_{name}" + ("" if kind == "gauge" else "_total") for kind, name in found} | set(histograms)
+    others = re.findall(r'(?:Histogram|Gauge)MetricFamily\(\s*"([a-z0-9_]+)"', HEALTH)
+    return {f"vanpulse_{name}" + ("" if kind == "gauge" else "_total") for kind, name in found} | set(others)
 
 
 def test_every_metric_is_explained_and_every_explained_metric_is_there() -> None:
