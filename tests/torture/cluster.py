@@ -111,9 +111,9 @@ class Cluster:
             raise TimeoutError(f"{error}\n{self.what_they_say()}") from error
 
     def readings(self) -> int:
-        """How many rows of `battery` the store has."""
+        """How many points of `battery` the store has; those of the last days, which are not closed."""
         with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{self.history_file}?mode=ro", uri=True)) as file:
-            return int(file.execute("SELECT count(*) FROM battery_points").fetchone()[0])
+            return int(file.execute("SELECT count(*) FROM battery").fetchone()[0])
         return 0
 
     def letters(self) -> Iterator[DeadLetter]:
