@@ -18,7 +18,7 @@ VanpulseError
 ├── BadManifest              `import drops`: nothing was imported
 ├── CannotMigrate            `migrate-log`: nothing was moved
 ├── ImportRefused            `import messages`: nothing was imported
-└── DemoError                `demo`: a part did not start, or ended early
+└── TrialError               `demo`, `make cluster`: a part did not start, or ended early
 
 The last six and JournalInUse are defined where they are raised. `tests/test_errors.py` compares this tree with the
 classes.
