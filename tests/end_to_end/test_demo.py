@@ -105,7 +105,7 @@ def test_ctrl_c_while_it_starts(tmp_path: Path, after_s: float) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (0, 1, -signal.SIGINT)
-    assert "DemoError" not in errors
+    assert "TrialError" not in errors
     if "KeyboardInterrupt" not in errors:  # Python itself, before our first line
         assert errors == ""
 
