@@ -21,7 +21,7 @@ KEPT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vanpuls
 """Compiled modules, in folders named by what they were made from. Compiling takes half a minute."""
 KEPT_FOLDERS = 5
 PACKAGES = ("agent", "simulator", "benchmarks", "core_build")
-FLEET = ("--vans", "3", "--hours", "6")
+FLEET = ("--vans", "3", "--hours", "3")
 """Of each dialect, with every fault."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 
-from tests.kafka.roles import MEASUREMENTS, RoleAgent, rows_of
+from tests.kafka.roles import RoleAgent
 from tests.servers.agent import Agent, wait_for
 from tests.servers.kafka import KafkaServer, kafka_server
 from tests.servers.mosquitto import Mosquitto
@@ -15,81 +15,6 @@ from tests.servers.programs import needs
 from tests.servers.publishing import drive, publish
 
 HOUR_MS = 3_600_000
-VANS = [f"van-{number}" for number in range(8)]
-
-
-def shares(agent: Agent) -> bool:
-    """Whether the agent processes some vans."""
-    return agent.metrics().get("vans", 0) > 0
-
-
-@needs("mosquitto")
-def test_rows_are_those_of_one_machine_although_one_agent_of_each_role_is_killed(
-    tmp_path: Path, kafka: KafkaServer, topic: str
-) -> None:
-    start_ms = time.time_ns() // 1_000_000 - HOUR_MS
-    drives = {van: drive(van, start_ms=start_ms) for van in VANS}
-    log_url = f"kafka://{kafka.address}/{topic}"
-    store_url = f"sqlite:///{tmp_path / 'history.db'}"
-
-    with Mosquitto(tmp_path) as east, Mosquitto(tmp_path) as west, Mosquitto(tmp_path) as one:
-        whole = Agent(tmp_path / "whole", mqtt__url=one.url)
-        sources = {"log__sources__east__url": east.url, "log__sources__west__url": west.url}
-        ingest = [
-            RoleAgent(tmp_path / f"ingest-{number}", "ingest", log__url=log_url, **sources) for number in range(2)
-        ]
-        process = [
-            RoleAgent(
-                tmp_path / f"process-{number}",
-                "process",
-                mqtt__url=east.url,
-                log__url=log_url,
-                store__url=store_url,
-                journal__checkpoint_every_s=1,
-                **sources,
-            )
-            for number in range(2)
-        ]
-        agents = [*ingest, *process]
-
-        def send(first: int, last: int) -> None:
-            for broker, vans in ((east, VANS[:4]), (west, VANS[4:]), (one, VANS)):
-                publish(broker.port, [message for van in vans for message in drives[van][first:last]])
-
-        try:
-            whole.start()
-            for agent in agents:
-                agent.launch()
-            for agent in agents:
-                agent.wait_ready()
-            send(0, 70)
-            wait_for(lambda: all(map(shares, process)), "both agents to have vans")
-            process[0].kill()
-            send(70, 110)
-            ingest[0].kill()
-            send(110, 150)
-            ingest[0].launch()
-            wait_for(lambda: process[1].metrics().get("vans") == len(VANS), "the other agent to have all vans")
-            process[0].launch()
-            process[0].wait_ready()
-            wait_for(lambda: shares(process[0]), "partitions to come back")
-            send(150, 180)
-            whole.wait_processed(180 * len(VANS))
-            expected = rows_of(whole)
-            assert len(expected["battery"]) == 180 * len(VANS)
-            assert len(expected["trip"]) == len(VANS)
-            wait_for(lambda: len(process[0].points("battery")) == 180 * len(VANS), "all readings")
-            assert [agent.stop() for agent in agents] == [0, 0, 0, 0]
-            found = rows_of(process[0])
-            for name in MEASUREMENTS:
-                assert found[name] == expected[name], name
-        except BaseException:
-            for agent in agents:
-                print(agent.directory.name, agent.get("/readyz"), agent.log, sep="\n")
-            raise
-        finally:
-            for agent in (whole, *agents):
-                agent.__exit__(None, None, None)
 
 
 @needs("mosquitto")
