@@ -26,7 +26,7 @@ from agent.errors import SettingsError
 from agent.listener_settings import Gbt32960Settings
 from agent.log_settings import LogSettings
 from agent.readings import VEHICLE_ID_PATTERN
-from agent.section import Positive, Section, secret_of
+from agent.section import ListenAddress, Positive, Section, secret_of
 from agent.source_settings import SourceSettings, checked_prefix
 
 DEFAULT_FILE = Path("vanpulse.toml")
@@ -175,14 +175,7 @@ class EmissionsSettings(Section):
 class HttpSettings(Section):
     """The HTTP endpoints for health and metrics."""
 
-    listen: str = Field("127.0.0.1:8081", pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s\[\]]+):\d{1,5}$", description="host:port")
-
-    @field_validator("listen")
-    @classmethod
-    def _port_exists(cls, listen: str) -> str:
-        if int(listen.rpartition(":")[2]) > 65_535:
-            raise ValueError("the port is above 65535")
-        return listen
+    listen: ListenAddress = Field("127.0.0.1:8081", description="host:port")
 
 
 class LiveSettings(Section):

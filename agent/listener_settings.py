@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from agent.section import Section, secret_of
+from agent.section import ListenAddress, Section, secret_of
 
 USERNAME_BYTES = 12
 PASSWORD_BYTES = 20
@@ -14,11 +14,7 @@ PASSWORD_BYTES = 20
 class Gbt32960Settings(Section):
     """The listener for GB/T 32960 over TCP; off unless `listen` is set."""
 
-    listen: str | None = Field(
-        None,
-        pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s\[\]]+):\d{1,5}$",
-        description="host:port for vans that connect themselves; empty: off",
-    )
+    listen: ListenAddress | None = Field(None, description="host:port for vans that connect themselves; empty: off")
     cert_file: Path | None = Field(None, description="our certificate: TLS is required then")
     key_file: Path | None = Field(None, description="key of `cert_file`")
     ca_file: Path | None = Field(None, description="a van has to show a certificate of this authority")
@@ -30,13 +26,6 @@ class Gbt32960Settings(Section):
     password: SecretStr | None = Field(None, description="password of the platform")
     password_file: Path | None = Field(None, description="file that holds the password")
     max_connections: int = Field(10_000, ge=1, le=1_000_000, description="most connections at once")
-
-    @field_validator("listen")
-    @classmethod
-    def _port_exists(cls, listen: str | None) -> str | None:
-        if listen is not None and int(listen.rpartition(":")[2]) > 65_535:
-            raise ValueError("the port is above 65535")
-        return listen
 
     @model_validator(mode="after")
     def _go_together(self) -> "Gbt32960Settings":

@@ -3,9 +3,21 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _port_exists(address: str) -> str:
+    if int(address.rpartition(":")[2]) > 65_535:
+        raise ValueError("the port is above 65535")
+    return address
+
+
+ListenAddress = Annotated[
+    str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s\[\]]+):\d{1,5}$"), AfterValidator(_port_exists)
+]
+"""`host:port` to listen on; an IPv6 address is in brackets."""
 
 
 class Section(BaseModel):
